@@ -138,7 +138,21 @@ COMMANDS = {
             inherits="create",
         ),
         CommandSpec(
-            "info", "describe an environment, whichever tool created it", "cloche.cli.info:info", (), "[ENV]", 0, 1
+            "info",
+            "describe an environment, whichever tool created it",
+            "cloche.cli.info:info",
+            (
+                Option(
+                    "format",
+                    "print a bill of materials in this format instead",
+                    metavar="FORMAT",
+                    choices=("cyclonedx",),
+                    sources="argv",
+                ),
+            ),
+            "[ENV]",
+            0,
+            1,
         ),
         CommandSpec(
             "doctor",
