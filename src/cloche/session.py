@@ -264,6 +264,8 @@ class Session:
 
         self._is_cached = False
         inputs = self.store.inputs = Inputs()
+        if spec.wanted:
+            self.store.compile = spec.wanted.compile
         pythons, because = self._requested_pythons(spec, inputs)
         found = self._search(spec, pythons, because, self.registry.finders(spec.no_finders), inputs)
         blueprint = resolve(
@@ -343,16 +345,19 @@ class Session:
 
     def link_mode(self, requested: LinkMode, images: Iterable[Image] = ()) -> LinkMode:
         """Return the link mode to use: no hard links to a read-only store, no symbolic links to a temporary one."""
+        mode, warning = self._possible_link_mode(requested, images)
+        self.warn(warning)
+        return mode
+
+    def _possible_link_mode(self, requested: LinkMode, images: Iterable[Image]) -> tuple[LinkMode, list[str]]:
+        """Return the link mode to use, and a warning if it is not the requested one."""
         if requested == "symlink" and not all(
             self.store.is_persistent_path(image.root) for image in images if image.root
         ):
-            self.warn(["the seeds were copied: links would point to a cache that this run removes"])
-            return "copy"
-        if requested in ("auto", "hardlink") and self.store.access == "read-only":
-            if requested == "hardlink":
-                self.warn(["the seeds were copied: hard links would modify files in the read-only cache"])
-            return "clone"
-        return requested
+            return "copy", ["the seeds were copied: links would point to a cache that this run removes"]
+        if requested == "hardlink" and self.store.access == "read-only":
+            return "clone", ["the seeds were copied: hard links would modify files in the read-only cache"]
+        return ("clone" if requested == "auto" and self.store.access == "read-only" else requested), []
 
     def create(self, request: Request, planner: Planner = plan_at) -> Result:
         """Create an environment.
@@ -362,11 +367,12 @@ class Session:
         """
         started = perf_counter()
         blueprint = self.blueprint(request.spec, request.target)
-        link_mode = self.link_mode(request.target.link_mode, blueprint.all_images)
+        link_mode, warning = self._possible_link_mode(request.target.link_mode, blueprint.all_images)
+        compiles = request.spec.wanted is None or request.spec.wanted.compile != "never"
         try:
             plan = self._plan_for(blueprint, request.target, link_mode, planner)
             if plan.strategy != "nothing":
-                if self._is_cached and not is_compiled(plan.images):  # now their bytecode is needed
+                if self._is_cached and compiles and not is_compiled(plan.images):  # now their bytecode is needed
                     blueprint = self._resolve(request.spec)
                     plan = self._plan_for(blueprint, request.target, link_mode, planner)
                 plan = self._apply(plan, blueprint, request.target, link_mode, planner)
@@ -379,6 +385,7 @@ class Session:
         self.activators = blueprint.activators
         result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
         if plan.strategy != "nothing":
+            self.warn(warning)
             self.store.mark_installed(plan.images)
             if plan.link_mode == "symlink" and plan.images:
                 from cloche.store.links import record_links
@@ -386,7 +393,7 @@ class Session:
                 record_links(self.store, plan.environment.location)
             self._notify_created(result)
         self.observe_plugins()
-        return replace(result, warnings=tuple(self.warnings))
+        return replace(result, warnings=tuple(self.warnings), compiled=tuple(sorted(self.store.compiled)))
 
     def _plan_at(self, blueprint: Blueprint, target: Target, link_mode: LinkMode, planner: Planner) -> Plan:
         """Return the plan for a target, with the link mode to use; `pyvenv.cfg` records the one that was requested."""

@@ -102,6 +102,8 @@ CREATE = (
     Option("no-deps", "do not install what the seeds depend on", "flag", group="seeds"),
     Option("download", "download the newest seeds from the index", "flag", group="seeds"),
     Option("no-download", "never use the network", "flag", negation="download", group="seeds"),
+    Option("compile", "compile packages to bytecode now, not when they are installed again", "flag", group="seeds"),
+    Option("no-compile", "never compile packages to bytecode", "flag", negation="compile", group="seeds"),
     Option("find-links", "a directory of wheels to prefer", "list", "DIR", group="seeds"),
     Option(
         "link-mode",
