@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cloche.model.operations import LinkMode, Write
     from cloche.model.plan import (
         Builds,
+        Compile,
         DefaultGroups,
         Dependencies,
         ExtraPackages,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         groups: Sequence[str]
         default_groups: DefaultGroups
         builds: Builds
+        compile: Compile
         extra_packages: ExtraPackages
         find_links: Sequence[StrPath]
         network: Network
@@ -72,7 +74,7 @@ if TYPE_CHECKING:
 
 
 CHOICES = frozenset(
-    "python try_first_with no_finders creator seeder seeds lock extras groups default_groups builds extra_packages "
+    "python try_first_with no_finders creator seeder seeds lock extras groups default_groups builds compile extra_packages "
     "find_links network dependencies activators existing site_packages prompt link_mode vcs_ignore relocatable pyvenv_cfg "
     "startup_code options environ cache access".split()
 )
@@ -84,6 +86,7 @@ ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
     "site_packages": ("isolated", "system"),
     "default_groups": ("included", "excluded"),
     "builds": ("allowed", "refused"),
+    "compile": ("auto", "now", "never"),
     "extra_packages": ("removed", "kept"),
     "link_mode": ("auto", "clone", "hardlink", "copy", "symlink"),
     "access": ("read-write", "read-only", "none"),
@@ -215,6 +218,7 @@ def wanted_packages(host: Host, **choices: Unpack[Choices]) -> Wanted | None:
         choices.get("network", "last-resort"),
         choices.get("dependencies", "included"),
         builds=choices.get("builds", "allowed"),
+        compile=choices.get("compile", "auto"),
         lock=lock,
     )
 
@@ -261,6 +265,8 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param default_groups: whether the default groups of the lock file are `included` (the default) or `excluded`.
     :param builds: whether packages of the lock file that have no suitable wheel may be built from source: `allowed` (the
         default) or `refused`.
+    :param compile: when packages are compiled to bytecode: `auto` when they are installed into a second environment (the
+        default), `now`, or `never`.
     :param extra_packages: whether packages in an existing environment that the lock file does not name are `removed` (the
         default) or `kept`.
     :param find_links: directories with wheels; they take precedence over every other source.

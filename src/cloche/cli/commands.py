@@ -102,6 +102,8 @@ CREATE = (
     Option("no-deps", "do not install what the seeds depend on", "flag", group="seeds"),
     Option("download", "download the newest seeds from the index", "flag", group="seeds"),
     Option("no-download", "never use the network", "flag", negation="download", group="seeds"),
+    Option("compile", "compile packages to bytecode now, not when they are installed again", "flag", group="seeds"),
+    Option("no-compile", "never compile packages to bytecode", "flag", negation="compile", group="seeds"),
     Option("find-links", "a directory of wheels to prefer", "list", "DIR", group="seeds"),
     Option(
         "startup-code",
@@ -145,7 +147,21 @@ COMMANDS = {
             inherits="create",
         ),
         CommandSpec(
-            "info", "describe an environment, whichever tool created it", "cloche.cli.info:info", (), "[ENV]", 0, 1
+            "info",
+            "describe an environment, whichever tool created it",
+            "cloche.cli.info:info",
+            (
+                Option(
+                    "format",
+                    "print a bill of materials in this format instead",
+                    metavar="FORMAT",
+                    choices=("cyclonedx",),
+                    sources="argv",
+                ),
+            ),
+            "[ENV]",
+            0,
+            1,
         ),
         CommandSpec(
             "doctor",

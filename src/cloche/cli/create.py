@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cloche.model.plan import (
         Builds,
         ChosenComponent,
+        Compile,
         Dependencies,
         Network,
         OnExisting,
@@ -95,6 +96,7 @@ def print_created(
                 "outcome": result.plan.outcome,
                 "environment": report.environment_json(result.environment),
                 "milliseconds": round(milliseconds, 1),
+                "compiled": list(result.compiled),
                 "warnings": report.recorded_warnings(),
             },
         )
@@ -220,6 +222,7 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Want
         network_policy(settings),
         dependencies,
         builds=builds_policy(settings),
+        compile=compile_policy(settings),
         lock=lock,
     )
 
@@ -239,6 +242,17 @@ def startup_policy(settings: Settings) -> tuple[StartupPolicy, tuple[str, ...]]:
 
 def builds_policy(settings: Settings) -> Builds:
     return "refused" if settings.flag("only-binary") else "allowed"
+
+
+def compile_policy(settings: Settings) -> Compile:
+    """Return when packages are compiled to bytecode.
+
+    :raises UsageError: one source sets both `compile` and `no-compile`.
+    """
+    wants, forbids = settings.flag("compile"), settings.flag("no-compile")
+    if wants and forbids:
+        raise UsageError("`--compile` and `--no-compile` contradict each other", hint="choose one")
+    return "now" if wants else "never" if forbids else "auto"
 
 
 def lock_request(settings: Settings, host: Host) -> LockRequest | None:

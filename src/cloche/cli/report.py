@@ -174,9 +174,17 @@ def result_line(result: Result, host: Host, milliseconds: float, hint: str, deta
     parts = [
         f"{plan.outcome} {location}: {interpreter.name if interpreter else 'Python'}{because}",
         *packages_text(plan, details),
-        f"{milliseconds:.0f} ms",
+        f"{milliseconds:.0f} ms{compiled_text(result)}",
     ]
     return ", ".join(parts) + (f"; activate with: {hint}" if hint else "")
+
+
+def compiled_text(result: Result) -> str:
+    """Return which packages a run compiled, to follow its duration; later runs do not have to."""
+    if not result.compiled:
+        return ""
+    what = result.compiled[0] if len(result.compiled) == 1 else f"{len(result.compiled)} packages"
+    return f" (compiled {what} for all environments)"
 
 
 def packages_text(plan: Plan, details: int) -> list[str]:

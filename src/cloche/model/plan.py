@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     """What happens to packages with code that runs whenever Python starts: they are installed, installed and listed in the
     output of the command, or refused."""
 
+    Compile: TypeAlias = Literal["auto", "now", "never"]
+    """When packages are compiled to bytecode: `auto` when a second environment gets them, so that one environment alone does
+    not pay for it; `now` before the first one; `never`, so that Python compiles each module when it is imported."""
+
     Consult: TypeAlias = Literal["nothing", "project"]
     """What determines the Python if the request names none: nothing (the running Python is used) or the project's files."""
 
@@ -84,6 +88,7 @@ class Wanted:
     """Whether packages of the lock file may be built from source."""
     lock: LockRequest | None = None
     """The lock file whose packages are installed; the requirements are then additional ones."""
+    compile: Compile = "auto"
 
 
 @value
@@ -251,3 +256,5 @@ class Result:
     seconds: float
     """Elapsed time, without the start of the Python process."""
     warnings: tuple[str, ...] = ()
+    compiled: tuple[str, ...] = ()
+    """The names of the packages that this run compiled to bytecode, sorted; later environments share that."""

@@ -166,6 +166,8 @@ def seed_options(wanted: Wanted | None) -> Iterator[str]:
             yield from ("--pip", requirement.removeprefix("pip=="))
         elif requirement != "pip":
             yield from ("--seed", requirement)
+    if wanted.compile != "auto":
+        yield "--compile" if wanted.compile == "now" else "--no-compile"
     for directory in wanted.find_links:
         yield from ("--find-links", directory)
 

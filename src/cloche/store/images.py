@@ -11,7 +11,8 @@ description).
 Bytecode that already exists for exactly this ABI is reused. Compiling takes longer than everything else, so a new image is
 published without the missing bytecode. The first environment that uses the image marks it (see `Store.mark_installed`), and
 the second one triggers the compilation. If you create one environment, say in a fresh container, you do not pay for the next
-thousand. The mark is a changed time of the image's directory, which until then equals the time of its files.
+thousand. `Store.compile` overrides that. The mark is a changed time of the image's directory, which until then equals the
+time of its files.
 
 All files of an image have the same time, which for a distribution is derived from the content. So equal images are equal
 on every machine, and bytecode of one image is never valid for another. The time is an even number of seconds, which every
@@ -172,7 +173,7 @@ def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -
     while True:
         attempts -= 1
         found = _find_image(store, abi, name)
-        if found and (found.bytecode == "complete" or not _was_installed(found) or not store.is_persistent):
+        if found and (not needs_bytecode(found, store) or not store.is_persistent):
             return found
         images = os.path.join(store.writable_directory("images"), abi)
         if found and not store.is_persistent_path(images):
@@ -190,9 +191,12 @@ def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -
                         f"another process still holds the lock on the image `{name}`; building it anyway"
                     )
                 exists = os.path.lexists(os.path.join(images, name))
-                action = "compiling" if exists else "unpacking"
+                compiling = store.compile == "now" or (exists and store.compile == "auto")
+                action = "compiling" if compiling else "unpacking"
                 store.progress(f"{action} {source.name} {source.version} for {interpreter.name}")
-                _build_and_publish(source, interpreter, store.host, images, name, compiling=exists)
+                _build_and_publish(source, interpreter, store.host, images, name, compiling=compiling)
+                if compiling:
+                    store.compiled.append(source.name)
         except ClocheError as error:
             if not found:
                 raise
@@ -374,9 +378,11 @@ def record_origin(image: Image, sha256: str, size: int, store: Store) -> None:
         pass
 
 
-def needs_bytecode(image: Image) -> bool:
+def needs_bytecode(image: Image, store: Store) -> bool:
     """Return whether the next environment with this image needs its bytecode compiled."""
-    return image.bytecode == "missing" and _was_installed(image)
+    if image.bytecode == "complete" or store.compile == "never":
+        return False
+    return store.compile == "now" or _was_installed(image)
 
 
 def _find_image(store: Store, abi: str, name: str) -> Image | None:
