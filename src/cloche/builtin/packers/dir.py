@@ -31,8 +31,7 @@ class DirectoryPacker:
                 os.symlink(member.target, target)
                 continue
             with open(target, "xb") as file:
-                for piece in member.read():
-                    file.write(piece)
+                file.writelines(member.read())
             os.chmod(target, member.mode)
             os.utime(target, (member.time, member.time))
         for target, member in reversed(directories):  # creating an entry changes the time

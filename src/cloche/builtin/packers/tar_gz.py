@@ -42,8 +42,7 @@ class GzipPacker:
 
     def write(self, members: Iterable[Member], path: str) -> None:
         with open(path, "xb") as file:
-            for piece in compressed(tar_stream(members)):
-                file.write(piece)
+            file.writelines(compressed(tar_stream(members)))
 
 
 def compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -22,7 +22,7 @@ class ZstandardPacker:
     suffix = ".tar.zst"
 
     def refusal(self) -> str | None:
-        if sys.version_info >= (3, 14) or find_spec("backports") and find_spec("backports.zstd"):
+        if sys.version_info >= (3, 14) or (find_spec("backports") and find_spec("backports.zstd")):
             return None
         return "needs the package backports.zstd, or Python 3.14 to run cloche"
 
@@ -41,8 +41,7 @@ class ZstandardPacker:
         }
         compressor = zstd.ZstdCompressor(options=options)
         with open(path, "xb") as file:
-            for chunk in tar_stream(members):
-                file.write(compressor.compress(chunk))
+            file.writelines(compressor.compress(chunk) for chunk in tar_stream(members))
             file.write(compressor.flush())
 
 
