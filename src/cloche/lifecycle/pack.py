@@ -6,16 +6,18 @@ unchecked hashes (PEP 552). The archive ends with a list of the hashes of its fi
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from cloche.apply import write_error
 from cloche.apply.staging import claim_staging, discard_staging, is_staging_inside, stem_beside
-from cloche.errors import ClocheError, DestinationError, UsageError, reason_of
+from cloche.errors import ClocheError, DestinationError, SeedError, UsageError, reason_of
 from cloche.fs import REGULAR, open_for_reading
-from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, format_manifest, remove_rows, sha256, update_manifest
+from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, format_manifest, remove_rows, update_manifest
 from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.reader import read_environment
 from cloche.lifecycle.relocation import is_within
@@ -194,7 +196,7 @@ def refuse_dependent(environment: Environment, request: PackRequest) -> None:
     """
     location = environment.location
     settings = read_settings(location)
-    create = "`cloche --creator portable --relocatable NEW` creates one that does, with the same packages if you add `--lock FILE`"
+    create = "`cloche --creator portable --relocatable NEW` creates one that does; add `--lock FILE` for its packages"
     if not is_relocatable(settings):
         raise ClocheError(f"`{location}` does not work from another path: it is not relocatable", hint=create)
     if not pyvenv_cfg.is_portable(settings) and not request.base_outside:
@@ -220,7 +222,7 @@ def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
     :raises ClocheError: a file cannot be read or packed, or a link leads out of the environment.
     """
     root = environment.location
-    stack = [("", root, (os.path.realpath(root),))]
+    stack: list[tuple[str, str, tuple[str, ...]]] = [("", root, (os.path.realpath(root),))]
     outside: list[str] = []
     while stack:
         below, directory, parents = stack.pop()
@@ -231,7 +233,7 @@ def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
                 found = sorted(scanned, key=lambda item: os.fsencode(item.name))
         except OSError as error:
             raise ClocheError(f"cannot read `{directory}`: {reason_of(error)}") from error
-        subdirectories = []
+        subdirectories: list[tuple[str, str, tuple[str, ...]]] = []
         for item in found:
             path = f"{below}/{item.name}" if below else item.name
             if is_left_out(path, item.name, request.exclude) or (not below and is_staging_inside(item.name)):
@@ -427,6 +429,10 @@ def compile_modules(plan: PackPlan, directory: str, session: Session) -> dict[st
             size = os.path.getsize(os.path.join(root, name, path))
             compiler.add(f"{name}/{path}", os.path.join(directory, f"{number}.pyc"), size)
         done = {path for _, _, path in compiler.results()}
+    except SeedError as error:
+        if os.strerror(errno.ENOSPC) in error.message:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise
     finally:
         compiler.close()
     results = {}
@@ -468,9 +474,9 @@ def members(plan: PackPlan, compiled: dict[str, str], count: list[int]) -> Itera
                 yield piece
             hashes[entry.path] = digest.hexdigest()
 
-        yield Member(top + path, "file", entry.mode, plan.time, size, read=read)
+        yield Member(top + path, "file", entry.mode, plan.time, size, reader=read)
     content = format_manifest(hashes)
-    yield Member(top + FILES, "file", 0o644, plan.time, len(content), read=lambda: iter((content,)))
+    yield Member(top + FILES, "file", 0o644, plan.time, len(content), reader=lambda: iter((content,)))
 
 
 def read_source(path: str, size: int) -> Iterator[bytes]:

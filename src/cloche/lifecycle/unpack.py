@@ -8,11 +8,13 @@ import posixpath
 import stat
 import sys
 import tarfile
-from typing import TYPE_CHECKING
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from cloche.apply import DestinationChanged, apply
 from cloche.errors import ClocheError, DestinationError, UsageError, reason_of
-from cloche.fs.checksums import parse_manifest, sha256
+from cloche.fs.checksums import parse_manifest
 from cloche.lifecycle.pack import FILES
 from cloche.lifecycle.relocation import is_within
 from cloche.model.archive import Member
@@ -22,8 +24,8 @@ from cloche.store.archives import Archive, InvalidArchive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import BinaryIO
 
+    from cloche.model.operations import Operation
     from cloche.session import Session
 
 PIECE = 1 << 20
@@ -49,7 +51,7 @@ def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
         )
     count = [0]
 
-    def extract(root: str) -> Iterable[object]:
+    def extract(root: str) -> Iterable[Operation]:
         count[0] = Extraction(source, root).run()
         return ()
 
@@ -58,7 +60,7 @@ def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
             (),
             destination.target,
             "merge" if destination.immovable else "new",
-            complete=extract,  # type: ignore[arg-type]
+            complete=extract,
         )
     except DestinationChanged:
         raise DestinationError(
@@ -217,7 +219,7 @@ def read_members(path: str) -> Iterator[Member]:
             if start == b"PK\3\4":
                 yield from zip_members(file)
             elif start[:2] == b"\x1f\x8b":
-                yield from tar_members(gzip.GzipFile(fileobj=file))
+                yield from tar_members(cast("BinaryIO", gzip.GzipFile(fileobj=file)))
             elif start == b"\x28\xb5\x2f\xfd":
                 yield from tar_members(zstandard_file(file))
             elif start == b"hsqs":
@@ -249,13 +251,12 @@ def zstandard_file(file: BinaryIO) -> BinaryIO:
         raise ClocheError(
             "Zstandard archives need Python 3.14, or the package backports.zstd", hint="install `cloche[zstd]`"
         ) from None
-    opened: BinaryIO = zstd.ZstdFile(file)
-    return opened
+    return cast("BinaryIO", zstd.ZstdFile(file))
 
 
-def tar_members(stream: object) -> Iterator[Member]:
+def tar_members(stream: BinaryIO) -> Iterator[Member]:
     """Yield the members of a tar archive."""
-    with tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:
         for header in archive:
             mode, time = header.mode, int(header.mtime)
             if header.isdir():
@@ -265,7 +266,9 @@ def tar_members(stream: object) -> Iterator[Member]:
             elif header.isreg() and not header.issparse():
                 opened = archive.extractfile(header)
                 assert opened is not None
-                yield Member(header.name, "file", mode, time, header.size, read=lambda file=opened: pieces_of(file))
+                yield Member(
+                    header.name, "file", mode, time, header.size, reader=partial(pieces_of, cast("BinaryIO", opened))
+                )
             else:
                 raise InvalidArchive(f"`{header.name}` is not a file, a directory or a link")
 
@@ -286,11 +289,13 @@ def zip_members(file: BinaryIO) -> Iterator[Member]:
         elif kind == stat.S_IFLNK:
             yield Member(name, "link", 0o777, 0, target=os.fsdecode(archive.read(found.name)))
         elif kind in (0, stat.S_IFREG):
-            yield Member(
-                name, "file", found.mode, 315532800, found.size, read=lambda name=name: iter((archive.read(name),))
-            )
+            yield Member(name, "file", found.mode, 315532800, found.size, reader=partial(zip_content, archive, name))
         else:
             raise InvalidArchive(f"`{name}` is not a file, a directory or a link")
+
+
+def zip_content(archive: Archive, name: str) -> Iterator[bytes]:
+    yield archive.read(name)
 
 
 def directory_members(root: str) -> Iterator[Member]:
@@ -311,8 +316,6 @@ def directory_members(root: str) -> Iterator[Member]:
                 stack.append(path)
             elif stat.S_ISREG(status.st_mode):
                 with open(entry.path, "rb") as file:
-                    yield Member(
-                        path, "file", status.st_mode, time, status.st_size, read=lambda file=file: pieces_of(file)
-                    )
+                    yield Member(path, "file", status.st_mode, time, status.st_size, reader=partial(pieces_of, file))
             else:
                 raise InvalidArchive(f"`{path}` is not a file, a directory or a link")

@@ -11,11 +11,6 @@ if TYPE_CHECKING:
     Kind: TypeAlias = Literal["file", "directory", "link"]
 
 
-def no_content() -> Iterator[bytes]:
-    """Return the content of a directory or a link."""
-    return iter(())
-
-
 @value
 class Member:
     """A file, directory or symbolic link in an archive."""
@@ -31,5 +26,9 @@ class Member:
     """The size of a file, in bytes."""
     target: str = ""
     """The target of a link, relative to its directory."""
-    read: Callable[[], Iterator[bytes]] = no_content
-    """Returns the content of a file in pieces. Call it once, before the next member is taken."""
+    reader: Callable[[], Iterator[bytes]] | None = None
+    """Returns the content of a file in pieces; None for a directory or a link."""
+
+    def read(self) -> Iterator[bytes]:
+        """Return the content of a file in pieces. Call it once, before the next member is taken."""
+        return self.reader() if self.reader is not None else iter(())

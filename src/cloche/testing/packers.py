@@ -11,7 +11,7 @@ from cloche.testing.checks import (
     Check,
     as_test,
     broken,
-    call_twice,
+    call_without_side_effects,
     check_documented,
     check_name,
     check_sentence,
@@ -62,7 +62,7 @@ def check_named(packer: Packer) -> None:
 
 def check_refusal(packer: Packer) -> None:
     """Check that `refusal` returns None, or a sentence for users."""
-    check_sentence("`refusal`", call_twice("`refusal`", packer.refusal))
+    check_sentence("`refusal`", call_without_side_effects("`refusal`", packer.refusal))
 
 
 def check_order(packer: Packer, directory: Path) -> None:
@@ -115,7 +115,7 @@ def members() -> Iterator[Member]:
             yield content[:1000]
             yield content[1000:]
 
-        yield Member(path, "file", 0o755 if path == "a/run" else 0o644, TIME, len(content), read=read)
+        yield Member(path, "file", 0o755 if path == "a/run" else 0o644, TIME, len(content), reader=read)
         if reads != [path]:
             broken(f"`write` reads a file {len(reads)} times before it takes the next member; expected once")
     yield Member("a/to", "link", 0o777, TIME, target="data")

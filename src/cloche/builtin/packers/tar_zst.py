@@ -34,7 +34,7 @@ class ZstandardPacker:
             from backports import zstd
         parameter = zstd.CompressionParameter
         most = parameter.nb_workers.bounds()[1]  # 0 if the library was built without threads
-        options = {
+        options: dict[int, int] = {
             parameter.compression_level: LEVEL,
             parameter.checksum_flag: 1,
             parameter.nb_workers: min(os.cpu_count() or 1, most),

@@ -62,7 +62,9 @@ def header_of(member: Member) -> zipfile.ZipInfo:
             hint="choose another format, or leave the file out with `--exclude`",
         )
     earliest, latest = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
-    when = max(earliest, min(latest, tuple(time.gmtime(member.time)[:6])))
+    date = time.gmtime(member.time)
+    exact = (date.tm_year, date.tm_mon, date.tm_mday, date.tm_hour, date.tm_min, date.tm_sec)
+    when = max(earliest, min(latest, exact))
     header = zipfile.ZipInfo(member.path + "/" * (member.kind == "directory"), when)
     header.create_system = UNIX
     header.compress_type = zipfile.ZIP_DEFLATED
