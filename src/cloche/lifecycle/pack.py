@@ -17,7 +17,7 @@ from cloche.apply import write_error
 from cloche.apply.staging import claim_staging, discard_staging, is_staging_inside, stem_beside
 from cloche.errors import ClocheError, DestinationError, SeedError, UsageError, reason_of
 from cloche.fs import REGULAR, open_for_reading
-from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, format_manifest, remove_rows, update_manifest
+from cloche.fs.checksums import FILES, MANIFEST, RUNTIME_MANIFEST, format_manifest, remove_rows, update_manifest
 from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.reader import read_environment
 from cloche.lifecycle.relocation import is_within
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.plugins.components import Component
     from cloche.session import Session
-
-FILES = ".cloche-files"
-"""The last file of an archive: the SHA-256 of all others, in the format of `sha256sum`."""
 
 PIECE = 1 << 20
 """How many bytes of a file are read at once."""

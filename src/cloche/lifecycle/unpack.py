@@ -10,12 +10,12 @@ import sys
 import tarfile
 from functools import partial
 from hashlib import sha256
+from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from cloche.apply import DestinationChanged, apply
 from cloche.errors import ClocheError, DestinationError, UsageError, reason_of
-from cloche.fs.checksums import parse_manifest
-from cloche.lifecycle.pack import FILES
+from cloche.fs.checksums import FILES, parse_manifest
 from cloche.lifecycle.relocation import is_within
 from cloche.model.archive import Member
 from cloche.planning import pyvenv_cfg
@@ -171,7 +171,7 @@ class Extraction:
         self.check_links(top)
         if top:
             inner = self.at(self.prefix)
-            spare = os.path.join(self.root, ".cloche-top")
+            spare = os.path.join(self.root, f"{FILES}.top")
             os.rename(inner, spare)
             for name in os.listdir(spare):
                 os.rename(os.path.join(spare, name), os.path.join(self.root, name))
@@ -242,16 +242,14 @@ def zstandard_file(file: BinaryIO) -> BinaryIO:
 
     :raises ClocheError: there is no module for that.
     """
-    try:
-        if sys.version_info >= (3, 14):
-            from compression import zstd
-        else:
-            from backports import zstd
-    except ImportError:
-        raise ClocheError(
-            "Zstandard archives need Python 3.14, or the package backports.zstd", hint="install `cloche[zstd]`"
-        ) from None
-    return cast("BinaryIO", zstd.ZstdFile(file))
+    for name in ("compression.zstd", "backports.zstd"):
+        try:
+            return cast("BinaryIO", import_module(name).ZstdFile(file))
+        except ImportError:
+            pass
+    raise ClocheError(
+        "Zstandard archives need Python 3.14, or the package backports.zstd", hint="install `cloche[zstd]`"
+    )
 
 
 def tar_members(stream: BinaryIO) -> Iterator[Member]:

@@ -36,7 +36,7 @@ class SquashfsPacker:
         root = Member(".", "directory", 0o755, first.time)
         options = ["-tar", "-noappend", "-no-progress", "-quiet", "-no-xattrs", "-comp", "zstd"]
         options += ["-mkfs-time", str(first.time), "-all-time", str(first.time)]
-        environ = {name: text for name, text in os.environ.items() if name != "SOURCE_DATE_EPOCH"}  # contradicts them
+        environ = {"PATH": os.defpath, "LC_ALL": "C"}  # SOURCE_DATE_EPOCH would contradict the options
         with tempfile.TemporaryFile() as output:
             command = [shutil.which("mksquashfs") or "mksquashfs", "-", path, *options]
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environ)

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import os
-import sys
-from importlib.util import find_spec
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from cloche.builtin.packers.tar_stream import tar_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from cloche.model.archive import Member
 
 LEVEL = 3
+
+
+def zstandard() -> Any:
+    """Return the module of the standard library (PEP 784) or its backport; None if there is neither."""
+    for name in ("compression.zstd", "backports.zstd"):
+        try:
+            return import_module(name)
+        except ImportError:
+            pass
+    return None
 
 
 class ZstandardPacker:
@@ -22,16 +32,11 @@ class ZstandardPacker:
     suffix = ".tar.zst"
 
     def refusal(self) -> str | None:
-        if sys.version_info >= (3, 14) or (find_spec("backports") and find_spec("backports.zstd")):
-            return None
-        return "needs the package backports.zstd, or Python 3.14 to run cloche"
+        return None if zstandard() else "needs the package backports.zstd, or Python 3.14 to run cloche"
 
     def write(self, members: Iterable[Member], path: str) -> None:
         """Write the archive. With at least one worker, the bytes do not depend on their number."""
-        if sys.version_info >= (3, 14):
-            from compression import zstd
-        else:
-            from backports import zstd
+        zstd = zstandard()
         parameter = zstd.CompressionParameter
         most = parameter.nb_workers.bounds()[1]  # 0 if the library was built without threads
         options: dict[int, int] = {
