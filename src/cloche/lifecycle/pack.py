@@ -17,7 +17,15 @@ from cloche.apply import write_error
 from cloche.apply.staging import claim_staging, discard_staging, is_staging_inside, stem_beside
 from cloche.errors import ClocheError, DestinationError, SeedError, UsageError, reason_of
 from cloche.fs import REGULAR, open_for_reading
-from cloche.fs.checksums import FILES, MANIFEST, RUNTIME_MANIFEST, format_manifest, remove_rows, update_manifest
+from cloche.fs.checksums import (
+    FILES,
+    MANIFEST,
+    RUNTIME_MANIFEST,
+    format_manifest,
+    parse_rows,
+    remove_rows,
+    update_manifest,
+)
 from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.reader import read_environment
 from cloche.lifecycle.relocation import is_within
@@ -109,7 +117,8 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
     component = packer_for(request, session)
     refuse_dependent(environment, request)
     entries = list(walk(environment, request))
-    entries = [with_portable_content(entry, environment, request, entries) for entry in entries]
+    entries = [with_portable_content(entry, entries) if entry.path != MANIFEST else entry for entry in entries]
+    entries = [with_portable_content(entry, entries) if entry.path == MANIFEST else entry for entry in entries]
     kept = {entry.path for entry in entries}
     tag = environment.interpreter.cache_tag if environment.interpreter else ""
     modules = tuple(
@@ -313,38 +322,43 @@ def is_python_link(path: str, environment: Environment) -> bool:
     return directory == environment.layout.bin and name.startswith(("python", "pypy"))
 
 
-def with_portable_content(
-    entry: Entry, environment: Environment, request: PackRequest, entries: Sequence[Entry]
-) -> Entry:
-    """Return an entry whose content names nothing that is left out, and not where the environment was.
+def with_portable_content(entry: Entry, entries: Sequence[Entry]) -> Entry:
+    """Return an entry whose content names nothing that is left out, no bytecode, and not where the environment was.
+
+    Whether a RECORD lists bytecode depends on when it was compiled. pip finds it without.
 
     :raises ClocheError: the file cannot be read.
     """
-    name = entry.path.rpartition("/")[2]
-    if entry.kind != "file" or name not in (pyvenv_cfg.NAME, MANIFEST, RUNTIME_MANIFEST, "RECORD"):
+    is_record = entry.path.endswith(".dist-info/RECORD")
+    if entry.kind != "file" or not (is_record or entry.path in (pyvenv_cfg.NAME, MANIFEST, RUNTIME_MANIFEST)):
         return entry
-    old = b"".join(read_source(entry.source, os.path.getsize(entry.source)))
+    old = read_whole(entry.source)
     text = old.decode("utf-8", "surrogateescape")
     if entry.path == pyvenv_cfg.NAME:
         return with_content(entry, old, packed_settings(text))
-    if entry.path in (MANIFEST, RUNTIME_MANIFEST):
-        paths = {other.path for other in entries}
-        lines = [line for line in text.splitlines(keepends=True) if line.rstrip("\n").partition("  ")[2] in paths]
-        kept = "".join(lines)
-        if entry.path == MANIFEST:
-            settings = os.path.join(environment.location, pyvenv_cfg.NAME)
-            before = b"".join(read_source(settings, os.path.getsize(settings)))
-            changed = packed_settings(before.decode("utf-8", "surrogateescape"))
-            if changed != before:
-                return with_content(entry, old, update_manifest(kept, {pyvenv_cfg.NAME: changed}, lambda _: before))
-        return with_content(entry, old, kept.encode("utf-8", "surrogateescape"))
-    if request.exclude and ".dist-info/" in entry.path:
+    paths = {other.path for other in entries}
+    if is_record:
         site = os.path.dirname(os.path.dirname(entry.path))
-        paths = {os.path.relpath(other.path, site) for other in entries}
-        rows = [row.partition(",")[0].strip('"') for row in text.splitlines()]
-        lost = frozenset(row for row in rows if row not in paths and not row.endswith(".pyc"))
+        rows = [row[0] for row in parse_rows(text)]
+        lost = frozenset(
+            row for row in rows if "__pycache__/" in row or os.path.normpath(os.path.join(site, row)) not in paths
+        )
         return with_content(entry, old, remove_rows(text, lost).encode("utf-8", "surrogateescape"))
-    return entry
+    lines = [line for line in text.splitlines(keepends=True) if line.rstrip("\n").partition("  ")[2] in paths]
+    kept = "".join(lines)
+    if entry.path == RUNTIME_MANIFEST:
+        return with_content(entry, old, kept.encode("utf-8", "surrogateescape"))
+    before = {other.path: other.source for other in entries if other.content is not None}
+    changed = {other.path: other.content for other in entries if other.content is not None}
+    return with_content(entry, old, update_manifest(kept, changed, lambda path: read_whole(before[path])))
+
+
+def read_whole(path: str) -> bytes:
+    """Return the content of a file.
+
+    :raises ClocheError: it cannot be read.
+    """
+    return b"".join(read_source(path, status_of(path).st_size))
 
 
 def with_content(entry: Entry, old: bytes, new: bytes) -> Entry:

@@ -95,7 +95,7 @@ class Extraction:
             for member in read_members(self.source):
                 self.add(member)
         except (InvalidArchive, tarfile.TarError, EOFError, gzip.BadGzipFile, ValueError) as error:
-            raise ClocheError(f"`{self.source}` is damaged: {error}", hint="get another copy of it") from error
+            raise ClocheError(f"`{self.source}` is not intact: {error}", hint="get another copy of it") from error
         self.verify()
         for path, member in reversed(self.directories.items()):
             if path:
