@@ -75,6 +75,8 @@ WARM = frozenset(
         "cloche.fs.checksums",
         "cloche.fs.inputs",
         "cloche.fs.locks",
+        "cloche.lifecycle",
+        "cloche.lifecycle.create",
         "cloche.model",
         "cloche.model.distribution",
         "cloche.model.environment",

@@ -202,7 +202,7 @@ def test_each_question_about_the_program_is_answered_by_at_most_three_files() ->
     section = page.partition("\n## One question, three files\n")[2].partition("\n## ")[0]
     answers = {row.split("|")[1].strip(): row.count(".py`") for row in section.splitlines() if row.count("?")}
 
-    assert len(answers) == 10
+    assert len(answers) >= 10
     assert {question: count for question, count in answers.items() if not 1 <= count <= 3} == {}
 
 

@@ -24,12 +24,9 @@ START = frozenset("cloche cloche.__main__ cloche.cpython cloche.model".split())
 
 COMMAND = START | frozenset(
     """
-    cloche.apply cloche.apply.executor cloche.apply.staging cloche.apply.transaction cloche.cli cloche.cli.commands
-    cloche.cli.dispatch cloche.cli.invocation cloche.cli.parser cloche.cli.report cloche.errors cloche.fs
-    cloche.fs.checksums cloche.fs.inputs cloche.fs.locks cloche.model
-    cloche.model.environment cloche.model.interpreter cloche.model.operations cloche.model.options cloche.model.plan
-    cloche.model.value cloche.planning cloche.planning.destination cloche.planning.plan_at
-    cloche.planning.pyvenv_cfg cloche.plugins cloche.session
+    cloche.cli cloche.cli.commands cloche.cli.dispatch cloche.cli.invocation cloche.cli.parser cloche.cli.report
+    cloche.errors cloche.fs cloche.fs.inputs cloche.model.interpreter cloche.model.options cloche.model.plan
+    cloche.model.value cloche.plugins cloche.session
     """.split()
 )
 """Modules for parsing a command line."""
@@ -51,9 +48,13 @@ SUGGEST = COMMAND | frozenset(
 
 CREATE = COMMAND | frozenset(
     """
-    cloche.builtin cloche.builtin.activators cloche.cli.create cloche.cli.settings cloche.cli.user_shell
-    cloche.model.distribution cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells cloche.shells.csh
-    cloche.shells.fish cloche.shells.posix cloche.shells.powershell cloche.shells.python cloche.shells.template cloche.store
+    cloche.apply cloche.apply.executor cloche.apply.staging cloche.apply.transaction cloche.builtin
+    cloche.builtin.activators cloche.cli.create cloche.cli.settings cloche.cli.user_shell cloche.fs.checksums
+    cloche.fs.locks cloche.lifecycle cloche.lifecycle.create cloche.model.distribution cloche.model.environment
+    cloche.model.operations cloche.planning cloche.planning.destination cloche.planning.plan_at
+    cloche.planning.plan_cache cloche.planning.pyvenv_cfg cloche.plugins.entry_points cloche.shells
+    cloche.shells.csh cloche.shells.fish cloche.shells.posix cloche.shells.powershell cloche.shells.python
+    cloche.shells.template cloche.store
     """.split()
 )
 """Modules for creating an environment without seeds from a cached plan."""
@@ -176,7 +177,7 @@ def test_a_requested_python_is_searched_on_every_run(user: dict[str, str], tmp_p
     assert others <= LIBRARY
 
 
-LOCKED = SEEDED - {"cloche.plugins.entry_points"} | {"cloche.lifecycle", "cloche.lifecycle.locked"}
+LOCKED = SEEDED - {"cloche.plugins.entry_points"} | {"cloche.lifecycle.locked"}
 """Modules for finding that an environment is what its lock file describes."""
 
 

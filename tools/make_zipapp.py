@@ -91,7 +91,7 @@ def installed(name: str) -> Distribution | None:
 
 def oldest_supported(distribution: Distribution) -> tuple[int, int]:
     """Return the oldest Python that a distribution supports, from 3.10 on."""
-    accepted = SpecifierSet(distribution.metadata["Requires-Python"] or "")
+    accepted = SpecifierSet(distribution.metadata.get("Requires-Python", ""))
     return next(((3, minor) for minor in range(OLDEST[1], 99) if accepted.contains(f"3.{minor}.99")), (3, 99))
 
 

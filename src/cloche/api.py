@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 from cloche.errors import ClocheError, UsageError
+from cloche.lifecycle.create import create as create_environment
+from cloche.lifecycle.create import plan as plan_environment
 from cloche.model.plan import EnvironmentSpec, LockRequest, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
 from cloche.session import Session, current_host
@@ -288,11 +290,7 @@ def create_with_result(destination: StrPath, **choices: Unpack[Choices]) -> Resu
     """
     with open_session(**choices) as session:
         request = request_for(destination, session.host, **choices)
-        if request.spec.wanted is not None and request.spec.wanted.lock is not None:
-            from cloche.lifecycle.locked import create_locked
-
-            return create_locked(request, session)
-        return session.create(request)
+        return create_environment(request, session)
 
 
 def plan(destination: StrPath, **choices: Unpack[Choices]) -> Plan:
@@ -302,12 +300,7 @@ def plan(destination: StrPath, **choices: Unpack[Choices]) -> Plan:
     """
     with open_session(**choices) as session:
         request = request_for(destination, session.host, **choices)
-        if request.spec.wanted is not None and request.spec.wanted.lock is not None:
-            from cloche.lifecycle.locked import plan_locked
-
-            planned = plan_locked(request, session)
-        else:
-            planned = session.plan(request)
+        planned = plan_environment(request, session)
     log_warnings((*session.warnings, *planned.notes))
     return planned
 

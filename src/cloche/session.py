@@ -1,41 +1,31 @@
-"""One run of cloche, from a request to a result; the Python interface and the command line share it."""
+"""The state of one run: the host, the store, the plugins, and what the run has to report."""
 
 from __future__ import annotations
 
 import os
 import sys
-from time import perf_counter
 
-from cloche.apply import DestinationChanged, apply
-from cloche.apply.staging import recover_destination
-from cloche.errors import ClocheError, DestinationError
 from cloche.fs.inputs import UNRECORDED, Inputs
-from cloche.fs.locks import DirectoryLock
 from cloche.model.interpreter import Host
 from cloche.model.plan import EnvironmentSpec, Result
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.planning.plan_at import plan_at
 from cloche.plugins import failures, load_object, slow_calls, take_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import TypeAlias
 
     from cloche.discovery import FoundInterpreter, InterpreterListing
     from cloche.discovery.cache import ProbeCache
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import LinkMode
-    from cloche.model.plan import Blueprint, ChosenComponent, Plan, Request, Target, Wanted
+    from cloche.model.plan import Blueprint, ChosenComponent, Target, Wanted
     from cloche.model.runtime import Runtime
     from cloche.planning.plan_cache import CachedPlan, PlanCache
     from cloche.plugins.hookspecs import Finder
     from cloche.plugins.registry import Registry
     from cloche.store import Access, Store
     from cloche.store.seeds import SeedStore
-
-    Planner: TypeAlias = Callable[[Blueprint, Target, Host], Plan]
-    """Returns the plan that creates the environment of a blueprint at a target, as `plan_at` does."""
 
 
 def current_host(environ: Mapping[str, str] | None = None) -> Host:
@@ -77,7 +67,7 @@ class Session:
         self._registry: Registry | None = None
         self._plugin_inputs = Inputs()
         self._has_created_hooks = False
-        self._is_cached = False
+        self.is_cached = False
         """Whether the blueprint was found in the plan cache."""
         self.activators: tuple[ChosenComponent, ...] = ()
         """The activators of the environment that was created."""
@@ -254,15 +244,15 @@ class Session:
         cached = self.plan_cache.find(spec, self.host)
         if cached is not None and (blueprint := self._revalidate(spec, cached)):
             self._has_created_hooks = cached.has_created_hooks
-            self._is_cached = True
+            self.is_cached = True
             return blueprint
-        return self._resolve(spec, target)
+        return self.resolve(spec, target)
 
-    def _resolve(self, spec: EnvironmentSpec, target: Target | None = None) -> Blueprint:
+    def resolve(self, spec: EnvironmentSpec, target: Target | None = None) -> Blueprint:
         """Resolve a spec, and store the blueprint in the plan cache if all of its inputs are known."""
         from cloche.planning.resolve import resolve
 
-        self._is_cached = False
+        self.is_cached = False
         inputs = self.store.inputs = Inputs()
         pythons, because = self._requested_pythons(spec, inputs)
         found = self._search(spec, pythons, because, self.registry.finders(spec.no_finders), inputs)
@@ -322,13 +312,6 @@ class Session:
             return self.registry.finders(spec.no_finders)
         return (load_object(reference) for name, reference in cached.finders if name not in spec.no_finders)
 
-    def plan(self, request: Request, planner: Planner = plan_at) -> Plan:
-        """Return the plan for a request; nothing is written at or near the destination.
-
-        :raises ClocheError: any refusal.
-        """
-        return planner(self.blueprint(request.spec, request.target), request.target, self.host)
-
     def images_for(self, wanted: Wanted, interpreter: Interpreter) -> tuple[Image, ...]:
         """Return the images of seeds, for an environment that already exists.
 
@@ -354,92 +337,12 @@ class Session:
             return "clone"
         return requested
 
-    def create(self, request: Request, planner: Planner = plan_at) -> Result:
-        """Create an environment.
-
-        :param planner: plans for the destination; it is called again if the destination changes meanwhile.
-        :raises ClocheError: any refusal or failure; the destination is then unchanged.
-        """
-        started = perf_counter()
-        blueprint = self.blueprint(request.spec, request.target)
-        link_mode = self.link_mode(request.target.link_mode, blueprint.all_images)
-        try:
-            plan = self._plan_for(blueprint, request.target, link_mode, planner)
-            if plan.strategy != "nothing":
-                if self._is_cached and not is_compiled(plan.images):  # now their bytecode is needed
-                    blueprint = self._resolve(request.spec)
-                    plan = self._plan_for(blueprint, request.target, link_mode, planner)
-                plan = self._apply(plan, blueprint, request.target, link_mode, planner)
-        except (ClocheError, OSError) as error:
-            if not concerns_images(error, blueprint.all_images):
-                raise
-            blueprint = self._resolve(request.spec)  # an image was damaged or replaced in the meantime
-            plan = self._plan_for(blueprint, request.target, link_mode, planner)
-            plan = self._apply(plan, blueprint, request.target, link_mode, planner)
-        self.activators = blueprint.activators
-        result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
-        if plan.strategy != "nothing":
-            self.store.mark_installed(plan.images)
-            if plan.link_mode == "symlink" and plan.images:
-                from cloche.store.links import record_links
-
-                record_links(self.store, plan.environment.location)
-            self._notify_created(result)
-        self.observe_plugins()
-        return replace(result, warnings=tuple(self.warnings))
-
-    def _plan_at(self, blueprint: Blueprint, target: Target, link_mode: LinkMode, planner: Planner) -> Plan:
-        """Return the plan for a target, with the link mode to use; `pyvenv.cfg` records the one that was requested."""
-        plan = planner(blueprint, target, self.host)
-        return plan if plan.link_mode == link_mode else replace(plan, link_mode=link_mode)
-
-    def _plan_for(self, blueprint: Blueprint, target: Target, link_mode: LinkMode, planner: Planner) -> Plan:
-        """Return the plan for a blueprint; undo what a killed run left if the destination is refused."""
-        try:
-            return self._plan_at(blueprint, target, link_mode, planner)
-        except DestinationError:
-            if not recover_destination(os.path.realpath(target.destination)):
-                raise
-            return self._plan_at(blueprint, target, link_mode, planner)  # a killed run had left it half-changed
-
-    def _apply(self, plan: Plan, blueprint: Blueprint, target: Target, link_mode: LinkMode, planner: Planner) -> Plan:
-        """Apply a plan; return it. If the destination exists, or changes meanwhile, lock it and plan again."""
-        if plan.strategy == "new":
-            try:
-                apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
-            except DestinationChanged:
-                pass  # another run created something there first
-            else:
-                return plan
-        with DirectoryLock(plan.target):
-            recover_destination(plan.target)
-            plan = self._plan_for(blueprint, target, link_mode, planner)
-            if plan.strategy == "nothing":
-                return plan  # another run has just created the same
-            self.announce(announcements(plan))
-            try:
-                apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
-            except DestinationChanged:
-                raise ClocheError(
-                    f"`{plan.environment.location}` keeps changing while the environment is created",
-                    hint="find out which program writes to it, stop it, and try again",
-                ) from None
-        return plan
-
-    def _notify_created(self, result: Result) -> None:
+    def notify_created(self, result: Result) -> None:
         """Call the hook `cloche_created`, and turn its failures into warnings."""
         if self._has_created_hooks:
             for warning, error in self.registry.notify_created(result):
                 self.warn([warning])
                 self.plugin_errors.append(error)
-
-
-def concerns_images(error: Exception, images: Iterable[Image]) -> bool:
-    """Return whether an error may be due to images that were damaged or replaced after the run chose them."""
-    from cloche.apply.file_list import DamagedImage
-    from cloche.store.check import check_image
-
-    return isinstance(error, DamagedImage) or any(map(check_image, images))
 
 
 def imported_files() -> Iterator[str]:
@@ -449,18 +352,3 @@ def imported_files() -> Iterator[str]:
         path = getattr(module, "__file__", None)
         if isinstance(path, str) and (not path.startswith(standard) or "site-packages" in path):
             yield path
-
-
-def is_compiled(images: Iterable[Image]) -> bool:
-    """Return whether images have all their bytecode."""
-    return all(image.bytecode == "complete" for image in images)
-
-
-def announcements(plan: Plan) -> list[str]:
-    """Return a message for each package that a plan removes and that cloche did not install."""
-    return [
-        f"{change.distribution} {change.old} is not in the lock file and is removed"
-        + (f"; {change.installer} installed it" if change.installer else "")
-        for change in plan.changes
-        if not change.new and change.installer != "cloche"
-    ]

@@ -18,6 +18,7 @@ def test_paths_are_written_as_the_target_reads_them(
 ) -> None:
     """In a locale whose encoding is ISO-8859-1, where the directory `é` in UTF-8 has the name `Ã©` for Python."""
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
+    monkeypatch.setattr(sys, "hexversion", 0x030E00F0)  # 3.15 asks the locale
     settings = {**dict.fromkeys(sorted(PATHS), "/Ã©"), "version_info": version, "prompt": "Ã©", "other": "Ã©"}
     text = format_settings(settings)
     assert f"home = {written}\n" in text

@@ -8,6 +8,8 @@ from time import perf_counter
 from cloche.cli import report
 from cloche.cli.user_shell import activation_hint
 from cloche.errors import UsageError
+from cloche.lifecycle.create import create as create_environment
+from cloche.lifecycle.create import plan as plan_environment
 from cloche.model.options import PORTABLE_OPTIONS
 from cloche.model.plan import EnvironmentSpec, LockRequest, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
@@ -15,7 +17,6 @@ from cloche.planning.destination import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Literal
 
     from cloche.cli.invocation import Invocation
     from cloche.cli.settings import Settings
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host
     from cloche.model.operations import LinkMode
     from cloche.model.plan import Builds, ChosenComponent, Dependencies, Network, OnExisting, Plan, Result
-    from cloche.session import Session
 
 
 def create(invocation: Invocation) -> int:
@@ -43,7 +43,11 @@ def create(invocation: Invocation) -> int:
                 f"`--{name}` is accepted for compatibility and ignored"
                 for name in sorted(INEFFECTIVE & settings.chosen.keys())
             )
-        plan, result = perform(request, session, commit="no" if arguments.flag("dry-run") else "yes")
+        if arguments.flag("dry-run"):
+            plan, result = plan_environment(request, session), None
+        else:
+            result = create_environment(request, session)
+            plan = result.plan
         if arguments.count("verbose"):
             report.print_message(describe_choice(plan, session.found, settings))
     report.print_warnings(plan.notes)
@@ -52,17 +56,6 @@ def create(invocation: Invocation) -> int:
     else:
         print_created(result, session.activators, invocation)
     return 0
-
-
-def perform(request: Request, session: Session, commit: Literal["yes", "no"]) -> tuple[Plan, Result | None]:
-    """Create the environment that a request describes, or only plan it; return the plan and the result."""
-    if request.spec.wanted is not None and request.spec.wanted.lock is not None:
-        from cloche.lifecycle.locked import create_locked, plan_locked
-
-        result = create_locked(request, session) if commit == "yes" else None
-        return (result.plan if result else plan_locked(request, session)), result
-    result = session.create(request) if commit == "yes" else None
-    return (result.plan if result else session.plan(request)), result
 
 
 def describe_choice(plan: Plan, found: FoundInterpreter | None, settings: Settings) -> str:

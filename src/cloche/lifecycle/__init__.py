@@ -1,7 +1,8 @@
-"""Existing environments, from any creator: read, diagnose, repair, move, upgrade and run commands in them.
+"""The life of environments: create them; read, diagnose, repair, move and upgrade those of any creator; run commands in them.
 
 The modules, from what an environment is down to the notations of its files:
 
+- where one comes from: `create`;
 - what it is: `reader` (its `pyvenv.cfg` and its directories), `installed` (its distributions), `info` (all of that, for
   `cloche info`), `finder` (the environments below a directory);
 - whether it works: `examination` starts its Python, `case` has the values, `checks` report findings, `diagnosis` runs

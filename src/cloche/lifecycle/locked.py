@@ -20,11 +20,11 @@ from cloche.planning.pyvenv_cfg import ADDED_KEY, settings_for
 from cloche.store.installation import find_damage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
-    from cloche.model.plan import Blueprint, Request, Result, Target
+    from cloche.model.plan import Blueprint, Target
     from cloche.planning.destination import Destination
     from cloche.session import Session
 
@@ -35,43 +35,30 @@ IN_SITE_PACKAGES = (".dist-info", ".egg-info", ".egg-link")
 """The suffixes of the metadata of an installed distribution."""
 
 
-def create_locked(request: Request, session: Session) -> Result:
-    """Create an environment with the packages of a lock file, or update the existing one.
-
-    :raises ClocheError: any refusal or failure; the destination is then unchanged.
-    """
-    target = os.path.realpath(request.target.destination)
-    if staging_directories(target):  # left by a killed run
+def remove_leftovers(destination: str) -> None:
+    """Undo and remove what a killed run left at a destination: an environment that is up to date is never staged again."""
+    target = os.path.realpath(destination)
+    if staging_directories(target):
         sweep_slots(stem_beside(target))
         recover_destination(target)
-    return session.create(request, planner_for(session))
 
 
-def plan_locked(request: Request, session: Session) -> Plan:
-    """Return the plan for `create_locked`; nothing is written at or near the destination.
+def plan_locked(blueprint: Blueprint, target: Target, session: Session) -> Plan:
+    """Return the plan that creates an environment from a lock file, or that updates the existing one.
 
     :raises ClocheError: any refusal.
     """
-    return session.plan(request, planner_for(session))
+    destination = inspect_destination(target.destination, session.host)
+    if destination.state != "environment" or target.existing != "keep":
+        plan = plan_at(blueprint, target, session.host)
+        return replace(plan, changes=tuple(added(blueprint.images)))
+    if find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
+        return plan_at(blueprint, target, session.host)  # refuses it
+    if unchanged := plan_for_nothing(blueprint, target, destination, session.host):
+        return unchanged
+    from cloche.lifecycle.locked_update import plan_update
 
-
-def planner_for(session: Session) -> Callable[[Blueprint, Target, Host], Plan]:
-    """Return a function that plans as `plan_at` does, and also knows how to update an existing environment."""
-
-    def planner(blueprint: Blueprint, target: Target, host: Host) -> Plan:
-        destination = inspect_destination(target.destination, host)
-        if destination.state != "environment" or target.existing != "keep":
-            plan = plan_at(blueprint, target, host)
-            return replace(plan, changes=tuple(added(blueprint.images)))
-        if find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
-            return plan_at(blueprint, target, host)  # refuses it
-        if unchanged := plan_for_nothing(blueprint, target, destination, host):
-            return unchanged
-        from cloche.lifecycle.locked_update import plan_update
-
-        return plan_update(blueprint, target, destination, session)
-
-    return planner
+    return plan_update(blueprint, target, destination, session)
 
 
 def added(images: Iterable[Image]) -> Iterable[PackageChange]:

@@ -70,7 +70,7 @@ VERSION_CONTROL = {
 """The version control systems that pip supports, and the form of a commit that cannot move."""
 
 _NOISE = re.compile(
-    r"|\[.*|note:.*|hint:.*|error: [a-z-]+|ERROR: Failed.*|Failed to build.*|from \S+:.*|Encountered error.*|"
+    r"|\[.*|note:.*|hint:.*|error: [a-z-]+|ERROR: Failed.*|Failed to build.*|from \S+:.*|Encountered error.*|See above .*|"
     r".*: started|.*: finished with status .*"
 )
 """Lines that pip prints around the output of a build that failed."""
