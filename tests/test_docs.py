@@ -74,7 +74,9 @@ def test_every_hook_page_has_signature_version_and_example(name: str) -> None:
     assert f"| [`{name}`](hooks/{name}.md) | " in built_page("reference/hooks.md")
 
 
-@pytest.mark.parametrize("name", ["cloche_finders", "cloche_creators", "cloche_seeders", "cloche_activators"])
+@pytest.mark.parametrize(
+    "name", ["cloche_finders", "cloche_creators", "cloche_seeders", "cloche_activators", "cloche_packers"]
+)
 def test_every_hook_for_components_documents_how_to_refuse(name: str) -> None:
     text = built_page(f"reference/hooks/{name}.md")
 
@@ -97,7 +99,7 @@ def test_the_example_of_a_hook_is_a_valid_plugin(name: str) -> None:
 def test_every_component_protocol_is_documented() -> None:
     text = "".join(built_page(f"reference/hooks/{name}.md") for name in HOOKS)
 
-    for protocol in (hookspecs.Finder, hookspecs.Creator, hookspecs.Seeder, hookspecs.Activator):
+    for protocol in (hookspecs.Finder, hookspecs.Creator, hookspecs.Seeder, hookspecs.Activator, hookspecs.Packer):
         assert f"### `{protocol.__name__}`" in text
         for name, member in vars(protocol).items():
             assert name.startswith("_") or not inspect.isfunction(member) or f"`{name}(" in text

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         SeedError,
         UsageError,
     )
+    from cloche.model.archive import Member
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment, Layout, Script
     from cloche.model.interpreter import Candidate, Host, Interpreter
@@ -71,6 +72,7 @@ __all__ = [
     "Link",
     "LockRequest",
     "MakeDir",
+    "Member",
     "Option",
     "PackageChange",
     "Plan",
@@ -122,6 +124,7 @@ MODULES = {
         "SeedError",
         "UsageError",
     ),
+    "model.archive": ("Member",),
     "model.distribution": ("Image",),
     "model.environment": ("Environment", "Layout", "Script"),
     "model.interpreter": ("Candidate", "Host", "Interpreter"),

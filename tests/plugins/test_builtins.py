@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloche.plugins.registry import load_plugins
-from cloche.testing import KINDS, creator_contract, finder_contract, seeder_contract
+from cloche.testing import KINDS, creator_contract, finder_contract, packer_contract, seeder_contract
 from tests.recorded import RECORDED_NAMES, recorded_interpreter
 
 BUILTIN = load_plugins([])
@@ -17,9 +17,11 @@ for component in BUILTIN.all("seeder"):
     globals()[f"test_seeder_{component.name}"] = seeder_contract(component.load())
 for component in BUILTIN.all("finder"):
     globals()[f"test_finder_{component.name.replace('-', '_')}"] = finder_contract(component.load())
+for component in BUILTIN.all("packer"):
+    globals()[f"test_packer_{component.name.replace('.', '_')}"] = packer_contract(component.load())
 
 
-@pytest.mark.parametrize("kind", ["finder", "creator", "seeder", "activator"])
+@pytest.mark.parametrize("kind", ["finder", "creator", "seeder", "activator", "packer"])
 def test_every_built_in_component_has_a_summary(kind: str) -> None:
     components = BUILTIN.all(kind)  # type: ignore[arg-type]
 

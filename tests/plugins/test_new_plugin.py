@@ -62,6 +62,7 @@ def test_a_new_plugin_does_what_it_describes(cloche: Cloche, tmp_path: Path) -> 
         ("created", ["./e", "--no-seed"]),
         ("seeder", ["./e", "--seeder", "acme", "--find-links", "nowhere"]),
         ("finder", ["pythons"]),
+        ("packer", ["plugins"]),
     ):
         (tmp_path / kind).mkdir()
         _, with_plugin = installed(Cloche(tmp_path / kind, cloche.environ), kind)

@@ -76,3 +76,16 @@ def cloche_activators() -> list[Descriptor]:
         Descriptor("powershell", f"{activators}:powershell", "PowerShell on all systems"),
         Descriptor("python", f"{activators}:python", "a running Python process"),
     ]
+
+
+@hookimpl
+def cloche_packers() -> list[Descriptor]:
+    return descriptors(
+        "packers",
+        "packer",
+        ("dir", "a directory"),
+        ("tar.gz", "tar, compressed with gzip on all processors"),
+        ("tar.zst", "tar, compressed with Zstandard on all processors"),
+        ("zip", "zip"),
+        ("squashfs", "a file system that can be mounted"),
+    )

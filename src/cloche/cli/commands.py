@@ -219,6 +219,34 @@ COMMANDS = {
             1,
         ),
         CommandSpec(
+            "pack",
+            "write an environment as one file that runs elsewhere",
+            "cloche.cli.pack:pack",
+            (
+                Option("output", "the file to write", metavar="FILE", short="o", sources="argv"),
+                Option(
+                    "format", "the format; by default, the suffix of the file decides", metavar="NAME", sources="argv"
+                ),
+                Option("prefix", "put everything into a directory of this name", metavar="NAME", sources="argv"),
+                Option("exclude", "leave out the names and paths that match", "list", "GLOB", sources="argv"),
+                Option("force", "replace an existing file", "flag", sources="argv"),
+                Option("follow", "replace links that lead out of it by what they lead to", "flag", sources="argv"),
+                Option("with-base-outside", "accept that it needs a Python outside of it", "flag", sources="argv"),
+            ),
+            "[ENV]",
+            0,
+            1,
+        ),
+        CommandSpec(
+            "unpack",
+            "put a packed environment in place, and verify it",
+            "cloche.cli.unpack:unpack",
+            (),
+            "FILE DEST",
+            2,
+            2,
+        ),
+        CommandSpec(
             "run",
             "run a command as if an environment were active",
             "cloche.cli.run:run",

@@ -183,6 +183,9 @@ MANIFEST = ".cloche-manifest"
 RUNTIME_MANIFEST = ".cloche-runtime"
 """The same for the files of the interpreter in a portable environment, without bytecode."""
 
+FILES = ".cloche-files"
+"""The same for all files of a packed environment."""
+
 
 def format_manifest(hashes: Mapping[str, str]) -> bytes:
     """Return the content of a manifest.

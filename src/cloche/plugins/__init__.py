@@ -119,7 +119,7 @@ def call_component(call: Callable[[], T], kind: str, name: str, source: object) 
     started = perf_counter()
     try:
         result = call()
-        if kind != "seeder":  # a seeder may download
+        if kind not in ("seeder", "packer"):  # these may download, or compress much data
             record_duration(started, f"{kind} `{name}`", source)
         return result
     except (ClocheError, KeyboardInterrupt):

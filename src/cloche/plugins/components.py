@@ -13,15 +13,16 @@ if TYPE_CHECKING:
 
     from cloche.plugins import Source
 
-    Kind: TypeAlias = Literal["finder", "creator", "seeder", "activator", "command"]
+    Kind: TypeAlias = Literal["finder", "creator", "seeder", "activator", "packer", "command"]
 
-KINDS: tuple[Kind, ...] = ("finder", "creator", "seeder", "activator", "command")
+KINDS: tuple[Kind, ...] = ("finder", "creator", "seeder", "activator", "packer", "command")
 
 REQUIRED_ATTRIBUTES: Mapping[Kind, tuple[str, ...]] = {
     "finder": ("candidates",),
     "creator": ("refusal", "operations"),
     "seeder": ("refusal", "images"),
     "activator": ("refusal", "quote", "scripts"),
+    "packer": ("suffix", "refusal", "write"),
     "command": ("summary", "implementation"),
 }
 """The attributes that an object of each kind must have, in addition to `name`."""
@@ -29,7 +30,7 @@ REQUIRED_ATTRIBUTES: Mapping[Kind, tuple[str, ...]] = {
 
 @value
 class Component:
-    """A finder, creator, seeder, activator or command that a plugin offers."""
+    """A finder, creator, seeder, activator, packer or command that a plugin offers."""
 
     kind: Kind
     name: str

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, Protocol, TypeVar, overload
 
+    from cloche.model.archive import Member
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment, Layout, Script
     from cloche.model.interpreter import Candidate, Host, Interpreter
@@ -102,7 +103,7 @@ def hookimpl(
 
 @value
 class Descriptor:
-    """Describes a finder, creator, seeder or activator whose module is imported only when it is used."""
+    """Describes a finder, creator, seeder, activator or packer whose module is imported only when it is used."""
 
     name: str
     implementation: str
@@ -240,6 +241,30 @@ class Activator(Protocol):
         """
 
 
+class Packer(Protocol):
+    """Writes an archive in one format. It knows nothing about environments."""
+
+    name: str
+    """The name of the format, for `--format`: `tar.gz`."""
+    suffix: str
+    """The end of the file names for which the format is the default: `.tar.gz`; empty for none."""
+
+    def refusal(self) -> str | None:
+        """Return why it cannot be used on this machine (`needs the program mksquashfs`); None if it can."""
+
+    def write(self, members: Iterable[Member], path: str) -> None:
+        """Write an archive.
+
+        The members are in their final order, and a directory comes before what it contains. Read the content of a file before
+        you take the next member. The same members must always result in the same bytes.
+
+        :param path: the absolute path of the file or directory to create, in an empty directory that nobody else uses. cloche
+            renames it when it is complete, and removes it if the method fails.
+        :raises cloche.errors.ClocheError: the format cannot hold a member; the message names it.
+        :raises OSError: the archive cannot be written.
+        """
+
+
 @hookspec
 def cloche_finders() -> Iterable[Finder | Descriptor]:
     """Return finders. They are asked after the built-in ones, sorted by distribution and name.
@@ -298,6 +323,21 @@ def cloche_activators() -> Iterable[Activator | Descriptor]:
         @cloche.hookimpl
         def cloche_activators():
             return [Elvish()]
+    """
+    return ()
+
+
+@hookspec
+def cloche_packers() -> Iterable[Packer | Descriptor]:
+    """Return packers: formats of the file that `cloche pack` writes, chosen with `--format NAME` or by the suffix.
+
+    :since: 0.2
+
+    Example::
+
+        @cloche.hookimpl
+        def cloche_packers():
+            return [cloche.Descriptor("tar.xz", "acme.packing:packer", summary="tar, compressed with xz")]
     """
     return ()
 

@@ -19,6 +19,7 @@ from cloche.testing.creators import creator_contract
 from cloche.testing.fakes import KINDS, fake_environment, fake_host, fake_interpreter
 from cloche.testing.finders import finder_contract
 from cloche.testing.hostile import HOSTILE
+from cloche.testing.packers import packer_contract
 from cloche.testing.plugins import plugin_contract
 from cloche.testing.purity import Watch
 from cloche.testing.seeders import seeder_contract
@@ -42,6 +43,7 @@ __all__ = [
     "fake_interpreter",
     "finder_contract",
     "not_applicable",
+    "packer_contract",
     "plugin_contract",
     "require_program",
     "seeder_contract",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cloche.model.interpreter import Host
 
-KINDS = ("activator", "command", "created", "creator", "finder", "seeder")
+KINDS = ("activator", "command", "created", "creator", "finder", "packer", "seeder")
 """What a plugin can be; each has a template."""
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

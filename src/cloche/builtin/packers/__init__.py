@@ -1,0 +1,1 @@
+"""The built-in packers, one module for each format."""

@@ -1,0 +1,61 @@
+"""`cloche pack [ENV] -o FILE`."""
+
+from __future__ import annotations
+
+import os
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from cloche.cli import report
+from cloche.cli.default_environment import chosen_environment
+from cloche.errors import UsageError
+from cloche.fs.locks import DirectoryLock
+from cloche.lifecycle.pack import PackRequest, pack_environment, plan_pack
+from cloche.planning.destination import absolute_path
+
+if TYPE_CHECKING:
+    from cloche.cli.invocation import Invocation
+
+
+def pack(invocation: Invocation) -> int:
+    """Pack an environment and report that; return the exit code.
+
+    :raises UsageError: `--output` is missing.
+    """
+    arguments, host, settings = invocation.arguments, invocation.host, invocation.settings
+    given = arguments.given
+    output = last(given.get("output", ()))
+    if not output:
+        raise UsageError("missing option `--output FILE`", hint="`cloche pack ENV -o env.tar.gz` writes that file")
+    request = PackRequest(
+        path=chosen_environment(invocation),
+        output=output,
+        format=last(given.get("format", ())),
+        prefix=last(given.get("prefix", ())),
+        exclude=tuple(given.get("exclude", ())),
+        overwrites=arguments.flag("force"),
+        follows=arguments.flag("follow"),
+        base_outside=arguments.flag("with-base-outside"),
+    )
+    with invocation.open_session() as session, DirectoryLock(absolute_path(request.path, host)):
+        plan = plan_pack(request, session)
+        session.progress(f"packing `{plan.environment.location}`")
+        count = pack_environment(plan, session)
+    size = 0 if os.path.isdir(plan.output) else os.path.getsize(plan.output)
+    if settings.flag("json"):
+        report.print_json(
+            outcome="packed", environment=plan.environment.location, output=plan.output,
+            format=plan.component.name, members=count, size=size,
+        )  # fmt: skip
+    elif not arguments.count("quiet"):
+        shown = report.one_line(report.relative_path(plan.output, host))
+        source = report.one_line(report.relative_path(plan.environment.location, host))
+        text = f"{count} members" + (f", {size / 1e6:.1f} MB" if size else "")
+        seconds = perf_counter() - invocation.started
+        report.print_result(f"packed {source} as {shown}: {plan.component.name}, {text}, {seconds * 1000:.0f} ms")
+    return 0
+
+
+def last(values: tuple[str, ...] | list[str]) -> str:
+    """Return the last value of an option; empty if it is not given."""
+    return values[-1] if values else ""

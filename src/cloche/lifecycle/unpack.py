@@ -1,0 +1,319 @@
+"""Put an archive of `cloche pack` in place, all or nothing, after a check of every file. The archive is not trusted."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import posixpath
+import stat
+import sys
+import tarfile
+from functools import partial
+from hashlib import sha256
+from importlib import import_module
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from cloche.apply import DestinationChanged, apply
+from cloche.errors import ClocheError, DestinationError, UsageError, reason_of
+from cloche.fs.checksums import FILES, parse_manifest
+from cloche.lifecycle.relocation import is_within
+from cloche.model.archive import Member
+from cloche.planning import pyvenv_cfg
+from cloche.planning.destination import absolute_path, inspect_destination
+from cloche.store.archives import Archive, InvalidArchive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cloche.model.operations import Operation
+    from cloche.session import Session
+
+PIECE = 1 << 20
+
+HARMLESS = 100 << 20
+"""The number of bytes that any archive may unpack to."""
+
+MAX_RATIO = 250
+"""How many times its own size a larger archive may unpack to."""
+
+
+def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
+    """Unpack an archive; return the path of the environment and its number of files.
+
+    :raises DestinationError: the destination cannot be used.
+    :raises ClocheError: the archive is not intact or not safe; nothing was changed.
+    """
+    source = absolute_path(file, session.host)
+    destination = inspect_destination(absolute_path(to, session.host), session.host)
+    if destination.state not in ("absent", "empty"):
+        raise DestinationError(
+            f"`{destination.location}` already exists", hint="choose a path that does not exist, or an empty directory"
+        )
+    count = [0]
+
+    def extract(root: str) -> Iterable[Operation]:
+        count[0] = Extraction(source, root).run()
+        return ()
+
+    try:
+        apply(
+            (),
+            destination.target,
+            "merge" if destination.immovable else "new",
+            complete=extract,
+        )
+    except DestinationChanged:
+        raise DestinationError(
+            f"another process has changed `{destination.location}`", hint="choose another path"
+        ) from None
+    return destination.location, count[0]
+
+
+class Extraction:
+    """Extracts one archive into an empty directory."""
+
+    def __init__(self, source: str, root: str) -> None:
+        self.source = source
+        self.root = root
+        self.hashes: dict[str, str] = {}
+        self.links: dict[str, str] = {}
+        self.directories: dict[str, Member] = {"": Member("", "directory", 0o755, 0)}
+        self.prefix = ""
+        self.size = 0
+        try:
+            packed = os.path.getsize(source)
+        except OSError as error:
+            raise UsageError(f"cannot read `{source}`: {reason_of(error)}") from None
+        self.limit = sys.maxsize if os.path.isdir(source) else max(HARMLESS, MAX_RATIO * packed)
+
+    def run(self) -> int:
+        """Extract everything; return the number of files.
+
+        :raises ClocheError: the archive is not intact or not safe.
+        """
+        try:
+            for member in read_members(self.source):
+                self.add(member)
+        except (InvalidArchive, tarfile.TarError, EOFError, gzip.BadGzipFile, ValueError) as error:
+            raise ClocheError(f"`{self.source}` is not intact: {error}", hint="get another copy of it") from error
+        self.verify()
+        for path, member in reversed(self.directories.items()):
+            if path:
+                os.utime(self.at(path), (member.time, member.time))
+        return len(self.hashes)
+
+    def at(self, path: str) -> str:
+        return os.path.join(self.root, *path.split("/"))
+
+    def refuse(self, member: str, reason: str) -> ClocheError:
+        return ClocheError(f"`{self.source}` is not safe: `{member}` {reason}", hint="nothing was unpacked")
+
+    def add(self, member: Member) -> None:
+        """Extract one member.
+
+        :raises ClocheError: it is not safe.
+        """
+        path = member.path
+        parts = path.split("/")
+        if posixpath.isabs(path) or ".." in parts or "" in parts or "." in parts or "\0" in path or "\\" in path:
+            raise self.refuse(path, "is not a path inside the environment")
+        if not self.hashes and not self.links and self.directories.keys() == {""} and member.kind == "directory":
+            self.prefix = path  # the top directory, unless the next member is beside it
+        elif self.prefix and not path.startswith(f"{self.prefix}/") and len(self.directories) > 1:
+            self.prefix = ""
+        if path in self.hashes or path in self.links or path in self.directories:
+            raise self.refuse(path, "appears twice")
+        if posixpath.dirname(path) not in self.directories:
+            raise self.refuse(path, "comes before its directory")
+        if member.kind == "directory":
+            self.directories[path] = member
+            os.mkdir(self.at(path))
+        elif member.kind == "link":
+            self.links[path] = member.target
+            os.symlink(member.target, self.at(path))
+        else:
+            self.write(member)
+
+    def write(self, member: Member) -> None:
+        digest = sha256()
+        with open(self.at(member.path), "xb") as file:
+            for piece in member.read():
+                self.size += len(piece)
+                if self.size > self.limit:
+                    raise self.refuse(member.path, "expands to an unreasonable size")
+                digest.update(piece)
+                file.write(piece)
+        os.chmod(self.at(member.path), 0o755 if member.mode & 0o100 else 0o644)
+        os.utime(self.at(member.path), (member.time, member.time))
+        self.hashes[member.path] = digest.hexdigest()
+
+    def verify(self) -> None:
+        """Compare all files with the list in the archive, check the links, and remove the top directory.
+
+        :raises ClocheError: something differs, or a link leads out of the environment.
+        """
+        top = f"{self.prefix}/" if f"{self.prefix}/{FILES}" in self.hashes else ""
+        if top + FILES not in self.hashes or top + pyvenv_cfg.NAME not in self.hashes:
+            raise ClocheError(
+                f"`{self.source}` does not contain an environment that `cloche pack` packed",
+                hint="unpack it with another program, and check it with `cloche doctor`",
+            )
+        with open(self.at(top + FILES), encoding="utf-8", errors="surrogateescape", newline="") as file:
+            listed = {top + path: digest for path, digest in parse_manifest(file.read()).items()}
+        del self.hashes[top + FILES]
+        different = sorted(
+            path for path in listed.keys() | self.hashes.keys() if listed.get(path) != self.hashes.get(path)
+        )
+        if different:
+            raise ClocheError(
+                f"`{different[0]}` in `{self.source}` is not what was packed", hint="get another copy of it"
+            )
+        self.check_links(top)
+        if top:
+            inner = self.at(self.prefix)
+            spare = os.path.join(self.root, f"{FILES}.top")
+            os.rename(inner, spare)
+            for name in os.listdir(spare):
+                os.rename(os.path.join(spare, name), os.path.join(self.root, name))
+            os.rmdir(spare)
+            self.directories = {
+                path.removeprefix(top): member for path, member in self.directories.items() if path.startswith(top)
+            }
+
+    def check_links(self, top: str) -> None:
+        """Refuse links that lead out of the environment, except those to a base interpreter that is outside.
+
+        :raises ClocheError: a link is not safe.
+        """
+        with open(self.at(top + pyvenv_cfg.NAME), encoding="utf-8", errors="surrogateescape") as file:
+            has_base = not pyvenv_cfg.is_portable(pyvenv_cfg.parse_settings(file.read()))
+        root = os.path.realpath(self.at(top.rstrip("/")) if top else self.root)
+        for path, target in self.links.items():
+            name = path.removeprefix(top)
+            if has_base and posixpath.isabs(target) and name.startswith(("bin/python", "bin/pypy")):
+                continue
+            lexical = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+            if (
+                posixpath.isabs(target)
+                or lexical == ".."
+                or lexical.startswith("../")
+                or not is_within(os.path.realpath(self.at(path)), root)
+            ):
+                if has_base and name.startswith(("bin/python", "bin/pypy")):
+                    continue
+                raise self.refuse(path, f"is a link to `{target}`, outside the environment")
+
+
+def read_members(path: str) -> Iterator[Member]:
+    """Yield the members of an archive, whatever its name is.
+
+    :raises UsageError: it is not an archive of a known format.
+    """
+    if os.path.isdir(path):
+        yield from directory_members(path)
+        return
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4)
+            file.seek(0)
+            if start == b"PK\3\4":
+                yield from zip_members(file)
+            elif start[:2] == b"\x1f\x8b":
+                yield from tar_members(cast("BinaryIO", gzip.GzipFile(fileobj=file)))
+            elif start == b"\x28\xb5\x2f\xfd":
+                yield from tar_members(zstandard_file(file))
+            elif start == b"hsqs":
+                raise UsageError(
+                    f"`{path}` is a file system", hint="mount it, or unpack it with `unsquashfs -d DEST FILE`"
+                )
+            else:
+                raise UsageError(
+                    f"`{path}` is not an archive of a known format",
+                    hint="known formats are `tar.gz`, `tar.zst`, `zip` and directories",
+                )
+    except OSError as error:
+        if error.filename == path:
+            raise UsageError(f"cannot read `{path}`: {reason_of(error)}") from None
+        raise
+
+
+def zstandard_file(file: BinaryIO) -> BinaryIO:
+    """Return the decompressed content of a file.
+
+    :raises ClocheError: there is no module for that.
+    """
+    for name in ("compression.zstd", "backports.zstd"):
+        try:
+            return cast("BinaryIO", import_module(name).ZstdFile(file))
+        except ImportError:
+            pass
+    raise ClocheError(
+        "Zstandard archives need Python 3.14, or the package backports.zstd", hint="install `cloche[zstd]`"
+    )
+
+
+def tar_members(stream: BinaryIO) -> Iterator[Member]:
+    """Yield the members of a tar archive."""
+    with tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:
+        for header in archive:
+            mode, time = header.mode, int(header.mtime)
+            if header.isdir():
+                yield Member(header.name, "directory", mode, time)
+            elif header.issym():
+                yield Member(header.name, "link", mode, time, target=header.linkname)
+            elif header.isreg() and not header.issparse():
+                opened = archive.extractfile(header)
+                assert opened is not None
+                yield Member(
+                    header.name, "file", mode, time, header.size, reader=partial(pieces_of, cast("BinaryIO", opened))
+                )
+            else:
+                raise InvalidArchive(f"`{header.name}` is not a file, a directory or a link")
+
+
+def pieces_of(file: BinaryIO) -> Iterator[bytes]:
+    while piece := file.read(PIECE):
+        yield piece
+
+
+def zip_members(file: BinaryIO) -> Iterator[Member]:
+    """Yield the members of a zip archive."""
+    archive = Archive(file)
+    for found in archive.members:
+        kind = stat.S_IFMT(found.mode)
+        name = found.name.rstrip("/")
+        if found.is_directory:
+            yield Member(name, "directory", 0o755, 315532800)
+        elif kind == stat.S_IFLNK:
+            yield Member(name, "link", 0o777, 0, target=os.fsdecode(archive.read(found.name)))
+        elif kind in (0, stat.S_IFREG):
+            yield Member(name, "file", found.mode, 315532800, found.size, reader=partial(zip_content, archive, name))
+        else:
+            raise InvalidArchive(f"`{name}` is not a file, a directory or a link")
+
+
+def zip_content(archive: Archive, name: str) -> Iterator[bytes]:
+    yield archive.read(name)
+
+
+def directory_members(root: str) -> Iterator[Member]:
+    """Yield what is in a directory."""
+    stack = [""]
+    while stack:
+        below = stack.pop()
+        with os.scandir(os.path.join(root, below)) as scanned:
+            entries = sorted(scanned, key=lambda entry: entry.name)
+        for entry in entries:
+            path = f"{below}/{entry.name}" if below else entry.name
+            status = entry.stat(follow_symlinks=False)
+            time = int(status.st_mtime)
+            if stat.S_ISLNK(status.st_mode):
+                yield Member(path, "link", 0o777, time, target=os.readlink(entry.path))
+            elif stat.S_ISDIR(status.st_mode):
+                yield Member(path, "directory", 0o755, time)
+                stack.append(path)
+            elif stat.S_ISREG(status.st_mode):
+                with open(entry.path, "rb") as file:
+                    yield Member(path, "file", status.st_mode, time, status.st_size, reader=partial(pieces_of, file))
+            else:
+                raise InvalidArchive(f"`{path}` is not a file, a directory or a link")

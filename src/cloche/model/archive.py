@@ -1,0 +1,34 @@
+"""The members of an archive, which a packer writes."""
+
+from __future__ import annotations
+
+from cloche.model.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Literal, TypeAlias
+
+    Kind: TypeAlias = Literal["file", "directory", "link"]
+
+
+@value
+class Member:
+    """A file, directory or symbolic link in an archive."""
+
+    path: str
+    """Relative, with `/`. A byte that is not UTF-8 is a surrogate (PEP 383)."""
+    kind: Kind
+    mode: int
+    """The permission bits."""
+    time: int
+    """The modification time, in seconds since 1970."""
+    size: int = 0
+    """The size of a file, in bytes."""
+    target: str = ""
+    """The target of a link, relative to its directory."""
+    reader: Callable[[], Iterator[bytes]] | None = None
+    """Returns the content of a file in pieces; None for a directory or a link."""
+
+    def read(self) -> Iterator[bytes]:
+        """Return the content of a file in pieces. Call it once, before the next member is taken."""
+        return self.reader() if self.reader is not None else iter(())

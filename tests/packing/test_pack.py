@@ -1,0 +1,219 @@
+"""Test that packed environments run elsewhere, have the same bytes, and leave nothing half-written."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.run import Cloche
+from tests.tools import require, skip_missing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A portable environment, which no test changes."""
+    directory = tmp_path_factory.mktemp("portable")
+    done = Cloche(directory, os.environ)("./env", "--creator", "portable", "--relocatable")
+    assert done.code == 0, done
+    return directory / "env"
+
+
+@pytest.fixture
+def cloche(tmp_path: Path) -> Cloche:
+    return Cloche(tmp_path, os.environ)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def output_of(*words: object, cwd: object = "/") -> str:
+    done = subprocess.run(
+        [*map(str, words)], capture_output=True, text=True, check=False, cwd=str(cwd), env={"PATH": os.defpath}
+    )
+    assert done.returncode == 0, done
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("name", ["e.tar.gz", "e.tar.zst", "e.zip"])
+def test_a_packed_environment_is_unpacked_and_runs(cloche: Cloche, env: Path, name: str) -> None:
+    assert cloche("pack", env, "-o", name).code == 0
+    done = cloche("unpack", name, "there")
+
+    assert (done.code, done.err) == (0, "")
+    assert output_of(cloche.cwd / "there/bin/pip", "--version").startswith("pip ")
+    assert sorted(os.listdir(cloche.cwd)) == sorted([name, "there"])
+    output_of("sha256sum", "--quiet", "-c", ".cloche-files", cwd=cloche.cwd / "there")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("e.tar.gz", "tar -xf"), ("e.zip", "unzip -q"), ("e.squashfs", "unsquashfs -q")]
+)
+def test_other_programs_unpack_it(cloche: Cloche, env: Path, name: str, words: str) -> None:
+    program = require(words.split()[0])
+    assert cloche("pack", env, "-o", name).code == 0
+    output_of(program, *words.split()[1:], cloche.cwd / name, cwd=cloche.cwd)
+    root = cloche.cwd / "squashfs-root" if "squashfs" in name else cloche.cwd
+
+    assert output_of(root / "bin/python", "-c", "import pip, ssl; print(pip.__cached__ is not None)") == "True"
+
+
+@pytest.mark.parametrize("name", ["e.tar.gz", "e.tar.zst", "e.zip", "e.squashfs"])
+def test_the_same_bytes_everywhere(cloche: Cloche, tmp_path: Path, env: Path, name: str) -> None:
+    """Another path, user, umask, time zone, locale, times, bytecode and number of processors do not show."""
+    setpriv, taskset = require("setpriv"), require("taskset")
+    if os.geteuid():
+        skip_missing("another user needs root")
+    other = tmp_path / "another place" / "copy"
+    other.parent.mkdir()
+    os.umask(0o022)
+    done = cloche(other, "--creator", "portable", "--relocatable", "--link-mode", "copy")
+    assert done.code == 0, done
+    output_of(other / "bin/python", "-c", "import pip, http.server")
+    for path in other.rglob("*.py"):
+        os.utime(path, (time.time() + 86400, time.time() + 86400))
+    subprocess.run(["chown", "-R", "65534:65534", other.parent], check=True)
+    assert cloche("pack", env, "-o", name).code == 0
+    capability = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]  # to get at this Python
+    shell = 'umask 077; exec "$@"'
+    words = [taskset, "-c", "0", setpriv, "--reuid", "65534", "--clear-groups", *capability, "sh", "-c", shell, "sh"]
+    second = subprocess.run(
+        [*words, sys.executable, "-m", "cloche", "pack", str(other), "-o", str(other.parent / name)],
+        capture_output=True, text=True, check=False, cwd="/",
+        env={"PATH": os.environ["PATH"], "TZ": "Asia/Tokyo", "LC_ALL": "C", "HOME": str(other.parent), "PYTHONHASHSEED": "7"},
+    )  # fmt: skip
+
+    assert second.returncode == 0, second
+    assert digest(cloche.cwd / name) == digest(other.parent / name)
+
+
+def test_the_time_comes_from_the_variable(cloche: Cloche, env: Path) -> None:
+    assert cloche("pack", env, "-o", "e.tar.gz", "--prefix", "top", SOURCE_DATE_EPOCH="1234567890").code == 0
+
+    with tarfile.open(cloche.cwd / "e.tar.gz") as archive:
+        found = archive.getmembers()
+    assert {member.mtime for member in found} == {1234567890}
+    assert {member.name.split("/")[0] for member in found} == {"top"}
+    assert {(member.uid, member.gid, member.uname) for member in found} == {(0, 0, "")}
+    assert cloche("unpack", "e.tar.gz", "there").code == 0
+    assert (cloche.cwd / "there/bin/python").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ("", 2, "missing option `--output FILE`"),
+        ("-o ENV/e.zip", 4, "is inside the environment"),
+        ("-o taken.zip", 4, "already exists"),
+        ("-o missing/e.zip", 4, "does not exist"),
+        ("-o e.rar", 2, "does not tell the format"),
+        ("-o e.zip --format rar", 2, "unknown packer `rar`"),
+        ("-o e.zip --prefix a/b", 2, "is not a name for a directory"),
+    ],
+)
+def test_refused_arguments(cloche: Cloche, env: Path, words: str, code: int, message: str) -> None:
+    (cloche.cwd / "taken.zip").write_text("mine")
+    done = cloche("pack", env, *words.replace("ENV", str(env)).split())
+
+    assert done.code == code
+    assert message in done.err.splitlines()[0]
+    assert os.listdir(cloche.cwd) == ["taken.zip"]
+    assert (cloche.cwd / "taken.zip").read_text() == "mine"
+
+
+def test_an_environment_that_needs_its_place_is_refused(cloche: Cloche) -> None:
+    assert cloche("./fixed", "--no-seed").code == 0
+    assert cloche("./base", "--no-seed", "--relocatable").code == 0
+
+    assert "is not relocatable" in cloche("pack", "fixed", "-o", "e.zip").err
+    assert "--with-base-outside" in cloche("pack", "base", "-o", "e.zip").err
+    assert cloche("pack", "base", "-o", "e.zip", "--with-base-outside").code == 0
+    assert cloche("unpack", "e.zip", "there").code == 0
+    assert output_of(cloche.cwd / "there/bin/python", "-c", "import sys; print(sys.prefix)") == str(
+        cloche.cwd / "there"
+    )
+
+
+def test_links_that_lead_out(cloche: Cloche, env: Path) -> None:
+    copy = shutil.copytree(env, cloche.cwd / "copy", symlinks=True)
+    (cloche.cwd / "data").write_text("text")
+    (copy / "out").symlink_to(cloche.cwd / "data")
+
+    refused = cloche("pack", "copy", "-o", "e.tar.gz")
+    assert (refused.code, "`out`" in refused.err) == (1, True)
+    assert cloche("pack", "copy", "-o", "e.tar.gz", "--follow").code == 0
+    with tarfile.open(cloche.cwd / "e.tar.gz") as archive:
+        assert archive.extractfile("out").read() == b"text"  # type: ignore[union-attr]
+    assert cloche("pack", "copy", "-o", "e.tar.gz", "--exclude", "out", "--force").code == 0
+
+
+def test_a_socket_is_refused(cloche: Cloche, env: Path) -> None:
+    copy = shutil.copytree(env, cloche.cwd / "copy", symlinks=True)
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(copy / "s"))
+
+    done = cloche("pack", "copy", "-o", "e.tar.gz")
+    assert (done.code, "cannot be packed" in done.err) == (1, True)
+    assert os.listdir(cloche.cwd) == ["copy"]
+
+
+def test_a_full_disk(cloche: Cloche, env: Path) -> None:
+    unshare = require("unshare")
+    if subprocess.run([unshare, "-m", "true"], capture_output=True, check=False).returncode:
+        skip_missing("mount namespaces are not permitted")
+    (cloche.cwd / "small").mkdir()
+    script = 'mount -t tmpfs -o size=2m none small; "$@"; code=$?; ls -A small; exit $code'
+    done = subprocess.run(
+        [unshare, "-m", "sh", "-c", script, "sh", sys.executable, "-m", "cloche", "pack", env, "-o", "small/e.tar.gz"],
+        capture_output=True, text=True, check=False, cwd=cloche.cwd,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no space left on device" in done.stderr.lower()
+
+
+HOSTILE = {
+    "traversal": [("../x", "file", "")],
+    "absolute": [("/tmp/x", "file", "")],
+    "link": [("x", "link", "/etc/passwd")],
+    "upward-link": [("x", "link", "../../x")],
+    "through-a-link": [("d", "link", "/tmp"), ("d/x", "file", "")],
+    "twice": [("x", "file", ""), ("x", "file", "")],
+    "device": [("x", "device", "")],
+    "unlisted": [("x", "file", "")],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_archives_are_refused(cloche: Cloche, name: str) -> None:
+    types = {"file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "device": tarfile.CHRTYPE}
+    settings = b"include-system-site-packages = false\nversion = 3.12.1\n"
+    listed = f"{hashlib.sha256(settings).hexdigest()}  pyvenv.cfg\n".encode()
+    with tarfile.open(cloche.cwd / "e.tar.gz", "w:gz") as archive:
+        for path, kind, target in HOSTILE[name]:
+            header = tarfile.TarInfo(path)
+            header.type, header.linkname = types[kind], target
+            archive.addfile(header)
+        for path, content in (("pyvenv.cfg", settings), (".cloche-files", listed)):
+            header = tarfile.TarInfo(path)
+            header.size = len(content)
+            archive.addfile(header, io.BytesIO(content))
+
+    done = cloche("unpack", "e.tar.gz", "there")
+
+    assert done.code == 1, done
+    assert len(done.err.splitlines()) == 2
+    assert os.listdir(cloche.cwd) == ["e.tar.gz"]
