@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Plan,
         Result,
         SitePackages,
+        StartupPolicy,
     )
     from cloche.store import Access
 
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         activators: Sequence[str] | None
         existing: OnExisting
         site_packages: SitePackages
+        startup_code: str | Sequence[str]
         prompt: str | None
         link_mode: LinkMode
         vcs_ignore: bool
@@ -72,7 +74,7 @@ if TYPE_CHECKING:
 CHOICES = frozenset(
     "python try_first_with no_finders creator seeder seeds lock extras groups default_groups builds extra_packages "
     "find_links network dependencies activators existing site_packages prompt link_mode vcs_ignore relocatable pyvenv_cfg "
-    "options environ cache access".split()
+    "startup_code options environ cache access".split()
 )
 
 ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
@@ -169,6 +171,11 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
     from cloche.planning.destination import absolute_path
 
     activators = choices.get("activators")
+    startup: tuple[StartupPolicy, tuple[str, ...]] = ("list", ())
+    if "startup_code" in choices:
+        from cloche.store.startup_code import parse_policy
+
+        startup = parse_policy(as_strings("startup_code", choices["startup_code"]))
     spec = EnvironmentSpec(
         pythons=as_strings("python", choices.get("python")),
         try_first_with=as_strings("try_first_with", choices.get("try_first_with")),
@@ -179,6 +186,8 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
         activators=None if activators is None else as_strings("activators", activators),
         site_packages=choices.get("site_packages", "isolated"),
         options=choices.get("options", {}),
+        startup_code=startup[0],
+        startup_packages=startup[1],
     )
     target = Target(
         destination=absolute_path(os.fspath(destination), host),
@@ -261,6 +270,8 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param existing: `keep` what exists (the default), `replace` an environment but no other files, `replace-anything` in the
         directory, unless it holds a project.
     :param site_packages: `isolated` (the default), or `system` to see the base interpreter's packages.
+    :param startup_code: what happens to packages with code that runs whenever Python starts: `allow`, `list` (the default; for
+        this function, the same) or `refuse`, or a list of the packages that may have such code.
     :param prompt: the text that an activated shell shows, by default the name of the directory; `.` for the name of the current
         directory.
     :param link_mode: how seeds get into the environment: `auto` (the default), `clone`, `hardlink`, `copy`, `symlink`.

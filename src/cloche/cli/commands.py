@@ -104,6 +104,13 @@ CREATE = (
     Option("no-download", "never use the network", "flag", negation="download", group="seeds"),
     Option("find-links", "a directory of wheels to prefer", "list", "DIR", group="seeds"),
     Option(
+        "startup-code",
+        "packages with code that runs whenever Python starts: `allow`, `list` or `refuse`, or the names that may have it",
+        "list",
+        "POLICY",
+        group="seeds",
+    ),
+    Option(
         "link-mode",
         "how to install seeds from the cache",
         metavar="MODE",
@@ -151,6 +158,15 @@ COMMANDS = {
             "[ENV...]",
             0,
             -1,
+        ),
+        CommandSpec(
+            "verify",
+            "check that every file has the content it was installed with",
+            "cloche.cli.verify:verify",
+            (),
+            "[ENV]",
+            0,
+            1,
         ),
         CommandSpec(
             "move",

@@ -7,6 +7,7 @@ import os
 from cloche.cli import report
 from cloche.cli.default_environment import chosen_environment
 from cloche.lifecycle.info import environment_info
+from cloche.lifecycle.startup_code import installed_startup_code
 from cloche.model.options import PORTABLE_OPTIONS
 from cloche.model.value import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.needs import Needs
+    from cloche.lifecycle.startup_code import InstalledStartupCode
 
 
 def info(invocation: Invocation) -> int:
@@ -25,11 +27,15 @@ def info(invocation: Invocation) -> int:
     with invocation.open_session() as session:
         facts = environment_info(chosen_environment(invocation), session)
     needs = needs_of(facts)
+    startup = installed_startup_code(facts)
     if settings.flag("json"):
-        report.print_json(**info_json(facts, needs))
+        report.print_json(**info_json(facts, needs), startup_code=[startup_json(item) for item in startup])
         return 0
     for title, text in summary_lines(facts, needs, invocation.arguments.count("verbose")):
         report.print_result(f"{title + ':':14}{report.one_line(text)}")
+    for item in startup:
+        owner = item.distribution or "no package"
+        report.print_result(f"{'at start:':14}{owner}, {report.startup_place(item.code)}")
     return 0
 
 
@@ -142,6 +148,16 @@ def info_json(facts: EnvironmentInfo, needs: Needs | None) -> dict[str, object]:
         "activators": facts.activation_scripts,
         "needs": needs_json(needs) if needs else None,
         "size": {"own": facts.own_size, "shared": facts.shared_size},
+    }
+
+
+def startup_json(item: InstalledStartupCode) -> dict[str, object]:
+    """Return the JSON object of start-up code."""
+    return {
+        "distribution": item.distribution or None,
+        "path": item.code.path,
+        "line": item.code.line or None,
+        "text": item.code.text or None,
     }
 
 

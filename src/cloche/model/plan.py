@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     Builds: TypeAlias = Literal["allowed", "refused"]
     """Whether packages may be built from source."""
 
+    StartupPolicy: TypeAlias = Literal["allow", "list", "refuse"]
+    """What happens to packages with code that runs whenever Python starts: they are installed, installed and listed in the
+    output of the command, or refused."""
+
     Consult: TypeAlias = Literal["nothing", "project"]
     """What determines the Python if the request names none: nothing (the running Python is used) or the project's files."""
 
@@ -104,6 +108,9 @@ class EnvironmentSpec:
     site_packages: SitePackages = "isolated"
     options: Mapping[str, object] = {}
     """The values of options that plugins declare, by option name."""
+    startup_code: StartupPolicy = "list"
+    startup_packages: tuple[str, ...] = ()
+    """Normalized names of the packages that may have start-up code although others are refused."""
 
 
 @value
