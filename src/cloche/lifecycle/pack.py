@@ -152,7 +152,7 @@ def refuse_output(output: str, location: str, request: PackRequest) -> None:
     if os.path.isdir(output) and not os.path.islink(output):
         raise DestinationError(f"the output `{output}` is a directory", hint="choose a path that does not exist")
     if os.path.lexists(output) and not request.overwrites:
-        raise DestinationError(f"the output `{output}` already exists", hint="`--force` replaces it")
+        raise DestinationError(f"the output `{output}` already exists", hint="choose another path")
 
 
 def time_of_members(text: str) -> int:
@@ -202,23 +202,24 @@ def refuse_dependent(environment: Environment, request: PackRequest) -> None:
     """
     location = environment.location
     settings = read_settings(location)
-    create = "`cloche --creator portable --relocatable NEW` creates one that does; add `--lock FILE` for its packages"
     if not is_relocatable(settings):
-        raise ClocheError(f"`{location}` does not work from another path: it is not relocatable", hint=create)
+        raise ClocheError(
+            f"`{location}` does not work from another path: it is not relocatable",
+            hint="`cloche NEW --creator portable --relocatable` creates one that does; add `--lock FILE` for its packages",
+        )
     if not pyvenv_cfg.is_portable(settings) and not request.base_outside:
         raise ClocheError(
             f"`{location}` does not work without the Python in `{settings.get('home', '')}`",
-            hint=f"{create}; use `--with-base-outside` if that Python will be there",
+            hint="`cloche NEW --creator portable --relocatable` creates one that does; use `--with-base-outside` if that Python will be there",
         )
     if environment.interpreter is None:
         raise ClocheError(f"the Python of `{location}` does not start", hint="`cloche doctor` finds out why")
     editable = [found for found in installed_distributions(environment) if found.editable]
     if editable:
+        sources = ", ".join(f"{found.name} (`{found.editable}`)" for found in editable)
         raise ClocheError(
-            f"`{location}` contains {editable[0].name}, whose source is in `{editable[0].editable}`",
-            hint=f"install it without `--editable`, also: {names}"
-            if (names := ", ".join(found.name for found in editable[1:]))
-            else "install it without `--editable`",
+            f"`{location}` contains editable installs, whose source is outside: {sources}",
+            hint="install them again, but not as editable",
         )
 
 
@@ -269,7 +270,7 @@ def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
             else:
                 raise ClocheError(
                     f"`{kind.path}` is not a file, a directory or a link, so it cannot be packed",
-                    hint="remove it, or leave it out with `--exclude`",
+                    hint="leave it out with `--exclude`",
                 )
         stack += reversed(subdirectories)
     if outside:
@@ -422,7 +423,7 @@ def put_in_place(written: str, plan: PackPlan) -> None:
     try:
         os.link(written, plan.output)
     except FileExistsError:
-        raise DestinationError(f"the output `{plan.output}` already exists", hint="`--force` replaces it") from None
+        raise DestinationError(f"the output `{plan.output}` already exists", hint="choose another path") from None
     except OSError:  # a file system without hard links
         os.rename(written, plan.output)
 

@@ -223,13 +223,11 @@ def read_members(path: str) -> Iterator[Member]:
             elif start == b"\x28\xb5\x2f\xfd":
                 yield from tar_members(zstandard_file(file))
             elif start == b"hsqs":
-                raise UsageError(
-                    f"`{path}` is a file system", hint="mount it, or unpack it with `unsquashfs -d DEST FILE`"
-                )
+                raise UsageError(f"`{path}` is a file system", hint="mount it, or unpack it with unsquashfs")
             else:
                 raise UsageError(
                     f"`{path}` is not an archive of a known format",
-                    hint="known formats are `tar.gz`, `tar.zst`, `zip` and directories",
+                    hint="known formats are tar.gz, tar.zst, zip and directories",
                 )
     except OSError as error:
         if error.filename == path:
@@ -248,7 +246,8 @@ def zstandard_file(file: BinaryIO) -> BinaryIO:
         except ImportError:
             pass
     raise ClocheError(
-        "Zstandard archives need Python 3.14, or the package backports.zstd", hint="install `cloche[zstd]`"
+        "Zstandard archives need Python 3.14, or the package backports.zstd",
+        hint="install backports.zstd where cloche is installed",
     )
 
 

@@ -34,7 +34,7 @@ class SquashfsPacker:
         remaining = iter(members)
         first = next(remaining)
         root = Member(".", "directory", 0o755, first.time)
-        options = ["-tar", "-noappend", "-no-progress", "-quiet", "-no-xattrs", "-comp", "zstd"]
+        options = ["-tar", "-noappend", "-no-progress", "-quiet", "-no-xattrs", "-all-root", "-comp", "zstd"]
         options += ["-mkfs-time", str(first.time), "-all-time", str(first.time)]
         environ = {"PATH": os.defpath, "LC_ALL": "C"}  # SOURCE_DATE_EPOCH would contradict the options
         with tempfile.TemporaryFile() as output:
