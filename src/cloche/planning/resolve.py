@@ -92,7 +92,7 @@ def choose_runtime(
         return None
     if spec.site_packages == "system":
         raise UsageError(
-            f"an environment of `--creator {component.name}` cannot use the packages of its base interpreter",
+            f"an environment created with `--creator {component.name}` cannot use the packages of its base interpreter",
             hint="leave out `--system-site-packages`, and install the packages that you need",
         )
     runtime = call_component(lambda: describe(interpreter, layout), "creator", component.name, component.source)
