@@ -82,6 +82,8 @@ RESULTS = {
     "verify": "verify venv",
     "move": "move venv other",
     "upgrade": "upgrade venv --check",
+    "pack": "pack venv --with-base-outside -o venv.tar.gz",
+    "unpack": "unpack nowhere other",
     "activate": "activate venv",
     "plugins": "plugins",
     "cache": "cache dir",

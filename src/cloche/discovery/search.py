@@ -121,7 +121,7 @@ class Search:
         return next(self._examine([candidate], ANY, None, set(), set()))
 
     def can_run(self, program: str) -> bool:
-        """Return whether a program on PATH can be run: it is no shim, or the active version of its manager provides it."""
+        """Return whether a program on PATH can be run: it is not a shim, or the active version of its manager provides it."""
         ((candidate, _),) = self._resolve_shims([Candidate(program, "path")])
         return not candidate.note
 

@@ -205,7 +205,7 @@ def refuse_dependent(environment: Environment, request: PackRequest) -> None:
     if not is_relocatable(settings):
         raise ClocheError(
             f"`{location}` does not work from another path: it is not relocatable",
-            hint="`cloche NEW --creator portable --relocatable` creates one that does; add `--lock FILE` for its packages",
+            hint="`cloche DEST --creator portable --relocatable` creates one that does; add `--lock FILE` for its packages",
         )
     if not pyvenv_cfg.is_portable(settings) and not request.base_outside:
         raise ClocheError(

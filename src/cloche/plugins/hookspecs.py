@@ -258,7 +258,7 @@ class Packer(Protocol):
         The members are in their final order, and a directory comes before what it contains. Read the content of a file before
         you take the next member. The same members must always result in the same bytes.
 
-        :param path: the absolute path of the file or directory to create, in an empty directory that nobody else uses. cloche
+        :param path: the absolute path of the file or directory to create, in an empty directory that nothing else uses. cloche
             renames it when it is complete, and removes it if the method fails.
         :raises cloche.errors.ClocheError: the format cannot hold a member; the message names it.
         :raises OSError: the archive cannot be written.

@@ -34,7 +34,7 @@ ENCRYPTED, DESCRIPTOR, UTF_8 = 0x1, 0x8, 0x800
 ALLOWED_FLAGS = DESCRIPTOR | UTF_8 | 0x6  # two bits that describe how well the data is compressed
 ZIP64, UNICODE_PATH = 0x0001, 0x7075
 MAX_16, MAX_32 = 0xFFFF, 0xFFFFFFFF
-"""In the place of a number, these mean that the real number is in a zip64 record."""
+"""Instead of a number, these mean that the real number is in a zip64 record."""
 
 
 class InvalidArchive(ValueError):

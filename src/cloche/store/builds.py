@@ -295,7 +295,7 @@ def _build_environ(wanted: Wanted, store: Store) -> dict[str, str]:
         for name, text in pip_environ(host.environ, options).items()
         if not name.startswith("CLOCHE_") and name not in HIDDEN_VARIABLES
     }
-    if active := host.environ.get("VIRTUAL_ENV"):  # its programs are no part of an isolated build
+    if active := host.environ.get("VIRTUAL_ENV"):  # its programs are not part of an isolated build
         inside = os.path.join(active, "")
         entries = environ.get("PATH", "").split(os.pathsep)
         environ["PATH"] = os.pathsep.join(entry for entry in entries if not os.path.join(entry, "").startswith(inside))
