@@ -82,6 +82,8 @@ RESULTS = {
     "move": "move venv other",
     "upgrade": "upgrade venv --check",
     "activate": "activate venv",
+    "pack": "pack venv -o venv.zip",
+    "unpack": "unpack venv.zip there",
     "plugins": "plugins",
     "cache": "cache dir",
     "config": "config",
