@@ -77,6 +77,7 @@ class Peers:
     def fill_slots(self, words: Sequence[str]) -> list[str]:
         """Return the words of a command, with its slots replaced with paths."""
         slots = {"env": self.environment, "bin": self.root / "bin", "wheels": self.wheels, "here": HERE}
+        slots["locks"] = self.work / "locks"
         filled = list(words)
         if "{image}" in filled:
             slots["image"] = self.image
@@ -138,6 +139,9 @@ class Peers:
         """Run a command with a new destination; return the seconds for one environment."""
         self.next_turn()
         environ = {**self.environ(cold=cold), **dict(command.environ)}
+        if command.before:
+            self.capture(command.before, environ)
+            os.sync()
         started = perf_counter()
         printed = self.capture(command.words, environ)
         seconds = perf_counter() - started

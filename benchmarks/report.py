@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from growth import SERIES
+from locked import LOCKED_ROWS
 from rounds import compare, spread, verdict
 from rows import ROWS, Goal
 
@@ -25,13 +26,15 @@ DISK_GOAL = 150
 
 def report(results: dict[str, Any]) -> str:
     """Return the whole report."""
-    parts = [conditions(results)]
+    parts = [conditions(results)] if "machine" in results else []
     if results.get("seconds"):
         parts.append(comparison(results["seconds"]))
     if results.get("disk"):
         parts.append(disk(results["disk"]))
     if results.get("growth"):
         parts.append(growth(results["growth"]))
+    if results.get("locked"):
+        parts.append(locked(results["locked"]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -45,10 +48,33 @@ def conditions(results: dict[str, Any]) -> str:
     )
 
 
-def comparison(seconds: dict[str, Times]) -> str:
+def locked(results: dict[str, Any]) -> str:
+    """Return the tables of environments from lock files, which may have been measured at another time."""
+    hundred, count = results["hundred"], len(results["hundred"]["seconds"])
+    early, late = (spread(part) for part in (hundred["seconds"][1:11], hundred["seconds"][-10:]))
+    share = hundred["others"] / hundred["first"] * 100
+    cells = [f"{share:.2f} %", f"{format_milliseconds(early)}", f"{format_milliseconds(late)}"]
+    header = [
+        f"{count} environments from one lock",
+        "file bytes of each, of the first's",
+        "2nd to 11th, ms",
+        "last ten, ms",
+    ]
+    sizes = ", ".join(f"the {name} set has {number} packages" for name, number in results["packages"].items())
+    load = f" The load average of the machine was {results['load']:.1f}." if results["load"] > MAX_IDLE_LOAD else ""
+    return "\n\n".join(
+        [
+            f"Environments from a lock file; {sizes}. {conditions(results)}{load}",
+            comparison(results["seconds"], LOCKED_ROWS),
+            table(header, [["`cloche DEST --lock …`", *cells]]),
+        ]
+    )
+
+
+def comparison(seconds: dict[str, Times], rows: Iterable[Row] = ROWS) -> str:
     """Return the table of the peers: median milliseconds, ratio and goal."""
     lines = ["| | | milliseconds | cloche / peer | goal | |", "| --- | --- | ---: | ---: | ---: | --- |"]
-    for row in ROWS:
+    for row in rows:
         if row.name in seconds:
             lines += rows_of(row, seconds[row.name])
     return "\n".join(lines)
@@ -129,7 +155,7 @@ def line(cells: list[str]) -> str:
 
 def quality_warnings(results: dict[str, Any]) -> Iterator[str]:
     """Yield reasons to distrust the figures."""
-    if results["load"] > MAX_IDLE_LOAD:
+    if results.get("load", 0) > MAX_IDLE_LOAD:
         yield f"the machine was busy (load {results['load']:.1f} at the start): measure again when it is idle"
     for name, times in results.get("seconds", {}).items():
         for peer in times:

@@ -11,14 +11,16 @@ class Command(NamedTuple):
     peer: str
     words: tuple[str, ...]
     """Its words. Slots: `{env}` is the destination, `{bin}` the directory of the peers' executables, `{wheels}` a directory
-    with wheels, `{image}` the directory of pip's files in cloche's cache, `{portable}` a portable environment, `{here}` the
-    directory of this module."""
+    with wheels, `{image}` the directory of pip's files in cloche's cache, `{portable}` a portable environment, `{locks}` the
+    directory of the lock files and of the environments that are made from them, `{here}` the directory of this module."""
     every: int = 1
     """Run it only in every n-th round; for slow commands."""
     environments: int = 1
     """How many environments it creates. If several, it prints a JSON object with a list of `seconds`, one for each."""
     environ: tuple[tuple[str, str], ...] = ()
     """Additional environment variables."""
+    before: tuple[str, ...] = ()
+    """The words of a command to run first, whose time does not count."""
 
 
 class Goal(NamedTuple):

@@ -3,6 +3,7 @@
     python benchmarks/run.py                     all rows; takes some minutes
     python benchmarks/run.py seeded cold         only these rows
     python benchmarks/run.py --growth            also how the time grows with seeds, interpreters, plugins, environments
+    python benchmarks/run.py --locked            only environments from lock files, with --publish also into the documentation
     python benchmarks/run.py --explain seeded    explain the time of a row: imports and system calls
     python benchmarks/run.py --publish           also write the figures and the chart into the documentation
 
@@ -27,6 +28,7 @@ from typing import Any
 from chart import chart
 from explain import explain
 from growth import measure_growth
+from locked import measure_locked
 from peers import CHECKOUT, Peers
 from report import quality_warnings, report
 from rounds import measure
@@ -76,6 +78,9 @@ def parse_arguments() -> argparse.Namespace:
         metavar="N",
         help="the number of environments for --growth (default: 1000)",
     )
+    parser.add_argument(
+        "--locked", action="store_true", help="measure environments from lock files instead of the rows"
+    )
     parser.add_argument("--explain", action="store_true", help="print imports and system calls instead of measuring")
     parser.add_argument("--results", type=Path, metavar="FILE", help="read this JSON file instead of measuring")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to this file")
@@ -98,13 +103,15 @@ def chosen_rows(arguments: argparse.Namespace) -> list[Any]:
 def measure_all(peers: Peers, arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure the requested rows and return the content of the JSON file."""
     load = os.getloadavg()[0]
-    results = {
+    results: dict[str, Any] = {
         "measured": datetime.now(tz=timezone.utc).date().isoformat(),
         "machine": describe_machine(peers.directory),
         "versions": peers.versions(),
         "load": load,
-        "seconds": {row.name: measure(peers, row, arguments.rounds) for row in chosen_rows(arguments)},
     }
+    if arguments.locked:
+        return {"locked": {**results, **measure_locked(peers, arguments.rounds)}}
+    results["seconds"] = {row.name: measure(peers, row, arguments.rounds) for row in chosen_rows(arguments)}
     if not arguments.row:
         results["disk"] = peers.disk()
     if arguments.growth:
@@ -130,11 +137,11 @@ def describe_machine(directory: Path) -> dict[str, Any]:
 
 
 def publish(results: dict[str, Any]) -> None:
-    """Write the results into the documentation; growth that was not measured this time is kept."""
+    """Write the results into the documentation; what was not measured this time is kept."""
     STATIC.mkdir(exist_ok=True)
     data = STATIC / "speed.json"
-    if "growth" not in results and data.exists():
-        results["growth"] = json.loads(data.read_text(encoding="utf-8")).get("growth")
+    if data.exists():
+        results = {**json.loads(data.read_text(encoding="utf-8")), **results}
     data.write_text(to_json(results), encoding="utf-8")
     (STATIC / "speed.svg").write_text(chart(results), encoding="utf-8")
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGINNING)

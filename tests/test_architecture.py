@@ -423,9 +423,16 @@ def test_every_warm_module_exists() -> None:
 
 
 def dependencies() -> set[str]:
-    """Return the names of the packages in the declared dependencies: those of the dependencies, with few exceptions."""
+    """Return the names of the packages in the declared dependencies, also those of extras.
+
+    They are the names of the dependencies, or their first words, with few exceptions.
+    """
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    names = {re.split(r"[^\w]", requirement)[0] for requirement in project["dependencies"]}
+    declared = [
+        *project["dependencies"],
+        *(item for extra in project["optional-dependencies"].values() for item in extra),
+    ]
+    names = {re.split(r"[^\w]", requirement)[0] for requirement in declared}
     return {{"pyelftools": "elftools"}.get(name, name) for name in names}
 
 

@@ -21,6 +21,7 @@ BENCHMARKS = REPOSITORY / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 from chart import chart  # noqa: E402
+from locked import LOCKED_ROWS  # noqa: E402
 from report import quality_warnings, report, rows_of  # noqa: E402
 from rounds import Spread, compare, ratio, spread, verdict  # noqa: E402
 from rows import ROWS, Goal  # noqa: E402
@@ -116,6 +117,19 @@ def test_every_row_was_measured() -> None:
     assert list(MEASURED["seconds"]) == [row.name for row in ROWS]
     assert MEASURED["disk"]
     assert MEASURED["growth"]
+
+
+def test_the_report_shows_environments_from_lock_files() -> None:
+    conditions = {name: MEASURED[name] for name in ("measured", "machine", "versions", "load")}
+    seconds = {row.name: {command.peer: [0.1, 0.1] for command in row.commands} for row in LOCKED_ROWS}
+    hundred = {"seconds": [0.1] * 100, "first": 10_000_000, "others": 50_000}
+    locked = {**conditions, "packages": {"medium": 40, "large": 81}, "seconds": seconds, "hundred": hundred}
+
+    text = report({"locked": locked})
+
+    assert "the medium set has 40 packages, the large set has 81 packages" in text
+    assert "| 0.50 % | 100 (100\u2013100) |" in text
+    assert all(row.title in text for row in LOCKED_ROWS)
 
 
 def test_a_report_can_be_built_from_saved_results(tmp_path: Path) -> None:

@@ -248,6 +248,7 @@ def described_keys(heading: str) -> set[str]:
         ("`cloche pythons`", "pythons"),
         ("`cloche info`", "info env"),
         ("`cloche doctor`", "doctor env moved"),
+        ("`cloche verify`", "verify env changed"),
         ("`cloche move`", "move env there"),
         ("`cloche upgrade`", "upgrade env --check"),
         ("`cloche activate`", "activate env"),
@@ -261,11 +262,13 @@ def described_keys(heading: str) -> set[str]:
 )
 def test_every_key_of_an_object_is_described(heading: str, words: str, tmp_path: Path) -> None:
     cloche.create(tmp_path / "env", seeds=["pip"] if "info" in words else None)
+    if "changed" in words:
+        (tmp_path / "env/bin/added").write_text("")
     if "moved" in words:
         cloche.create(tmp_path / "before", seeds=None)
         (tmp_path / "before").rename(tmp_path / "moved")
 
-    printed = Cloche(tmp_path, os.environ)(*words.split(), "--json").json
+    printed = Cloche(tmp_path, os.environ)(*words.removesuffix(" changed").split(), "--json").json
 
     assert printed.pop("schema_version") == 1
     assert printed.pop("warnings") == []

@@ -26,7 +26,11 @@ import cloche_manual
 
 def test_the_oldest_tested_versions_are_the_oldest_allowed_versions() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    bounds = [re.match(r"([\w-]+)>=([\d.]+)", requirement).groups() for requirement in project["dependencies"]]
+    declared = [
+        *project["dependencies"],
+        *(item for extra in project["optional-dependencies"].values() for item in extra),
+    ]
+    bounds = [re.match(r"([\w-]+)>=([\d.]+)", requirement).groups() for requirement in declared]
     pins = [line.split("==") for line in (REPOSITORY / "tests/minimum.txt").read_text().splitlines() if line[0] != "#"]
 
     assert {(name, release(version)) for name, version in pins} == {(name, release(bound)) for name, bound in bounds}

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.peers.__main__ import HERE, Outcome, Suite, compare, plugins_of, read_report, read_suites, summary
+from tests.peers.__main__ import (
+    HERE,
+    Outcome,
+    Suite,
+    compare,
+    forget_explained,
+    plugins_of,
+    read_report,
+    read_suites,
+    summary,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +40,16 @@ def test_a_failure_without_a_reason_is_a_problem() -> None:
 def test_a_test_that_also_fails_without_cloche_is_no_problem() -> None:
     results = {"m::test_a": "passed", "m::test_b": "failed", "m::test_internal": "failed"}
     assert compare(SUITE, results, {"m::test_b"}) == Outcome(SUITE, passed=1, not_applicable=1, failing_without=1)
+
+
+def test_only_failures_without_a_reason_run_again(tmp_path: Path) -> None:
+    file = tmp_path / "lastfailed"
+    file.write_text('{"t/m.py::test_internal[a::b]": true, "t/m.py::A::test_x[c::d]": true, "t/n.py": true}')
+    suite = replace(SUITE, not_applicable={"": ["t.m::test_internal*", "::t.n"]})
+    assert forget_explained(suite, file) == 1
+    assert file.read_text() == '{"t/m.py::A::test_x[c::d]": true}'
+    assert forget_explained(replace(suite, not_applicable={"": ["t.m.A::test_x?c::d?"]}), file) == 0
+    assert forget_explained(SUITE, tmp_path / "missing") == 0
 
 
 def test_fewer_tests_that_pass_are_a_problem() -> None:
@@ -72,6 +93,7 @@ def test_the_last_line_adds_up_all_suites() -> None:
 def test_every_suite_can_be_run() -> None:
     suites = list(read_suites(HERE / "suites.toml"))
     for suite in suites:
+        assert suite.passed > 0
         assert suite.python or "==" in suite.source, "the version of an sdist is fixed"
         assert all((HERE / f"{name}.py").is_file() for name in plugins_of(suite))
     assert len(suites) == len({suite.name for suite in suites})

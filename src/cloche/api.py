@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cloche.model.operations import LinkMode, Write
     from cloche.model.plan import (
         Builds,
+        Compile,
         DefaultGroups,
         Dependencies,
         ExtraPackages,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         Plan,
         Result,
         SitePackages,
+        StartupPolicy,
     )
     from cloche.store import Access
 
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
         groups: Sequence[str]
         default_groups: DefaultGroups
         builds: Builds
+        compile: Compile
         extra_packages: ExtraPackages
         find_links: Sequence[StrPath]
         network: Network
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
         activators: Sequence[str] | None
         existing: OnExisting
         site_packages: SitePackages
+        startup_code: str | Sequence[str]
         prompt: str | None
         link_mode: LinkMode
         vcs_ignore: bool
@@ -70,9 +74,9 @@ if TYPE_CHECKING:
 
 
 CHOICES = frozenset(
-    "python try_first_with no_finders creator seeder seeds lock extras groups default_groups builds extra_packages "
+    "python try_first_with no_finders creator seeder seeds lock extras groups default_groups builds compile extra_packages "
     "find_links network dependencies activators existing site_packages prompt link_mode vcs_ignore relocatable pyvenv_cfg "
-    "options environ cache access".split()
+    "startup_code options environ cache access".split()
 )
 
 ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
@@ -82,6 +86,7 @@ ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
     "site_packages": ("isolated", "system"),
     "default_groups": ("included", "excluded"),
     "builds": ("allowed", "refused"),
+    "compile": ("auto", "now", "never"),
     "extra_packages": ("removed", "kept"),
     "link_mode": ("auto", "clone", "hardlink", "copy", "symlink"),
     "access": ("read-write", "read-only", "none"),
@@ -169,6 +174,11 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
     from cloche.planning.destination import absolute_path
 
     activators = choices.get("activators")
+    startup: tuple[StartupPolicy, tuple[str, ...]] = ("list", ())
+    if "startup_code" in choices:
+        from cloche.store.startup_code import parse_policy
+
+        startup = parse_policy(as_strings("startup_code", choices["startup_code"]))
     spec = EnvironmentSpec(
         pythons=as_strings("python", choices.get("python")),
         try_first_with=as_strings("try_first_with", choices.get("try_first_with")),
@@ -179,6 +189,8 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
         activators=None if activators is None else as_strings("activators", activators),
         site_packages=choices.get("site_packages", "isolated"),
         options=choices.get("options", {}),
+        startup_code=startup[0],
+        startup_packages=startup[1],
     )
     target = Target(
         destination=absolute_path(os.fspath(destination), host),
@@ -206,6 +218,7 @@ def wanted_packages(host: Host, **choices: Unpack[Choices]) -> Wanted | None:
         choices.get("network", "last-resort"),
         choices.get("dependencies", "included"),
         builds=choices.get("builds", "allowed"),
+        compile=choices.get("compile", "auto"),
         lock=lock,
     )
 
@@ -252,6 +265,8 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param default_groups: whether the default groups of the lock file are `included` (the default) or `excluded`.
     :param builds: whether packages of the lock file that have no suitable wheel may be built from source: `allowed` (the
         default) or `refused`.
+    :param compile: when packages are compiled to bytecode: `auto` when they are installed into a second environment (the
+        default), `now`, or `never`.
     :param extra_packages: whether packages in an existing environment that the lock file does not name are `removed` (the
         default) or `kept`.
     :param find_links: directories with wheels; they take precedence over every other source.
@@ -261,6 +276,8 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param existing: `keep` what exists (the default), `replace` an environment but no other files, `replace-anything` in the
         directory, unless it holds a project.
     :param site_packages: `isolated` (the default), or `system` to see the base interpreter's packages.
+    :param startup_code: what happens to packages with code that runs whenever Python starts: `allow`, `list` (the default; for
+        this function, the same) or `refuse`, or a list of the packages that may have such code.
     :param prompt: the text that an activated shell shows, by default the name of the directory; `.` for the name of the current
         directory.
     :param link_mode: how seeds get into the environment: `auto` (the default), `clone`, `hardlink`, `copy`, `symlink`.

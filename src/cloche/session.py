@@ -254,6 +254,8 @@ class Session:
 
         self.is_cached = False
         inputs = self.store.inputs = Inputs()
+        if spec.wanted:
+            self.store.compile = spec.wanted.compile
         pythons, because = self._requested_pythons(spec, inputs)
         found = self._search(spec, pythons, because, self.registry.finders(spec.no_finders), inputs)
         blueprint = resolve(

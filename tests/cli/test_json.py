@@ -79,6 +79,7 @@ RESULTS = {
     "pythons": "pythons",
     "info": "info venv",
     "doctor": "doctor venv",
+    "verify": "verify venv",
     "move": "move venv other",
     "upgrade": "upgrade venv --check",
     "activate": "activate venv",

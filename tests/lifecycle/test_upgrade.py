@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +17,6 @@ from tests.lifecycle.environments import every_tool, find_problems, populate, ru
 from tests.run import cloche_command_in
 from tests.tools import skip_missing
 from tests.trees import Tree, snapshot
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def finding_codes(cloche, env) -> list[str]:
@@ -123,6 +120,41 @@ def test_the_file_of_distutils_does_not_change_where_pip_installs(
     assert outcome.code == 0, outcome.err
     assert outcome.json["installed"] == ["fast==1.0"]
     assert not (tmp_path / "elsewhere").exists()
+    assert run(env / "bin" / "spam").strip() == "spam"
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("arguments", [(), ("--no-seed",)], ids=["own pip", "pip of cloche"])
+def test_the_file_of_an_installation_does_not_change_where_pip_installs(
+    cloche, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    """An environment with a Python up to 3.9 obeys the `install_lib` in the `distutils.cfg` of its base."""
+    base = tmp_path / "base"
+    shutil.copytree(
+        Path(pyenv("3.9")).parent.parent,
+        base,
+        symlinks=True,
+        ignore=shutil.ignore_patterns("test", "tests", "site-packages", "idlelib", "share", "include"),
+    )
+    (base / "lib" / "python3.9" / "site-packages").mkdir()
+    (base / "lib" / "python3.9" / "distutils" / "distutils.cfg").write_text(
+        f"[install]\ninstall_lib = {tmp_path}/elsewhere\ninstall_scripts = {tmp_path}/elsewhere\n"
+    )
+    for tag in ("cp311", "cp39"):
+        make_wheel(tmp_path / "wheels", "fast", tags=[f"{tag}-none-linux_x86_64"], pure=False)
+    env = cloche.cwd / "env"
+    assert cloche(env, "-p", pyenv("3.11"), *arguments).code == 0
+    pip = ["-m", "pip", "--python", env / "bin" / "python", "install", "-q", "--no-index", "--find-links"]
+    run(sys.executable, *pip, tmp_path / "wheels", "fast")
+    wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels")}
+
+    outcome = cloche("upgrade", env, "-p", base / "bin" / "python3.9", "--json", **wheels)
+
+    assert not (tmp_path / "elsewhere").exists()
+    if arguments and "This version of pip does not support python 3.9" in outcome.err:
+        return  # pip 26 and later
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["installed"] == ["fast==1.0"]
     assert run(env / "bin" / "spam").strip() == "spam"
 
 

@@ -8,6 +8,7 @@ tests pass than before, or if a test fails that is not listed with a reason. Onl
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -102,9 +103,9 @@ class Outcome:
     def lines(self) -> Iterator[str]:
         """Yield the result for people."""
         yield (
-            f"{self.suite.name} ({self.suite.source}): {self.passed} passed (at least {self.suite.passed} expected), "
-            f"{self.not_applicable} do not apply, {self.failing_without} fail without cloche too, "
-            f"{self.unrelated} never reach cloche, {self.skipped} skipped"
+            f"{self.suite.name} ({self.suite.source}): {self.passed + self.unrelated} passed, of these {self.passed} "
+            f"reach cloche (at least {self.suite.passed} expected), {self.not_applicable} do not apply, "
+            f"{self.failing_without} fail without cloche too, {self.skipped} skipped"
         )
         yield from (f"  {problem}" for problem in self.problems)
 
@@ -123,8 +124,8 @@ def summary(outcomes: Iterable[Outcome]) -> str:
 def run_suite(suite: Suite, directory: Path) -> Outcome:
     """Run a suite in an environment of its own, and compare its results with what is expected.
 
-    Tests that fail are run again without cloche. Those that still fail say nothing about cloche: they need a terminal, for
-    example, or an interpreter that is not on this machine.
+    Tests that fail for no reason that is listed are run again without cloche. Those that still fail say nothing about
+    cloche: they need a terminal, for example, or an interpreter that is not on this machine.
     """
     print(f"== {suite.name}", flush=True)
     environment, source = prepare(suite, directory)
@@ -134,11 +135,28 @@ def run_suite(suite: Suite, directory: Path) -> Outcome:
     if results is None:
         return Outcome(suite, problems=["pytest ran no tests"])
     failing_without: set[str] = set()
-    if "failed" in results.values():
+    if forget_explained(suite, Path(f"{environment.location}.cache") / "v" / "cache" / "lastfailed"):
         detach(suite, environment)
         again = run(f"{suite.name}-without-cloche", *suite.arguments, "--last-failed") or {}
         failing_without = {test for test, result in again.items() if result == "failed"}
     return compare(suite, results, failing_without)
+
+
+def forget_explained(suite: Suite, last_failed: Path) -> int:
+    """Remove the tests that are listed with a reason from those that pytest runs again; return how many remain."""
+    failed = json.loads(last_failed.read_text(encoding="utf-8")) if last_failed.exists() else {}
+    remaining = {node: failed[node] for node in failed if suite.excuse(name_in_report(node)) is None}
+    if last_failed.exists():
+        last_failed.write_text(json.dumps(remaining), encoding="utf-8")
+    return len(remaining)
+
+
+def name_in_report(node: str) -> str:
+    """Return the name that a test has in a report: `tests/a.py::Class::test[x]` is `tests.a.Class::test[x]`."""
+    path, bracket, parameters = node.partition("[")
+    path, *names = path.split("::")
+    module = path.removesuffix(".py").replace("/", ".")
+    return f"{'.'.join([module, *names[:-1]])}::{names[-1]}{bracket}{parameters}" if names else f"::{module}"
 
 
 def compare(suite: Suite, results: Mapping[str, str], failing_without: AbstractSet[str] = frozenset()) -> Outcome:

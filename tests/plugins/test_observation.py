@@ -125,6 +125,24 @@ def test_a_wrong_return_value_is_named_with_what_was_expected(
     assert f"{kind} `acme` of plugin `acme` of acme 1.0 failed: TypeError: {message}" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "ending",
+    ["yield cloche.Candidate('/nowhere', 'acme')", "return []", "return [cloche.Candidate('/nowhere', 'acme')]"],
+)
+def test_slow_finders_are_named(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    """Without the time that the search needs for the candidates."""
+    monkeypatch.setattr(guard, "SLOW", 0.05)
+    monkeypatch.syspath_prepend(str(site.directory))
+    method = f"def candidates(self, spec, host):\n            import time, cloche; time.sleep(0.1); {ending}"
+    site.install("acme", acme=offering("finder", "acme", more=method))
+
+    with pytest.raises(api.InterpreterNotFound):
+        api.create(tmp_path / "e", python="3.99", cache=tmp_path / "cache")
+
+    described = [call.rpartition(" took ")[0] for call in guard.take_all(guard.slow_calls)]
+    assert described.count("finder `acme`") == 1
+
+
 def test_slow_plugins_are_named(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "SLOW", 0.05)
     monkeypatch.syspath_prepend(str(site.directory))

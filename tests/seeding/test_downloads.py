@@ -320,7 +320,7 @@ def test_every_hash_must_match(store: Store, site: Site, algorithm: str) -> None
 def test_weak_and_unknown_algorithms_are_not_enough(store: Store, site: Site, hashes: Mapping[str, str]) -> None:
     artifact = spam(url=site.add(f"/{NAME}", DATA), hashes=hashes)
 
-    assert failure(store, artifact).startswith(f"the lock file has no secure hash of `{NAME}`, only ")
+    assert failure(store, artifact).startswith(f"the lock file has no secure hash for `{NAME}`, only ")
     assert site.requests == []
 
 

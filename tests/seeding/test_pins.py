@@ -162,6 +162,6 @@ def test_a_pin_is_downloaded_from_the_default_index(store: Store, monkeypatch: p
 
 
 def test_weak_hashes_are_refused(store: Store) -> None:
-    with pytest.raises(SeedError, match=r"the lock file has no secure hash of `spam==1.0`, only md5"):
+    with pytest.raises(SeedError, match=r"the lock file has no secure hash for `spam==1.0`, only md5"):
         obtain([Pin("spam", "1.0", frozenset([("md5", "0" * 32)]))], Wanted(), fake_interpreter(), store)
     assert not os.path.exists(os.path.join(store.root, "artifacts"))

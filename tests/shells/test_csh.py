@@ -333,16 +333,26 @@ def test_a_read_only_path_is_reported_and_nothing_changes(active: bool, tmp_path
     assert printed["same names"] == printed["names"]
 
 
-def test_deactivation_restores_everything_after_a_statement_failed(tmp_path: Path) -> None:
-    """A read-only prompt ends the script before its last lines."""
+@pytest.mark.parametrize("strict", [(), ("-e",)], ids=["default", "-e"])
+@pytest.mark.parametrize("when", ["before", "active"])
+def test_a_read_only_prompt_stays_as_it_is(when: str, strict: tuple[str, ...], tmp_path: Path) -> None:
+    """Everything else is activated and deactivated, and nothing is left behind."""
     activate = source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))
-    script = f"set -r prompt = '% '\n{cycle(activate)}/usr/bin/printf '\\001prompt\\002%s' $prompt:q\n"
-    outcome = attempt(CSH, script, tmp_path / "cwd", FULL)
+    first, then = ("set -r", "") if when == "before" else ("set", "set -r prompt = ($prompt:q)\n")
+    script = (
+        f"{first} prompt = '% '\n{cycle(activate + then)}"
+        "/usr/bin/printf '\\001prompt\\002%s' $prompt:q\n"
+        "/usr/bin/printf '\\001names\\002'; set | /usr/bin/sed -n /VIRTUAL_/Ip; alias\n"
+    )
+    outcome = attempt([*CSH, *strict], script, tmp_path / "cwd", FULL)
     printed = sections(outcome.stdout)
-    assert outcome.stderr == "set: $prompt is read-only.\n"
+    assert outcome.stderr == ""
     assert state(printed["active"]).exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
     assert state(printed["after"]) == state(printed["before"])
-    assert printed["prompt"] == "% "
+    assert printed["prompt"] == ("% " if when == "before" else "(%$VIRTUAL_ENV_PROMPT) % ")
+    assert [
+        line for line in printed["names"].splitlines() if "VIRTUAL" not in line or not line.startswith("prompt")
+    ] == []
 
 
 def test_running_the_script_instead_of_sourcing_it_is_an_error(tmp_path: Path) -> None:

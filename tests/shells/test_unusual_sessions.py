@@ -117,6 +117,20 @@ def test_a_read_only_function_is_reported_and_nothing_changes(
     assert printed["names"] == "deactivate\n"
 
 
+@pytest.mark.parametrize("reason", ["readonly -f deactivate", "readonly PATH"])
+@pytest.mark.parametrize("name", ["bash", "bash posix"])
+def test_a_refusal_keeps_the_alias_and_the_function_of_the_user(name: str, reason: str, tmp_path: Path) -> None:
+    activate = source(build(tmp_path / "env", activator)).strip()
+    script = (
+        f"shopt -s expand_aliases\ndeactivate () {{ :; }}\n{reason}\nalias deactivate='echo mine'\n"
+        f"{activate} || :\nalias deactivate\ntype deactivate\nunalias deactivate\ntype -t deactivate\n"
+    )
+    outcome = attempt(SHELLS[name], script, tmp_path / "cwd", FULL)
+    assert outcome.stderr.startswith("cannot activate: ")
+    assert outcome.stdout.splitlines()[0].endswith("deactivate='echo mine'")
+    assert outcome.stdout.splitlines()[-1] == "function"
+
+
 def test_an_environment_stays_active_if_its_function_was_made_read_only(tmp_path: Path) -> None:
     """Another environment cannot replace it."""
     first, second = (source(build(tmp_path / name, activator)).strip() for name in ("first", "second"))

@@ -840,3 +840,41 @@ def test_a_full_disk_is_a_seed_error(tmp_path: Path, interpreter: Interpreter, s
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "cannot create the image of" in raised.value.message
     assert images_in(store) == []
+
+
+# When images are compiled
+
+
+def test_compiling_can_be_requested_and_forbidden(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+    distribution = read_wheel(str(full_wheel(tmp_path)))
+    store.compile = "never"
+    assert build_compiled_image(distribution, interpreter, store).bytecode == "missing"
+    assert store.compiled == []
+    store.compile = "now"
+    assert find_or_build_image(distribution, interpreter, store).bytecode == "complete"
+    assert store.compiled == ["spam"]
+
+
+def test_a_large_image_is_compiled_by_several_processes(
+    tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small one needs only one, and leaves the other processors to other images."""
+    started: list[int] = []
+    start = bytecode.Compiler._start
+
+    def counted(self: bytecode.Compiler, count: int) -> None:
+        started.append(count)
+        start(self, count)
+
+    monkeypatch.setattr(bytecode.Compiler, "_start", counted)
+    monkeypatch.setattr(bytecode, "available_processors", lambda: 3)
+    store.compile = "now"
+    find_or_build_image(read_wheel(str(full_wheel(tmp_path))), interpreter, store)
+    assert started == [1]
+    started.clear()
+    monkeypatch.setattr(bytecode, "WORTH_A_PROCESS", 100)
+
+    image = find_or_build_image(read_wheel(str(full_wheel(tmp_path, "2.0"))), interpreter, store)
+
+    assert started == [1, 1, 1]
+    assert verify_image(image.root) == []

@@ -368,7 +368,7 @@ def test_the_files_of_a_package_without_a_usable_one_are_listed(store: Store, tm
         ),
         (
             pylock([], environments=["sys_platform == 'win32'", "sys_platform == 'darwin'"]),
-            """`pylock.toml` is locked for other environments than CPython 3.12.1 on linux (x86_64): \
+            """`pylock.toml` is locked for environments other than CPython 3.12.1 on linux (x86_64): \
 `sys_platform == "win32"`; `sys_platform == "darwin"`""",
         ),
     ],

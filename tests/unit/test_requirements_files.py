@@ -209,7 +209,7 @@ def test_the_same_pin_twice_has_the_hashes_of_both(store: Store, tmp_path: Path)
         ("-e missing\n", "`requirements.txt`, line 1 is not valid: `missing` has no `pyproject.toml`"),
         ("-r other.txt\n", "the lock file `other.txt`, which `requirements.txt` names, cannot be read: no such file"),
         ("-r https://files.example/r.txt\n", "`requirements.txt`, line 1: `https://files.example/r.txt` is a URL"),
-        ("-r requirements.txt\n", "`requirements.txt` names itself, through `requirements.txt`"),
+        ("-r requirements.txt\n", "`requirements.txt` includes itself, through `requirements.txt`"),
     ],
 )
 def test_a_line_that_pins_nothing_is_refused_by_its_number(

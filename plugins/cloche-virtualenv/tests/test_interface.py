@@ -102,6 +102,23 @@ def test_an_environment_is_created_and_its_session_returned(tmp_path: Path, env:
     assert (result.activators, result.seeder) == ([], "pip")
 
 
+@pytest.mark.parametrize("where", ["option", "variable"])
+def test_the_cache_is_emptied_first(tmp_path: Path, env: dict[str, str], where: str) -> None:
+    from virtualenv import session_via_cli
+
+    cache = tmp_path / "cache"
+    arguments = [str(tmp_path / "env"), *(["--app-data", str(cache)] if where == "option" else [])]
+    variables = {**env, "CLOCHE_CACHE_DIR": str(cache)} if where == "variable" else env
+    session_via_cli(arguments, env=variables)
+    (old,) = cache.rglob("interpreters")
+    (old / "leftover").write_text("")
+
+    session_via_cli([*arguments, "--read-only-app-data", "--reset-app-data"], env=variables)
+    assert (old / "leftover").exists()
+    session_via_cli([*arguments, "--reset-app-data"], env=variables)
+    assert not (old / "leftover").exists()
+
+
 def test_a_missing_interpreter_is_a_runtime_error(tmp_path: Path, env: dict[str, str]) -> None:
     from virtualenv import session_via_cli
 

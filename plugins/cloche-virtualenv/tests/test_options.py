@@ -235,7 +235,9 @@ def test_a_file_may_start_with_a_byte_order_mark_and_have_hyphens_in_its_keys(tm
         (["--symlinks"], {"VIRTUALENV_COPIES": "1"}, "symlink"),
         ([], {"VIRTUALENV_COPIES": "1", "VIRTUALENV_SYMLINKS": "1"}, "copy"),
         ([], {"VIRTUALENV_COPIES": "0"}, None),
-        (["--creator", "venv", "--copies"], {}, "venv"),
+        (["--creator", "venv", "--copies"], {}, "copy"),
+        (["--creator", "venv", "--symlinks"], {}, "venv"),
+        (["--creator", "venv"], {}, "venv"),
         (["--creator", "builtin"], {}, None),
     ],
 )
@@ -274,6 +276,9 @@ def test_options_choose_the_seeds(arguments: list[str], seeds: list[str]) -> Non
         (["--activators", ""], {"activators": []}),
         (["--extra-search-dir", "/", "/nowhere"], {"find_links": ["/"]}),
         (["--wheel", "bundle"], {"dependencies": "omitted"}),
+        (["-p", "3.11", "-p", "3.x.y!"], {"python": ["3.11"]}),
+        (["-p", "3.x.y!", "-p", "3.11"], {"python": ["3.11"]}),
+        (["-p", "3.x.y!"], {"python": ["3.x.y!"]}),
     ],
 )
 def test_options_become_arguments_of_create(arguments: list[str], chosen: dict[str, Any]) -> None:
@@ -309,12 +314,12 @@ def test_a_cache_that_cannot_be_created_is_a_warning(tmp_path: Path) -> None:
 
 def test_only_ignored_options_that_were_set_are_listed() -> None:
     options, _ = parse(
-        ["env", "--reset-app-data", "--clear"], {"VIRTUALENV_NO_PERIODIC_UPDATE": "1", "VIRTUALENV_DISCOVERY": "x"}
+        ["env", "--venv-redirect", "--clear"], {"VIRTUALENV_NO_PERIODIC_UPDATE": "1", "VIRTUALENV_DISCOVERY": "x"}
     )
 
-    assert ignored_options(options) == ["--reset-app-data", "--discovery", "--no-periodic-update"]
+    assert ignored_options(options) == ["--discovery", "--venv-redirect", "--no-periodic-update"]
     assert ignored_options(parse(["env", "--no-venv-redirect"], {})[0]) == ["--no-venv-redirect"]
-    assert ignored_options(parse(["env"], {"VIRTUALENV_RESET_APP_DATA": "0"})[0]) == []
+    assert ignored_options(parse(["env"], {"VIRTUALENV_VENV_REDIRECT": "0"})[0]) == []
 
 
 def test_an_ignored_option_says_so_in_the_help() -> None:

@@ -89,6 +89,20 @@ def test_an_environment_has_the_packages_of_a_lock_file(project: Path) -> None:
     assert "\nlock = sha256:" in settings(project, "locked")
 
 
+def test_a_changed_lock_file_updates_the_environment(project: Path) -> None:
+    sample_lock(project)
+    with (project / "pyproject.toml").open("a") as file:
+        file.write('[tool.hatch.envs.locked]\ntype = "cloche"\nskip-install = true\nlock = "pylock.toml"\n')
+    hatch(project, "-e", "locked", "run", "python", "-c", "pass")
+    prefix = Path(hatch(project, "env", "find", "locked"))
+    (prefix / "keepsake").touch()
+
+    sample_lock(project, sample_wheel(project / "wheels"))
+
+    assert hatch(project, "-e", "locked", "run", "cloche-sample").splitlines()[-1] == "sample"
+    assert (prefix / "keepsake").exists()
+
+
 def test_an_environment_gets_any_python_that_cloche_finds(project: Path) -> None:
     minor, variables = python_off_path(project.parent)
     own = f'[tool.hatch.envs.other]\ntype = "cloche"\npython = "{minor}"\npython-sources = ["external"]\n'

@@ -193,7 +193,7 @@ def undo_steps(actions: Sequence[Action], staging: str, target: str) -> None:
             failure = failure or error
     if failure is not None:
         raise ClocheError(
-            f"could not restore all of `{target}`: {reason_of(failure)}",
+            f"could not restore `{target}` completely: {reason_of(failure)}",
             hint=f"the missing files are in `{staging}`; the next run restores them",
         ) from failure
 

@@ -102,7 +102,16 @@ CREATE = (
     Option("no-deps", "do not install what the seeds depend on", "flag", group="seeds"),
     Option("download", "download the newest seeds from the index", "flag", group="seeds"),
     Option("no-download", "never use the network", "flag", negation="download", group="seeds"),
+    Option("compile", "compile packages to bytecode now, not when they are installed again", "flag", group="seeds"),
+    Option("no-compile", "never compile packages to bytecode", "flag", negation="compile", group="seeds"),
     Option("find-links", "a directory of wheels to prefer", "list", "DIR", group="seeds"),
+    Option(
+        "startup-code",
+        "packages with code that runs whenever Python starts: `allow`, `list` or `refuse`, or the names that may have it",
+        "list",
+        "POLICY",
+        group="seeds",
+    ),
     Option(
         "link-mode",
         "how to install seeds from the cache",
@@ -138,7 +147,21 @@ COMMANDS = {
             inherits="create",
         ),
         CommandSpec(
-            "info", "describe an environment, whichever tool created it", "cloche.cli.info:info", (), "[ENV]", 0, 1
+            "info",
+            "describe an environment, whichever tool created it",
+            "cloche.cli.info:info",
+            (
+                Option(
+                    "format",
+                    "print a bill of materials in this format instead",
+                    metavar="FORMAT",
+                    choices=("cyclonedx",),
+                    sources="argv",
+                ),
+            ),
+            "[ENV]",
+            0,
+            1,
         ),
         CommandSpec(
             "doctor",
@@ -151,6 +174,15 @@ COMMANDS = {
             "[ENV...]",
             0,
             -1,
+        ),
+        CommandSpec(
+            "verify",
+            "check that every file has the content it was installed with",
+            "cloche.cli.verify:verify",
+            (),
+            "[ENV]",
+            0,
+            1,
         ),
         CommandSpec(
             "move",

@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from cloche.discovery import FoundInterpreter
     from cloche.model.interpreter import Host
     from cloche.model.operations import LinkMode
-    from cloche.model.plan import Builds, ChosenComponent, Dependencies, Network, OnExisting, Plan, Result
+    from cloche.model.plan import (
+        Builds,
+        ChosenComponent,
+        Compile,
+        Dependencies,
+        Network,
+        OnExisting,
+        Plan,
+        Result,
+        StartupPolicy,
+    )
 
 
 def create(invocation: Invocation) -> int:
@@ -54,7 +64,7 @@ def create(invocation: Invocation) -> int:
     if result is None:
         print_plan(plan, settings, host)
     else:
-        print_created(result, session.activators, invocation)
+        print_created(result, request.spec, session.activators, invocation)
     return 0
 
 
@@ -75,7 +85,9 @@ def print_plan(plan: Plan, settings: Settings, host: Host) -> None:
         report.print_result(report.plan_text(plan, host))
 
 
-def print_created(result: Result, activators: Iterable[ChosenComponent], invocation: Invocation) -> None:
+def print_created(
+    result: Result, spec: EnvironmentSpec, activators: Iterable[ChosenComponent], invocation: Invocation
+) -> None:
     milliseconds = (perf_counter() - invocation.started) * 1000
     if invocation.settings.flag("json"):
         report.print_json(
@@ -84,6 +96,7 @@ def print_created(result: Result, activators: Iterable[ChosenComponent], invocat
                 "outcome": result.plan.outcome,
                 "environment": report.environment_json(result.environment),
                 "milliseconds": round(milliseconds, 1),
+                "compiled": list(result.compiled),
                 "warnings": report.recorded_warnings(),
             },
         )
@@ -93,6 +106,8 @@ def print_created(result: Result, activators: Iterable[ChosenComponent], invocat
         lines = [report.result_line(result, invocation.host, milliseconds, hint, details)]
         if details and result.plan.is_update:
             lines += report.package_lines(result.plan)
+        if details or spec.startup_code != "allow":
+            lines += report.startup_lines(report.new_images(result.plan))
         report.print_result("\n".join(lines))
 
 
@@ -105,6 +120,7 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
     :raises UsageError: the settings contradict each other.
     """
     links = settings.all("find-links")
+    startup = startup_policy(settings)
     spec = EnvironmentSpec(
         pythons=settings.all("python"),
         try_first_with=settings.all("try-first-with"),
@@ -116,6 +132,8 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
         activators=parse_activators(settings.last("activators")),
         site_packages="system" if settings.flag("system-site-packages") else "isolated",
         options=component_options(settings),
+        startup_code=startup[0],
+        startup_packages=startup[1],
     )
     target = Target(
         destination=absolute_path(operand, host),
@@ -204,12 +222,37 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Want
         network_policy(settings),
         dependencies,
         builds=builds_policy(settings),
+        compile=compile_policy(settings),
         lock=lock,
     )
 
 
+def startup_policy(settings: Settings) -> tuple[StartupPolicy, tuple[str, ...]]:
+    """Return what happens to packages with start-up code, and those that may have it anyway.
+
+    :raises UsageError: the setting is not valid.
+    """
+    words = settings.all("startup-code")
+    if not words:
+        return "list", ()
+    from cloche.store.startup_code import parse_policy
+
+    return parse_policy(words)
+
+
 def builds_policy(settings: Settings) -> Builds:
     return "refused" if settings.flag("only-binary") else "allowed"
+
+
+def compile_policy(settings: Settings) -> Compile:
+    """Return when packages are compiled to bytecode.
+
+    :raises UsageError: one source sets both `compile` and `no-compile`.
+    """
+    wants, forbids = settings.flag("compile"), settings.flag("no-compile")
+    if wants and forbids:
+        raise UsageError("`--compile` and `--no-compile` contradict each other", hint="choose one")
+    return "now" if wants else "never" if forbids else "auto"
 
 
 def lock_request(settings: Settings, host: Host) -> LockRequest | None:

@@ -6,9 +6,11 @@ import os
 
 from cloche.cli import report
 from cloche.cli.default_environment import chosen_environment
+from cloche.errors import UsageError
 from cloche.lifecycle.info import environment_info
+from cloche.lifecycle.startup_code import installed_startup_code
 from cloche.model.options import PORTABLE_OPTIONS
-from cloche.model.value import TYPE_CHECKING
+from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,19 +19,47 @@ if TYPE_CHECKING:
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.needs import Needs
+    from cloche.lifecycle.startup_code import InstalledStartupCode
+    from cloche.model.plan import LockRequest
+
+
+@value
+class RecordedLock:
+    """The lock file that an environment was made from, as far as it is recorded."""
+
+    digest: str
+    """A hash of what the lock file selected: `sha256:…`."""
+    request: LockRequest | None
+    """The file, and what of it is installed; None in a portable environment, which names no place outside of it."""
 
 
 def info(invocation: Invocation) -> int:
     """Print information about an environment; return the exit code."""
     settings = invocation.settings
+    wants_bill = settings.last("format") is not None
+    if wants_bill:
+        if invocation.arguments.flag("json"):
+            raise UsageError("`--json` and `--format` contradict each other", hint="choose one")
+        report.reserve_stdout()  # plugins may print
     with invocation.open_session() as session:
         facts = environment_info(chosen_environment(invocation), session)
+    if wants_bill:
+        from cloche.lifecycle.bill_of_materials import bill_of_materials
+
+        text = bill_of_materials(facts, invocation.host.environ)
+        report.restore_stdout()
+        report.print_result(text)
+        return 0
     needs = needs_of(facts)
+    startup = installed_startup_code(facts)
     if settings.flag("json"):
-        report.print_json(**info_json(facts, needs))
+        report.print_json(**info_json(facts, needs), startup_code=[startup_json(item) for item in startup])
         return 0
     for title, text in summary_lines(facts, needs, invocation.arguments.count("verbose")):
         report.print_result(f"{title + ':':14}{report.one_line(text)}")
+    for item in startup:
+        owner = item.distribution or "no package"
+        report.print_result(f"{'at start:':14}{owner}, {report.startup_place(item.code)}")
     return 0
 
 
@@ -57,6 +87,8 @@ def summary_lines(facts: EnvironmentInfo, needs: Needs | None, details: int) -> 
     yield "prompt", environment.prompt
     yield "options", ", ".join(recorded_options(facts)) or "none"
     yield "seeds", report.summarize([f"{seed.key} {seed.version}" for seed in facts.seeds], details) or "none"
+    if lock := lock_of(facts):
+        yield "lock", lock_line(lock)
     yield "packages", f"{len(facts.distributions)} in {environment.path_to(environment.layout.purelib)}"
     for distribution in facts.editable:
         yield "editable", f"{distribution.name} {distribution.version} from {distribution.editable}"
@@ -64,6 +96,28 @@ def summary_lines(facts: EnvironmentInfo, needs: Needs | None, details: int) -> 
     if needs is not None:
         yield "needs", ", ".join([f"glibc {needs.glibc}"] * bool(needs.glibc) + list(needs.libraries)) or "nothing"
     yield "size", f"{human_size(facts.own_size)} of its own, {human_size(facts.shared_size)} shared"
+
+
+def lock_of(facts: EnvironmentInfo) -> RecordedLock | None:
+    """Return the lock file that an environment was made from; None if it was made without one."""
+    from cloche.lifecycle.recorded_command import recorded_lock
+
+    if "lock" not in facts.settings:
+        return None
+    wanted = recorded_lock(facts.settings)
+    return RecordedLock(facts.settings["lock"], wanted.lock if wanted else None)
+
+
+def lock_line(lock: RecordedLock) -> str:
+    """Return the lock file, what of it is installed, and the hash of that."""
+    if lock.request is None:
+        return f"{lock.digest} (the lock file is not recorded)"
+    words = [lock.request.path if os.path.isfile(lock.request.path) else f"{lock.request.path} (no longer exists)"]
+    words += (f"extra {name}" for name in lock.request.extras)
+    words += (f"group {name}" for name in lock.request.groups)
+    if lock.request.default_groups == "excluded":
+        words.append("no default groups")
+    return ", ".join([*words, lock.digest])
 
 
 def python_line(facts: EnvironmentInfo) -> str:
@@ -138,10 +192,33 @@ def info_json(facts: EnvironmentInfo, needs: Needs | None) -> dict[str, object]:
         },
         "recorded_roots": facts.recorded_roots,
         "options": list(recorded_options(facts)),
+        "lock": lock_json(lock) if (lock := lock_of(facts)) else None,
         "packages": [package_json(distribution) for distribution in facts.distributions],
         "activators": facts.activation_scripts,
         "needs": needs_json(needs) if needs else None,
         "size": {"own": facts.own_size, "shared": facts.shared_size},
+    }
+
+
+def startup_json(item: InstalledStartupCode) -> dict[str, object]:
+    """Return the JSON object of start-up code."""
+    return {
+        "distribution": item.distribution or None,
+        "path": item.code.path,
+        "line": item.code.line or None,
+        "text": item.code.text or None,
+    }
+
+
+def lock_json(lock: RecordedLock) -> dict[str, object]:
+    """Return the JSON object of the lock file that an environment was made from."""
+    request = lock.request
+    return {
+        "digest": lock.digest,
+        "path": request.path if request else None,
+        "extras": list(request.extras) if request else None,
+        "groups": list(request.groups) if request else None,
+        "default_groups": request.default_groups if request else None,
     }
 
 

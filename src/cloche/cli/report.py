@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import TextIO
 
+    from cloche.model.distribution import Image, StartupCode
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
     from cloche.model.operations import Operation
@@ -173,9 +174,17 @@ def result_line(result: Result, host: Host, milliseconds: float, hint: str, deta
     parts = [
         f"{plan.outcome} {location}: {interpreter.name if interpreter else 'Python'}{because}",
         *packages_text(plan, details),
-        f"{milliseconds:.0f} ms",
+        f"{milliseconds:.0f} ms{compiled_text(result)}",
     ]
     return ", ".join(parts) + (f"; activate with: {hint}" if hint else "")
+
+
+def compiled_text(result: Result) -> str:
+    """Return which packages a run compiled, to follow its duration; later runs do not have to."""
+    if not result.compiled:
+        return ""
+    what = result.compiled[0] if len(result.compiled) == 1 else f"{len(result.compiled)} packages"
+    return f" (compiled {what} for all environments)"
 
 
 def packages_text(plan: Plan, details: int) -> list[str]:
@@ -209,6 +218,27 @@ def package_lines(plan: Plan) -> list[str]:
         else f"  ~ {change.distribution} {change.old} -> {change.new}"
         for change in plan.changes
     ]
+
+
+def new_images(plan: Plan) -> list[Image]:
+    """Return the images of the packages that a plan adds or changes."""
+    changed = {change.distribution for change in plan.changes}
+    return [image for image in plan.images if not plan.is_update or image.distribution in changed]
+
+
+def startup_lines(images: Iterable[Image]) -> list[str]:
+    """Return one line for each place in packages with code that runs whenever Python starts."""
+    return [
+        f"  runs at every start of Python: {image.distribution} {image.version}, {startup_place(code)}"
+        for image in images
+        for code in image.startup_code
+    ]
+
+
+def startup_place(code: StartupCode) -> str:
+    """Return the file and the line of start-up code, with its text."""
+    text = code.text if len(code.text) <= 80 else f"{code.text[:80]}…"
+    return one_line(f"{code.path} line {code.line}: {text}" if code.line else code.path)
 
 
 def relative_path(path: str, host: Host) -> str:
@@ -351,6 +381,7 @@ def plan_text(plan: Plan, host: Host) -> str:
         f"creator:    {plan.creator}",
         f"packages:   {', '.join(packages_text(plan, 1)) or 'none'}",
         *(package_lines(plan) if plan.is_update else []),
+        *startup_lines(plan.images),
         f"activators: {', '.join(plan.activators) or 'none'}",
         f"prompt:     {one_line(environment.prompt)}",
         f"placement:  {environment.placement}",

@@ -32,7 +32,14 @@ OTHER_VARIABLES = frozenset(("CLOCHE_DISABLE_PLUGINS", "CLOCHE_CONFIG_FILE", "CL
 OTHER_KEYS = frozenset(("replace",))
 """Keys of config files that are not options; `replace` lists the built-ins that plugins may replace."""
 
-OPPOSITES = {"download": "no-download", "no-download": "download", "lock": "no-seed", "no-seed": "lock"}
+OPPOSITES = {
+    "download": "no-download",
+    "no-download": "download",
+    "compile": "no-compile",
+    "no-compile": "compile",
+    "lock": "no-seed",
+    "no-seed": "lock",
+}
 """Options that contradict each other: in a stronger source, one overrides the other in weaker ones."""
 
 MAX_CONFIG_BYTES = 1 << 22

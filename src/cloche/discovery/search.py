@@ -7,7 +7,7 @@ to other interpreters that satisfy the request; see `rank`.
 from __future__ import annotations
 
 import os
-from time import monotonic
+from time import monotonic, perf_counter
 
 from cloche.discovery import base_interpreter
 from cloche.discovery.cache import ProbeResult, executable_fingerprint
@@ -16,7 +16,7 @@ from cloche.fs import is_unreadable
 from cloche.model.interpreter import Candidate
 from cloche.model.spec import ANY
 from cloche.model.value import TYPE_CHECKING, replace, value
-from cloche.plugins import describe_exception, record_failure
+from cloche.plugins import describe_exception, record_failure, record_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -72,6 +72,7 @@ class Search:
         self.prober = prober
         self.failed_finders: dict[str, str] = {}
         """The error of each finder that failed, by finder name."""
+        self._timed_finders: set[str] = set()
         self._unusable_try_first: dict[str, str] = {}
         self._probed: dict[str, ProbeResult] = {}
         self._shims: dict[str, Shim | None] = {}
@@ -166,7 +167,7 @@ class Search:
             if spec.name and finder.name != "path":  # only commands on PATH have arbitrary names
                 continue
             try:
-                for item in finder.candidates(spec, self.host):
+                for item in self._ask(finder, spec):
                     candidate = _checked_candidate(item)
                     is_skipped = spec.is_system and self._shim_at(candidate)
                     yield replace(candidate, note="is a shim") if is_skipped else candidate
@@ -177,6 +178,23 @@ class Search:
                     record_failure(error)
                 self.failed_finders[finder.name] = describe_exception(error)
                 yield Candidate("", finder.name, f"the finder failed: {describe_exception(error)}")
+
+    def _ask(self, finder: Finder, spec: InterpreterSpec) -> Iterator[object]:
+        """Yield what a finder yields, and record the first time that the finder of a plugin is slow.
+
+        The time that the search spends on the candidates in between does not count.
+        """
+        seconds, started = 0.0, perf_counter()
+        try:
+            for item in finder.candidates(spec, self.host):
+                seconds += perf_counter() - started
+                yield item
+                started = perf_counter()
+            seconds += perf_counter() - started
+        finally:
+            if finder.name not in self._timed_finders and not type(finder).__module__.startswith("cloche."):
+                self._timed_finders.add(finder.name)
+                record_seconds(seconds, f"finder `{finder.name}`")
 
     def _examine(
         self,

@@ -26,6 +26,21 @@ def sha256_of(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
+def hash_file(path: str, algorithm: str = "sha256") -> str:
+    """Return the hash of a regular file in hexadecimal; it is read in pieces.
+
+    :raises OSError: the file cannot be read, or is not a regular file.
+    :raises ValueError: the algorithm is unknown.
+    """
+    import hashlib
+
+    hashed = hashlib.new(algorithm)
+    with open_regular_file(path) as file:
+        while piece := file.read(1 << 20):
+            hashed.update(piece)
+    return hashed.hexdigest()
+
+
 # RECORD
 
 
@@ -55,6 +70,25 @@ def record_digest(sha256_bytes: bytes) -> str:
 def digest_of(content: bytes) -> str:
     """Return the hash of `content` in the format of RECORD."""
     return record_digest(sha256(content).digest())
+
+
+def decode_digest(digest: str) -> tuple[str, str]:
+    """Return the algorithm of a hash in a RECORD, and its value in hexadecimal; the value is empty if it is not valid."""
+    from base64 import urlsafe_b64decode
+
+    algorithm, _, text = digest.partition("=")
+    try:
+        raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        return algorithm, ""
+    return algorithm, raw.hex() if digest_text(raw) == text.rstrip("=") else ""
+
+
+def digest_text(raw: bytes) -> str:
+    """Return a hash of any length as RECORD writes it, without the algorithm."""
+    from base64 import urlsafe_b64encode
+
+    return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def format_row(path: str, digest: str = "", size: int | str = "") -> str:

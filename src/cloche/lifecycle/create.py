@@ -35,7 +35,7 @@ def create(request: Request, session: Session) -> Result:
     try:
         plan = plan_or_recover(blueprint, request, session)
         if plan.strategy != "nothing":
-            if session.is_cached and not is_compiled(plan.images):  # now their bytecode is needed
+            if session.is_cached and needs_compiling(plan, request.spec):
                 blueprint = session.resolve(request.spec)
                 plan = plan_or_recover(blueprint, request, session)
             plan = put_in_place(plan, blueprint, request, session)
@@ -50,7 +50,7 @@ def create(request: Request, session: Session) -> Result:
         record_use(plan, session)
         session.notify_created(result)
     session.observe_plugins()
-    return replace(result, warnings=tuple(session.warnings))
+    return replace(result, warnings=tuple(session.warnings), compiled=tuple(sorted(session.store.compiled)))
 
 
 def plan(request: Request, session: Session) -> Plan:
@@ -124,9 +124,10 @@ def is_locked(spec: EnvironmentSpec) -> bool:
     return spec.wanted is not None and spec.wanted.lock is not None
 
 
-def is_compiled(images: Iterable[Image]) -> bool:
-    """Return whether images have all their bytecode."""
-    return all(image.bytecode == "complete" for image in images)
+def needs_compiling(plan: Plan, spec: EnvironmentSpec) -> bool:
+    """Return whether bytecode of the images is missing, and is needed now."""
+    is_allowed = spec.wanted is None or spec.wanted.compile != "never"
+    return is_allowed and any(image.bytecode == "missing" for image in plan.images)
 
 
 def concerns_images(error: Exception, images: Iterable[Image]) -> bool:

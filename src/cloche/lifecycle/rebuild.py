@@ -33,7 +33,7 @@ from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import replace
 from cloche.planning.destination import refuse_running_cloche
 from cloche.planning.plan_at import plan_at
-from cloche.programs.pip import run_pip
+from cloche.programs.pip import command_of_pip, run_pip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -243,8 +243,9 @@ def install(requirements: Sequence[str], staged: str, plan: Plan, session: Sessi
     """
     layout, host = plan.environment.layout, session.host
     python = os.path.join(staged, *layout.executable.split("/"))
-    own = os.path.isdir(os.path.join(staged, *layout.purelib.split("/"), "pip"))
-    command = [python, "-m", "pip"] if own else [host.executable, "-m", "pip", "--python", python]
+    own = os.path.join(staged, *layout.purelib.split("/"), "pip")
+    assert plan.environment.interpreter is not None
+    command = command_of_pip(python, plan.environment.interpreter.version, own, host)
     arguments = ["install", "--no-deps", "--no-warn-script-location", "--ignore-installed"]
     arguments += [f"--find-links={directory}" for directory in session.store.readable_directories("wheels")]
     with TemporaryDirectory(prefix="cloche-") as directory:

@@ -109,7 +109,7 @@ def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
     for word in words:
         if word in ("--lock", "--extra", "--group", "--seed", "--pip", "--find-links"):
             values.setdefault(word, []).append(next(words, ""))
-        elif word in ("--no-default-groups", "--only-binary"):
+        elif word in ("--no-default-groups", "--only-binary", "--compile", "--no-compile"):
             values[word] = []
     if "--lock" not in values:
         return None
@@ -118,6 +118,7 @@ def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
         requirements=tuple(seeds),
         find_links=tuple(values.get("--find-links", ())),
         builds="refused" if "--only-binary" in values else "allowed",
+        compile="now" if "--compile" in values else "never" if "--no-compile" in values else "auto",
         lock=LockRequest(
             path=values["--lock"][-1],
             extras=tuple(values.get("--extra", ())),

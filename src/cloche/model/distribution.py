@@ -41,6 +41,18 @@ def parse_metadata_name(metadata: str) -> tuple[str, str]:
 
 
 @value
+class StartupCode:
+    """Code in a distribution that runs whenever the environment's Python starts."""
+
+    path: str
+    """The file: relative to `site-packages`, or to the root for a file that a wheel puts there by its `data` directory."""
+    line: int
+    """The number of the line, from 1; 0 if the whole file runs."""
+    text: str
+    """The line, shortened; empty if the whole file runs."""
+
+
+@value
 class Image:
     """An unpacked wheel in the store, ready to install into environments of one ABI; it never changes."""
 
@@ -61,3 +73,5 @@ class Image:
     """Files to add to the metadata directory, as (name, content): where a locked distribution comes from."""
     left_out: tuple[str, ...] = ()
     """Files not to install because another distribution installs them, as `purelib/PATH` or `scripts/NAME`."""
+    startup_code: tuple[StartupCode, ...] = ()
+    """What runs whenever the environment's Python starts: see `cloche.store.startup_code`."""

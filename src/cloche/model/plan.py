@@ -37,6 +37,14 @@ if TYPE_CHECKING:
     Builds: TypeAlias = Literal["allowed", "refused"]
     """Whether packages may be built from source."""
 
+    StartupPolicy: TypeAlias = Literal["allow", "list", "refuse"]
+    """What happens to packages with code that runs whenever Python starts: they are installed, installed and listed in the
+    output of the command, or refused."""
+
+    Compile: TypeAlias = Literal["auto", "now", "never"]
+    """When packages are compiled to bytecode: `auto` when a second environment gets them, so that one environment alone does
+    not pay for it; `now` before the first one; `never`, so that Python compiles each module when it is imported."""
+
     Consult: TypeAlias = Literal["nothing", "project"]
     """What determines the Python if the request names none: nothing (the running Python is used) or the project's files."""
 
@@ -80,6 +88,7 @@ class Wanted:
     """Whether packages of the lock file may be built from source."""
     lock: LockRequest | None = None
     """The lock file whose packages are installed; the requirements are then additional ones."""
+    compile: Compile = "auto"
 
 
 @value
@@ -104,6 +113,9 @@ class EnvironmentSpec:
     site_packages: SitePackages = "isolated"
     options: Mapping[str, object] = {}
     """The values of options that plugins declare, by option name."""
+    startup_code: StartupPolicy = "list"
+    startup_packages: tuple[str, ...] = ()
+    """Normalized names of the packages that may have start-up code although others are refused."""
 
 
 @value
@@ -244,3 +256,5 @@ class Result:
     seconds: float
     """Elapsed time, without the start of the Python process."""
     warnings: tuple[str, ...] = ()
+    compiled: tuple[str, ...] = ()
+    """The names of the packages that this run compiled to bytecode, sorted; later environments share that."""

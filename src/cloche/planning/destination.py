@@ -127,7 +127,8 @@ def refuse_unusable_path(location: str, host: Host) -> None:
     except UnicodeEncodeError:
         shown = location.encode("utf-8", "backslashreplace").decode()
         raise DestinationError(
-            f"`{shown}` is not valid UTF-8, which `pyvenv.cfg` requires", hint="choose a path in valid UTF-8"
+            f"`{shown}` is not valid UTF-8, so Python could not read the scripts that pip installs there",
+            hint="choose a path in valid UTF-8",
         ) from None
 
 

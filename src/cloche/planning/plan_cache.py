@@ -15,7 +15,7 @@ from cloche.cpython import keyed_hash
 from cloche.fs import read_regular_file, replace_file
 from cloche.fs.inputs import are_unchanged
 from cloche.model import VERSION
-from cloche.model.distribution import EntryPoint, Image
+from cloche.model.distribution import EntryPoint, Image, StartupCode
 from cloche.model.environment import Layout
 from cloche.model.interpreter import Interpreter
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
@@ -63,6 +63,7 @@ CLASSES = {
         LockRequest,
         MakeDir,
         Run,
+        StartupCode,
         Wanted,
         Write,
     )

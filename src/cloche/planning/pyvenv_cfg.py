@@ -128,6 +128,9 @@ def command_for(target: Target, blueprint: Blueprint, environment: Environment, 
     if target.link_mode != "auto":
         words += ["--link-mode", target.link_mode]
     words += seed_options(blueprint.spec.wanted if blueprint.seeder else None)
+    if blueprint.spec.startup_code == "refuse":
+        for name in blueprint.spec.startup_packages or ("refuse",):
+            words += ["--startup-code", name]
     if target.prompt is not None:
         words += ["--prompt", environment.prompt]
     if blueprint.spec.activators is not None:
@@ -163,6 +166,8 @@ def seed_options(wanted: Wanted | None) -> Iterator[str]:
             yield from ("--pip", requirement.removeprefix("pip=="))
         elif requirement != "pip":
             yield from ("--seed", requirement)
+    if wanted.compile != "auto":
+        yield "--compile" if wanted.compile == "now" else "--no-compile"
     for directory in wanted.find_links:
         yield from ("--find-links", directory)
 

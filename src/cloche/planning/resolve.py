@@ -92,7 +92,7 @@ def choose_runtime(
         return None
     if spec.site_packages == "system":
         raise UsageError(
-            f"an environment of `--creator {component.name}` cannot use the packages of its base interpreter",
+            f"an environment created with `--creator {component.name}` cannot use the packages of its base interpreter",
             hint="leave out `--system-site-packages`, and install the packages that you need",
         )
     runtime = call_component(lambda: describe(interpreter, layout), "creator", component.name, component.source)
@@ -177,7 +177,7 @@ def choose_images(
     """Return the seeder's name and its images; (None, ()) for an environment without seeds.
 
     :raises UsageError: the seeder does not exist or does not support the interpreter.
-    :raises SeedError: a seed cannot be found.
+    :raises SeedError: a seed cannot be found, or has start-up code that the user refuses.
     :raises PluginError: the seeder is broken.
     """
     if spec.wanted is None:
@@ -213,6 +213,10 @@ def choose_images(
         from cloche.store.conflicts import refuse_shared_files
 
         refuse_shared_files(images, interpreter)
+    if spec.startup_code == "refuse":
+        from cloche.store.startup_code import refuse_startup_code
+
+        refuse_startup_code(images, spec.startup_packages)
     return component.name, images
 
 

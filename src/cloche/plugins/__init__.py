@@ -86,9 +86,17 @@ def record_duration(started: float, what: str, source: object) -> None:
     :param started: when it began, by `time.perf_counter`.
     :param what: "`cloche_created`", "activator `wave`", "the import".
     """
-    seconds = perf_counter() - started
-    if seconds > SLOW and len(slow_calls) < MAX_OBSERVED and not str(source).startswith("`builtin` of cloche"):
-        slow_calls.append(f"{what} of plugin {source} took {seconds:.1f} s")
+    if not str(source).startswith("`builtin` of cloche"):
+        record_seconds(perf_counter() - started, f"{what} of plugin {source}")
+
+
+def record_seconds(seconds: float, what: str) -> None:
+    """Keep the description of a call into a plugin if it was slow.
+
+    :param what: "finder `acme`".
+    """
+    if seconds > SLOW and len(slow_calls) < MAX_OBSERVED:
+        slow_calls.append(f"{what} took {seconds:.1f} s")
 
 
 def take_all(observed: list[T]) -> list[T]:

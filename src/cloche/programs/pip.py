@@ -20,7 +20,7 @@ from cloche.programs import python_environ
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloche.model.interpreter import Host
+    from cloche.model.interpreter import Host, Version
 
 KEPT_SETTINGS = frozenset(
     """
@@ -53,6 +53,25 @@ Up to Python 3.9, pip asks distutils where to install, which reads `~/.pydistuti
 Unlike the option `--isolated`, the variable does not make pip ignore the other variables.
 """
 
+START_WITHOUT_DISTUTILS_FILES = """\
+import runpy, sys
+try:
+    __import__("_distutils_hack").remove_shim()  # as pip does: setuptools replaces distutils
+except (ImportError, AttributeError):
+    pass
+from distutils.dist import Distribution
+Distribution.find_config_files = lambda self: []
+runner = sys.argv.pop(1)
+if runner:
+    runpy.run_path(runner, run_name="__main__")
+else:
+    runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+"""The program that starts pip with a Python up to 3.9, without the files of distutils that change where pip installs.
+
+Besides the user's file, the installation can have a `distutils.cfg`, and an environment obeys its `install_lib`.
+"""
+
 TIMEOUT_SECONDS = 300.0
 """Seconds after which pip is stopped, unless the caller allows more."""
 
@@ -66,6 +85,30 @@ class PipRun:
     problem: str
     """The error that pip printed, or why it could not be run; empty if its exit code was 0."""
     output: str = ""
+
+
+def command_of_pip(python: str, version: Version, own: str, host: Host) -> list[str]:
+    """Return the command that starts pip to install into an environment.
+
+    :param python: the executable of the environment.
+    :param own: the directory of the environment's own pip; if it does not exist, cloche's pip is used.
+    """
+    module = "" if os.path.isdir(own) else _directory_of_pip()
+    if version < (3, 10) and (not module or os.path.isfile(os.path.join(module, RUNNER))):
+        return [python, "-c", START_WITHOUT_DISTUTILS_FILES, module and os.path.join(module, RUNNER)]
+    return [host.executable, "-m", "pip", "--python", python] if module else [python, "-m", "pip"]
+
+
+RUNNER = "__pip-runner__.py"
+"""The file in pip that `pip --python` runs with another Python."""
+
+
+def _directory_of_pip() -> str:
+    """Return the directory of the pip that cloche depends on."""
+    from importlib.util import find_spec
+
+    spec = find_spec("pip")
+    return next(iter(spec.submodule_search_locations or ()), "pip") if spec else "pip"
 
 
 def run_pip(

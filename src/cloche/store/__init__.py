@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cloche.fs.locks import LockFile
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
+    from cloche.model.plan import Compile
 
     Access: TypeAlias = Literal["read-write", "read-only", "none"]
     """`read-only` uses the store without writing to it; `none` ignores it. Files that such a run needs are created in a
@@ -79,6 +80,10 @@ class Store:
         """Warnings for the user, one line each."""
         self.progress: Callable[[str], object] = str
         """Called with a message before a step that may take seconds: `downloading pip==24.0`."""
+        self.compile: Compile = "auto"
+        """When images are compiled to bytecode."""
+        self.compiled: list[str] = []
+        """The names of the packages that this run compiled."""
         self.inputs: Inputs = UNRECORDED
         """Records the files that the choice of a seed depends on."""
         self._trust = trust

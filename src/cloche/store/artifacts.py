@@ -101,7 +101,7 @@ def check_hashes(name: str, hashes: Collection[tuple[str, str]]) -> None:
             raise SeedError(f"the lock file has an invalid {algorithm} of `{name}`: `{digest}`")
     if hashes and all(algorithm in WEAK for algorithm, _ in known):
         raise SeedError(
-            f"the lock file has no secure hash of `{name}`, only {', '.join(sorted({name for name, _ in hashes}))}",
+            f"the lock file has no secure hash for `{name}`, only {', '.join(sorted({name for name, _ in hashes}))}",
             hint="create the lock file again with a tool that writes SHA-256 hashes",
         )
 

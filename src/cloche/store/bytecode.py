@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 300.0
 """Seconds after which a compiling interpreter is killed."""
 
-MAX_PROCESSES = 4
-"""The maximum number of interpreters that compile at the same time; starting more costs as much as they save."""
+REPRODUCIBLE_PROCESSES = 4
+"""The number of interpreters that compile `unchecked-hash` bytecode. It must be the same on every machine, because what a
+process has compiled before shows in its output."""
+
+WORTH_A_PROCESS = 150_000
+"""Bytes of source that keep a process busy for about as long as it takes to start it three times."""
 
 
 def reusable_bytecode(distribution: Distribution, file: File, source: bytes, interpreter: Interpreter) -> bytes | None:
@@ -69,7 +73,8 @@ def bytecode_path(source: str, cache_tag: str) -> str:
 class Compiler:
     """A compiler that runs in processes of the target Python while other files are still being unpacked.
 
-    The first call of `add` starts the processes.
+    The first call of `add` starts a process, and later calls start more, up to the number of processors, while each has enough
+    to do. So a small image takes one process, and leaves the other processors to other images.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class Compiler:
         self._root = root
         self._arguments = [root, str(mtime), str(mode), validation]
         self._validation = validation
+        self._limit = available_processors()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._load: list[int] = []
         """An estimate of the work given to each process so far."""
@@ -106,7 +112,9 @@ class Compiler:
         :raises SeedError: the interpreter cannot be run.
         """
         if not self._processes:
-            self._start()
+            self._start(REPRODUCIBLE_PROCESSES if self._validation == "unchecked-hash" else 1)
+        elif self._validation == "time" and min(self._load) > WORTH_A_PROCESS and len(self._load) < self._limit:
+            self._start(1)
         index = self._load.index(min(self._load))
         self._load[index] += size + 1000  # opening and writing a file costs about as much as compiling 1000 bytes
         pipe = self._processes[index].stdin
@@ -142,14 +150,13 @@ class Compiler:
                 compiled.append((int(size), digest.decode(), os.fsdecode(path)))
         return compiled
 
-    def _start(self) -> None:
+    def _start(self, count: int) -> None:
         import subprocess
 
         script = resource(__name__, "_compile.py")
-        isolation, environ, count = ["-I"], self._environ, min(MAX_PROCESSES, _available_processors())
-        if self._validation == "unchecked-hash":  # what a process has compiled before shows in its output, and so does
-            # the seed of its hashes, which `-I` ignores
-            isolation, count = ["-s"], MAX_PROCESSES
+        isolation, environ = ["-I"], self._environ
+        if self._validation == "unchecked-hash":  # the seed of its hashes shows in its output, and `-I` ignores it
+            isolation = ["-s"]
             environ = {name: text for name, text in environ.items() if not name.startswith("PYTHON")}
             environ["PYTHONHASHSEED"] = "0"
         command = [self._interpreter.executable, *isolation, "-S", "-W", "ignore", "-c", script, *self._arguments]
@@ -166,7 +173,8 @@ class Compiler:
                 )
             except OSError as error:
                 if self._processes and self._validation == "time":
-                    break  # out of memory or descriptors: continue with the processes that have started
+                    self._limit = len(self._processes)  # out of memory or descriptors: continue with those that run
+                    return
                 raise self._compiler_error(f"cannot be run ({reason_of(error)})") from error
             self._processes.append(process)
             self._load.append(0)
@@ -178,6 +186,7 @@ class Compiler:
         )
 
 
-def _available_processors() -> int:
+def available_processors() -> int:
+    """Return the number of processors that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -10,6 +10,7 @@ from cloche.model.value import replace
 from cloche.store.bytecode import bytecode_path
 from cloche.store.check import FILE_LIST_SUFFIX, own_files
 from cloche.store.installation import script_names
+from cloche.store.startup_code import without_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +41,13 @@ def settle_conflicts(images: list[Image], interpreter: Interpreter, store: Store
                     )
             owners[key] = number, member, digest
     return [
-        replace(image, left_out=with_bytecode(left_out[number], image, interpreter)) if number in left_out else image
+        replace(
+            image,
+            left_out=with_bytecode(left_out[number], image, interpreter),
+            startup_code=without_files(image.startup_code, left_out[number]),
+        )
+        if number in left_out
+        else image
         for number, image in enumerate(images)
     ]
 

@@ -78,7 +78,7 @@ def obtain(items: Sequence[Artifact | Pin], wanted: Wanted, interpreter: Interpr
         check_pin(item) if isinstance(item, Pin) else check_artifact(item)
     unique = list(dict.fromkeys(items))
     search = _LocalSearch(wanted, interpreter, store)
-    found = dict(zip(unique, _in_threads(search.find, unique, threading.Event()), strict=True))
+    found = dict(zip(unique, in_threads(search.find, unique, threading.Event()), strict=True))
     missing = [item for item in unique if not found[item]]
     if missing and wanted.network == "never":
         raise _network_forbidden(missing, search)
@@ -262,7 +262,7 @@ class _Downloads:
                     raise _obtain_error(f"`{printable_url(url)}`", "the server takes too long to answer")
                 self._store.progress(self._meter.text())
 
-            found = _in_threads(fetch, self._items, self._stopped, CONNECTIONS, report)
+            found = in_threads(fetch, self._items, self._stopped, CONNECTIONS, report)
         return dict(zip(self._items, found, strict=True))
 
     def _fetch_pinned(self, pin: Pin, artifacts: str, stage: str) -> str:
@@ -456,7 +456,7 @@ def wrong_file(artifact: Artifact, source: str, problem: str) -> SeedError:
     )
 
 
-def _in_threads(
+def in_threads(
     function: Callable[[Item], Outcome],
     items: Sequence[Item],
     stopped: threading.Event,

@@ -11,7 +11,8 @@ description).
 Bytecode that already exists for exactly this ABI is reused. Compiling takes longer than everything else, so a new image is
 published without the missing bytecode. The first environment that uses the image marks it (see `Store.mark_installed`), and
 the second one triggers the compilation. If you create one environment, say in a fresh container, you do not pay for the next
-thousand. The mark is a changed time of the image's directory, which until then equals the time of its files.
+thousand. `Store.compile` overrides that. The mark is a changed time of the image's directory, which until then equals the
+time of its files.
 
 All files of an image have the same time, which for a distribution is derived from the content. So equal images are equal
 on every machine, and bytecode of one image is never valid for another. The time is an even number of seconds, which every
@@ -30,12 +31,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloche.apply.file_list import FileList, format_file_list, read_file_list
 from cloche.errors import ClocheError, SeedError, reason_of
-from cloche.fs import read_regular_file, replace_file, write_all
+from cloche.fs import list_names, read_regular_file, replace_file, write_all
 from cloche.fs.checksums import format_row, record_digest
-from cloche.model.distribution import EntryPoint, Image
+from cloche.model.distribution import EntryPoint, Image, StartupCode
 from cloche.model.value import fields, value
 from cloche.store import bytecode
-from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST, check_image, check_tree, own_files
+from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST, check_image, check_own_files, check_tree, own_files
+from cloche.store.startup_code import is_startup_file, path_in_site, startup_code_of_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from cloche.store.bytecode import Validation
     from cloche.store.distributions import Distribution
 
-FORMAT = 3
+FORMAT = 4
 """Increased when images of an earlier version must not be used."""
 
 READ_ONLY = os.name != "nt"
@@ -171,7 +173,7 @@ def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -
     while True:
         attempts -= 1
         found = _find_image(store, abi, name)
-        if found and (found.bytecode == "complete" or not _was_installed(found) or not store.is_persistent):
+        if found and (not needs_bytecode(found, store) or not store.is_persistent):
             return found
         images = os.path.join(store.writable_directory("images"), abi)
         if found and not store.is_persistent_path(images):
@@ -189,9 +191,12 @@ def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -
                         f"another process still holds the lock on the image `{name}`; building it anyway"
                     )
                 exists = os.path.lexists(os.path.join(images, name))
-                action = "compiling" if exists else "unpacking"
+                compiling = store.compile == "now" or (exists and store.compile == "auto")
+                action = "compiling" if compiling else "unpacking"
                 store.progress(f"{action} {source.name} {source.version} for {interpreter.name}")
-                _build_and_publish(source, interpreter, store.host, images, name, compiling=exists)
+                _build_and_publish(source, interpreter, store.host, images, name, compiling=compiling)
+                if compiling:
+                    store.compiled.append(source.name)
         except ClocheError as error:
             if not found:
                 raise
@@ -270,13 +275,35 @@ def _was_installed(image: Image) -> bool:
 
 def load_image(root: str) -> Image | None:
     """Return the image in the directory `root`; None if there is none or it is damaged."""
+    image = _described_image(root)
+    return None if image is None or check_image(image) else image
+
+
+def _described_image(root: str) -> Image | None:
+    """Return the image in the directory `root` according to its description; None if that cannot be read."""
     try:
         description = json.loads(read_regular_file(os.path.join(root, "image.json")))
         points = tuple(EntryPoint(**point) for point in description.pop("entry_points"))
-        image = Image(root=root, entry_points=points, **description)
+        codes = tuple(StartupCode(**code) for code in description.pop("startup_code"))
+        return Image(root=root, entry_points=points, startup_code=codes, **description)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    return None if check_image(image) else image
+
+
+def images_of(name: str, version: str, interpreter: Interpreter, store: Store) -> list[Image]:
+    """Return the images of one version of a distribution whose file lists are intact, for an interpreter's ABI.
+
+    Their files may be damaged: an environment that shares them may have changed them.
+    """
+    found = []
+    for images in store.readable_directories("images"):
+        directory = os.path.join(images, abi_name(interpreter))
+        for entry in list_names(directory):
+            root = os.path.join(directory, entry)
+            if entry.rpartition("-")[0] == f"{name}-{version}" and check_own_files(root) is None:
+                image = _described_image(root)
+                found += [image] if image else []
+    return found
 
 
 def verify_image(root: str) -> list[str]:
@@ -351,9 +378,11 @@ def record_origin(image: Image, sha256: str, size: int, store: Store) -> None:
         pass
 
 
-def needs_bytecode(image: Image) -> bool:
+def needs_bytecode(image: Image, store: Store) -> bool:
     """Return whether the next environment with this image needs its bytecode compiled."""
-    return image.bytecode == "missing" and _was_installed(image)
+    if image.bytecode == "complete" or store.compile == "never":
+        return False
+    return store.compile == "now" or _was_installed(image)
 
 
 def _find_image(store: Store, abi: str, name: str) -> Image | None:
@@ -376,7 +405,7 @@ def _build(source: ImageSource, interpreter: Interpreter, host: Host, stage: str
             writer.register(name, inside, size, digest)
     finally:
         compiler.close()
-    writer.finish(source, code)
+    writer.finish(source, code, interpreter)
     os.utime(stage, (writer.seconds, writer.seconds))
     _flush(stage)
     return code
@@ -392,17 +421,21 @@ class ImageWriter:
         self._files: dict[str, dict[str, tuple[int, str]]] = {}
         """Size and SHA-256 of each file, by tree and path."""
         self._created: set[str] = set()
+        self._startup_files: dict[tuple[str, str], bytes] = {}
+        """The content of the files that may run whenever Python starts, by tree and path."""
 
     def add(self, tree: str, path: str, content: bytes, *, executable: bool = False) -> None:
         """Write a new file and register it."""
         self.register(tree, path, len(content), hashlib.sha256(content).hexdigest())
+        if is_startup_file(path_in_site(tree, path)[1]):
+            self._startup_files[tree, path] = content
         self._write(f"{tree}/{path}", content, 0o555 if executable else 0o444)
 
     def register(self, tree: str, path: str, size: int, sha256: str) -> None:
         """Add an existing file to the file list."""
         self._files.setdefault(tree, {})[path] = (size, sha256)
 
-    def finish(self, source: ImageSource, code: Bytecode) -> None:
+    def finish(self, source: ImageSource, code: Bytecode, interpreter: Interpreter) -> None:
         """Write the file lists, the records and the description; `code` becomes `Image.bytecode`."""
         own: dict[str, tuple[int, str]] = {}
 
@@ -421,6 +454,7 @@ class ImageWriter:
             "distribution": source.name,
             "version": source.version,
             **source.description,
+            "startup_code": [*map(fields, startup_code_of_wheel(self._startup_files, interpreter.version))],
             "bytecode": code,
             "files": sum(len(files) for tree, files in self._files.items() if tree != SHEBANGS),
             "size": sum(size for tree, files in self._files.items() if tree != SHEBANGS for size, _ in files.values()),

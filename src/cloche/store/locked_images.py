@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -13,10 +14,11 @@ from cloche.errors import SeedError, UsageError, reason_of
 from cloche.model.value import replace
 from cloche.store.artifacts import Artifact, file_digests, new_hasher
 from cloche.store.builds import Source, build_wheels
+from cloche.store.bytecode import available_processors
 from cloche.store.conflicts import settle_conflicts
 from cloche.store.dependencies import with_dependencies
 from cloche.store.distributions import Distribution, read_wheel
-from cloche.store.downloads import obtain
+from cloche.store.downloads import in_threads, obtain
 from cloche.store.images import find_image_of_wheel, find_or_build_image, needs_bytecode, record_origin
 from cloche.store.lock_files import locked_packages
 from cloche.store.locked_packages import absolute_path
@@ -26,7 +28,7 @@ from cloche.store.tags import incompatibility
 from cloche.store.wheels import choose_distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Literal, TypeAlias
 
     from cloche.model.distribution import Image
@@ -52,13 +54,8 @@ def locked_images(wanted: Wanted, interpreter: Interpreter, store: Store) -> lis
     requirements = additional_requirements(wanted, packages)
     stored = {package.name: image for package in packages if (image := stored_image(package, interpreter, store))}
     wheels = wheels_of([package for package in packages if package.name not in stored], wanted, interpreter, store)
-    images = [
-        replace(
-            stored.get(package.name) or image_of(*wheels[package.name], package, interpreter, store),
-            metadata=package.metadata,
-        )
-        for package in packages
-    ]
+    stored |= new_images([package for package in packages if package.name not in stored], wheels, interpreter, store)
+    images = [replace(stored[package.name], metadata=package.metadata) for package in packages]
     images += (
         find_or_build_image(distribution, interpreter, store)
         for distribution in additional_distributions(requirements, images, wanted, interpreter, store)
@@ -128,7 +125,7 @@ def stored_image(package: LockedPackage, interpreter: Interpreter, store: Store)
         return None  # an image knows only this hash of its wheel
     for _, digest in allowed:
         image = find_image_of_wheel(package.name, digest, size, interpreter, store)
-        if image and not needs_bytecode(image):
+        if image and not needs_bytecode(image, store):
             return image
     return None
 
@@ -190,6 +187,30 @@ def source_of(package: LockedPackage, path: str) -> Source:
             return Source(package.name, package.version, path, subdirectory=subdirectory or "")
         case _:
             return Source(package.name, package.version, path)
+
+
+def new_images(
+    packages: Sequence[LockedPackage], wheels: Mapping[str, tuple[str, Making]], interpreter: Interpreter, store: Store
+) -> dict[str, Image]:
+    """Return the images of wheels by the name of the package; as many are built at a time as there are processors.
+
+    The largest come first, so that the last ones end at about the same time.
+
+    :raises SeedError: a wheel is not the locked one, is damaged, or changed after it was checked.
+    """
+    ordered = sorted(packages, key=lambda package: -os.path.getsize(wheels[package.name][0]))
+
+    def build(package: LockedPackage) -> Image:
+        return image_of(*wheels[package.name], package, interpreter, store)
+
+    threads = min(available_processors(), len(ordered))
+    if threads > 1:
+        for kind in ("images", "locks", "origins"):  # the threads would create a missing one at the same time
+            store.writable_directory(kind)
+        images = in_threads(build, ordered, Event(), threads)
+    else:
+        images = [*map(build, ordered)]
+    return {package.name: image for package, image in zip(ordered, images, strict=True)}
 
 
 def image_of(path: str, making: Making, package: LockedPackage, interpreter: Interpreter, store: Store) -> Image:

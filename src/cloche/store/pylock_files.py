@@ -174,7 +174,7 @@ def _selection_error(
     if error_of() is not None:
         shown = "; ".join(f"`{marker}`" for marker in lock.environments or ())
         where = f"{interpreter.name} on {interpreter.platform} ({interpreter.machine})"
-        return SeedError(f"`{path}` is locked for other environments than {where}: {shown}", hint=other_python)
+        return SeedError(f"`{path}` is locked for environments other than {where}: {shown}", hint=other_python)
     number = bisect_left(
         range(len(lock.packages)), True, key=lambda last: error_of(*lock.packages[: last + 1]) is not None
     )

@@ -111,7 +111,7 @@ def read_lines(path: str, store: Store, kind: str, within: tuple[str, ...]) -> I
     named_in = within[-1] if within else ""
     if path in within:
         raise UsageError(
-            f"`{path}` names itself, through `{named_in}`", hint="leave out one of the `-r` and `-c` lines"
+            f"`{path}` includes itself, through `{named_in}`", hint="leave out one of the `-r` and `-c` lines"
         )
     if len(within) >= MAX_DEPTH:
         raise UsageError(f"`{path}` is nested too deeply", hint="name fewer files with `-r` and `-c`")

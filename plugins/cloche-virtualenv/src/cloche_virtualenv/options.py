@@ -46,9 +46,7 @@ OPTIONS = (
     Option("quiet", ("-q", "--quiet"), "print less", "count", default=0, group="verbosity"),
     Option("read_only_app_data", ("--read-only-app-data",), "use the cache without writing to it", default=False),
     Option("app_data", ("--app-data",), "the cache directory, by default cloche's", "text", "DIR"),
-    Option(
-        "reset_app_data", ("--reset-app-data",), "ignored: see `cloche cache clear`", default=False, is_ignored=True
-    ),
+    Option("reset_app_data", ("--reset-app-data",), "empty the cache first", default=False),
     Option("discovery", ("--discovery",), "ignored", "text", "NAME", "builtin", is_ignored=True),
     Option("python", ("-p", "--python"), "which Python; of several, the first that is found", "list", "SPEC", ()),
     Option("try_first_with", ("--try-first-with",), "an interpreter to try before all others", "list", "EXE", ()),

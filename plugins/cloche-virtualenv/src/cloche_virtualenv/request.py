@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, TypedDict
 
+import cloche
+from cloche.model.spec import InterpreterSpec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Literal
@@ -50,7 +53,7 @@ def choices_for(options: Options, environ: Mapping[str, str], version: str, warn
     """
     return {
         **cache_for(options, environ, warnings),
-        "python": options.python,
+        "python": requests_in(options, warnings),
         "try_first_with": options.try_first_with,
         "creator": creator_for(options),
         "seeder": options.seeder,
@@ -71,16 +74,36 @@ def choices_for(options: Options, environ: Mapping[str, str], version: str, warn
 def creator_for(options: Options) -> str | None:
     """Return the creator; None to leave the choice to cloche.
 
-    If both `--copies` and `--symlinks` are set, the source with precedence decides; within one source, copies win.
+    If both `--copies` and `--symlinks` are set, the source with precedence decides; within one source, copies win. The
+    creator `venv` makes links, so that for copies it is the creator `copy`.
     """
-    if options.creator != "builtin":
-        return str(options.creator)
+    links = links_for(options)
+    if options.creator == "builtin" or (options.creator == "venv" and links == "copy"):
+        return links
+    return str(options.creator)
+
+
+def links_for(options: Options) -> Literal["copy", "symlink"] | None:
+    """Return the creator for `--copies` or `--symlinks`; None if neither is set."""
     for source in SOURCES:
         if options.copies and options.get_source("copies") == source:
             return "copy"
         if options.symlinks and options.get_source("symlinks") == source:
             return "symlink"
     return None
+
+
+def requests_in(options: Options, warnings: list[str]) -> list[str]:
+    """Return the requests for a Python. Of several, those that are invalid are left out: virtualenv finds nothing for them."""
+    valid = []
+    for request in options.python:
+        try:
+            InterpreterSpec.parse(request)
+            valid.append(request)
+        except cloche.UsageError as error:
+            if len(options.python) > 1:
+                warnings.append(f"`-p {request}` is ignored: {error.message}")
+    return valid or list(options.python)
 
 
 def seeds_for(options: Options) -> list[str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import cloche
@@ -72,7 +74,30 @@ def session_via_cli(
     choices = choices_for(options, environ, announced.version, warnings)
     for warning in warnings:
         LOGGER.warning("%s", warning)
+    if options.reset_app_data and choices["access"] == "read-write":
+        clear_cache(choices)
     return Session(options, choices)
+
+
+def clear_cache(choices: Choices) -> None:
+    """Empty the cache that the choices name, with `cloche cache clear`, which also names environments that need it.
+
+    :raises RuntimeError: the cache cannot be emptied.
+    """
+    command = [sys.executable, "-m", "cloche", "cache", "clear", "--quiet"]
+    directory = [f"--cache-dir={choices['cache']}"] if choices["cache"] else []
+    done = subprocess.run(
+        [*command, *directory],
+        env=choices["environ"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"the cache cannot be emptied: {done.stderr.strip()}")
+    for line in done.stderr.splitlines():
+        LOGGER.warning("%s", line)
 
 
 def environment_variables(env: Mapping[str, str] | None) -> Mapping[str, str]:

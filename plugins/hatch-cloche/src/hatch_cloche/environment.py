@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import Any
 
@@ -22,7 +23,9 @@ class ClocheVirtualEnv(VirtualEnv):
 
         :raises OSError: it cannot be created; the message contains the reason and a hint.
         """
-        locked: dict[str, Any] = {"lock": self.lock, "seeds": ["pip"], "network": "last-resort"} if self.lock else {}
+        locked: dict[str, Any] = {}
+        if self.lock:  # hatch installs the project and its dependencies beside the packages of the lock file
+            locked = {"lock": self.lock, "seeds": ["pip"], "network": "last-resort", "extra_packages": "kept"}
         try:
             cloche.create(
                 os.fspath(self.directory),
@@ -64,8 +67,32 @@ class ClocheEnvironment(VirtualEnvironment):
         return interpreter.executable if suits_project else None
 
     @property
-    def virtual_env_cls(self) -> type[ClocheVirtualEnv]:
+    def lock(self) -> str:
+        """The absolute path of the lock file; empty for none."""
         lock = self.config.get("lock", "")
-        if not lock:
-            return ClocheVirtualEnv
-        return type("LockedVirtualEnv", (ClocheVirtualEnv,), {"lock": os.path.join(os.fspath(self.root), lock)})
+        return os.path.join(os.fspath(self.root), lock) if lock else ""
+
+    @property
+    def virtual_env_cls(self) -> type[ClocheVirtualEnv]:
+        return type("LockedVirtualEnv", (ClocheVirtualEnv,), {"lock": self.lock}) if self.lock else ClocheVirtualEnv
+
+    def dependency_hash(self) -> str:
+        """Return a hash that changes with the dependencies and with the lock file; hatch compares it before each command."""
+        dependencies = str(super().dependency_hash())
+        if not self.lock:
+            return dependencies
+        digest = hashlib.sha256(dependencies.encode())
+        if os.path.isfile(self.lock):
+            with open(self.lock, "rb") as file:
+                digest.update(file.read())
+        return digest.hexdigest()
+
+    def dependencies_in_sync(self) -> bool:
+        """Return whether nothing has to be installed; hatch asks only if the hash has changed."""
+        return not self.lock and bool(super().dependencies_in_sync())
+
+    def sync_dependencies(self) -> None:
+        """Install what is missing: first the packages of the lock file, then what hatch itself installs."""
+        if self.lock:
+            self.create()
+        super().sync_dependencies()

@@ -163,6 +163,10 @@ def value_suggestions(option: Option, word: str, host: Host) -> Suggestions:
         if option.name == "activators" and not before:
             names += (("all", "all activation scripts"), ("none", "no activation script"))
         return Suggestions(matching_words(names, word))
+    if option.name == "startup-code":
+        from cloche.store.startup_code import POLICIES
+
+        return Suggestions(matching_words(((policy, "") for policy in POLICIES), word))
     if option.name == "no-finder":
         return Suggestions(matching_words(component_names("finder", host), word))
     if option.name == "no-plugin":

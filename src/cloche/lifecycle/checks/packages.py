@@ -11,6 +11,7 @@ from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.relocation import is_within
+from cloche.store.startup_code import split_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,10 +120,7 @@ def check_records(case: Case) -> Iterator[Finding]:
 
 def pth_lines(text: str, environment: Environment) -> list[str]:
     """Return the lines of a `.pth` file as `site` reads them: since Python 3.13, it also splits at other characters."""
-    interpreter = environment.interpreter
-    if interpreter is not None and interpreter.version < (3, 13):
-        return re.split(r"\r\n?|\n", text)
-    return text.splitlines()
+    return split_lines(text, environment.interpreter.version if environment.interpreter else (3, 13))
 
 
 def check_paths(case: Case) -> Iterator[Finding]:

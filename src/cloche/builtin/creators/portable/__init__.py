@@ -86,7 +86,7 @@ class Portable:
         :raises ClocheError: a file cannot be read, or its content is not as in the builds that cloche knows.
         """
         if (part := layout.options.get("stdlib", "runtime")) not in ("runtime", "full"):
-            raise UsageError(f"`{part}` is not a part of the standard library", hint="use `runtime` or `full`")
+            raise UsageError(f"`{part}` is not part of the standard library", hint="use `runtime` or `full`")
         prefix = Prefix.of(interpreter)
         files = [*executables.files(interpreter, layout, prefix), *stdlib.files(interpreter, layout, prefix)]
         if is_wanted(layout, "carry-libraries"):

@@ -83,7 +83,7 @@ def replaced_text(binary: str, interpreter: Interpreter, prefix: Prefix) -> tupl
         edits *= bool(found)
     if not edits or any(content.count(old) != 1 for old, _ in edits):
         raise ClocheError(
-            f"`{binary}` cannot be made portable: it is not as in the builds of {interpreter.name} that cloche knows",
+            f"`{binary}` cannot be made portable: its layout is not known for {interpreter.name}",
             hint="use another build of this Python, for example one that pyenv or uv installs",
         )
     return tuple(edits)

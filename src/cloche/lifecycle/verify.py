@@ -1,0 +1,589 @@
+"""Verify an environment: compare every file with what was installed, and change nothing.
+
+What a file must be is recorded in the environment: in the RECORD of each distribution, in the manifest of what cloche
+generated, and in that of a portable interpreter. A RECORD can be changed together with its files, so it is compared with the
+image in the cache that it was installed from, if there is one. Bytecode has no recorded hash, because Python writes it: it
+must be the bytecode of its image, or what the source beside it compiles to.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import stat
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+
+from cloche.errors import ClocheError
+from cloche.fs import list_names, read_at_most
+from cloche.fs.checksums import (
+    MANIFEST,
+    RUNTIME_MANIFEST,
+    decode_digest,
+    format_manifest,
+    hash_file,
+    parse_manifest,
+    read_record,
+)
+from cloche.lifecycle.activation_scripts import shells_by_script
+from cloche.lifecycle.checks.tree import world_writable
+from cloche.lifecycle.compiled import Compiled, compare_bytecode
+from cloche.lifecycle.embedded_paths import walk_files
+from cloche.lifecycle.installed import InstalledDistribution, distributions_in, installed_distributions, read_text
+from cloche.lifecycle.inventory import STARTUP_FILES
+from cloche.lifecycle.reader import creator_of, effective_settings, read_environment
+from cloche.lifecycle.rebase import PYTHON_NAME
+from cloche.lifecycle.recorded_command import recorded_lock
+from cloche.model.distribution import parse_metadata_name
+from cloche.model.value import TYPE_CHECKING, value
+from cloche.planning.pyvenv_cfg import is_portable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from cloche.lifecycle.embedded_paths import File
+    from cloche.model.environment import Environment
+    from cloche.session import Session
+
+THREADS = 4
+"""The number of threads that read files. More do not help, because Python runs one of them at a time."""
+
+CHUNK = 64
+"""The number of files that a thread takes at a time."""
+
+VERIFIED = ("share", "etc", "man")
+"""Directories in the root, in addition to those of the scheme, that contain only installed files."""
+
+BYTECODE = re.compile(
+    r"(?P<directory>.*/)?__pycache__/(?P<stem>[^/]+?)\.(?P<tag>[^./]+)(?:\.opt-(?P<level>[12]))?\.pyc"
+)
+
+
+@value
+class Difference:
+    """One difference between an environment and what was installed in it."""
+
+    kind: str
+    """`modified`, `missing`, `added`, `bytecode`, `link`, `mode` or `lock`."""
+    path: str
+    """Relative to the root."""
+    message: str
+    """The difference, as a lower-case fragment that follows the path."""
+    distribution: str = ""
+    """The distribution that the file belongs to, `NAME VERSION`; empty if it is not of one."""
+
+
+@value
+class Verification:
+    """The result of verifying an environment."""
+
+    environment: Environment
+    differences: tuple[Difference, ...]
+    files: int
+    """The number of files that were compared."""
+    size: int
+    """Their size in bytes."""
+    unverified: tuple[str, ...]
+    """What could not be verified, and why; one line each."""
+
+
+@value
+class Expected:
+    """What a file must be."""
+
+    digests: tuple[tuple[str, str], ...]
+    """(algorithm, hash in hexadecimal), all of which must match."""
+    size: str
+    """Bytes; empty if it is not recorded."""
+    distribution: str
+
+
+def verify_environment(path: str, session: Session) -> Verification:
+    """Compare every file of an environment with what was installed.
+
+    :raises DestinationError: there is no environment at the path.
+    """
+    environment = read_environment(path, session.host, session.probes)
+    return Verifier(environment, session).run()
+
+
+class Verifier:
+    """Collects the differences of one environment."""
+
+    def __init__(self, environment: Environment, session: Session) -> None:
+        self.environment = environment
+        self.session = session
+        self.root = environment.location
+        self.settings = effective_settings(self.root)
+        self.distributions = list(every_distribution(environment))
+        self.expected: dict[str, Expected] = {}
+        self.owners: dict[str, str] = {}
+        """The distribution of each file that RECORD lists, whether or not with a hash."""
+        self.unlisted: list[str] = []
+        """The distributions without a list of their files."""
+        self.differences: list[Difference] = []
+        self.unverified: list[str] = []
+        self.images: dict[str, dict[str, str]] = {}
+        """The hashes of files in images, in hexadecimal, by path and by distribution."""
+        self.times: dict[str, int] = {}
+        """The time of every file of an image, in nanoseconds, by distribution."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether cloche created the environment, so that it has a manifest."""
+        return "cloche" in self.settings or os.path.exists(os.path.join(self.root, MANIFEST))
+
+    def run(self) -> Verification:
+        self.expect_recorded()
+        self.expect_generated()
+        self.compare_records()
+        files = {file.path: file for file in walk_files(self.root)}
+        compared = {path: files[path] for path in self.expected if path in files}
+        self.report_missing(files)
+        self.compare_contents(list(compared))
+        self.check_links(files)
+        self.check_added(files)
+        self.check_modes(files)
+        self.check_lock()
+        differences = sorted(dict.fromkeys(self.differences), key=lambda item: (item.path, item.kind, item.message))
+        size = sum(file.size for file in compared.values())
+        return Verification(self.environment, tuple(differences), len(compared), size, tuple(self.unverified))
+
+    def report(self, kind: str, path: str, message: str) -> None:
+        self.differences.append(Difference(kind, path, message, self.owners.get(path, "")))
+
+    # What is expected
+
+    def expect(self, path: str, algorithm: str, digest: str, size: str = "") -> None:
+        """Add a hash that a file must have; it may have several, from its RECORD and from the manifest."""
+        known = self.expected.get(path)
+        digests = (*(known.digests if known else ()), (algorithm, digest))
+        sizes = size or (known.size if known else "")
+        self.expected[path] = Expected(tuple(dict.fromkeys(digests)), sizes, self.owners.get(path, ""))
+
+    def expect_recorded(self) -> None:
+        """Expect what each RECORD lists."""
+        outside, unhashed = 0, 0
+        for distribution in self.distributions:
+            owner = f"{distribution.name} {distribution.version}"
+            if not distribution.rows:
+                self.unlisted.append(owner)
+                self.owners.update(dict.fromkeys(unlisted_files(distribution, self.root), owner))
+            for row in distribution.rows:
+                if row.path.startswith(("/", "../")) or row.path[1:2] == ":":
+                    outside += 1
+                    continue
+                self.owners[row.path] = owner
+                if row.digest:
+                    self.expect(row.path, *decode_digest(row.digest), row.size)
+                elif not row.path.endswith((".pyc", "__pycache__")) and row.path != distribution.record:
+                    unhashed += 1
+                    self.unverified += [f"`{row.path}`: its RECORD has no hash"] if unhashed <= 3 else []
+        if self.unlisted:
+            self.unverified.append(f"{', '.join(self.unlisted)}: no RECORD with hashes")
+        if outside:
+            self.unverified.append(f"{outside} files outside of the environment")
+        if unhashed > 3:
+            self.unverified.append(f"{unhashed - 3} more files without a hash in their RECORD")
+
+    def expect_generated(self) -> None:
+        """Expect what the manifests list."""
+        for name, is_needed in ((MANIFEST, self.is_ours), (RUNTIME_MANIFEST, is_portable(self.settings))):
+            text = read_text(os.path.join(self.root, name))
+            hashes = parse_manifest(text)
+            for path, digest in hashes.items():
+                self.expect(path, "sha256", digest)
+            if is_needed and not hashes:
+                self.report("missing", name, "is missing, or has no hashes")
+            elif hashes and format_manifest(hashes) != text.encode("utf-8", "surrogateescape"):
+                self.report("modified", name, "is not as cloche wrote it")
+        if not self.is_ours:
+            self.unverified.append("activation scripts and `pyvenv.cfg`: only cloche records their hashes")
+
+    def compare_records(self) -> None:
+        """Compare each RECORD of a distribution that cloche installed with the image that it was installed from."""
+        absent = []
+        for distribution in self.distributions:
+            if distribution.installer != "cloche":
+                continue
+            image = self.image_of(distribution)
+            if image is None:
+                absent.append(f"{distribution.name} {distribution.version}")
+                continue
+            owner = f"{distribution.name} {distribution.version}"
+            self.times[owner], self.images[owner] = image
+            if not distribution.rows:  # its RECORD is missing or empty
+                for path, digest in image[1].items():
+                    self.owners[path] = owner
+                    if not path.endswith(".pyc"):
+                        self.expect(path, "sha256", digest)
+                continue
+            for row in distribution.rows:
+                if row.path in image[1] and row.digest and decode_digest(row.digest) != ("sha256", image[1][row.path]):
+                    self.report("modified", distribution.record, f"has another hash of `{row.path}` than the cache")
+            listed = {row.path for row in distribution.rows}
+            for path in image[1].keys() - listed:
+                if path.endswith(".pyc") or self.owners.get(path):
+                    continue  # given to another distribution that has the same file
+                self.report("modified", distribution.record, f"does not list `{path}`, unlike the cache")
+        if absent:
+            self.unverified.append(f"the RECORD of {', '.join(absent)}: the cache does not have its image any more")
+
+    def image_of(self, distribution: InstalledDistribution) -> tuple[int, dict[str, str]] | None:
+        """Return the image that a distribution was installed from: its time, and the hash of each file by path.
+
+        All files of an image have the same time, which is different for each image. Installing keeps it.
+        """
+        interpreter = self.environment.interpreter
+        if interpreter is None:
+            return None
+        from cloche.store.conflicts import installed_files
+        from cloche.store.images import images_of
+
+        times = set()
+        metadata = os.path.join(self.root, distribution.metadata)
+        names = [f"{distribution.metadata}/{name}" for name in list_names(metadata)]
+        for path in (*names, *(row.path for row in distribution.rows)):
+            try:
+                times.add(os.stat(os.path.join(self.root, path)).st_mtime_ns)
+            except OSError:
+                continue
+        for image in images_of(distribution.key, distribution.version, interpreter, self.session.store):
+            time = os.stat(os.path.join(image.root, "image.json")).st_mtime_ns
+            if time in times:
+                members = installed_files(image, interpreter)
+                return time, {path: digest for path, _, digest in members if re.fullmatch("[0-9a-f]{64}", digest)}
+        return None
+
+    # Comparisons
+
+    def report_missing(self, files: Mapping[str, File]) -> None:
+        for path in self.expected.keys() - files.keys():
+            if not os.path.lexists(os.path.join(self.root, path)):  # it may be behind a link to a directory
+                self.report("missing", path, "is missing")
+        for path, owner in self.owners.items():
+            if path in self.expected or path in files or path.endswith((".pyc", "__pycache__")):
+                continue
+            if owner not in self.unlisted and not os.path.lexists(os.path.join(self.root, path)):
+                self.report("missing", path, "is missing")
+
+    def compare_contents(self, paths: list[str]) -> None:
+        """Read every file once, in several threads, and compare its hashes."""
+        started, done = monotonic(), 0
+        chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
+        with ThreadPoolExecutor(THREADS) as pool:
+            for found in pool.map(self.compare_chunk, chunks):
+                self.differences += found
+                done += CHUNK
+                if monotonic() - started > 1:
+                    self.session.progress(f"verifying {min(done, len(paths))} of {len(paths)} files")
+
+    def compare_chunk(self, paths: Iterable[str]) -> list[Difference]:
+        return [
+            Difference("modified", path, problem, self.expected[path].distribution)
+            for path in paths
+            if (problem := self.content_problem(path, self.expected[path]))
+        ]
+
+    def content_problem(self, path: str, expected: Expected) -> str:
+        """Return how the content of a file differs from what is expected; empty if it does not."""
+        place = os.path.join(self.root, path)
+        hashed: dict[str, str] = {}
+        try:
+            if expected.size and str(os.stat(place).st_size) != expected.size:
+                return f"was modified: it has {os.stat(place).st_size} bytes instead of {expected.size}"
+            for algorithm, digest in expected.digests:
+                if algorithm not in hashed:
+                    hashed[algorithm] = hash_file(place, algorithm)
+                if hashed[algorithm] != digest:
+                    return "was modified"
+        except OSError as error:
+            return f"cannot be read: {(error.strerror or str(error)).lower()}"
+        except (ValueError, TypeError):
+            return f"cannot be verified: its hash is not of a known kind (`{algorithm}`)"
+        return ""
+
+    def check_links(self, files: Mapping[str, File]) -> None:
+        """Check that the links of the creator lead to the base interpreter, and that copies of it are equal to it."""
+        environment, layout = self.environment, self.environment.layout
+        for path, target in layout.links:
+            found = read_link(os.path.join(self.root, path))
+            if path in files and found != target:
+                self.report("link", path, f"leads to `{found}` instead of `{target}`")
+            elif self.is_ours and not os.path.lexists(os.path.join(self.root, path)):
+                self.report("missing", path, "is missing")
+        needed = layout.names if self.is_ours else [posixpath.basename(layout.executable)]
+        for name in needed:
+            if not os.path.lexists(environment.path_to(f"{layout.bin}/{name}")):
+                self.report("missing", f"{layout.bin}/{name}", "is missing")
+        base = environment.interpreter.executable if environment.interpreter else ""
+        if not base and not is_portable(self.settings):
+            self.unverified.append("the links to the base interpreter: it no longer exists")
+        for path in self.pythons(files):
+            place = os.path.join(self.root, path)
+            if path in self.expected:
+                continue
+            if is_portable(self.settings):
+                inside = os.path.relpath(os.path.realpath(place), os.path.realpath(self.root)).replace(os.sep, "/")
+                if inside not in self.expected:
+                    self.report("link", path, f"leads to `{inside}`, which is not a file of its Python")
+            elif not os.path.exists(place):
+                self.report("link", path, f"leads to `{read_link(place)}`, which does not exist")
+            elif not base:
+                continue
+            elif os.path.islink(place):
+                if not os.path.samefile(place, base):
+                    self.report("link", path, f"leads to `{os.path.realpath(place)}` instead of `{base}`")
+            elif environment.os_name != "nt" and hash_file(place) != hash_file(base):
+                self.report("modified", path, f"is not a copy of `{base}`")
+
+    def pythons(self, files: Iterable[str]) -> list[str]:
+        """Return the paths of the Pythons in the directory for scripts."""
+        prefix = f"{self.environment.layout.bin}/"
+        return [path for path in files if path.startswith(prefix) and PYTHON_NAME.fullmatch(path[len(prefix) :])]
+
+    def check_added(self, files: Mapping[str, File]) -> None:
+        """Report files in the directories of installed files that nothing lists, and bytecode that is not of its source."""
+        layout = self.environment.layout
+        scheme = (layout.bin, layout.include, layout.purelib, layout.platlib)
+        tops = {path.partition("/")[0] for path in scheme} | {*VERIFIED, *(link for link, _ in layout.links)}
+        known = {*self.expected, *self.owners, *self.pythons(files), *(link for link, _ in layout.links)}
+        if not self.is_ours:
+            known |= set(self.others_files(files))
+        known |= {distribution.metadata for distribution in self.distributions}
+        compiled: list[Compiled] = []
+        for path in files:
+            if path in self.expected or ("/" not in path and path not in tops) or path.partition("/")[0] not in tops:
+                continue
+            match = BYTECODE.fullmatch(path)
+            if match and files[path].kind == "file":
+                source = f"{match['directory'] or ''}{match['stem']}.py"
+                if source not in files:
+                    self.report("added", path, "is bytecode without its source")
+                elif source in self.expected:
+                    self.owners.setdefault(path, self.owners.get(source, ""))
+                    compiled.append(Compiled(path, source, match["tag"], int(match["level"] or 0)))
+            elif (path not in known or path.endswith(".pyc")) and not self.is_link_of_runtime(files[path]):
+                self.report("added", path, "does not belong to a package or to the environment")
+        self.check_bytecode(compiled)
+
+    def is_link_of_runtime(self, file: File) -> bool:
+        """Return whether a file is a link that belongs to the interpreter in a portable environment: to one of its files."""
+        if not is_portable(self.settings) or file.kind != "link" or "/site-packages/" in file.path:
+            return False
+        inside = os.path.relpath(os.path.realpath(os.path.join(self.root, file.path)), os.path.realpath(self.root))
+        return inside.replace(os.sep, "/") in self.expected
+
+    def others_files(self, files: Iterable[str]) -> Iterator[str]:
+        """Yield the files of other creators than cloche, which do not record what they write."""
+        names = [path for path in files if path.startswith(f"{self.environment.layout.bin}/")]
+        scripts = shells_by_script([posixpath.basename(path) for path in names], self.environment, self.session)
+        for path in names:
+            name = posixpath.basename(path).lower()
+            if name in scripts or name.startswith(("activate", "deactivate", "pydoc")):
+                yield path
+        if creator_of(self.settings).startswith("virtualenv"):
+            yield from (path for path in files if posixpath.basename(path) in STARTUP_FILES)
+
+    def check_bytecode(self, compiled: list[Compiled]) -> None:
+        """Report bytecode that is neither that of its image nor what its source compiles to."""
+        interpreter = self.environment.interpreter
+        runtime = self.runtime_bytecode()
+        left = []
+        samples: dict[str, str] = {}
+        """Bytecode that is exactly that of its image, by distribution."""
+        for item in compiled:
+            listed = self.images.get(self.owners.get(item.source, ""), {}).get(item.path)
+            known = {listed} if listed else runtime.get(item.path, set())
+            place = os.path.join(self.root, item.path)
+            if known and hash_file(place) in known:
+                samples.setdefault(self.owners.get(item.source, ""), place)
+                continue
+            if listed and os.stat(place).st_mtime_ns == self.times[self.owners[item.source]]:
+                self.report("bytecode", item.path, "was modified")  # if Python had written it, the time would be later
+                continue
+            left.append((item, bool(listed)))
+        if not left:
+            return
+        if interpreter is None:
+            self.unverified.append(f"{len(left)} bytecode files: the base interpreter no longer exists")
+            return
+        if is_portable(self.settings) and self.differences:
+            self.unverified.append(
+                f"{len(left)} bytecode files: the Python that would compile them is in the environment"
+            )
+            return
+        self.session.progress(f"compiling {len(left)} modules to compare their bytecode")
+        site = self.environment.layout.purelib
+        with_image = {item.path for item, has_image in left if has_image}
+        items = [item for item, _ in left]
+        verdicts = list(compare_bytecode(items, self.root, site, interpreter, self.session.host))
+        places = Counter(verdict for _, verdict in verdicts)
+        for item, verdict in verdicts:
+            # If it was compiled elsewhere, it is that of the image, but was changed, or Python wrote it before the
+            # environment was moved, and then more than one file.
+            if verdict.startswith("image") and item.path in with_image:
+                prefix = bytes.fromhex(verdict.partition(" ")[2])
+                sample = read_at_most(samples.get(self.owners[item.source], ""), 1 << 24) or b""
+                if prefix in sample or places[verdict] == 1:
+                    verdict = "different"
+            if message := MESSAGES.get(verdict):
+                self.report("bytecode", item.path, message)
+
+    def runtime_bytecode(self) -> dict[str, set[str]]:
+        """Return the hashes that the bytecode of the standard library of a portable environment may have, by path."""
+        interpreter = self.environment.interpreter
+        if interpreter is None or not is_portable(self.settings):
+            return {}
+        from cloche.apply.file_list import read_file_list
+        from cloche.store.images import images_of
+
+        found: dict[str, set[str]] = {}
+        for image in images_of(interpreter.implementation, interpreter.version_text, interpreter, self.session.store):
+            files = read_file_list(f"{image.root}/runtime.files")
+            for path, digest in zip(files.paths, files.hashes, strict=True):
+                if path.endswith(".pyc"):
+                    found.setdefault(path, set()).add(digest)
+        return found
+
+    def check_modes(self, files: Mapping[str, File]) -> None:
+        """Report permissions that installing does not give: to run as another user, and to be changed by every user."""
+        for path in world_writable(self.root):
+            self.report("mode", path, "every user can change it")
+        if os.name == "nt":
+            return
+        scripts = f"{self.environment.layout.bin}/"
+        for path, file in files.items():
+            if file.kind != "file" or path not in (self.expected if path.startswith(scripts) else self.owners):
+                continue
+            mode = os.lstat(os.path.join(self.root, path)).st_mode
+            if mode & (stat.S_ISUID | stat.S_ISGID):
+                self.report("mode", path, "it runs with the rights of its owner or group")
+            is_script = path.startswith(scripts) and self.owners.get(path)
+            if is_script and not mode & stat.S_IXUSR:
+                self.report("mode", path, "it is not executable")
+
+    def check_lock(self) -> None:
+        """Report the packages that are not those of the lock file, if that still exists."""
+        if "lock" not in self.settings:
+            return
+        wanted, interpreter = recorded_lock(self.settings), self.environment.interpreter
+        if wanted is None or wanted.lock is None or not os.path.isfile(wanted.lock.path) or interpreter is None:
+            self.unverified.append("the lock file: it is no longer where it was")
+            return
+        from cloche.store.lock_files import locked_packages
+        from cloche.store.locked_images import is_version
+
+        try:
+            packages = locked_packages(wanted.lock, interpreter, self.session.store)
+        except ClocheError as error:
+            self.unverified.append(f"the lock file: {error.message}")
+            return
+        installed = {distribution.key: distribution for distribution in self.distributions}
+        for package in packages:
+            found = installed.pop(package.name, None)
+            if found is None:
+                self.report("lock", self.environment.layout.purelib, f"lacks {package.name} {package.version}".rstrip())
+            elif package.version and not is_version(found.version, package.version):
+                self.report("lock", found.metadata, f"is {found.version}, but {package.version} is locked")
+            elif allowed := {digest for algorithm, digest in locked_hashes(package) if algorithm == "sha256"}:
+                origin = recorded_hash(os.path.join(self.root, found.metadata))
+                if origin and origin not in allowed:
+                    self.report("lock", found.metadata, "was installed from a file that is not the locked one")
+        for extra in installed.values():
+            if extra.installer != "cloche":
+                self.report("lock", extra.metadata, "is not in the lock file")
+
+
+MESSAGES = {
+    "different": "is not what its source compiles to",
+    "stale": "is not of its source as it is now",
+    "other": "is for another Python, or damaged",
+}
+"""What is wrong with bytecode, by the verdict of `_compare_bytecode.py`."""
+
+
+def every_distribution(environment: Environment) -> Iterator[InstalledDistribution]:
+    """Yield the distributions of an environment, also those in the directories of other versions of Python."""
+    found = installed_distributions(environment)
+    yield from found
+    sites = {environment.layout.purelib, environment.layout.platlib}
+    known = {distribution.metadata for distribution in found}
+    for site in sites:
+        for name in list_names(os.path.join(environment.location, site)):
+            if name.endswith(".dist-info") and f"{site}/{name}" not in known:
+                yield without_metadata(environment.location, site, name)
+    try:
+        names = sorted(os.listdir(os.path.join(environment.location, "lib")))
+    except OSError:
+        return
+    for name in names:
+        site = f"lib/{name}/site-packages"
+        if site not in sites and re.fullmatch(r"(python|pypy)\d[\d.]*t?", name):
+            yield from distributions_in(environment.location, site)
+
+
+def without_metadata(root: str, site: str, name: str) -> InstalledDistribution:
+    """Return a distribution whose METADATA is missing or unusable: its RECORD still says what its files must be."""
+    directory = os.path.join(root, site, name)
+    key, version = parse_metadata_name(name)
+    return InstalledDistribution(
+        name=key,
+        version=version,
+        site=site,
+        metadata=f"{site}/{name}",
+        rows=tuple(read_record(read_text(os.path.join(directory, "RECORD")), site)),
+        installer=read_text(os.path.join(directory, "INSTALLER")).strip(),
+        requested="no",
+        tags=(),
+        requires=(),
+        requires_python="",
+        entry_points=(),
+        origin={},
+        editable="",
+    )
+
+
+def unlisted_files(distribution: InstalledDistribution, root: str) -> Iterator[str]:
+    """Yield the files of a distribution that has no RECORD, as far as its metadata says what belongs to it."""
+    metadata = os.path.join(root, distribution.metadata)
+    tops = read_text(os.path.join(metadata, "top_level.txt")).split()
+    if os.path.isdir(metadata):
+        yield from (f"{distribution.metadata}/{file.path}" for file in walk_files(metadata))
+    for top in tops:
+        place = os.path.join(root, distribution.site, top)
+        yield from (f"{distribution.site}/{top}/{file.path}" for file in walk_files(place))
+        yield f"{distribution.site}/{top}.py"
+    if distribution.editable:
+        yield f"{distribution.site}/easy-install.pth"
+    bin_directory = posixpath.normpath(f"{distribution.site}/../../../bin")
+    yield from (f"{bin_directory}/{point.name}" for point in distribution.entry_points)
+
+
+def locked_hashes(package: object) -> Iterable[tuple[str, str]]:
+    """Return the hashes that the wheel of a locked package may have."""
+    from cloche.store.locked_images import allowed_hashes
+    from cloche.store.locked_packages import LockedPackage
+
+    return allowed_hashes(package) if isinstance(package, LockedPackage) else ()
+
+
+def recorded_hash(metadata: str) -> str:
+    """Return the SHA-256 of the file that a distribution was installed from (PEP 710); empty if it is not recorded."""
+    import json
+
+    try:
+        content = json.loads(read_text(os.path.join(metadata, "provenance_url.json")) or "{}")
+        return str(content["archive_info"]["hashes"]["sha256"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def read_link(path: str) -> str:
+    """Return the target of a link; empty if the path is not a link."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
