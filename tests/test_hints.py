@@ -153,7 +153,7 @@ def test_every_option_in_a_hint_exists() -> None:
 KINDS = {
     "a command or option": re.compile(r"cloche( .*)?|-.*"),
     "a command of another program": re.compile(
-        r"chmod \+x .*|conda|deactivate|ulimit -n|python -m pip download .*|uv pip compile|pip lock"
+        r"chmod \+x .*|conda|deactivate|ulimit -n|python -m pip download .*|uv pip compile|pip lock|pip install .cloche\[sbom\]."
     ),
     "a variable": re.compile(r"[A-Z_]+(=1|=C\.UTF-8)?"),
     "a path": re.compile(r"(\./|~/)?….*|\./.*|\.venv|pyvenv\.cfg|pylock(\.NAME)?\.toml|NAME\.txt|https:"),
