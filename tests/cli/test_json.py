@@ -85,6 +85,8 @@ RESULTS = {
     "pack": "pack venv --with-base-outside -o venv.tar.gz",
     "unpack": "unpack nowhere other",
     "activate": "activate venv",
+    "pack": "pack venv -o venv.zip",
+    "unpack": "unpack venv.zip there",
     "plugins": "plugins",
     "cache": "cache dir",
     "config": "config",

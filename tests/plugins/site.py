@@ -55,9 +55,9 @@ class Fake:
     '''A component of any kind.'''
     def __init__(self, name): self.name = name
     def candidates(self, spec, host): return iter(())
-    suffix = ".fake"
+    suffix = '.acme'
     def refusal(self, interpreter=None): return None
-    def write(self, members, path): pass
+    def write(self, members, path): open(path, 'x').close()
     def operations(self, interpreter, layout): return []
     def images(self, interpreter, wanted, store): return []
     def quote(self, text): return repr(text)

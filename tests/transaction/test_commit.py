@@ -283,7 +283,7 @@ def test_files_that_cannot_be_restored_are_kept_for_the_next_run(target, old, mo
                 refuse()
 
         patched.setattr(merge, "perform_step", failing)
-        with pytest.raises(ClocheError, match="could not restore .* completely") as caught:
+        with pytest.raises(ClocheError, match=r"could not restore .* completely") as caught:
             commit(target, "merge")
     assert ".cloche-0" in caught.value.hint
     staging_module.sweep_staging(os.path.join(target, ".cloche-0"))

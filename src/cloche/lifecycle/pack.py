@@ -205,12 +205,12 @@ def refuse_dependent(environment: Environment, request: PackRequest) -> None:
     if not is_relocatable(settings):
         raise ClocheError(
             f"`{location}` does not work from another path: it is not relocatable",
-            hint="`cloche DEST --creator portable --relocatable` creates one that does; add `--lock FILE` for its packages",
+            hint="`cloche ./portable --creator portable --relocatable` creates one that does",
         )
     if not pyvenv_cfg.is_portable(settings) and not request.base_outside:
         raise ClocheError(
             f"`{location}` does not work without the Python in `{settings.get('home', '')}`",
-            hint="`cloche NEW --creator portable --relocatable` creates one that does; use `--with-base-outside` if that Python will be there",
+            hint="`cloche ./portable --creator portable` creates one that does; or use `--with-base-outside`",
         )
     if environment.interpreter is None:
         raise ClocheError(f"the Python of `{location}` does not start", hint="`cloche doctor` finds out why")

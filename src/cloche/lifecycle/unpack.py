@@ -247,7 +247,7 @@ def zstandard_file(file: BinaryIO) -> BinaryIO:
             pass
     raise ClocheError(
         "Zstandard archives need Python 3.14, or the package backports.zstd",
-        hint="install backports.zstd where cloche is installed",
+        hint="install backports.zstd beside cloche",
     )
 
 
