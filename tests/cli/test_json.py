@@ -82,8 +82,6 @@ RESULTS = {
     "verify": "verify venv",
     "move": "move venv other",
     "upgrade": "upgrade venv --check",
-    "pack": "pack venv --with-base-outside -o venv.tar.gz",
-    "unpack": "unpack nowhere other",
     "activate": "activate venv",
     "pack": "pack venv -o venv.zip",
     "unpack": "unpack venv.zip there",
