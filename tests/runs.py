@@ -57,7 +57,6 @@ SLOW: dict[str, Choice] = {
     # Every tool and creator: the tests of one environment come first in the same module.
     "lifecycle/test_verify.py::test_environments_of_every_*": NONE,
     "lifecycle/test_verify.py::test_every_change_of_the_configuration_*": NONE,
-    "packing/test_pack.py::test_the_same_bytes_everywhere[[]e.squashfs]": NONE,
     # Killed, failing and concurrent runs at many moments. `transaction` and `test_destinations` test each guarantee.
     "sweep/*": NONE,
     "lifecycle/test_killed.py::*": NONE,

@@ -41,10 +41,12 @@ def find_startup_code(files: Mapping[str, bytes], version: Sequence[object]) -> 
             continue
         replaced = path.endswith(".pth") and f"{path[:-4]}.start" in files and is_at_least(version, 15)
         for number, line in enumerate(startup_lines(path, files[path], version), 1):
+            if not line:
+                continue
             if path.endswith(".start") or line.startswith(("import ", "import\t")):
                 if not replaced and (path.endswith(".start") or not is_at_least(version, 18)):
                     yield StartupCode(path, number, shorten(line))
-            elif line:
+            else:
                 directories.add(added_directory(line))
     for path in sorted(files):
         parent, _, name = path.rpartition("/")
