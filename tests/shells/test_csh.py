@@ -333,10 +333,7 @@ def test_a_read_only_path_is_reported_and_nothing_changes(active: bool, tmp_path
     assert printed["same names"] == printed["names"]
 
 
-ENDS = pytest.mark.xfail(reason="with `-e`, tcsh ends when a subshell cannot set the prompt", strict=False)
-
-
-@pytest.mark.parametrize("strict", [(), pytest.param(("-e",), marks=ENDS)], ids=["default", "-e"])
+@pytest.mark.parametrize("strict", [(), ("-e",)], ids=["default", "-e"])
 @pytest.mark.parametrize("when", ["before", "active"])
 def test_a_read_only_prompt_stays_as_it_is(when: str, strict: tuple[str, ...], tmp_path: Path) -> None:
     """Everything else is activated and deactivated, and nothing is left behind."""

@@ -83,17 +83,19 @@ if ($VIRTUAL_ENV_PROMPT:q == '') set _virtual_has_prompt = 0
 if ($?VIRTUAL_ENV_DISABLE_PROMPT) then
     if ($VIRTUAL_ENV_DISABLE_PROMPT:q != '') set _virtual_has_prompt = 0
 endif
-# In tcsh, the prompt can be read-only. A subshell tries to set it.
+# In tcsh, the prompt can be read-only. `set -r` lists the read-only variables, each with a tab after its name.
 if ($?tcsh && $_virtual_has_prompt) then
-    if ("`( set prompt = x ) >& /dev/null || echo 0`" == 0) set _virtual_has_prompt = 0
+    set _virtual_fixed = ("`set -r`")
+    if (" $_virtual_fixed" =~ *' prompt	'*) set _virtual_has_prompt = 0
 endif
 if ($_virtual_has_prompt) then
     set _OLD_VIRTUAL_PROMPT = ($prompt:q)
     if ($?tcsh) then
         set prompt = ('(%$VIRTUAL_ENV_PROMPT) '$prompt:q)
         # Without the reference, the user has set another prompt: keep it. The prompt can be read-only by then.
-        alias _virtual_leave_prompt 'if ("$prompt:q" =~ *VIRTUAL_ENV_PROMPT* && ' \
-            '"`( set prompt = x ) >& /dev/null || echo 0`" != 0) set prompt = ($_OLD_VIRTUAL_PROMPT:q)'
+        alias _virtual_leave_prompt 'set _OLD_VIRTUAL_FIXED = ("`set -r`");' \
+            'if ("$prompt:q" =~ *VIRTUAL_ENV_PROMPT* && " $_OLD_VIRTUAL_FIXED" !~ *" prompt	"*)' \
+            'set prompt = ($_OLD_VIRTUAL_PROMPT:q)'
     else
         set prompt = ('('$VIRTUAL_ENV_PROMPT:q') '$prompt:q)
         alias _virtual_leave_prompt 'set prompt = ($_OLD_VIRTUAL_PROMPT:q)'
