@@ -13,6 +13,7 @@ import pytest
 import cloche as api
 from cloche.planning.clearing import PROJECT_FILES, VERSION_CONTROL
 from tests.interpreters import pyenv
+from tests.tools import require
 from tests.trees import Tree, snapshot
 
 if TYPE_CHECKING:
@@ -209,6 +210,27 @@ def test_no_flag_deletes_the_home_directory(cloche: Cloche) -> None:
         assert done.code == 4
         assert "your home directory" in done.err
         assert (cloche.cwd / "house" / "me" / "file").exists()
+
+
+@pytest.mark.parametrize("flags", [["--clear"], ["--clear", "--force"]], ids=" ".join)
+def test_what_cannot_be_read_is_not_deleted(cloche: Cloche, flags: list[str]) -> None:
+    """Each call that opens something in the directory fails in turn; a repository in it is never lost."""
+    strace = require("strace")
+    root = cloche.cwd / "venv"
+    assert cloche(root, "--no-seed").code == 0
+    (root / "work" / ".git").mkdir(parents=True)
+    (root / "work" / ".git" / "HEAD").touch()
+    before = snapshot(root / "work")
+    command = [sys.executable, "-m", "cloche", root, "--no-seed", *flags]
+    failed = 0
+    for path in (root, root / "work", root / "work" / ".git", root / "bin", root / "lib", root / ".gitignore"):
+        inject = [strace, "-f", "-o", os.devnull, "-P", path, "-e", "trace=openat", "-e", "inject=openat:error=EIO"]
+        done = subprocess.run([*inject, *command], env=cloche.environ, capture_output=True, text=True, check=False)
+        failed += done.returncode == 4
+        assert done.returncode in (0, 4), done.stderr
+        assert snapshot(root / "work") == before
+        assert (root / ".gitignore").exists()
+    assert failed >= 2
 
 
 def test_force_replaces_everything_else(cloche: Cloche) -> None:

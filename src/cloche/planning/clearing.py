@@ -6,12 +6,14 @@ lose: a version-control directory, a project, the user's home or the current dir
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 
+from cloche.apply import remedy_for
 from cloche.apply.staging import is_staging_inside
-from cloche.errors import DestinationError
-from cloche.fs import list_names, read_at_most
+from cloche.errors import DestinationError, reason_of
+from cloche.fs import open_regular_file
 from cloche.fs.checksums import MANIFEST, parse_manifest, read_record
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning.destination import contains_path, refuse_base_interpreter, refuse_running_cloche
@@ -91,7 +93,7 @@ def plan_replacement(
     owned = owned_files(target) if in_use else with_whole_directories(target, owned_entries(target, host))
     removed = tuple(removable(target, owned))
     refuse_current_directory(destination, removed, host)
-    others = [name for name in list_names(target) if name not in removed and not is_staging_inside(name)]
+    others = [name for name in names_in(target) if name not in removed and not is_staging_inside(name)]
     return Replacement(removed, keeps_others=True, in_use=in_use) if others else Replacement()
 
 
@@ -135,7 +137,7 @@ def refuse_current_directory(destination: Destination, removed: Iterable[str], h
 
 def markers_in(directory: str) -> list[str]:
     """Return the names in a directory that show that it is under version control, or the root of a project."""
-    return [name for name in list_names(directory) if name.lower() in VERSION_CONTROL | PROJECT_FILES]
+    return [name for name in names_in(directory) if name.lower() in VERSION_CONTROL | PROJECT_FILES]
 
 
 def find_marker(root: str, skipped: frozenset[str]) -> str:
@@ -143,7 +145,7 @@ def find_marker(root: str, skipped: frozenset[str]) -> str:
 
     :param skipped: names of directories in the root to leave out, in lower case.
     """
-    for directory, names, _ in os.walk(root):
+    for directory, names, _ in os.walk(root, onerror=refuse_unreadable):
         if found := markers_in(directory):
             return os.path.relpath(os.path.join(directory, found[0]), root)
         excluded = INSTALLED | skipped if directory == root else INSTALLED
@@ -154,7 +156,7 @@ def find_marker(root: str, skipped: frozenset[str]) -> str:
 def owned_entries(root: str, host: Host) -> Iterator[str]:
     """Yield what belongs to the environment in a directory that is used for nothing else: its directories as a whole."""
     directories = OWN_DIRECTORIES[host.os_name]
-    for name in list_names(root):
+    for name in names_in(root):
         is_directory = (name.lower() if host.os_name == "nt" else name) in directories
         if is_directory or name in OWN_FILES or (name == ".gitignore" and ignores_everything(root)):
             yield name
@@ -170,27 +172,27 @@ def owned_files(root: str) -> Iterator[str]:
     if os.path.islink(os.path.join(root, "lib64")):
         yield "lib64"
     for name in ("bin", "Scripts"):
-        for entry in list_names(os.path.join(root, name)):
+        for entry in names_in(os.path.join(root, name)):
             if EXECUTABLE.fullmatch(entry) or runs_in(root, f"{name}/{entry}"):
                 yield f"{name}/{entry}"
     for site in site_directories(root):
         parent = os.path.dirname(site)
-        is_alone = "/" in parent and list_names(os.path.join(root, parent)) == [os.path.basename(site)]
+        is_alone = "/" in parent and names_in(os.path.join(root, parent)) == [os.path.basename(site)]
         yield parent if is_alone else site
-    content = read_at_most(os.path.join(root, MANIFEST), 1 << 24) or b""
+    content = content_of(os.path.join(root, MANIFEST), 1 << 24)
     yield from (path for path in parse_manifest(content.decode("utf-8", "surrogateescape")) if path != ".gitignore")
     yield from recorded_files(root)
 
 
 def ignores_everything(root: str) -> bool:
     """Return whether `.gitignore` was written for the environment: its only pattern is `*`."""
-    lines = (read_at_most(os.path.join(root, ".gitignore"), 4096) or b"").split(b"\n")
+    lines = content_of(os.path.join(root, ".gitignore"), 4096).split(b"\n")
     return [line.strip() for line in lines if line.strip() and not line.startswith(b"#")] == [b"*"]
 
 
 def runs_in(root: str, path: str) -> bool:
     """Return whether a script starts with the Python of the environment."""
-    line = (read_at_most(os.path.join(root, path), 1 << 20) or b"").partition(b"\n")[0]
+    line = content_of(os.path.join(root, path), 1 << 20).partition(b"\n")[0]
     return line.startswith(b"#!") and os.fsencode(os.path.join(root, "bin", "")) in line
 
 
@@ -199,7 +201,7 @@ def site_directories(root: str) -> Iterator[str]:
     for library in ("lib", "lib64", "Lib"):
         if os.path.islink(os.path.join(root, library)):
             continue
-        for below in ("", *(name for name in list_names(os.path.join(root, library)) if EXECUTABLE.fullmatch(name))):
+        for below in ("", *(name for name in names_in(os.path.join(root, library)) if EXECUTABLE.fullmatch(name))):
             path = "/".join(filter(None, (library, below, "site-packages")))
             if os.path.isdir(os.path.join(root, path)):
                 yield path
@@ -208,12 +210,46 @@ def site_directories(root: str) -> Iterator[str]:
 def recorded_files(root: str) -> Iterator[str]:
     """Yield the installed files outside of the directories for packages, from the RECORD of each package."""
     for site in site_directories(root):
-        for name in list_names(os.path.join(root, site)):
+        for name in names_in(os.path.join(root, site)):
             if name.endswith(".dist-info"):
-                text = (read_at_most(os.path.join(root, site, name, "RECORD"), 1 << 26) or b"").decode(
-                    "utf-8", "replace"
-                )
+                text = content_of(os.path.join(root, site, name, "RECORD"), 1 << 26).decode("utf-8", "replace")
                 yield from (row.path for row in read_record(text, site) if not row.path.startswith(f"{site}/"))
+
+
+def names_in(directory: str) -> list[str]:
+    """Return the names in a directory, sorted; none if there is no such directory.
+
+    :raises DestinationError: it cannot be read, so it is not known what would be deleted.
+    """
+    try:
+        return sorted(os.listdir(directory))
+    except OSError as error:
+        refuse_unreadable(error)
+        return []
+
+
+def content_of(path: str, limit: int) -> bytes:
+    """Return at most `limit` bytes of a file; none if there is no such regular file.
+
+    :raises DestinationError: it cannot be read, so it is not known what would be deleted.
+    """
+    try:
+        with open_regular_file(path) as file:
+            return file.read(limit)
+    except OSError as error:
+        refuse_unreadable(error)
+        return b""
+
+
+def refuse_unreadable(error: OSError) -> None:
+    """Refuse to go on after an error, unless it says that a path does not exist or is of another kind.
+
+    :raises DestinationError: it is another error.
+    """
+    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP):
+        raise DestinationError(
+            f"cannot read `{error.filename}`: {reason_of(error)}", hint=f"nothing was changed; {remedy_for(error)}"
+        ) from error
 
 
 def removable(root: str, paths: Iterable[str]) -> Iterator[str]:
@@ -234,7 +270,7 @@ def with_whole_directories(root: str, paths: Iterable[str]) -> Iterator[str]:
     for top in {path.partition("/")[0] for path in chosen if "/" in path}:
         files = [
             os.path.relpath(os.path.join(directory, name), root).replace("\\", "/")
-            for directory, names, names_of_files in os.walk(os.path.join(root, top))
+            for directory, names, names_of_files in os.walk(os.path.join(root, top), onerror=refuse_unreadable)
             for name in (*names_of_files, *(name for name in names if os.path.islink(os.path.join(directory, name))))
         ]
         if chosen.issuperset(files):
