@@ -167,6 +167,8 @@ SLOW: dict[str, Choice] = {
     "integration/test_zipapp.py::test_the_archive_has_the_built_in_plugin_*": few(1),
     "integration/test_zipapp.py::*": NONE,
     "packing/test_pack.py::test_the_same_bytes_*": few(1),
+    "packing/test_unlucky.py::test_a_signal_*": few(1),
+    "packing/test_unlucky.py::test_a_damaged_*": few(1),
     "packing/test_pack.py::test_other_programs_*": few(1),
     "packing/test_pack.py::test_a_packed_environment_*": few(1),
     "unit/test_installation.py::test_scripts_start_from_any_directory": few(4),

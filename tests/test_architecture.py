@@ -449,7 +449,7 @@ def test_only_declared_dependencies_are_imported() -> None:
     assert violations == []
 
 
-APPLY_INTERFACE = frozenset(("cloche.apply", "cloche.apply.file_list", "cloche.apply.staging"))
+APPLY_INTERFACE = frozenset(("cloche.apply", "cloche.apply.file_list", "cloche.apply.output", "cloche.apply.staging"))
 """What other packages may import from `apply`."""
 
 

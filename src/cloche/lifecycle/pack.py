@@ -11,10 +11,11 @@ import os
 import stat
 from fnmatch import fnmatchcase
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from cloche.apply import write_error
-from cloche.apply.staging import claim_staging, discard_staging, is_staging_inside, stem_beside
+from cloche.apply import DestinationChanged, write_error
+from cloche.apply.output import create_output
+from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError, DestinationError, SeedError, UsageError, reason_of
 from cloche.fs import REGULAR, open_for_reading
 from cloche.fs.checksums import (
@@ -247,7 +248,7 @@ def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
                 continue
             if item.name.endswith(".pyc") and directory.endswith("__pycache__") and not is_permanent(item.path):
                 continue
-            kind, source, target = item, item.path, ""
+            source, target = item.path, ""
             if item.is_symlink():
                 target = inner_target(path, item.path, root)
                 if not target and request.base_outside and is_python_link(path, environment):
@@ -269,7 +270,7 @@ def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
                 yield Entry(path, "file", source, mode=0o755 if status.st_mode & 0o100 else 0o644)
             else:
                 raise ClocheError(
-                    f"`{kind.path}` is not a file, a directory or a link, so it cannot be packed",
+                    f"`{item.path}` is not a file, a directory or a link, so it cannot be packed",
                     hint="leave it out with `--exclude`",
                 )
         stack += reversed(subdirectories)
@@ -377,55 +378,39 @@ def packed_settings(text: str) -> bytes:
 def pack_environment(plan: PackPlan, session: Session) -> int:
     """Write an archive; return its number of members. The caller holds the lock of the environment.
 
+    :raises DestinationError: another program has created a file with the name of the output.
     :raises ClocheError: a file changed while it was read, or the archive cannot be written; nothing is left of it.
     """
-    component = plan.component
-    packer = component.load()
-    staging, descriptor = "", None
+    staging = ""
+
+    def write(path: str, scratch: str) -> int:
+        nonlocal staging
+        staging = os.path.dirname(scratch)
+        return write_archive(plan, path, scratch, session)
+
     try:
-        staging, descriptor = claim_staging(stem_beside(plan.output))
-        work = os.path.join(staging, "new")
-        os.mkdir(work)
-        compiled = compile_modules(plan, os.path.join(work, "bytecode"), session)
-        written = os.path.join(work, "archive", "out")
-        os.mkdir(os.path.dirname(written))
-        count = [0]
-        call_component(
-            lambda: packer.write(members(plan, compiled, count), written), "packer", component.name, component.source
-        )
-        put_in_place(written, plan)
-        return count[0]
+        return create_output(plan.output, "replaced" if plan.overwrites else "kept", write)
+    except DestinationChanged:
+        raise DestinationError(f"the output `{plan.output}` already exists", hint="choose another path") from None
     except ClocheError as error:
-        if isinstance(error.__cause__, OSError) and error.__cause__.filename != plan.environment.location:
-            cause = error.__cause__
-            if isinstance(cause.filename, str) and is_within(cause.filename, staging):
-                raise write_error(plan.output, OSError(cause.errno, cause.strerror)) from error
-            if cause.filename is None:
-                raise write_error(plan.output, cause) from error
+        cause = error.__cause__
+        if isinstance(cause, OSError) and (cause.filename is None or is_within(str(cause.filename), staging)):
+            raise write_error(plan.output, OSError(cause.errno, cause.strerror)) from error
         raise
     except OSError as error:
         raise write_error(plan.output, OSError(error.errno, error.strerror)) from error
-    finally:
-        if staging:
-            discard_staging(staging)
-        if descriptor is not None:
-            os.close(descriptor)
 
 
-def put_in_place(written: str, plan: PackPlan) -> None:
-    """Rename a complete archive to its final name.
-
-    :raises DestinationError: another program has created a file of that name.
-    """
-    if os.path.isdir(written) or plan.overwrites:
-        os.rename(written, plan.output)
-        return
-    try:
-        os.link(written, plan.output)
-    except FileExistsError:
-        raise DestinationError(f"the output `{plan.output}` already exists", hint="choose another path") from None
-    except OSError:  # a file system without hard links
-        os.rename(written, plan.output)
+def write_archive(plan: PackPlan, path: str, scratch: str, session: Session) -> int:
+    """Write an archive to a path that does not exist; return its number of members."""
+    component = plan.component
+    packer = component.load()
+    compiled = compile_modules(plan, scratch, session)
+    count = [0]
+    call_component(
+        lambda: packer.write(members(plan, compiled, count), path), "packer", component.name, component.source
+    )
+    return count[0]
 
 
 def compile_modules(plan: PackPlan, directory: str, session: Session) -> dict[str, str]:
@@ -474,8 +459,8 @@ def members(plan: PackPlan, compiled: dict[str, str], count: list[int]) -> Itera
             continue  # nothing was kept of it
         count[0] += 1
         if entry.kind != "file":
-            kind = "link" if entry.kind == "link" else "directory"
-            yield Member(top + path, "link" if kind == "link" else "directory", entry.mode, plan.time, 0, entry.target)
+            kind: Literal["link", "directory"] = "link" if entry.kind == "link" else "directory"
+            yield Member(top + path, kind, entry.mode, plan.time, 0, entry.target)
             continue
         size = len(entry.content) if entry.content is not None else status_of(entry.source).st_size
 

@@ -8,10 +8,11 @@ import posixpath
 import stat
 import sys
 import tarfile
+import zlib
 from functools import partial
 from hashlib import sha256
 from importlib import import_module
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from cloche.apply import DestinationChanged, apply
 from cloche.errors import ClocheError, DestinationError, UsageError, reason_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
 PIECE = 1 << 20
+"""How many bytes are read at once."""
 
 HARMLESS = 100 << 20
 """The number of bytes that any archive may unpack to."""
@@ -94,7 +96,7 @@ class Extraction:
         try:
             for member in read_members(self.source):
                 self.add(member)
-        except (InvalidArchive, tarfile.TarError, EOFError, gzip.BadGzipFile, ValueError) as error:
+        except (InvalidArchive, tarfile.TarError) as error:
             raise ClocheError(f"`{self.source}` is not intact: {error}", hint="get another copy of it") from error
         self.verify()
         for path, member in reversed(self.directories.items()):
@@ -129,6 +131,8 @@ class Extraction:
             self.directories[path] = member
             os.mkdir(self.at(path))
         elif member.kind == "link":
+            if "\0" in member.target:
+                raise self.refuse(path, "is a link to a path with a NUL character")
             self.links[path] = member.target
             os.symlink(member.target, self.at(path))
         else:
@@ -155,8 +159,8 @@ class Extraction:
         top = f"{self.prefix}/" if f"{self.prefix}/{FILES}" in self.hashes else ""
         if top + FILES not in self.hashes or top + pyvenv_cfg.NAME not in self.hashes:
             raise ClocheError(
-                f"`{self.source}` does not contain an environment that `cloche pack` packed",
-                hint="unpack it with another program, and check it with `cloche doctor`",
+                f"`{self.source}` does not end with a list of its files: a part is missing, or `cloche pack` did not write it",
+                hint="get another copy of it",
             )
         with open(self.at(top + FILES), encoding="utf-8", errors="surrogateescape", newline="") as file:
             listed = {top + path: digest for path, digest in parse_manifest(file.read()).items()}
@@ -219,9 +223,10 @@ def read_members(path: str) -> Iterator[Member]:
             if start == b"PK\3\4":
                 yield from zip_members(file)
             elif start[:2] == b"\x1f\x8b":
-                yield from tar_members(cast("BinaryIO", gzip.GzipFile(fileobj=file)))
+                yield from tar_members(Decompressed(gzip.GzipFile(fileobj=file), (OSError, EOFError, zlib.error)))
             elif start == b"\x28\xb5\x2f\xfd":
-                yield from tar_members(zstandard_file(file))
+                module = zstandard()
+                yield from tar_members(Decompressed(module.ZstdFile(file), (EOFError, module.ZstdError)))
             elif start == b"hsqs":
                 raise UsageError(f"`{path}` is a file system", hint="mount it, or unpack it with unsquashfs")
             else:
@@ -235,14 +240,14 @@ def read_members(path: str) -> Iterator[Member]:
         raise
 
 
-def zstandard_file(file: BinaryIO) -> BinaryIO:
-    """Return the decompressed content of a file.
+def zstandard() -> Any:
+    """Return the module that decompresses Zstandard: `compression.zstd` or `backports.zstd`.
 
-    :raises ClocheError: there is no module for that.
+    :raises ClocheError: there is none.
     """
     for name in ("compression.zstd", "backports.zstd"):
         try:
-            return cast("BinaryIO", import_module(name).ZstdFile(file))
+            return import_module(name)
         except ImportError:
             pass
     raise ClocheError(
@@ -251,9 +256,30 @@ def zstandard_file(file: BinaryIO) -> BinaryIO:
     )
 
 
-def tar_members(stream: BinaryIO) -> Iterator[Member]:
-    """Yield the members of a tar archive."""
-    with tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:
+class SupportsRead(Protocol):
+    """A file that can only be read."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Decompressed:
+    """A compressed file, read as a stream. If it is damaged, reading raises `InvalidArchive`."""
+
+    def __init__(self, file: SupportsRead, errors: tuple[type[Exception], ...]) -> None:
+        """Read from `file`, which raises one of `errors` if it is damaged."""
+        self._file = file
+        self._errors = errors
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._file.read(size)
+        except self._errors as error:
+            raise InvalidArchive(str(error)) from error
+
+
+def tar_members(stream: Decompressed) -> Iterator[Member]:
+    """Yield the members of a tar archive, and read it to its end, where its checksum is."""
+    with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r|", errorlevel=2) as archive:
         for header in archive:
             mode, time = header.mode, int(header.mtime)
             if header.isdir():
@@ -268,6 +294,8 @@ def tar_members(stream: BinaryIO) -> Iterator[Member]:
                 )
             else:
                 raise InvalidArchive(f"`{header.name}` is not a file, a directory or a link")
+    while stream.read(PIECE):
+        pass
 
 
 def pieces_of(file: BinaryIO) -> Iterator[bytes]:

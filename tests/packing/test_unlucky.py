@@ -1,0 +1,183 @@
+"""Test that damage and interruptions are reported in one line, and leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.run import Cloche
+from tests.tools import require
+from tests.trees import snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIGNALS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129, "SIGKILL": -9}
+"""The exit code after each signal."""
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A portable environment, which no test changes, in a directory with a space and a quote in its name."""
+    directory = tmp_path_factory.mktemp("it's portable")
+    done = Cloche(directory, os.environ)("./env", "--creator", "portable", "--no-seed")
+    assert done.code == 0, done
+    return directory / "env"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment without an interpreter of its own, which no test changes."""
+    directory = tmp_path_factory.mktemp("small")
+    done = Cloche(directory, os.environ)("./env", "--relocatable", "--no-seed")
+    assert done.code == 0, done
+    return directory / "env"
+
+
+@pytest.fixture
+def cloche(tmp_path: Path) -> Cloche:
+    return Cloche(tmp_path, os.environ)
+
+
+@pytest.mark.parametrize("name", ["e.tar.gz", "e.tar.zst", "e.zip"])
+def test_a_damaged_archive_is_refused(cloche: Cloche, small: Path, name: str) -> None:
+    """Unless the damage is in a part that does not count, such as the time in the header of a gzip file."""
+    assert cloche("pack", small, "--with-base-outside", "-o", name).code == 0
+    assert cloche("unpack", name, "whole").code == 0
+    packed = (cloche.cwd / name).read_bytes()
+    chance = random.Random(name)
+    for number in range(12):
+        damaged = bytearray(packed)
+        if number < 3:
+            del damaged[len(packed) * number // 3 :]
+        else:
+            damaged[chance.randrange(len(packed))] ^= 1 << chance.randrange(8)
+        (cloche.cwd / "damaged").write_bytes(damaged)
+
+        done = cloche("unpack", "damaged", "there")
+
+        if done.code:
+            assert done.code in (1, 2)
+            assert [line.partition(":")[0] for line in done.err.splitlines()] == ["cloche", "hint"], done.err
+            assert not (cloche.cwd / "there").exists()
+        else:
+            assert snapshot(cloche.cwd / "there") == snapshot(cloche.cwd / "whole")
+            (cloche.cwd / "there").rename(cloche.cwd / f"there {number}")
+        assert not [name for name in os.listdir(cloche.cwd) if name.startswith(".")]
+
+
+def test_a_link_to_a_path_with_a_nul_character_is_refused(cloche: Cloche) -> None:
+    with zipfile.ZipFile(cloche.cwd / "e.zip", "w") as archive:
+        link = zipfile.ZipInfo("link")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "a\0b")
+
+    done = cloche("unpack", "e.zip", "there")
+
+    assert (done.code, len(done.err.splitlines())) == (1, 2)
+    assert "NUL" in done.err
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+@pytest.mark.parametrize("command", ["pack", "unpack"])
+def test_a_signal_leaves_nothing_behind(cloche: Cloche, env: Path, command: str, name: str) -> None:
+    """After SIGKILL, which no program can handle, the next run removes what is left."""
+    argv = ["pack", str(env), "-o", "e.tar.gz"]
+    if command == "unpack":
+        assert cloche(*argv).code == 0
+        argv = ["unpack", "e.tar.gz", "there"]
+    before = set(os.listdir(cloche.cwd))
+    for delay in (0, 0.1, 0.4):
+        running = subprocess.Popen(
+            [sys.executable, "-m", "cloche", *argv],
+            cwd=cloche.cwd,
+            env=cloche.environ,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while set(os.listdir(cloche.cwd)) == before and running.poll() is None:
+            time.sleep(0.001)
+        time.sleep(delay)
+        running.send_signal(getattr(signal, name))
+        _, errors = running.communicate()
+        if running.returncode == 0:
+            break  # it was done before the signal came
+        assert running.returncode == SIGNALS[name]
+        assert errors == ("" if name == "SIGKILL" else "cloche: interrupted\n")
+        left = set(os.listdir(cloche.cwd)) - before
+        assert left == set() or (name == "SIGKILL" and all(one.startswith(".") for one in left))
+        if name == "SIGKILL":
+            before |= left
+    else:
+        assert cloche(*argv).code == 0
+    assert {one for one in os.listdir(cloche.cwd) if one.startswith(".")} == set()
+
+
+@pytest.mark.parametrize("call", ["mkdir", "flock", "link", "unlink", "rmdir"])
+def test_a_signal_during_any_change_leaves_nothing_behind(cloche: Cloche, small: Path, call: str) -> None:
+    """The archive is complete or absent, whichever call the signal comes with."""
+    strace = require("strace")
+    for number in range(1, 5):
+        inject = [strace, "-f", "-o", os.devnull, "-e", f"inject={call}:signal=SIGINT:when={number}"]
+        command = [sys.executable, "-m", "cloche", "pack", small, "--with-base-outside", "-o", "e.zip"]
+        done = subprocess.run([*inject, *command], cwd=cloche.cwd, env=cloche.environ, capture_output=True, check=False)
+        assert done.returncode in (0, 130)
+        assert set(os.listdir(cloche.cwd)) <= {"e.zip"}
+        if done.returncode == 0 or (cloche.cwd / "e.zip").exists():
+            assert cloche("unpack", "e.zip", f"there {number}").code == 0
+            (cloche.cwd / "e.zip").unlink()
+            shutil.rmtree(cloche.cwd / f"there {number}")
+
+
+@pytest.mark.parametrize("command", ["pack", "unpack"])
+def test_of_two_runs_at_once_one_succeeds(cloche: Cloche, small: Path, command: str) -> None:
+    argv = ["pack", str(small), "--with-base-outside", "-o", "e.tar.gz"]
+    if command == "unpack":
+        assert cloche(*argv).code == 0
+        argv = ["unpack", "e.tar.gz", "there"]
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "cloche", *argv],
+            cwd=cloche.cwd,
+            env=cloche.environ,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    outcomes = sorted((len(run.communicate()[1].splitlines()), run.returncode) for run in runs)
+
+    assert outcomes == [(0, 0), (2, 4)]
+    assert {one for one in os.listdir(cloche.cwd) if one.startswith(".")} == set()
+
+
+def test_a_file_that_changes_while_it_is_read_is_named(cloche: Cloche, small: Path, tmp_path: Path) -> None:
+    """The plan of the archive knows a size that is a byte too small, as if the file had grown since."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, sys\n"
+        "from cloche.__main__ import main\n"
+        "from cloche.lifecycle import pack\n"
+        "read_source = pack.read_source\n"
+        "def growing(path, size):\n"
+        "    return read_source(path, size - 1 if path.endswith('/activate') else size)\n"
+        "pack.read_source = growing\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, program, "pack", small, "--with-base-outside", "-o", "e.zip"],
+        cwd=cloche.cwd, env=cloche.environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "changed while it was read" in done.stderr
+    assert os.listdir(cloche.cwd) == ["program.py"]
