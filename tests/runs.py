@@ -77,6 +77,7 @@ SLOW: dict[str, Choice] = {
     "seeding/test_downloads.py::test_a_bad_answer_*": few(8),
     "seeding/test_builds.py::test_an_unusable_source_*": few(3),
     "seeding/test_builds.py::test_builds_can_be_refused": few(1),
+    "integration/test_locked.py::test_files_that_cannot_be_listed_*": NONE,
     "seeding/test_builds.py::test_an_invalid_pyproject_*": few(2),
     "seeding/test_builds.py::test_credentials_*": few(1),
     "seeding/test_builds.py::*": NONE,

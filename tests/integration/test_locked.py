@@ -14,6 +14,7 @@ import pytest
 import cloche as library
 from tests.locks import BASE, package, pylock, sha256_of, simple_wheel, wheel_entry
 from tests.run import Cloche, clean_environ, cloche_command_in
+from tests.tools import require
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -363,6 +364,35 @@ def assert_user_files(env: Path, files: dict[str, str]) -> None:
     assert os.readlink(env / "link") == "notes.txt"
     assert (env / "logs").stat().st_mode & 0o777 == 0o700
     assert (env / "bin" / "activate").read_text().endswith("export MINE=1\n")
+
+
+def test_files_that_cannot_be_listed_are_not_lost(cloche: Cloche, wheels: Path) -> None:
+    """One attempt to open a directory of the user fails, whichever it is, and the others succeed."""
+    strace = require("strace")
+    versions = [
+        lock(cloche, simple_wheel(wheels, "spam", "1.0")),
+        lock(cloche, simple_wheel(wheels, "spam", "2.0"), name="pylock.other.toml"),
+    ]
+    create(cloche, wheels)
+    notes = cloche.cwd / "env" / "notes"
+    notes.mkdir()
+    (notes / "one.txt").write_text("mine")
+    command = [sys.executable, "-m", "cloche", "./env", "--find-links", wheels, "--no-download", "--lock"]
+    refused = 0
+    for number in range(1, 13):
+        fault = f"inject=openat:error=EIO:when={number}"
+        inject = [strace, "-f", "-o", os.devnull, "-P", notes, "-e", "trace=openat", "-e", fault]
+        wanted = versions[1] if installed(cloche.cwd / "env") == ["spam-1.0"] else versions[0]
+
+        done = subprocess.run(
+            [*inject, *command, wanted], cwd=cloche.cwd, env=cloche.environ, capture_output=True, text=True, check=False
+        )
+
+        refused += done.returncode != 0
+        assert (notes / "one.txt").read_text() == "mine"
+        assert done.returncode in (0, 4), done.stderr
+        assert not done.returncode or "cannot read" in done.stderr
+    assert refused > 1
 
 
 def test_files_that_belong_to_no_package_are_kept(cloche: Cloche, wheels: Path) -> None:

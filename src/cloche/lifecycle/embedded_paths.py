@@ -23,7 +23,7 @@ from cloche.model.value import replace, value
 from cloche.planning.pyvenv_cfg import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.overlay import Overlay
@@ -47,15 +47,23 @@ class File:
     """Bytes; 0 if it is not a regular file."""
 
 
-def walk_files(root: str) -> Iterator[File]:
-    """Yield everything in an environment except directories; symbolic links and staging trees are not entered."""
+def ignore(error: OSError) -> None:
+    """Leave out what cannot be read."""
+
+
+def walk_files(root: str, on_error: Callable[[OSError], None] = ignore) -> Iterator[File]:
+    """Yield everything in an environment except directories; symbolic links and staging trees are not entered.
+
+    :param on_error: called for each directory that cannot be read; what is in it is left out unless this raises.
+    """
     stack = [""]
     while stack:
         below = stack.pop()
         try:
             with os.scandir(os.path.join(root, below)) as scanned:
                 entries = sorted(scanned, key=lambda entry: entry.name)
-        except OSError:
+        except OSError as error:
+            on_error(error)
             continue
         for entry in entries:
             path = f"{below}/{entry.name}" if below else entry.name

@@ -23,6 +23,7 @@ from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.shebangs import parse_header, script_with_program
 from cloche.model.operations import Copy, Link, Rewrite
 from cloche.model.value import value
+from cloche.planning.clearing import refuse_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -180,6 +181,7 @@ def loose_files(
     """Yield the paths of files that neither one of these packages nor the creator of the environment wrote.
 
     :param shells: the shells of activation scripts, by file name in lower case.
+    :raises DestinationError: a directory cannot be read; the files in it would be lost.
     """
     everything = list(everything)
     owned = {row.path for distribution in everything for row in distribution.rows}
@@ -196,7 +198,7 @@ def loose_files(
     generated |= parse_manifest(read_text(os.path.join(root, MANIFEST))).keys()
     runtime = parse_manifest(read_text(os.path.join(root, RUNTIME_MANIFEST))).keys()
     known = owned | generated | names | {RUNTIME_MANIFEST, *runtime}
-    for file in walk_files(root):
+    for file in walk_files(root, refuse_unreadable):
         directory, _, name = file.path.rpartition("/")
         in_bin = directory == layout.bin
         if (

@@ -17,7 +17,7 @@ from cloche.lifecycle.reader import read_environment
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Write
 from cloche.model.plan import PackageChange
 from cloche.model.value import replace
-from cloche.planning.clearing import OWN_DIRECTORIES, find_marker
+from cloche.planning.clearing import OWN_DIRECTORIES, find_marker, refuse_unreadable
 from cloche.planning.destination import is_relocatable, refuse_running_cloche
 from cloche.planning.plan_at import plan_at
 from cloche.planning.pyvenv_cfg import ADDED_KEY
@@ -136,6 +136,8 @@ def paths_without(root: str, kept: AbstractSet[str]) -> list[str]:
     """Return the paths below `root` to leave out so that only these files, and directories without files, remain.
 
     A directory in which no file remains is left out as a whole: an empty one would be a namespace package.
+
+    :raises DestinationError: a directory cannot be read.
     """
     left_out: list[str] = []
 
@@ -143,8 +145,12 @@ def paths_without(root: str, kept: AbstractSet[str]) -> list[str]:
         """Add what is left out below a directory; return whether a file remains."""
         first = len(left_out)
         remains = False
-        with os.scandir(os.path.join(root, below)) as scanned:
-            entries = sorted(scanned, key=lambda entry: entry.name)
+        try:
+            with os.scandir(os.path.join(root, below)) as scanned:
+                entries = sorted(scanned, key=lambda entry: entry.name)
+        except OSError as error:
+            refuse_unreadable(error)
+            return False
         for entry in entries:
             path = f"{below}/{entry.name}" if below else entry.name
             if entry.is_dir(follow_symlinks=False):

@@ -16,7 +16,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
-from cloche.errors import ClocheError
+from cloche.errors import ClocheError, reason_of
 from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import (
     MANIFEST,
@@ -139,7 +139,7 @@ class Verifier:
         self.expect_recorded()
         self.expect_generated()
         self.compare_records()
-        files = {file.path: file for file in walk_files(self.root)}
+        files = {file.path: file for file in walk_files(self.root, self.note_unreadable)}
         compared = {path: files[path] for path in self.expected if path in files}
         self.report_missing(files)
         self.compare_contents(list(compared))
@@ -150,6 +150,10 @@ class Verifier:
         differences = sorted(dict.fromkeys(self.differences), key=lambda item: (item.path, item.kind, item.message))
         size = sum(file.size for file in compared.values())
         return Verification(self.environment, tuple(differences), len(compared), size, tuple(self.unverified))
+
+    def note_unreadable(self, error: OSError) -> None:
+        path = os.path.relpath(error.filename, self.root)
+        self.unverified.append(f"`{path}`, which cannot be read ({reason_of(error)})")
 
     def report(self, kind: str, path: str, message: str) -> None:
         self.differences.append(Difference(kind, path, message, self.owners.get(path, "")))
