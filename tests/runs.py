@@ -168,6 +168,8 @@ SLOW: dict[str, Choice] = {
     "integration/test_zipapp.py::test_the_archive_has_the_built_in_plugin_*": few(1),
     "integration/test_zipapp.py::*": NONE,
     "packing/test_pack.py::test_the_same_bytes_*": few(1),
+    "packing/test_pack.py::test_links_that_lead_out": NONE,
+    "packing/test_pack.py::test_the_time_*": NONE,
     "packing/test_unlucky.py::test_a_signal_*": few(1),
     "packing/test_unlucky.py::test_a_damaged_*": few(1),
     "packing/test_pack.py::test_other_programs_*": few(1),
