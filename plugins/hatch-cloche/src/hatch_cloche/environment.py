@@ -78,7 +78,8 @@ class ClocheEnvironment(VirtualEnvironment):
 
     def dependency_hash(self) -> str:
         """Return a hash that changes with the dependencies and with the lock file; hatch compares it before each command."""
-        dependencies = str(super().dependency_hash())
+        hatch: Any = super()  # its methods have no types
+        dependencies = str(hatch.dependency_hash())
         if not self.lock:
             return dependencies
         digest = hashlib.sha256(dependencies.encode())
@@ -89,10 +90,12 @@ class ClocheEnvironment(VirtualEnvironment):
 
     def dependencies_in_sync(self) -> bool:
         """Return whether nothing has to be installed; hatch asks only if the hash has changed."""
-        return not self.lock and bool(super().dependencies_in_sync())
+        hatch: Any = super()
+        return not self.lock and bool(hatch.dependencies_in_sync())
 
     def sync_dependencies(self) -> None:
         """Install what is missing: first the packages of the lock file, then what hatch itself installs."""
+        hatch: Any = super()
         if self.lock:
-            self.create()
-        super().sync_dependencies()
+            hatch.create()
+        hatch.sync_dependencies()
