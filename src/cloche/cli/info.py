@@ -30,7 +30,7 @@ class RecordedLock:
     digest: str
     """A hash of what the lock file selected: `sha256:…`."""
     request: LockRequest | None
-    """The file, and what of it is installed; None in a portable environment, which names no place outside of it."""
+    """The file, and what of it is installed; None in a portable environment, which contains no path outside itself."""
 
 
 def info(invocation: Invocation) -> int:

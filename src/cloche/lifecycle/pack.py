@@ -1,4 +1,4 @@
-"""Write an environment as one archive: the same bytes for the same content, whoever writes it, wherever and whenever.
+"""Write an environment as one archive. The same content always gives the same bytes, regardless of user, path and time.
 
 Owners, permissions, times and the order of names are normalized. Bytecode that depends on a time is compiled again, with
 unchecked hashes (PEP 552). The archive ends with a list of the hashes of its files, which `cloche unpack` checks.
@@ -325,7 +325,7 @@ def is_python_link(path: str, environment: Environment) -> bool:
 
 
 def with_portable_content(entry: Entry, entries: Sequence[Entry]) -> Entry:
-    """Return an entry whose content names nothing that is left out, no bytecode, and not where the environment was.
+    """Return an entry without references to bytecode, to files that are left out, or to the path of the environment.
 
     Whether a RECORD lists bytecode depends on when it was compiled. pip finds it without.
 

@@ -31,7 +31,7 @@ class InstalledStartupCode:
 
 
 def installed_startup_code(info: EnvironmentInfo) -> list[InstalledStartupCode]:
-    """Return the start-up code in the directories for packages of an environment, whoever installed it."""
+    """Return the start-up code in the directories for packages of an environment, whichever tool installed it."""
     environment = info.environment
     version = version_of(info)
     owners = {

@@ -243,7 +243,7 @@ def read_members(path: str) -> Iterator[Member]:
 def zstandard() -> Any:
     """Return the module that decompresses Zstandard: `compression.zstd` or `backports.zstd`.
 
-    :raises ClocheError: there is none.
+    :raises ClocheError: neither is installed.
     """
     for name in ("compression.zstd", "backports.zstd"):
         try:
