@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from cloche.fs import list_names, open_regular_file
+from cloche.fs import list_names, open_regular_file, read_at_most
 from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, digest_of, format_row, is_modified, parse_manifest
 from cloche.lifecycle.embedded_paths import generated_file_states, walk_files
 from cloche.lifecycle.installed import distributions_in, read_text, site_directories
@@ -21,6 +21,7 @@ from cloche.lifecycle.overlay import Overlay, parent_directories
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.shebangs import parse_header, script_with_program
+from cloche.lifecycle.tool_edits import as_it_is, installed_form
 from cloche.model.operations import Copy, Link, Rewrite
 from cloche.model.value import value
 from cloche.planning.clearing import refuse_unreadable
@@ -153,7 +154,11 @@ def is_intact(distribution: InstalledDistribution, root: str) -> bool:
     return bool(rows) and not any(
         row.path.startswith(("/", "../"))
         or not os.path.lexists(os.path.join(root, row.path))
-        or (row.digest.startswith("sha256=") and is_modified(os.path.join(root, row.path), row.digest))
+        or (
+            row.digest.startswith("sha256=")
+            and is_modified(os.path.join(root, row.path), row.digest)
+            and installed_form(read_at_most(os.path.join(root, row.path), 1 << 20) or b"", row.digest) is None
+        )
         for row in rows
     )
 
@@ -198,6 +203,7 @@ def loose_files(
     generated |= parse_manifest(read_text(os.path.join(root, MANIFEST))).keys()
     runtime = parse_manifest(read_text(os.path.join(root, RUNTIME_MANIFEST))).keys()
     known = owned | generated | names | {RUNTIME_MANIFEST, *runtime}
+    sites = {*site_directories(layout), *(distribution.site for distribution in everything)}
     for file in walk_files(root, refuse_unreadable):
         directory, _, name = file.path.rpartition("/")
         in_bin = directory == layout.bin
@@ -209,7 +215,7 @@ def loose_files(
             or (in_bin and (PYTHON_NAME.fullmatch(name) or name.lower() in shells))
             or (file.kind == "link" and target_inside(root, file.path) in runtime)
             or (file.kind == "link" and file.path in ("lib64", "local", *(path for path, _ in layout.links)))
-            or (name in STARTUP_FILES and posixpath.basename(directory) == "site-packages")
+            or (name in STARTUP_FILES and directory in sites)
         ):
             continue
         yield file.path
@@ -289,11 +295,16 @@ def carry_operations(
             if row.path.endswith((".pyc", "/__pycache__")) or row.path == distribution.record:
                 continue
             destination = mapping.path(row.path, distribution.site)
-            operation, hashed = carry_file(os.path.join(root, row.path), destination, mapping, info, platform)
+            operation = carry_file(os.path.join(root, row.path), destination, mapping, info, platform)
             operations.append(operation)
             recorded_path = posixpath.relpath(destination, mapping.path(distribution.site, distribution.site))
-            size = len(operation.content) if hashed and isinstance(operation, Rewrite) else row.size
-            record.append(format_row(recorded_path, hashed or row.digest, size))
+            digest, size = row.digest, row.size
+            if row.digest and isinstance(operation, Rewrite):
+                with open_regular_file(operation.old) as file:
+                    form = installed_form(file.read(), row.digest) or as_it_is
+                content = form(operation.content)
+                digest, size = digest_of(content), str(len(content))
+            record.append(format_row(recorded_path, digest, size))
         record_path = mapping.path(distribution.record, distribution.site)
         record.append(format_row(posixpath.relpath(record_path, mapping.path(distribution.site, distribution.site))))
         operations.append(Rewrite(record_path, "".join(record).encode(), os.path.join(root, distribution.record)))
@@ -302,14 +313,12 @@ def carry_operations(
         if os.path.islink(source):
             operations.append(Link(mapping.path(path), mapping.target(path, os.readlink(source))))
         else:
-            operations.append(carry_file(source, mapping.path(path), mapping, info, platform)[0])
+            operations.append(carry_file(source, mapping.path(path), mapping, info, platform))
     return [*parent_directories(operations), *operations]
 
 
-def carry_file(
-    source: str, destination: str, mapping: PathMapping, info: EnvironmentInfo, platform: str
-) -> tuple[Operation, str]:
-    """Return the operation that copies one file, and its hash if the content changes."""
+def carry_file(source: str, destination: str, mapping: PathMapping, info: EnvironmentInfo, platform: str) -> Operation:
+    """Return the operation that copies one file, for `Rewrite` with another content."""
     if is_within(destination, mapping.new.bin):
         with open_regular_file(source) as file:
             content = file.read()
@@ -319,5 +328,5 @@ def carry_file(
             program = info.environment.path_to(mapping.new.executable)
             changed = script_with_program(header, program, platform)
             if changed is not None and changed != content:
-                return Rewrite(destination, changed, source), digest_of(changed)
-    return Copy(destination, os.path.realpath(source)), ""
+                return Rewrite(destination, changed, source)
+    return Copy(destination, os.path.realpath(source))

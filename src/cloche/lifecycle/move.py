@@ -85,7 +85,7 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
     moved = replace(info.environment, location=destination.location)
     context = relocation_context(info, moved, relocation, os.path.basename(source), session)
     remaining = relocate_tree(overlay, context)
-    overlay.update_checksums()
+    overlay.update_checksums(destination.location)
     tree = CopyTree(source, tuple(overlay.changed), "hardlink" if action == "move" else "clone")
     operations = [tree, *overlay.operations]
     if destination.state == "absent":  # an existing directory keeps its own permissions

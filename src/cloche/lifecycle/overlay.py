@@ -13,6 +13,7 @@ from cloche.apply import apply
 from cloche.fs import open_regular_file
 from cloche.fs.checksums import MANIFEST, update_manifest, update_record
 from cloche.fs.locks import DirectoryLock
+from cloche.lifecycle.tool_edits import as_it_is, installed_form
 from cloche.model.operations import InstallTree, Link, MakeDir, Remove, Rewrite, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
@@ -140,16 +141,48 @@ class Overlay:
         modes = (SetMode(path, mode) for path, mode in sorted(self._modes.items()) if not self._will_be_absent(path))
         return [*removed, *parent_directories((*edits, *self._more)), *edits, *self._more, *modes]
 
-    def update_checksums(self) -> None:
-        """Update every RECORD, and the manifest of an environment that cloche created, to match the other edits."""
-        changed = {path: self.content(path) for path in (*self._contents, *self._removed)}
-        for record in list(record_files(self.root)):
-            if self.content(record) is not None:
-                others = {path: content for path, content in changed.items() if path != record}
-                self.write_text(record, update_record(self.text(record), record.rsplit("/", 2)[0], others))
-        if manifest := self.text(MANIFEST):
-            changed = {path: self.content(path) for path in (*self._contents, *self._removed)}
-            self.write(MANIFEST, update_manifest(manifest, changed, Overlay(self.root).content))
+    def update_checksums(self, location: str = "") -> None:
+        """Update every RECORD, and the manifest of an environment that cloche created, to match the other edits.
+
+        A hash is updated only if it was true before, so that a modified file still counts as modified. Environments inside
+        this one are updated as well.
+
+        :param location: where the environment is going to be, if that is not its root.
+        """
+        now = Overlay(self.root).content
+
+        def form(path: str, digest: str) -> Callable[[bytes], bytes] | None:
+            content = now(path)
+            return as_it_is if content is None else installed_form(content, digest)
+
+        for inner in ["", *self._environments_inside()]:
+            prefix = f"{inner}/" if inner else ""
+            for record in [f"{prefix}{path}" for path in record_files(self.on_disk(inner) if inner else self.root)]:
+                if self.content(record) is not None:
+                    changed = {path: content for path, content in self._changed_contents().items() if path != record}
+                    site = record.rsplit("/", 2)[0]
+                    self.write_text(record, update_record(self.text(record), site, changed, form, self.root, location))
+            if manifest := self.text(f"{prefix}{MANIFEST}"):
+                inside = {
+                    path.removeprefix(prefix): content
+                    for path, content in self._changed_contents().items()
+                    if path.startswith(prefix)
+                }
+                before = Overlay(self.on_disk(inner) if inner else self.root).content
+                self.write(f"{prefix}{MANIFEST}", update_manifest(manifest, inside, before))
+
+    def _changed_contents(self) -> dict[str, bytes | None]:
+        return {path: self.content(path) for path in (*self._contents, *self._removed)}
+
+    def _environments_inside(self) -> list[str]:
+        """Return the environments below the root that contain a changed file."""
+        parents = {
+            path[:index]
+            for path in (*self._contents, *self._removed)
+            for index, character in enumerate(path)
+            if character == "/"
+        }
+        return sorted(parent for parent in parents if os.path.isfile(self.on_disk(f"{parent}/pyvenv.cfg")))
 
     def apply(self, verify: Callable[[], None] | None = None, link_mode: LinkMode = "auto") -> None:
         """Apply the edits to the environment in one transaction.

@@ -297,7 +297,7 @@ def rewrite_staged_paths(
                 stale.append(row.path)
     retarget_scripts(overlay, environment, stale, upgrade.interpreter.platform)
     unmark_requested(overlay, installed, new)
-    overlay.update_checksums()
+    overlay.update_checksums(location)
     return overlay
 
 

@@ -26,6 +26,7 @@ from cloche.fs.checksums import (
     hash_file,
     parse_manifest,
     read_record,
+    sha256_of,
 )
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.checks.tree import world_writable
@@ -36,6 +37,7 @@ from cloche.lifecycle.inventory import STARTUP_FILES
 from cloche.lifecycle.reader import creator_of, effective_settings, read_environment
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.recorded_command import recorded_lock
+from cloche.lifecycle.tool_edits import TOOL_EDITS
 from cloche.model.distribution import parse_metadata_name
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning.pyvenv_cfg import is_portable
@@ -288,8 +290,19 @@ class Verifier:
         return [
             Difference("modified", path, problem, self.expected[path].distribution)
             for path in paths
-            if (problem := self.content_problem(path, self.expected[path]))
+            if (problem := self.content_problem(path, self.expected[path])) and not self.is_tool_edit(path)
         ]
+
+    def is_tool_edit(self, path: str) -> bool:
+        """Return whether a modified script differs from what was installed only by the change of a known tool."""
+        if not path.startswith(f"{self.environment.layout.bin}/"):
+            return False
+        content = read_at_most(os.path.join(self.root, path), 1 << 20) or b""
+        return all(
+            any(sha256_of(edit.undo(content)) == digest for edit in TOOL_EDITS)
+            for algorithm, digest in self.expected[path].digests
+            if algorithm == "sha256"
+        )
 
     def content_problem(self, path: str, expected: Expected) -> str:
         """Return how the content of a file differs from what is expected; empty if it does not."""
@@ -538,7 +551,7 @@ def without_metadata(root: str, site: str, name: str) -> InstalledDistribution:
         version=version,
         site=site,
         metadata=f"{site}/{name}",
-        rows=tuple(read_record(read_text(os.path.join(directory, "RECORD")), site)),
+        rows=tuple(read_record(read_text(os.path.join(directory, "RECORD")), site, root)),
         installer=read_text(os.path.join(directory, "INSTALLER")).strip(),
         requested="no",
         tags=(),

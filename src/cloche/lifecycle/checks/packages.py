@@ -6,11 +6,13 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from cloche.fs import read_at_most
 from cloche.fs.checksums import is_modified
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.relocation import is_within
+from cloche.lifecycle.tool_edits import installed_form
 from cloche.store.startup_code import split_lines
 
 if TYPE_CHECKING:
@@ -98,10 +100,11 @@ def check_metadata(case: Case) -> Iterator[Finding]:
 def check_records(case: Case) -> Iterator[Finding]:
     """Report files of packages that are missing or were modified, according to RECORD."""
     lost = {path for target in case.lost_targets for path in target.links}
+    relocation = case.relocation  # rows that name an old root are part of what `check_moved` reports
     for distribution in case.info.distributions:
         missing, modified = [], []
         for row in distribution.rows:
-            path = os.path.join(case.root, row.path)
+            path = relocation.path(os.path.join(case.root, row.path))
             if row.path.endswith((".pyc", "/__pycache__")) or row.path.startswith("../"):
                 continue  # Python creates and removes bytecode at any time; files above the root may be shared
             if row.path in lost:
@@ -109,7 +112,11 @@ def check_records(case: Case) -> Iterator[Finding]:
             if not os.path.lexists(path):
                 if distribution.key != "pip":  # reported by `check_pip`
                     missing.append(row.path)
-            elif row.digest.startswith("sha256=") and is_modified(path, row.digest, row.size):
+            elif (
+                row.digest.startswith("sha256=")
+                and is_modified(path, row.digest, row.size)
+                and installed_form(read_at_most(path, 1 << 20) or b"", row.digest) is None
+            ):
                 modified.append(row.path)
         for code, paths, state in (("record-missing", missing, "missing"), ("record-altered", modified, "modified")):
             if paths:

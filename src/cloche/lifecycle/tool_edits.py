@@ -1,0 +1,53 @@
+"""What well-known tools change on purpose in the files that an installer wrote into an environment.
+
+A RECORD still describes such a file as it was installed. Here is how to undo each change, so that the file counts as
+unmodified, and so that its hash can follow a move.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cloche.fs.checksums import hash_like
+from cloche.model.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@value
+class ToolEdit:
+    """A change that a tool makes to installed files."""
+
+    tool: str
+    change: str
+    """What the tool does, for people: a sentence without its subject."""
+    undo: Callable[[bytes], bytes]
+    """Returns the content as it was installed; the same content if it does not have the change."""
+
+
+def without_isolation(content: bytes) -> bytes:
+    """Return a script without `-E` at the end of its first line."""
+    return re.sub(rb"\A(#![^\r\n]*[^\r\n ]) -E(?=\r?\n)", rb"\1", content)
+
+
+TOOL_EDITS = (ToolEdit("pipx", "adds `-E` to the first line of the scripts that it exposes", without_isolation),)
+"""The changes to installed files that are not damage."""
+
+
+def as_it_is(content: bytes) -> bytes:
+    return content
+
+
+def installed_form(content: bytes, digest: str) -> Callable[[bytes], bytes] | None:
+    """Return the function that turns a file into what its row in a RECORD describes; None if the file was modified.
+
+    That function also applies to the same file with other paths in it.
+
+    :param content: the content of the file.
+    :param digest: its hash in the RECORD.
+    """
+    for form in (as_it_is, *(edit.undo for edit in TOOL_EDITS)):
+        if hash_like(digest, form(content)) == digest.rstrip("="):
+            return form
+    return None
