@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from tests.run import Cloche
 
 
+HOW = [pytest.param("move", marks=pytest.mark.nightly), "fix"]
+"""How an environment is moved; both ways edit RECORD files with the same code."""
+
+
 def site_packages(env: Path) -> Path:
     return next(env.glob("lib/*/site-packages"))
 
@@ -65,7 +69,7 @@ def rows(record: Path) -> list[list[str]]:
     return list(csv.reader(record.read_text().splitlines()))
 
 
-@pytest.mark.parametrize("how", ["move", "fix"])
+@pytest.mark.parametrize("how", HOW)
 def test_absolute_paths_in_a_record_follow_a_move(cloche, empty_env, how) -> None:
     """Otherwise pip says that it uninstalled the package, and leaves its files."""
     old, new = empty_env("venv"), cloche.cwd / "there, moved"
@@ -90,7 +94,7 @@ def test_an_upgrade_carries_a_package_with_absolute_paths_in_its_record(cloche, 
     assert cloche("doctor", env).out == f"{env}: healthy\n"
 
 
-@pytest.mark.parametrize("how", ["move", "fix"])
+@pytest.mark.parametrize("how", HOW)
 def test_paths_that_lead_out_of_the_environment_follow_a_move(cloche, empty_env, how) -> None:
     old, new = empty_env("venv"), cloche.cwd / "deeper" / "down" / "there"
     new.parent.mkdir(parents=True)
@@ -106,7 +110,7 @@ def test_paths_that_lead_out_of_the_environment_follow_a_move(cloche, empty_env,
     assert path.startswith("../")
 
 
-@pytest.mark.parametrize("how", ["move", "fix"])
+@pytest.mark.parametrize("how", HOW)
 def test_a_file_that_was_modified_counts_as_modified_after_a_move(cloche, populated_env, how) -> None:
     old, new = populated_env("venv"), cloche.cwd / "new"
     with (old / "bin" / "plain-say").open("a") as file:
@@ -141,7 +145,7 @@ def test_a_hash_keeps_its_algorithm_when_it_follows_a_move(cloche, populated_env
 
 
 @pytest.mark.parametrize("inner_by", ["venv", "cloche"])
-@pytest.mark.parametrize("how", ["move", "fix"])
+@pytest.mark.parametrize("how", HOW)
 def test_environments_inside_a_moved_environment_are_moved_with_it(cloche, populated_env, inner_by, how) -> None:
     old, new = populated_env("venv"), cloche.cwd / "new"
     template = populated_env(inner_by, name="inner")

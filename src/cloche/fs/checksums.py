@@ -16,7 +16,7 @@ from cloche.fs import lines_of, open_regular_file
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 sha256 = import_sha256()
 
@@ -232,18 +232,26 @@ FILES = ".cloche-files"
 """The same for all files of a packed environment."""
 
 
-def format_manifest(hashes: Mapping[str, str]) -> bytes:
+def format_manifest(hashes: Mapping[str, str], foreign: Collection[str] = ()) -> bytes:
     """Return the content of a manifest.
 
     :param hashes: SHA-256 in hexadecimal, by path.
+    :param foreign: the files that another creator wrote and that an upgrade kept. `sha256sum` ignores their mark.
     """
-    return "".join(f"{digest}  {path}\n" for path, digest in sorted(hashes.items())).encode("utf-8", "surrogateescape")
+    lines = (f"{digest} {'*' if path in foreign else ' '}{path}\n" for path, digest in sorted(hashes.items()))
+    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def parse_manifest(text: str) -> dict[str, str]:
     """Return the hashes in a manifest by path; skip invalid lines."""
-    lines = (line.rstrip("\r").partition("  ") for line in text.split("\n"))
-    return {path: digest for digest, separator, path in lines if separator}
+    lines = (line.rstrip("\r").partition(" ") for line in text.split("\n"))
+    return {path[1:]: digest for digest, _, path in lines if path[:1] in (" ", "*") and path}
+
+
+def foreign_files(text: str) -> frozenset[str]:
+    """Return the files in a manifest that another creator wrote."""
+    lines = (line.rstrip("\r").partition(" *") for line in text.split("\n") if " *" in line[:66])
+    return frozenset(path for _, _, path in lines)
 
 
 def was_edited(content: bytes, digest: str) -> bool:
@@ -268,4 +276,4 @@ def update_manifest(text: str, changed: Mapping[str, bytes | None], before: Call
             del hashes[path]
         elif old is None or not was_edited(old, hashes[path]):
             hashes[path] = sha256_of(content)
-    return format_manifest(hashes)
+    return format_manifest(hashes, foreign_files(text))

@@ -16,6 +16,7 @@ from cloche.fs import lines_of, list_names, open_regular_file
 from cloche.fs.checksums import (
     MANIFEST,
     RUNTIME_MANIFEST,
+    foreign_files,
     is_absolute,
     parse_manifest,
     parse_rows,
@@ -231,14 +232,16 @@ def unedited_files(overlay: Overlay) -> frozenset[str]:
 
 
 def generated_file_states(overlay: Overlay) -> dict[str, str]:
-    """Return the existing files that cloche generated, by path: `unedited` or `edited`.
+    """Return the existing files in the manifest, by path: `unedited`, `edited`, or `foreign` if another creator wrote them.
 
     Empty for the environment of another creator.
     """
     found = {}
-    for path, digest in parse_manifest(overlay.text(MANIFEST)).items():
+    text = overlay.text(MANIFEST)
+    foreign = foreign_files(text)
+    for path, digest in parse_manifest(text).items():
         if (content := overlay.content(path)) is not None:
-            found[path] = "edited" if was_edited(content, digest) else "unedited"
+            found[path] = "foreign" if path in foreign else "edited" if was_edited(content, digest) else "unedited"
     return found
 
 
@@ -270,7 +273,7 @@ def relocate_file(overlay: Overlay, path: str, content: bytes, context: Relocati
     elif content.startswith(b"#!"):
         overlay.write(path, relocate_script(path, content, context))
     elif b"\0" in content:
-        return
+        overlay.write(path, relocate_library(path, content, context))
     elif name == "direct_url.json":
         overlay.write_text(path, relocate_urls(text, relocation))
     elif name.endswith((".json", ".ipynb", ".webmanifest")):
@@ -386,6 +389,32 @@ def relocate_row(path: str, site: str, relocation: Relocation) -> str:
         if os.path.lexists(target):
             return os.path.relpath(target, os.path.join(new, site)).replace(os.sep, "/")
     return path
+
+
+def relocate_library(path: str, content: bytes, context: RelocationContext) -> bytes:
+    """Return an ELF file in which the search path for libraries follows the environment; other content unchanged.
+
+    Directories inside the environment become relative to the file, so that they stay valid.
+    """
+    if not content.startswith(b"\x7fELF"):
+        return content
+    from cloche.fs.elf import DynamicFile, NotEditable
+
+    root = context.environment.location
+
+    def change(directory: str) -> str:
+        moved = context.relocation.path(directory)
+        if moved == directory or not is_within(moved, root):
+            return moved
+        inside = os.path.relpath(moved, os.path.dirname(os.path.join(root, path)))
+        return "$ORIGIN" if inside == "." else f"$ORIGIN/{inside}"
+
+    try:
+        file = DynamicFile(content)
+        file.change_search_path(change)
+    except NotEditable:
+        return content
+    return bytes(file.content)
 
 
 def relocate_urls(text: str, relocation: Relocation) -> str:

@@ -14,7 +14,7 @@ from cloche.fs import open_regular_file
 from cloche.fs.checksums import MANIFEST, update_manifest, update_record
 from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.tool_edits import as_it_is, installed_form
-from cloche.model.operations import InstallTree, Link, MakeDir, Remove, Rewrite, SetMode, Write
+from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Remove, Rewrite, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -72,6 +72,11 @@ class Overlay:
             self._forget(path)
             self._links[path] = target
 
+    def replace_with_link(self, path: str, target: str) -> None:
+        """Replace a directory and everything in it with a symbolic link."""
+        self.remove(path)
+        self._links[path] = target
+
     def target(self, path: str) -> str | None:
         """Return what the link at a path will point to; None if there will be no link."""
         if path in self._links:
@@ -120,7 +125,9 @@ class Overlay:
         return sorted({*self._contents, *self._links, *self._removed, *self._modes, *more})
 
     def _will_be_absent(self, path: str) -> bool:
-        return path not in self._contents and (path in self._removed or self._is_removed_with_parent(path))
+        return path not in self._contents and (
+            path in self._removed or path in self._links or self._is_removed_with_parent(path)
+        )
 
     def _is_removed_with_parent(self, path: str) -> bool:
         parts = path.split("/")
@@ -138,8 +145,16 @@ class Overlay:
                 edits.append(Write(path, content, "yes" if path in self._executable else "no"))
         edits += (Link(path, target) for path, target in sorted(self._links.items()))
         removed = (Remove(path) for path in sorted(self._removed) if not self._is_removed_with_parent(path))
-        modes = (SetMode(path, mode) for path, mode in sorted(self._modes.items()) if not self._will_be_absent(path))
+        modes = [SetMode(path, mode) for path, mode in sorted(self._modes.items()) if not self._will_be_absent(path)]
+        edits += (Copy(change.path, self.on_disk(change.path)) for change in modes if self._is_shared(change.path))
         return [*removed, *parent_directories((*edits, *self._more)), *edits, *self._more, *modes]
+
+    def _is_shared(self, path: str) -> bool:
+        """Return whether other environments or a store share an unchanged file, and so its permissions, by hard links."""
+        if path in self._contents or path in self._links:
+            return False
+        status = os.lstat(self.on_disk(path))
+        return stat.S_ISREG(status.st_mode) and status.st_nlink > 1
 
     def update_checksums(self, location: str = "") -> None:
         """Update every RECORD, and the manifest of an environment that cloche created, to match the other edits.

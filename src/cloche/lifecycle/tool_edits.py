@@ -1,6 +1,6 @@
-"""What well-known tools change on purpose in the files that an installer wrote into an environment.
+"""What well-known tools do on purpose to environments: change installed files, and add files of their own.
 
-A RECORD still describes such a file as it was installed. Here is how to undo each change, so that the file counts as
+A RECORD still describes a changed file as it was installed. Here is how to undo each change, so that the file counts as
 unmodified, and so that its hash can follow a move.
 """
 
@@ -33,6 +33,21 @@ def without_isolation(content: bytes) -> bytes:
 
 TOOL_EDITS = (ToolEdit("pipx", "adds `-E` to the first line of the scripts that it exposes", without_isolation),)
 """The changes to installed files that are not damage."""
+
+
+TOOL_FILES = {
+    "nodeenv": r"(bin|Scripts)/(node|nodejs|npm|npx|corepack|shim)(\.exe|\.cmd)?|lib/node_modules/.+|include/node/.+",
+    "uv": r"uv-receipt\.toml|\.lock",
+    "pipx": r"pipx_metadata\.json|.+/site-packages/pipx_shared\.pth",
+    "virtualenvwrapper": r"(bin|Scripts)/((pre|post)(de)?activate(\.bat|\.ps1)?|get_env_details)|\.project|"
+    r".+/site-packages/_virtualenv_path_extensions\.pth",
+}
+"""The files that tools add to an environment and that belong to no package, by tool, as regular expressions."""
+
+
+def tool_of_file(path: str) -> str:
+    """Return the tool that adds a file of this name, relative to the root; empty for any other file."""
+    return next((tool for tool, pattern in TOOL_FILES.items() if re.fullmatch(pattern, path)), "")
 
 
 def as_it_is(content: bytes) -> bytes:
