@@ -1,6 +1,6 @@
 """A request, and the results of planning it: a blueprint, which is valid for every destination, and a plan for one.
 
-A request has the options of all sources combined, and nothing was looked up for it yet.
+A request combines the options of all sources; nothing has been looked up for it yet.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     not pay for it; `now` before the first one; `never`, so that Python compiles each module when it is imported."""
 
     Consult: TypeAlias = Literal["nothing", "project"]
-    """What determines the Python if the request names none: nothing (the running Python is used) or the project's files."""
+    """What determines the Python without a request for one: nothing (the running Python is used) or the project's files."""
 
     Strategy: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied", "nothing"]
     """How a staging tree gets to its destination (see `cloche.apply.transaction`).
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 @value
 class LockRequest:
-    """A lock file, and what to install of it."""
+    """A lock file, and what to install from it."""
 
     path: str
     """Absolute path of a `pylock.toml` (PEP 751) or of a requirements file."""
