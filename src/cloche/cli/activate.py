@@ -71,7 +71,7 @@ def shell_for(requested: str, environment: Environment, session: Session) -> tup
     distribution = DISTRIBUTIONS.get(known.name) if known else None
     raise UsageError(
         f"no activator supports the shell `{name}`" if name else "cannot detect the current shell",
-        hint=(f"install `{distribution}` beside cloche" if distribution else "name a shell with `--shell`")
+        hint=(f"install `{distribution}` in cloche's environment" if distribution else "name a shell with `--shell`")
         + ", or print the variables with `--print-env json` or `--print-env dotenv`",
     )
 

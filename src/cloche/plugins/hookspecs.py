@@ -362,7 +362,7 @@ def cloche_commands() -> Iterable[Command]:
 
 @hookspec
 def cloche_created(result: Result) -> None:
-    """Act on an environment that was created, refreshed or replaced. A failure of this hook is only a warning.
+    """Act on an environment that `cloche DEST` or `cloche.create` has created or changed. A failure is only a warning.
 
     It is not called for an environment that is up to date with its lock file.
 
