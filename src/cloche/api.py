@@ -224,7 +224,7 @@ def wanted_packages(host: Host, **choices: Unpack[Choices]) -> Wanted | None:
 
 
 def lock_request(host: Host, **choices: Unpack[Choices]) -> LockRequest | None:
-    """Return the lock file that these arguments name, and what to install of it.
+    """Return the lock file that these arguments name, and what to install from it.
 
     :raises UsageError: an argument needs a lock file, but `lock` is not given.
     """
