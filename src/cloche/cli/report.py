@@ -6,7 +6,7 @@ import os
 import sys
 from errno import EBADF
 
-from cloche.errors import ClocheError, reason_of
+from cloche.errors import ClocheError, counted, reason_of
 from cloche.model.value import TYPE_CHECKING, fields
 
 if TYPE_CHECKING:
@@ -408,7 +408,7 @@ def operation_text(operation: Operation) -> str:
         case CopyTree(source, _, mode):
             return f"{'link' if mode == 'hardlink' else 'copy'} all  from {one_line(source)}"
         case InstallTree(path, source, _, files, size):
-            return f"install   {path} from {source} ({files} files, {size} bytes)"
+            return f"install   {path} from {source} ({counted(files, 'file')}, {size} bytes)"
         case Remove(path):
             return f"remove    {one_line(path)}"
         case SetMode(path, mode):

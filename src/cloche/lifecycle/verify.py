@@ -16,7 +16,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
-from cloche.errors import ClocheError, reason_of
+from cloche.errors import ClocheError, counted, reason_of
 from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import (
     MANIFEST,
@@ -188,9 +188,9 @@ class Verifier:
         if self.unlisted:
             self.unverified.append(f"{', '.join(self.unlisted)}: no RECORD with hashes")
         if outside:
-            self.unverified.append(f"{outside} files outside of the environment")
+            self.unverified.append(f"{counted(outside, 'file')} outside the environment")
         if unhashed > 3:
-            self.unverified.append(f"{unhashed - 3} more files without a hash in their RECORD")
+            self.unverified.append(f"{counted(unhashed - 3, 'more file')} without a hash in their RECORD")
 
     def expect_generated(self) -> None:
         """Expect what the manifests list."""
@@ -233,7 +233,7 @@ class Verifier:
                     continue  # given to another distribution that has the same file
                 self.report("modified", distribution.record, f"does not list `{path}`, unlike the cache")
         if absent:
-            self.unverified.append(f"the RECORD of {', '.join(absent)}: the cache no longer has its image")
+            self.unverified.append(f"the RECORD of {', '.join(absent)}: the cache has no image that matches")
 
     def image_of(self, distribution: InstalledDistribution) -> tuple[int, dict[str, str]] | None:
         """Return the image that a distribution was installed from: its time, and the hash of each file by path.
@@ -412,11 +412,11 @@ class Verifier:
         if not left:
             return
         if interpreter is None:
-            self.unverified.append(f"{len(left)} bytecode files: the base interpreter no longer exists")
+            self.unverified.append(f"{counted(len(left), 'bytecode file')}: the base interpreter no longer exists")
             return
         if is_portable(self.settings) and self.differences:
             self.unverified.append(
-                f"{len(left)} bytecode files: the Python that would compile them is in the environment"
+                f"{counted(len(left), 'bytecode file')}: the Python that would compile them is in the environment"
             )
             return
         self.session.progress(f"compiling {len(left)} modules to compare their bytecode")

@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cloche.errors import SeedError, reason_of
+from cloche.errors import SeedError, counted, reason_of
 from cloche.fs import remove_path
 from cloche.model.value import replace
 from cloche.store.artifacts import (
@@ -75,7 +75,7 @@ def obtain(items: Sequence[Artifact | Pin], wanted: Wanted, interpreter: Interpr
     if missing and wanted.network == "never":
         raise _network_forbidden(missing, search)
     if missing:
-        store.progress(f"downloading {_counted(len(missing), 'file')} for {interpreter.name}")
+        store.progress(f"downloading {counted(len(missing), 'file')} for {interpreter.name}")
         found |= _Downloads(missing, search, store).run()
     return [found[item] for item in items]
 
@@ -146,7 +146,7 @@ class _Downloads:
         best = best_file(pin, offered, self._search.interpreter)
         if best is None:
             names = {file.name for file in offered}
-            tried.append(f"none of {_counted(len(names), 'file')} on the index is a suitable file of this version")
+            tried.append(f"none of {counted(len(names), 'file')} on the index is a suitable file of this version")
             raise _cannot_obtain(pin, tried)
         artifact = _with_hashes(Artifact(pin.distribution, pin.version, best.name, best.url), best.hashes)
         self._search.tried[artifact] = tried
@@ -296,7 +296,7 @@ class _Meter:
 
     def text(self) -> str:
         """Return the state as text: `downloading 3 of 36 files, 12.3 of 80.1 MB, 4 s left`."""
-        parts = [f"downloading {self._finished} of {_counted(self._files, 'file')}"]
+        parts = [f"downloading {self._finished} of {counted(self._files, 'file')}"]
         if self._received and not self._all_known:
             parts.append(f"{self._received / 1e6:.1f} MB")
         elif self._received:
@@ -351,7 +351,3 @@ def _cannot_obtain(item: Artifact | Pin, tried: Sequence[str]) -> SeedError:
     return obtain_error(
         subject, "; ".join(tried) or "the lock file has no URL for it, and pip's settings name no index"
     )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
