@@ -55,7 +55,7 @@ def code_spans(page: Path) -> Iterator[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_command_in_the_text_is_valid(page: Path) -> None:
     for text in code_spans(page):
-        name, *words = shlex.split(text) if text.startswith("cloche ") else [""]
+        _, *words = shlex.split(text) if text.startswith("cloche ") else [""]
         if "…" not in words and words[1:]:  # a command name alone stands for the command
             parse_arguments(words).check()
 
@@ -184,7 +184,9 @@ def buildah(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Iterator[
         (directory / "certificates.crt").write_bytes(file.read())
     (directory / "python.Dockerfile").write_text(BASE)
     (directory / "debian.Dockerfile").write_text("FROM scratch\nADD bare.tar /\n")
-    bases = {match for name in DOCKERFILES for match in re.findall(r"^FROM (\S+)", files(DOCKER)[name].body, re.M)}
+    bases = {
+        match for name in DOCKERFILES for match in re.findall(r"^FROM (\S+)", files(DOCKER)[name].body, re.MULTILINE)
+    }
     for base in bases:
         recipe = directory / f"{base.partition(':')[0]}.Dockerfile"
         tag = f"docker.io/library/{base}"
