@@ -146,7 +146,7 @@ def pip_runs_after_mv(bench: Bench, tool: str, *options: str) -> bool:
         options = (*options, "--seed", "--find-links", str(bench.cwd / "wheels"))
         (bench.cwd / "wheels").mkdir()
         copy_pip_wheel(bench)
-    assert bench.create(tool, "env", *options)
+    assert bench.create(tool, "env", *options, python=pyenv("3.12"))  # for older Pythons, uv also seeds setuptools
     (bench.cwd / "env").rename(bench.cwd / "moved")
     try:
         return bench.succeeds(bench.cwd / "moved/bin/pip", "--version")

@@ -17,6 +17,7 @@ import cloche
 import cloche_errors
 from cloche import errors, testing
 from cloche.cli.commands import COMMANDS, COMMON
+from cloche.cli.help import EXAMPLES_OF
 from cloche.plugins import hookspecs
 
 if TYPE_CHECKING:
@@ -60,7 +61,13 @@ def command_lines(command: CommandSpec) -> Iterator[str]:
     yield f"{as_sentence(command.summary)}\n"
     if command.name == "create":
         yield "You can also write `cloche create DEST`.\n"
+    yield "```sh"
+    yield from (f"{line}  # {text.replace('`', '')}" for line, text in EXAMPLES_OF[command.name])
+    yield "```\n"
     yield from tables_by_group([option for option in command.options if not option.hidden])
+    if command.ineffective:
+        names = ", ".join(f"`--{name}`" for name in command.ineffective)
+        yield f"It accepts {names} like every command, but they have no effect.\n"
 
 
 def usage(command: CommandSpec) -> str:

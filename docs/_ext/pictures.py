@@ -51,7 +51,7 @@ BACKGROUND, FOREGROUND = "#161b22", "#d5dbe3"
 
 
 def run_in_terminal(commands: Iterable[str], before: str = "") -> list[list[Char]]:
-    """Run commands in bash, with an empty home directory, and return the lines of the terminal.
+    """Run commands in bash, with an empty home directory, and return the lines of the terminal, with `~` for this directory.
 
     :param before: shell commands to run first; their output is not shown.
     :raises RuntimeError: a command is not found, or prints a traceback.
@@ -86,10 +86,10 @@ def run_in_terminal(commands: Iterable[str], before: str = "") -> list[list[Char
             stream = pyte.ByteStream(screen)
             for command in commands:
                 shell.expect_exact(b"$ ")
-                stream.feed(shell.before + shell.after)
+                stream.feed((shell.before + shell.after).replace(home.encode(), b"~"))
                 shell.sendline(command)
                 shell.expect(PROMPT_MARK)
-                stream.feed(shell.before)
+                stream.feed(shell.before.replace(home.encode(), b"~"))
                 if shell.match[1] == b"127" or b"Traceback (most" in shell.before:
                     raise RuntimeError(f"`{command}` failed: {shell.before.decode()}")
         finally:
