@@ -79,7 +79,7 @@ def blocks(page: Path) -> Iterator[Block]:
         if directive == "{literalinclude":
             content = (page.parent / argument).read_text(encoding="utf-8")
         language = argument if directive == "{code-block" else info
-        yield Block(language, options.get("caption", ""), content, text.count("\n", 0, match.start()) + 1)
+        yield Block(language, options.get("caption", "").strip("`"), content, text.count("\n", 0, match.start()) + 1)
 
 
 def console_commands(body: str) -> Iterator[Command]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shlex
 import subprocess
@@ -173,9 +174,10 @@ def buildah(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Iterator[
         skip_missing("building images needs root")
     directory = tmp_path_factory.mktemp("images")
     command = [program, "--root", str(directory / "storage"), "--runroot", str(directory / "run")]
+    release = platform.freedesktop_os_release().get("VERSION_CODENAME", "stable")
     packages = "python3,python3-venv,python3-pip,ca-certificates"
     for name, more in (("python.tar", [f"--include={packages}"]), ("bare.tar", [])):
-        subprocess.run([bootstrap, "--quiet", "--variant=minbase", *more, "stable", directory / name], check=True)
+        subprocess.run([bootstrap, "--quiet", "--variant=minbase", *more, release, directory / name], check=True)
     (directory / "wheels").mkdir()
     for wheel in wheels.iterdir():
         (directory / "wheels" / wheel.name).write_bytes(wheel.read_bytes())
