@@ -9,7 +9,7 @@ import runpy
 import textwrap
 import types
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pluggy
 import pytest
@@ -322,7 +322,7 @@ def test_every_image_of_the_theme_exists() -> None:
     conf = runpy.run_path(str(DOCS / "conf.py"))
 
     for name in (conf["html_theme_options"]["light_logo"], conf["html_theme_options"]["dark_logo"]):
-        assert ElementTree.parse(DOCS / "_static" / name).getroot().tag.endswith("}svg")
+        assert ET.parse(DOCS / "_static" / name).getroot().tag.endswith("}svg")
     assert (DOCS / conf["html_favicon"]).is_file()
 
 

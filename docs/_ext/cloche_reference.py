@@ -62,7 +62,7 @@ def command_lines(command: CommandSpec) -> Iterator[str]:
     if command.name == "create":
         yield "You can also write `cloche create DEST`.\n"
     yield "```sh"
-    yield from (f"{line}  # {text.replace('`', '')}" for line, text in EXAMPLES_OF[command.name])
+    yield "\n\n".join(f"# {text.replace('`', '')}\n{line}" for line, text in EXAMPLES_OF[command.name])
     yield "```\n"
     yield from tables_by_group([option for option in command.options if not option.hidden])
     if command.ineffective:
