@@ -195,6 +195,8 @@ SLOW: dict[str, Choice] = {
     "plugins/test_commands.py::test_a_blocked_plugin_is_not_imported_*": few(4),
     # Pages that are followed: one for each part of the documentation.
     "test_docs_work.py::test_the_instructions_of_a_page_work": each("path"),
+    # The validator of workflows reads large schemas.
+    "test_recipes.py::test_*workflow*": NONE,
     # Tests of the tests.
     "test_runs.py::test_every_case_is_in_one_run_*": NONE,
     "test_trees.py::test_a_failed_comparison_*": NONE,
