@@ -36,6 +36,7 @@ from cloche.lifecycle.inventory import STARTUP_FILES
 from cloche.lifecycle.reader import creator_of, effective_settings, read_environment
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.recorded_command import recorded_lock
+from cloche.lifecycle.up_to_date import forget_up_to_date
 from cloche.model.distribution import parse_metadata_name
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning.pyvenv_cfg import is_portable
@@ -106,7 +107,10 @@ def verify_environment(path: str, session: Session) -> Verification:
     :raises DestinationError: there is no environment at the path.
     """
     environment = read_environment(path, session.host, session.probes)
-    return Verifier(environment, session).run()
+    found = Verifier(environment, session).run()
+    if found.differences:
+        forget_up_to_date(environment.location, session.plan_cache)  # so that the next run with a lock file repairs it
+    return found
 
 
 class Verifier:
