@@ -26,7 +26,7 @@ from cloche.model.value import value
 from cloche.planning.clearing import refuse_unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
@@ -183,6 +183,16 @@ def loose_files(
     :param shells: the shells of activation scripts, by file name in lower case.
     :raises DestinationError: a directory cannot be read; the files in it would be lost.
     """
+    is_loose = loose_rule(root, layout, shells, everything)
+    for file in walk_files(root, refuse_unreadable):
+        if file.kind != "other" and is_loose(file.path, file.kind == "link"):
+            yield file.path
+
+
+def loose_rule(
+    root: str, layout: Layout, shells: Mapping[str, ShellFamily], everything: Iterable[InstalledDistribution]
+) -> Callable[[str, bool], bool]:
+    """Return a function that decides, by its path and whether it is a link, whether a file is loose: see `loose_files`."""
     everything = list(everything)
     owned = {row.path for distribution in everything for row in distribution.rows}
     metadata = tuple(f"{distribution.metadata}/" for distribution in everything)
@@ -198,21 +208,19 @@ def loose_files(
     generated |= parse_manifest(read_text(os.path.join(root, MANIFEST))).keys()
     runtime = parse_manifest(read_text(os.path.join(root, RUNTIME_MANIFEST))).keys()
     known = owned | generated | names | {RUNTIME_MANIFEST, *runtime}
-    for file in walk_files(root, refuse_unreadable):
-        directory, _, name = file.path.rpartition("/")
-        in_bin = directory == layout.bin
-        if (
-            file.kind == "other"
-            or file.path in known
-            or file.path.startswith(metadata)
-            or file.path.endswith(".pyc")
-            or (in_bin and (PYTHON_NAME.fullmatch(name) or name.lower() in shells))
-            or (file.kind == "link" and target_inside(root, file.path) in runtime)
-            or (file.kind == "link" and file.path in ("lib64", "local", *(path for path, _ in layout.links)))
-            or (name in STARTUP_FILES and posixpath.basename(directory) == "site-packages")
-        ):
-            continue
-        yield file.path
+    links = {"lib64", "local", *(path for path, _ in layout.links)}
+
+    def is_loose(path: str, is_link: bool) -> bool:
+        if path in known or path.startswith(metadata) or path.endswith(".pyc"):
+            return False
+        directory, _, name = path.rpartition("/")
+        if directory == layout.bin and (PYTHON_NAME.fullmatch(name) or name.lower() in shells):
+            return False
+        if is_link and (path in links or target_inside(root, path) in runtime):
+            return False
+        return not (name in STARTUP_FILES and posixpath.basename(directory) == "site-packages")
+
+    return is_loose
 
 
 def target_inside(root: str, path: str) -> str:

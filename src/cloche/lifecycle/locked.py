@@ -52,17 +52,25 @@ def plan_locked(blueprint: Blueprint, target: Target, session: Session) -> Plan:
 
     :raises ClocheError: any refusal.
     """
+    if plan := plan_unless_update(blueprint, target, session):
+        return plan
+    from cloche.lifecycle.locked_update import plan_update
+
+    return plan_update(blueprint, target, inspect_destination(target.destination, session.host), session)
+
+
+def plan_unless_update(blueprint: Blueprint, target: Target, session: Session) -> Plan | None:
+    """Return the plan that creates an environment from a lock file, or that changes nothing; None if one has to be updated.
+
+    :raises ClocheError: any refusal.
+    """
     destination = inspect_destination(target.destination, session.host)
     if destination.state != "environment" or target.existing != "keep":
         plan = plan_at(blueprint, target, session.host)
         return replace(plan, changes=tuple(added(blueprint.images)))
     if find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
         return plan_at(blueprint, target, session.host)  # refuses it
-    if unchanged := plan_for_nothing(blueprint, target, destination, session.host, session.plan_cache):
-        return unchanged
-    from cloche.lifecycle.locked_update import plan_update
-
-    return plan_update(blueprint, target, destination, session)
+    return plan_for_nothing(blueprint, target, destination, session.host, session.plan_cache)
 
 
 def added(images: Iterable[Image]) -> Iterable[PackageChange]:
