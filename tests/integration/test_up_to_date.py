@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.api import create_with_result
-from cloche.lifecycle import locked, up_to_date
+from cloche.lifecycle import installed, locked, locked_update, up_to_date
 from cloche.lifecycle.verify import verify_environment
 from cloche.session import Session, current_host
 from tests.locks import package, pylock, simple_wheel
@@ -29,6 +29,9 @@ class Project:
         self.env = directory / "env"
         wheels = [simple_wheel(directory, name) for name in ("spam", "eggs")]
         self.lock = directory / "pylock.toml"
+        self.write_lock(*wheels)
+
+    def write_lock(self, *wheels: Path) -> None:
         self.lock.write_text(pylock([package(*wheel.name.split("-")[:2], wheels=[wheel]) for wheel in wheels]))
 
     def create(self, link_mode: str = "auto", **choices: object) -> str:
@@ -179,3 +182,47 @@ def test_verify_finds_a_write_to_a_shared_file_and_the_next_run_repairs_it(proje
     assert module.name in {os.path.basename(difference.path) for difference in found.differences}
     assert project.create() == "repaired"
     assert module.read_bytes() == content
+
+
+def test_an_update_is_planned_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = []
+    real = locked_update.plan_update
+
+    def plan_update(*arguments: object) -> object:
+        planned.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(locked_update, "plan_update", plan_update)
+    project.write_lock(simple_wheel(project.directory, "spam"))
+
+    assert project.create() == "updated"
+    assert len(planned) == 1
+
+
+def test_an_update_reads_only_the_packages_that_change(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    real = installed.read_metadata
+
+    def read_metadata(root: str, site: str, metadata: str, *more: str) -> object:
+        read.append(os.path.basename(metadata))
+        return real(root, site, metadata, *more)
+
+    monkeypatch.setattr(installed, "read_metadata", read_metadata)
+    project.write_lock(simple_wheel(project.directory, "spam"), simple_wheel(project.directory, "eggs", "2.0"))
+
+    assert project.create() == "updated"
+    assert read == ["eggs-1.0.dist-info"]
+
+
+def test_an_update_keeps_notes_but_nothing_in_the_metadata_of_a_package(project: Project) -> None:
+    added = project.path(f"{SITE}/spam-1.0.dist-info") / "added"
+    note = project.path(f"{SITE}/spam") / "note.txt"
+    for path in (added, note):
+        path.write_text("mine")
+    project.write_lock(simple_wheel(project.directory, "spam"))
+
+    assert project.create() == "updated"
+
+    assert not added.exists()
+    assert note.read_text() == "mine"
+    assert [path.name for path in project.env.glob(f"{SITE}/*.dist-info")] == ["spam-1.0.dist-info"]

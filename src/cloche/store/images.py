@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Protocol
 from cloche.apply.file_list import FileList, format_file_list, read_file_list
 from cloche.errors import ClocheError, SeedError, reason_of
 from cloche.fs import list_names, read_regular_file, replace_file, write_all
-from cloche.fs.checksums import format_row, record_digest
+from cloche.fs.checksums import digest_text, format_row
 from cloche.model.distribution import EntryPoint, Image, StartupCode
 from cloche.model.value import fields, value
 from cloche.store import bytecode
@@ -54,6 +54,8 @@ FORMAT = 4
 READ_ONLY = os.name != "nt"
 """Whether files are created read-only. An editor that opens one in an environment then refuses to change it in all
 environments that share it. Windows cannot delete read-only files."""
+
+UTIME_BY_DESCRIPTOR = os.utime in os.supports_fd
 
 SHEBANGS = "shebangs"
 UNFINISHED = ".new"
@@ -476,9 +478,12 @@ class ImageWriter:
             write_all(descriptor, content)
             if READ_ONLY:
                 os.fchmod(descriptor, mode)  # not reduced by the umask: environments share this file
+            if UTIME_BY_DESCRIPTOR:
+                os.utime(descriptor, (self.seconds, self.seconds))
         finally:
             os.close(descriptor)
-        os.utime(f"{self.root}/{path}", (self.seconds, self.seconds))
+        if not UTIME_BY_DESCRIPTOR:
+            os.utime(f"{self.root}/{path}", (self.seconds, self.seconds))
 
     def _create_parent(self, path: str) -> None:
         parent = path.rpartition("/")[0]
@@ -517,7 +522,7 @@ def _record_row(path: str, size: int, sha256: str) -> str:
     """Return a row of a RECORD; bytecode gets no hash, because Python may write it again at any time."""
     if path.endswith(".pyc"):
         return format_row(path)
-    return format_row(path, record_digest(bytes.fromhex(sha256)), size)
+    return format_row(path, f"sha256={digest_text(bytes.fromhex(sha256))}", size)
 
 
 def _flush(stage: str) -> None:
