@@ -27,6 +27,7 @@ import json
 import os
 import re
 import stat
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from cloche.apply.file_list import FileList, format_file_list, read_file_list
@@ -529,7 +530,7 @@ def _flush(stage: str) -> None:
     """Flush everything in `stage` to the disk, with a single `syncfs` where the system supports it (Linux)."""
     descriptor = os.open(stage, os.O_RDONLY) if os.name != "nt" else -1
     try:
-        if descriptor >= 0 and _flush_file_system(descriptor):
+        if descriptor >= 0 and FLUSHES.setdefault(os.fstat(descriptor).st_dev, SharedFlush()).run(descriptor):
             return
         for parent, _, names in os.walk(stage):
             for name in names:
@@ -538,6 +539,36 @@ def _flush(stage: str) -> None:
     finally:
         if descriptor >= 0:
             os.close(descriptor)
+
+
+class SharedFlush:
+    """Flushes one file system for several threads: one flush serves all that asked for it before it began."""
+
+    def __init__(self) -> None:
+        self._running = Lock()
+        self._asking = Lock()
+        self._asked = 0
+        self._flushed = 0
+        """The number of requests that completed flushes have served."""
+
+    def run(self, descriptor: int) -> bool:
+        """Flush the file system of an open file; return False if the system does not support it."""
+        with self._asking:
+            self._asked += 1
+            number = self._asked
+        with self._running:
+            if self._flushed >= number:
+                return True
+            with self._asking:
+                asked = self._asked
+            if not _flush_file_system(descriptor):
+                return False
+            self._flushed = asked
+            return True
+
+
+FLUSHES: dict[int, SharedFlush] = {}
+"""By the number of the device."""
 
 
 def _flush_file_system(descriptor: int) -> bool:
