@@ -169,15 +169,20 @@ def test_no_record_is_written_soon_after_a_change(
     assert looked == ["eggs", "spam"]
 
 
-def test_verify_finds_a_write_to_a_shared_file_and_the_next_run_repairs_it(project: Project) -> None:
+@pytest.mark.parametrize("through", ["its path", "a link to its parent"])
+def test_verify_finds_a_write_to_a_shared_file_and_the_next_run_repairs_it(through: str, project: Project) -> None:
     module = project.path(f"{SITE}/spam/__init__.py")
     content = module.read_bytes()
     module.chmod(0o644)
     module.write_bytes(b"# written to in place\n")
     assert project.create() == "up to date"
+    env = project.env
+    if through == "a link to its parent":
+        (project.directory / "link").symlink_to(project.directory)
+        env = project.directory / "link" / "env"
 
     with Session(current_host(), cache=str(project.directory / "cache")) as session:
-        found = verify_environment(str(project.env), session)
+        found = verify_environment(str(env), session)
 
     assert module.name in {os.path.basename(difference.path) for difference in found.differences}
     assert project.create() == "repaired"

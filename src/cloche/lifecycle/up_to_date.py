@@ -83,11 +83,12 @@ def forget_up_to_date(root: str, cache: PlanCache) -> None:
     """Remove the record of an environment, so that the next run looks at each file."""
     if cache.directory and cache.writable:
         try:
-            os.unlink(record_path(os.path.realpath(root), cache))
+            os.unlink(record_path(root, cache))
         except OSError:
             pass
 
 
 def record_path(root: str, cache: PlanCache) -> str:
-    """Return the path of the record for the environment in a directory."""
-    return os.path.join(cache.directory, keyed_hash(3, root.encode("utf-8", "surrogateescape")).hex())
+    """Return the path of the record for the environment in a directory, whatever links lead to it."""
+    real = os.path.realpath(root).encode("utf-8", "surrogateescape")
+    return os.path.join(cache.directory, keyed_hash(3, real).hex())
