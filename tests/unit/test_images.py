@@ -21,7 +21,7 @@ from cloche.apply.file_list import read_file_list
 from cloche.discovery import serialization
 from cloche.errors import SeedError
 from cloche.model.value import replace
-from cloche.store import Store, bytecode, images
+from cloche.store import Store, bytecode, image_writer, images
 from cloche.store.check import check_image
 from cloche.store.distributions import read_installed, read_wheel
 from cloche.store.images import find_or_build_image, load_image, verify_image
@@ -891,8 +891,8 @@ def test_one_flush_serves_all_threads_that_wait_for_it(monkeypatch: pytest.Monke
         began.set()
         return released.wait(10)
 
-    monkeypatch.setattr(images, "_flush_file_system", flush)
-    shared = images.SharedFlush()
+    monkeypatch.setattr(image_writer, "_flush_file_system", flush)
+    shared = image_writer.SharedFlush()
     threads = [threading.Thread(target=shared.run, args=(number,)) for number in range(5)]
     threads[0].start()
     assert began.wait(10)
@@ -908,6 +908,6 @@ def test_one_flush_serves_all_threads_that_wait_for_it(monkeypatch: pytest.Monke
 
 
 def test_a_flush_that_is_not_supported_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "_flush_file_system", lambda _: False)
+    monkeypatch.setattr(image_writer, "_flush_file_system", lambda _: False)
 
-    assert not images.SharedFlush().run(0)
+    assert not image_writer.SharedFlush().run(0)
