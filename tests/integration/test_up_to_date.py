@@ -27,9 +27,9 @@ class Project:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.env = directory / "env"
-        wheels = [simple_wheel(directory, name) for name in ("spam", "eggs")]
+        self.spam, self.eggs = simple_wheel(directory, "spam"), simple_wheel(directory, "eggs")
         self.lock = directory / "pylock.toml"
-        self.write_lock(*wheels)
+        self.write_lock(self.spam, self.eggs)
 
     def write_lock(self, *wheels: Path) -> None:
         self.lock.write_text(pylock([package(*wheel.name.split("-")[:2], wheels=[wheel]) for wheel in wheels]))
@@ -198,7 +198,7 @@ def test_an_update_is_planned_once(project: Project, monkeypatch: pytest.MonkeyP
         return real(*arguments)
 
     monkeypatch.setattr(locked_update, "plan_update", plan_update)
-    project.write_lock(simple_wheel(project.directory, "spam"))
+    project.write_lock(project.spam)
 
     assert project.create() == "updated"
     assert len(planned) == 1
@@ -213,7 +213,7 @@ def test_an_update_reads_only_the_packages_that_change(project: Project, monkeyp
         return real(root, site, metadata, *more)
 
     monkeypatch.setattr(installed, "read_metadata", read_metadata)
-    project.write_lock(simple_wheel(project.directory, "spam"), simple_wheel(project.directory, "eggs", "2.0"))
+    project.write_lock(project.spam, simple_wheel(project.directory, "eggs", "2.0"))
 
     assert project.create() == "updated"
     assert read == ["eggs-1.0.dist-info"]
@@ -224,7 +224,7 @@ def test_an_update_keeps_notes_but_nothing_in_the_metadata_of_a_package(project:
     note = project.path(f"{SITE}/spam") / "note.txt"
     for path in (added, note):
         path.write_text("mine")
-    project.write_lock(simple_wheel(project.directory, "spam"))
+    project.write_lock(project.spam)
 
     assert project.create() == "updated"
 
