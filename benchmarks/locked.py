@@ -1,5 +1,7 @@
 """Environments from a lock file: the locks, a server for their wheels, the rows, and a hundred environments from one lock.
 
+They are packed as well, which needs the programs `zstd` and `pigz`.
+
 Each lock has the packages that uv resolves for a file in `requirements`. All tools get the same wheels, whose URLs are those
 of a server on this machine.
 """
@@ -98,7 +100,23 @@ def rows_for(name: str) -> tuple[Row, ...]:
     )
 
 
-LOCKED_ROWS = tuple(row for name in SETS for row in rows_for(name))
+def pack_row(suffix: str, peer: str, compressor: str) -> Row:
+    """Return the row for packing a portable environment, compared with `tar` and a program that uses all processors."""
+    portable = "{locks}/medium-portable"
+    return Row(
+        f"pack-{suffix}",
+        f"pack a portable environment with the medium set to `tar.{suffix}`",
+        (
+            shell("cloche", f"{{bin}}/cloche -q pack {portable} -o {{env}}.tar.{suffix}"),
+            shell(peer, f"tar -C {portable} -cf - . | {compressor} > {{env}}.tar.{suffix}"),
+        ),
+        (Goal(1.1, (peer,)),),
+    )
+
+
+PACK_ROWS = (pack_row("zst", "tar, zstd", "zstd -q -3 -T0"), pack_row("gz", "tar, pigz", "pigz -6"))
+
+LOCKED_ROWS = (*(row for name in SETS for row in rows_for(name)), *PACK_ROWS)
 
 
 def measure_locked(peers: Peers, rounds: int) -> dict[str, Any]:
@@ -115,6 +133,9 @@ def measure_locked(peers: Peers, rounds: int) -> dict[str, Any]:
                 peers.capture(lines.split())
             peers.capture([*f"{UV} {{locks}}/{name}-uv".split()])
             peers.capture(f"{SYNC}{{locks}}/{name}-uv {lock}".split())
+        for _ in range(2):  # the second one has bytecode
+            portable = "--creator portable --clear --lock {locks}/medium/pylock.toml"
+            peers.capture(f"{CLOCHE}{{locks}}/medium-portable {portable}".split())
         seconds = {row.name: measure(peers, row, rounds) for row in LOCKED_ROWS}
         hundred = measure_hundred(peers)
     return {"packages": {name: len(wheels[name]) for name in SETS}, "seconds": seconds, "hundred": hundred}

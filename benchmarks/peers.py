@@ -49,7 +49,8 @@ class Peers:
         environ = {name: text for name, text in os.environ.items() if not name.startswith(removed)}
         pip = [self.root / "bin" / "python", "-m", "pip", "-q", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "-U", "pip"], check=True, env=environ)
-        subprocess.run([*pip, "install", CHECKOUT, "virtualenv", "uv"], check=True, env=environ)
+        zstandard = ["backports.zstd"] if sys.version_info < (3, 14) else []
+        subprocess.run([*pip, "install", CHECKOUT, "virtualenv", "uv", *zstandard], check=True, env=environ)
         self.download(["pip"])
         self.capture(UV_SEEDED.replace("--offline ", "").split(), {**environ, **self.environ()})
 

@@ -162,6 +162,7 @@ SLOW: dict[str, Choice] = {
     "integration/test_current_directory.py::test_a_blank_name_*": few(3),
     "integration/test_plan_cache.py::*": few(3),
     "integration/test_locked.py::test_a_damaged_environment_*": few(3),
+    "integration/test_up_to_date.py::test_a_change_*": few(3),
     "integration/test_locked.py::test_a_directory_that_must_stay_*": few(1),
     "integration/test_locked.py::test_the_lock_can_be_a_setting": few(1),
     "integration/test_locked.py::test_a_file_with_another_hash_*": few(1),

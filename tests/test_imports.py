@@ -177,7 +177,7 @@ def test_a_requested_python_is_searched_on_every_run(user: dict[str, str], tmp_p
     assert others <= LIBRARY
 
 
-LOCKED = SEEDED - {"cloche.plugins.entry_points"} | {"cloche.lifecycle.locked"}
+LOCKED = SEEDED - {"cloche.plugins.entry_points"} | {"cloche.lifecycle.locked", "cloche.lifecycle.up_to_date"}
 """Modules for finding that an environment is what its lock file describes."""
 
 

@@ -630,10 +630,10 @@ def test_files_that_were_complete_before_a_failure_are_kept(
 
 
 def test_a_full_disk_is_one_clear_line(store: Store, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: int) -> None:
+    def full(*_: str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(downloads.os, "fsync", full)
+    monkeypatch.setattr(downloads.os, "replace", full)
 
     assert failure(store, spam(url=site.add("/spam", DATA))) == (
         f"`{NAME}` cannot be written to `{store.root}/artifacts` (no space left on device)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import tarfile
 import zipfile
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.store.archives import Archive, InvalidArchive
+from cloche.store.archives import PIECE, Archive, InvalidArchive
 from tests.archives import LATER, UNICODE_PATH, Entry, archive_bytes, deflated, descriptor, end_64, tar_and_zip, zip_64
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 TEXT = b"spam " * 100
 A, B = Entry("a.py", TEXT), Entry("b.py", b"b", flags=0x800)
@@ -258,3 +260,19 @@ def test_the_python_that_runs_the_tests_reads_some_of_these_archives() -> None:
         except Exception:
             continue
     assert {"leading data", "a comment", "an unlisted member", "a tar archive", "a gap"} <= {*readable}, sys.version
+
+
+def test_a_large_member_is_read_in_pieces(tmp_path: Path) -> None:
+    content = bytes(PIECE) + os.urandom(2 * PIECE) + bytes(3 * PIECE + 5)
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        path = tmp_path / f"{compression}.zip"
+        with zipfile.ZipFile(path, "w", compression) as archive:
+            archive.writestr("large", content)
+            archive.writestr("empty", b"")
+        with open(path, "rb") as file:
+            opened = Archive(file)
+            pieces = list(opened.pieces("large"))
+
+            assert b"".join(pieces) == content
+            assert max(map(len, pieces)) <= PIECE
+            assert opened.read("empty") == b""

@@ -9,6 +9,8 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
+import time
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ from cloche.apply.file_list import read_file_list
 from cloche.discovery import serialization
 from cloche.errors import SeedError
 from cloche.model.value import replace
-from cloche.store import Store, bytecode, images
+from cloche.store import Store, bytecode, image_writer, images
 from cloche.store.check import check_image
 from cloche.store.distributions import read_installed, read_wheel
 from cloche.store.images import find_or_build_image, load_image, verify_image
@@ -878,3 +880,34 @@ def test_a_large_image_is_compiled_by_several_processes(
 
     assert started == [1, 1, 1]
     assert verify_image(image.root) == []
+
+
+def test_one_flush_serves_all_threads_that_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    began, released = threading.Event(), threading.Event()
+    flushes = []
+
+    def flush(descriptor: int) -> bool:
+        flushes.append(descriptor)
+        began.set()
+        return released.wait(10)
+
+    monkeypatch.setattr(image_writer, "_flush_file_system", flush)
+    shared = image_writer.SharedFlush()
+    threads = [threading.Thread(target=shared.run, args=(number,)) for number in range(5)]
+    threads[0].start()
+    assert began.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    while shared._asked < 5:
+        time.sleep(0.001)
+    released.set()
+    for thread in threads:
+        thread.join()
+
+    assert len(flushes) == 2  # what the others wrote after the first one had begun needs another
+
+
+def test_a_flush_that_is_not_supported_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_writer, "_flush_file_system", lambda _: False)
+
+    assert not image_writer.SharedFlush().run(0)

@@ -110,7 +110,7 @@ def format_row(path: str, digest: str = "", size: int | str = "") -> str:
 
 
 def _quote_field(text: str) -> str:
-    if not any(character in text for character in ',"\r\n'):
+    if "," not in text and '"' not in text and "\r" not in text and "\n" not in text:  # faster than a loop
         return text
     doubled = text.replace('"', '""')
     return f'"{doubled}"'

@@ -101,10 +101,13 @@ def matching_variables(environ: Mapping[str, str], prefixes: tuple[str, ...]) ->
     return repr(sorted((name, text) for name, text in environ.items() if name.startswith(prefixes)))
 
 
-def path_signature(path: str) -> Signature:
-    """Return a value that changes with a file, or with the list of names in a directory; follow links."""
+def path_signature(path: str, directory: int | None = None) -> Signature:
+    """Return a value that changes with a file, or with the list of names in a directory; follow links.
+
+    :param directory: an open descriptor of the directory that a relative path is in.
+    """
     try:
-        status = os.stat(path)
+        status = os.stat(path, dir_fd=directory)
     except (OSError, ValueError):
         return None
     return signature_of(status)
@@ -123,7 +126,16 @@ def entries_signature(path: str) -> Signature:
         names = sorted(os.listdir(path))
     except (OSError, ValueError):
         return own
-    return own, *((name, path_signature(os.path.join(path, name))) for name in names)
+    if os.stat not in os.supports_dir_fd:
+        return own, *((name, path_signature(os.path.join(path, name))) for name in names)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return own, *((name, None) for name in names)
+    try:
+        return own, *((name, path_signature(name, descriptor)) for name in names)
+    finally:
+        os.close(descriptor)
 
 
 SIGNATURES = {"entries": entries_signature, "path": path_signature}

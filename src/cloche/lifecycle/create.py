@@ -14,11 +14,14 @@ from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.plan_at import plan_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import TypeVar
 
     from cloche.model.distribution import Image
     from cloche.model.plan import Blueprint, EnvironmentSpec, Plan, Request
     from cloche.session import Session
+
+    Planned = TypeVar("Planned", Plan, Plan | None)
 
 
 def create(request: Request, session: Session) -> Result:
@@ -33,17 +36,12 @@ def create(request: Request, session: Session) -> Result:
         remove_leftovers(request.target.destination)
     blueprint = session.blueprint(request.spec, request.target)
     try:
-        plan = plan_or_recover(blueprint, request, session)
-        if plan.strategy != "nothing":
-            if session.is_cached and needs_compiling(plan, request.spec):
-                blueprint = session.resolve(request.spec)
-                plan = plan_or_recover(blueprint, request, session)
-            plan = put_in_place(plan, blueprint, request, session)
+        plan, blueprint = create_from(blueprint, request, session)
     except (ClocheError, OSError) as error:
         if not concerns_images(error, blueprint.all_images):
             raise
         blueprint = session.resolve(request.spec)  # an image was damaged or replaced in the meantime
-        plan = put_in_place(plan_or_recover(blueprint, request, session), blueprint, request, session)
+        plan, blueprint = create_from(blueprint, request, session)
     result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
     session.activators = blueprint.activators
     if plan.strategy != "nothing":
@@ -51,6 +49,18 @@ def create(request: Request, session: Session) -> Result:
         session.notify_created(result)
     session.observe_plugins()
     return replace(result, warnings=tuple(session.warnings), compiled=tuple(sorted(session.store.compiled)))
+
+
+def create_from(blueprint: Blueprint, request: Request, session: Session) -> tuple[Plan, Blueprint]:
+    """Create the environment of a blueprint; return the applied plan and its blueprint, resolved again if it was compiled."""
+    plan = plan_or_recover(plan_unless_update, blueprint, request, session)
+    if plan is not None and plan.strategy == "nothing":
+        return plan, blueprint
+    images = blueprint.images if plan is None else plan.images
+    if session.is_cached and needs_compiling(images, request.spec):
+        blueprint = session.resolve(request.spec)
+        plan = plan_or_recover(plan_unless_update, blueprint, request, session)
+    return put_in_place(plan, blueprint, request, session), blueprint
 
 
 def plan(request: Request, session: Session) -> Plan:
@@ -66,37 +76,59 @@ def plan_for(blueprint: Blueprint, request: Request, session: Session) -> Plan:
     if is_locked(request.spec):
         from cloche.lifecycle.locked import plan_locked
 
-        plan = plan_locked(blueprint, request.target, session)
-    else:
-        plan = plan_at(blueprint, request.target, session.host)
+        return with_link_mode(plan_locked(blueprint, request.target, session), blueprint, request, session)
+    return with_link_mode(plan_at(blueprint, request.target, session.host), blueprint, request, session)
+
+
+def plan_unless_update(blueprint: Blueprint, request: Request, session: Session) -> Plan | None:
+    """Return the plan for a request; None if it updates an environment from a lock file.
+
+    An update is planned only once, under the lock of the environment, because it has to look at everything in it.
+    """
+    if not is_locked(request.spec):
+        return plan_for(blueprint, request, session)
+    from cloche.lifecycle.locked import plan_unless_update
+
+    plan = plan_unless_update(blueprint, request.target, session)
+    return plan and with_link_mode(plan, blueprint, request, session)
+
+
+def with_link_mode(plan: Plan, blueprint: Blueprint, request: Request, session: Session) -> Plan:
+    """Return a plan with the link mode that its images allow."""
     if plan.strategy == "nothing":
         return plan
     link_mode = session.link_mode(request.target.link_mode, blueprint.all_images)
     return plan if plan.link_mode == link_mode else replace(plan, link_mode=link_mode)
 
 
-def plan_or_recover(blueprint: Blueprint, request: Request, session: Session) -> Plan:
-    """Return the plan for a request; if the destination is refused, first undo what a killed run left."""
+def plan_or_recover(
+    planner: Callable[[Blueprint, Request, Session], Planned], blueprint: Blueprint, request: Request, session: Session
+) -> Planned:
+    """Return what a planner returns for a request; if the destination is refused, first undo what a killed run left."""
     try:
-        return plan_for(blueprint, request, session)
+        return planner(blueprint, request, session)
     except DestinationError:
         if not recover_destination(os.path.realpath(request.target.destination)):
             raise
-        return plan_for(blueprint, request, session)
+        return planner(blueprint, request, session)
 
 
-def put_in_place(plan: Plan, blueprint: Blueprint, request: Request, session: Session) -> Plan:
-    """Apply a plan; return it. If the destination exists, or changes meanwhile, lock it and plan again."""
-    if plan.strategy == "new":
+def put_in_place(plan: Plan | None, blueprint: Blueprint, request: Request, session: Session) -> Plan:
+    """Apply a plan; return it. If the destination exists, or changes meanwhile, lock it and plan again.
+
+    :param plan: None for an update, which has not been planned yet.
+    """
+    if plan is not None and plan.strategy == "new":
         try:
             apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
         except DestinationChanged:
             pass  # another run created something there first
         else:
             return plan
-    with DirectoryLock(plan.target):
-        recover_destination(plan.target)
-        plan = plan_or_recover(blueprint, request, session)
+    target = os.path.realpath(request.target.destination) if plan is None else plan.target
+    with DirectoryLock(target):
+        recover_destination(target)
+        plan = plan_or_recover(plan_for, blueprint, request, session)
         if plan.strategy == "nothing":
             return plan  # another run has just created the same
         session.announce(announcements(plan))
@@ -124,10 +156,10 @@ def is_locked(spec: EnvironmentSpec) -> bool:
     return spec.wanted is not None and spec.wanted.lock is not None
 
 
-def needs_compiling(plan: Plan, spec: EnvironmentSpec) -> bool:
+def needs_compiling(images: Iterable[Image], spec: EnvironmentSpec) -> bool:
     """Return whether bytecode of the images is missing, and is needed now."""
     is_allowed = spec.wanted is None or spec.wanted.compile != "never"
-    return is_allowed and any(image.bytecode == "missing" for image in plan.images)
+    return is_allowed and any(image.bytecode == "missing" for image in images)
 
 
 def concerns_images(error: Exception, images: Iterable[Image]) -> bool:

@@ -18,7 +18,7 @@ from cloche.model.distribution import EntryPoint, normalize_name
 from cloche.model.value import TYPE_CHECKING, replace, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from cloche.model.environment import Environment, Layout
 
@@ -68,17 +68,20 @@ def site_directories(layout: Layout) -> list[str]:
     return list(dict.fromkeys((layout.purelib, layout.platlib)))
 
 
-def installed_distributions(environment: Environment) -> list[InstalledDistribution]:
-    """Return the distributions in an environment, sorted by name; unreadable ones are left out."""
+def installed_distributions(environment: Environment, without: Container[str] = ()) -> list[InstalledDistribution]:
+    """Return the distributions in an environment, sorted by name; unreadable ones are left out.
+
+    :param without: paths of metadata that is not read, relative to the root.
+    """
     found = [
         distribution
         for site in site_directories(environment.layout)
-        for distribution in distributions_in(environment.location, site)
+        for distribution in distributions_in(environment.location, site, without)
     ]
     return sorted(found, key=lambda distribution: (distribution.key, distribution.version, distribution.metadata))
 
 
-def distributions_in(root: str, site: str) -> Iterator[InstalledDistribution]:
+def distributions_in(root: str, site: str, without: Container[str] = ()) -> Iterator[InstalledDistribution]:
     """Yield the distributions in one `site-packages`, given relative to the root."""
     directory = os.path.join(root, site)
     try:
@@ -87,6 +90,8 @@ def distributions_in(root: str, site: str) -> Iterator[InstalledDistribution]:
         return
     for name in names:
         path = f"{site}/{name}"
+        if path in without:
+            continue
         if name.endswith(".dist-info") and os.path.isdir(os.path.join(root, path)):
             yield from read_metadata(root, site, path, "METADATA")
         elif name.endswith(".egg-info"):

@@ -29,7 +29,7 @@ from cloche.model.value import value
 from cloche.planning.clearing import refuse_unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from cloche.lifecycle.info import EnvironmentInfo
@@ -222,6 +222,20 @@ def loose_files(
     :param links: the links between directories in whose place is a copy of the directory.
     :raises DestinationError: a directory cannot be read; the files in it would be lost.
     """
+    is_loose = loose_rule(root, layout, shells, everything, links)
+    for file in walk_files(root, refuse_unreadable):
+        if file.kind != "other" and is_loose(file.path, file.kind == "link"):
+            yield file.path
+
+
+def loose_rule(
+    root: str,
+    layout: Layout,
+    shells: Mapping[str, ShellFamily],
+    everything: Iterable[InstalledDistribution],
+    links: Iterable[tuple[str, str]] = (),
+) -> Callable[[str, bool], bool]:
+    """Return a function that decides, by its path and whether it is a link, whether a file is loose: see `loose_files`."""
     everything = list(everything)
     owned = {row.path for distribution in everything for row in distribution.rows}
     metadata = tuple(f"{distribution.metadata}/" for distribution in everything)
@@ -237,23 +251,22 @@ def loose_files(
     runtime = parse_manifest(read_text(os.path.join(root, RUNTIME_MANIFEST))).keys()
     known = owned | generated | names | {RUNTIME_MANIFEST, *runtime}
     sites = {*site_directories(layout), *(distribution.site for distribution in everything)}
+    created = {"lib64", "local", *(path for path, _ in layout.links)}
     copies = [(link, target) for link, target in links if os.path.isdir(os.path.join(root, link))]
-    for file in walk_files(root, refuse_unreadable):
-        directory, _, name = file.path.rpartition("/")
-        in_bin = directory == layout.bin
-        if (
-            file.kind == "other"
-            or file.path in known
-            or file.path.startswith(metadata)
-            or file.path.endswith(".pyc")
-            or (in_bin and (PYTHON_NAME.fullmatch(name) or name.lower() in shells))
-            or (file.kind == "link" and target_inside(root, file.path) in runtime)
-            or (file.kind == "link" and file.path in ("lib64", "local", *(path for path, _ in layout.links)))
-            or (name in STARTUP_FILES and directory in sites)
-            or any(is_stale_copy(root, file.path, link, target, owned) for link, target in copies)
-        ):
-            continue
-        yield file.path
+
+    def is_loose(path: str, is_link: bool) -> bool:
+        if path in known or path.startswith(metadata) or path.endswith(".pyc"):
+            return False
+        directory, _, name = path.rpartition("/")
+        if directory == layout.bin and (PYTHON_NAME.fullmatch(name) or name.lower() in shells):
+            return False
+        if is_link and (path in created or target_inside(root, path) in runtime):
+            return False
+        if name in STARTUP_FILES and directory in sites:
+            return False
+        return not any(is_stale_copy(root, path, link, target, owned) for link, target in copies)
+
+    return is_loose
 
 
 def is_stale_copy(root: str, path: str, link: str, target: str, owned: AbstractSet[str]) -> bool:

@@ -1,6 +1,7 @@
 """Environments with the packages of a lock file: whether one is up to date, and the plan that updates it.
 
-An up-to-date environment is only read. Otherwise a new tree is planned, which also contains every file of the old one that
+An up-to-date environment is only read, and each of its files is looked at only if something has changed since the last
+time. Otherwise a new tree is planned, which also contains every file of the old one that
 belongs to no package: notes, Jupyter kernels, edited activation scripts.
 """
 
@@ -11,21 +12,24 @@ import os
 from cloche.apply.staging import recover_destination, staging_directories, stem_beside, sweep_slots
 from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import MANIFEST, parse_manifest, sha256_of
+from cloche.lifecycle.up_to_date import record_up_to_date, signatures_of, was_up_to_date
 from cloche.model.operations import Copy, Link, MakeDir, Write
 from cloche.model.plan import PackageChange, Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import find_python_mismatch, inspect_destination
 from cloche.planning.plan_at import collect_scripts, environment_at, placement_for, plan_at
 from cloche.planning.pyvenv_cfg import ADDED_KEY, settings_for
-from cloche.store.installation import find_damage
+from cloche.store.installation import changeable_paths, find_damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cloche.model.distribution import Image
+    from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
     from cloche.model.plan import Blueprint, Target
     from cloche.planning.destination import Destination
+    from cloche.planning.plan_cache import PlanCache
     from cloche.session import Session
 
 UNCOMPARED = frozenset(("command", "cloche", "prompt"))
@@ -48,24 +52,34 @@ def plan_locked(blueprint: Blueprint, target: Target, session: Session) -> Plan:
 
     :raises ClocheError: any refusal.
     """
+    if plan := plan_unless_update(blueprint, target, session):
+        return plan
+    from cloche.lifecycle.locked_update import plan_update
+
+    return plan_update(blueprint, target, inspect_destination(target.destination, session.host), session)
+
+
+def plan_unless_update(blueprint: Blueprint, target: Target, session: Session) -> Plan | None:
+    """Return the plan that creates an environment from a lock file, or that changes nothing; None if one has to be updated.
+
+    :raises ClocheError: any refusal.
+    """
     destination = inspect_destination(target.destination, session.host)
     if destination.state != "environment" or target.existing != "keep":
         plan = plan_at(blueprint, target, session.host)
         return replace(plan, changes=tuple(added(blueprint.images)))
     if find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
         return plan_at(blueprint, target, session.host)  # refuses it
-    if unchanged := plan_for_nothing(blueprint, target, destination, session.host):
-        return unchanged
-    from cloche.lifecycle.locked_update import plan_update
-
-    return plan_update(blueprint, target, destination, session)
+    return plan_for_nothing(blueprint, target, destination, session.host, session.plan_cache)
 
 
 def added(images: Iterable[Image]) -> Iterable[PackageChange]:
     return (PackageChange(image.distribution, "", image.version) for image in images)
 
 
-def plan_for_nothing(blueprint: Blueprint, target: Target, destination: Destination, host: Host) -> Plan | None:
+def plan_for_nothing(
+    blueprint: Blueprint, target: Target, destination: Destination, host: Host, cache: PlanCache
+) -> Plan | None:
     """Return the plan that changes nothing, if an environment is what the request asks for; otherwise None."""
     placement = placement_for(target, destination, "merge")
     located = environment_at(destination.location, target, blueprint.interpreter, blueprint.layout, host)
@@ -77,28 +91,27 @@ def plan_for_nothing(blueprint: Blueprint, target: Target, destination: Destinat
         return None
     scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
     root = destination.target
-    wanted = {image.dist_info for image in blueprint.images}
-    installed = {
-        name
-        for site in {blueprint.layout.purelib, blueprint.layout.platlib}
-        for name in list_names(os.path.join(root, site))
-        if name.endswith(IN_SITE_PACKAGES)
-    }
-    if not (wanted <= installed if target.extra_packages == "kept" else wanted == installed):
-        return None
     paths = [
         operation.path for operation in blueprint.operations if isinstance(operation, (Copy, Link, MakeDir, Write))
     ]
-    paths += [f"{blueprint.layout.bin}/{script.name}" for script in scripts]
-    if not all(os.path.exists(os.path.join(root, path)) for path in paths):
+    own_scripts = [f"{blueprint.layout.bin}/{script.name}" for script in scripts]
+    if not all(os.path.exists(os.path.join(root, path)) for path in (*paths, *own_scripts)):
         return None
-    if not is_manifest_true(root, {f"{blueprint.layout.bin}/{script.name}" for script in scripts}):
-        return None
-    try:
-        if any(find_damage(image, replace(environment, location=root)) for image in blueprint.images):
+    question = repr((target.extra_packages, own_scripts, [question_about(image) for image in blueprint.images]))
+    if not was_up_to_date(root, question, cache):
+        here = replace(environment, location=root)
+        if not has_wanted_packages(here, blueprint, target):
             return None
-    except (OSError, ValueError):
-        return None
+        try:
+            watched = watched_paths(here, blueprint.images, {*own_scripts})
+            signatures = signatures_of(root, watched)
+            if not is_manifest_true(root, {*own_scripts}):
+                return None
+            if any(find_damage(image, here) for image in blueprint.images):
+                return None
+        except (OSError, ValueError):
+            return None
+        record_up_to_date(root, question, watched, signatures, cache)
     return Plan(
         environment=environment,
         target=root,
@@ -115,16 +128,53 @@ def plan_for_nothing(blueprint: Blueprint, target: Target, destination: Destinat
     )
 
 
+def question_about(image: Image) -> tuple[object, ...]:
+    """Return everything about an image that decides whether an environment has it."""
+    return image.root, image.dist_info, image.left_out, image.metadata
+
+
+def has_wanted_packages(environment: Environment, blueprint: Blueprint, target: Target) -> bool:
+    """Return whether an environment has the metadata of the packages that it should have, and no others."""
+    wanted = {image.dist_info for image in blueprint.images}
+    installed = {
+        name
+        for site in {environment.layout.purelib, environment.layout.platlib}
+        for name in list_names(environment.path_to(site))
+        if name.endswith(IN_SITE_PACKAGES)
+    }
+    return wanted <= installed if target.extra_packages == "kept" else wanted == installed
+
+
+def watched_paths(environment: Environment, images: Iterable[Image], editable: set[str]) -> list[str]:
+    """Return the paths whose signatures show that the packages or the generated files may have changed.
+
+    :param editable: the paths of activation scripts, which users may edit.
+    :raises OSError, ValueError: an image was removed or damaged, or a file is missing.
+    """
+    sites = {environment.layout.purelib, environment.layout.platlib}
+    generated = manifest_of(environment.location).keys() - editable
+    return sorted({MANIFEST, *sites, *generated, *changeable_paths(images, environment)})
+
+
+def manifest_of(root: str) -> dict[str, str]:
+    """Return the hashes of the files that cloche generated for packages, and of activation scripts.
+
+    `pyvenv.cfg` is compared by its settings; users may edit `.gitignore`.
+    """
+    content = read_at_most(os.path.join(root, MANIFEST), 1 << 26) or b""
+    hashes = parse_manifest(content.decode("utf-8", "surrogateescape"))
+    return {path: digest for path, digest in hashes.items() if "/" in path}
+
+
 def is_manifest_true(root: str, editable: set[str]) -> bool:
     """Return whether every file that cloche generated for a package exists and is unmodified.
 
     :param editable: the paths of activation scripts, which users may edit.
     """
-    content = read_at_most(os.path.join(root, MANIFEST), 1 << 26)
-    if content is None:
+    if not os.path.isfile(os.path.join(root, MANIFEST)):
         return False
-    for path, digest in parse_manifest(content.decode("utf-8", "surrogateescape")).items():
-        if path in editable or "/" not in path:  # `pyvenv.cfg` is compared above; users may edit `.gitignore`
+    for path, digest in manifest_of(root).items():
+        if path in editable:
             continue
         generated = read_at_most(os.path.join(root, path), 1 << 26)
         if generated is None or sha256_of(generated) != digest:

@@ -12,7 +12,7 @@ from cloche.fs.checksums import MANIFEST, foreign_files, format_manifest, parse_
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.installed import installed_distributions
-from cloche.lifecycle.inventory import kept_files, loose_files
+from cloche.lifecycle.inventory import kept_files, loose_rule
 from cloche.lifecycle.reader import read_environment
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Write
 from cloche.model.plan import PackageChange
@@ -25,8 +25,7 @@ from cloche.store.bytecode import bytecode_path
 from cloche.store.installation import find_damage, image_operations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.distribution import Image
@@ -50,22 +49,55 @@ def plan_update(blueprint: Blueprint, target: Target, destination: Destination, 
     """
     refuse_running_cloche(destination.location, session.host, "an update from a lock file")
     old = read_environment(destination.location, session.host, session.probes)
-    installed = installed_distributions(old)
-    wanted = {image.distribution for image in blueprint.images}
-    kept = [item for item in installed if target.extra_packages == "kept" and item.key not in wanted]
-    dropped = [item for item in installed if item not in kept]
-    shells = shells_by_script(list_names(old.path_to(old.layout.bin)), old, session)
-    edited = kept_files(old, shells)
     if is_relocatable(destination.settings):
         target = replace(target, placement="relocatable")
+    shells = shells_by_script(list_names(old.path_to(old.layout.bin)), old, session)
+    edited = kept_files(old, shells)
     if destination.immovable or is_in_use(destination, session):
+        dropped, kept = split_installed(old, blueprint, target)
         plan = plan_merge(blueprint, target, destination, old, dropped, kept, edited, session)
+        after: Sequence[Image] = blueprint.images
     else:
-        loose = {*loose_files(destination.target, old.layout, shells, dropped)}
+        plan = plan_at(blueprint, replace(target, existing="replace-anything"), session.host)
+        unchanged = unchanged_metadata(plan.operations, destination.target)
+        dropped, kept = split_installed(old, blueprint, target, unchanged)
+        is_loose = loose_rule(destination.target, old.layout, shells, dropped)
         owned = {path for item in kept for path in files_of(item, destination.target, old)}
-        plan = plan_exchange(blueprint, target, destination, loose | owned, edited, session)
-    changes = tuple(package_changes(dropped, blueprint.images))
+        replaced = tuple(f"{path}/" for path in unchanged)
+
+        def is_kept(path: str, is_link: bool) -> bool:
+            return path in owned or (not path.startswith(replaced) and is_loose(path, is_link))
+
+        plan = plan_exchange(plan, destination, is_kept, edited)
+        sites = (blueprint.layout.purelib, blueprint.layout.platlib)
+        names = {path.rpartition("/")[2] for path in unchanged if path.rpartition("/")[0] in sites}
+        after = [image for image in blueprint.images if image.dist_info not in names]
+    changes = tuple(package_changes(dropped, after))
     return replace(plan, changes=changes, outcome="updated" if changes else "repaired", images=blueprint.images)
+
+
+def unchanged_metadata(operations: Iterable[Operation], root: str) -> set[str]:
+    """Return the metadata directories of an environment whose RECORD is the one that operations write."""
+    return {
+        os.path.dirname(operation.path)
+        for operation in operations
+        if isinstance(operation, Write)
+        and operation.path.endswith(".dist-info/RECORD")
+        and read_at_most(os.path.join(root, operation.path), len(operation.content) + 1) == operation.content
+    }
+
+
+def split_installed(
+    old: Environment, blueprint: Blueprint, target: Target, unchanged: Container[str] = ()
+) -> tuple[list[InstalledDistribution], list[InstalledDistribution]]:
+    """Return the installed distributions that are replaced or removed, and those that are kept.
+
+    :param unchanged: metadata directories of distributions that the new tree contains as they are; they are left out.
+    """
+    wanted = {image.distribution for image in blueprint.images}
+    installed = installed_distributions(old, unchanged)
+    kept = [item for item in installed if target.extra_packages == "kept" and item.key not in wanted]
+    return [item for item in installed if item not in kept], kept
 
 
 def is_in_use(destination: Destination, session: Session) -> bool:
@@ -93,24 +125,27 @@ def package_changes(dropped: Iterable[InstalledDistribution], images: Iterable[I
 
 
 def plan_exchange(
-    blueprint: Blueprint,
-    target: Target,
-    destination: Destination,
-    kept: AbstractSet[str],
-    edited: Sequence[str],
-    session: Session,
+    plan: Plan, destination: Destination, is_kept: Callable[[str, bool], bool], edited: Sequence[str]
 ) -> Plan:
-    """Return the plan that replaces an environment with a new tree, which also contains the kept files of the old one.
+    """Return a plan for a new environment with the kept files of the one that it replaces.
 
     A kept file stays the same file, by a hard link, so that a program that has it open goes on writing to it.
+
+    :param is_kept: decides, by its path and whether it is a link, whether a file is kept that the plan does not create.
     """
     root = destination.target
-    plan = plan_at(blueprint, replace(target, existing="replace-anything"), session.host)
     files, directories = written_paths(plan.operations)
     theirs = {*edited, *(name for name in USER_FILES if os.path.lexists(os.path.join(root, name)))}
-    kept = {path for path in kept if path not in files and path not in directories} | theirs
+
+    def remains(path: str, entry: os.DirEntry[str]) -> bool:
+        """Sockets and pipes do not remain: they belong to a running process."""
+        is_link = entry.is_symlink()
+        if path not in theirs and (path in files or path in directories or not is_kept(path, is_link)):
+            return False
+        return is_link or entry.is_file(follow_symlinks=False)
+
     staging = (f"{NAME_PREFIX}{number}" for number in range(SLOTS))
-    copied = CopyTree(root, (*paths_without(root, kept), *staging), "hardlink")
+    copied = CopyTree(root, (*paths_without(root, remains), *staging), "hardlink")
     created = [operation for operation in plan.operations if getattr(operation, "path", "") not in theirs]
     return replace(plan, operations=(copied, *created))
 
@@ -132,11 +167,12 @@ def written_paths(operations: Iterable[Operation]) -> tuple[set[str], set[str]]:
     return files, directories
 
 
-def paths_without(root: str, kept: AbstractSet[str]) -> list[str]:
+def paths_without(root: str, remains: Callable[[str, os.DirEntry[str]], bool]) -> list[str]:
     """Return the paths below `root` to leave out so that only these files, and directories without files, remain.
 
     A directory in which no file remains is left out as a whole: an empty one would be a namespace package.
 
+    :param remains: decides, by its path, whether an entry that is not a directory remains.
     :raises DestinationError: a directory cannot be read.
     """
     left_out: list[str] = []
@@ -144,7 +180,7 @@ def paths_without(root: str, kept: AbstractSet[str]) -> list[str]:
     def visit(below: str) -> bool:
         """Add what is left out below a directory; return whether a file remains."""
         first = len(left_out)
-        remains = False
+        any_remains = False
         try:
             with os.scandir(os.path.join(root, below)) as scanned:
                 entries = sorted(scanned, key=lambda entry: entry.name)
@@ -154,15 +190,15 @@ def paths_without(root: str, kept: AbstractSet[str]) -> list[str]:
         for entry in entries:
             path = f"{below}/{entry.name}" if below else entry.name
             if entry.is_dir(follow_symlinks=False):
-                remains |= visit(path)
-            elif path in kept:
-                remains = True
+                any_remains |= visit(path)
+            elif remains(path, entry):
+                any_remains = True
             else:
                 left_out.append(path)
-        if below and not remains and len(left_out) > first:
+        if below and not any_remains and len(left_out) > first:
             del left_out[first:]
             left_out.append(below)
-        return remains
+        return any_remains
 
     visit("")
     return left_out
@@ -195,8 +231,7 @@ def plan_merge(
     removed = {path for item in dropped if item.key not in intact for path in files_of(item, root, old)}
     for item in (*kept, *(item for item in dropped if item.key in intact)):
         removed -= files_of(item, root, old)
-    everything = {file.path for file in walk_files(root)}
-    gone = paths_without(root, everything - removed) if removed else []
+    gone = paths_without(root, lambda path, _: path not in removed) if removed else []
     files, _ = written_paths(plan.operations)
     operations: list[Operation] = []
     for operation in plan.operations:

@@ -31,7 +31,7 @@ from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.reader import read_environment
 from cloche.lifecycle.relocation import is_within
 from cloche.model.archive import Member
-from cloche.model.value import value
+from cloche.model.value import replace, value
 from cloche.planning import pyvenv_cfg
 from cloche.planning.destination import absolute_path, is_relocatable, read_settings
 from cloche.plugins import call_component, check_refusal
@@ -39,7 +39,7 @@ from cloche.store.bytecode import Compiler, bytecode_path
 from cloche.store.runtimes import SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cloche.model.environment import Environment
     from cloche.plugins.components import Component
@@ -84,6 +84,8 @@ class Entry:
     mode: int = 0o644
     content: bytes | None = None
     """The content, if it differs from that of `source`."""
+    size: int = 0
+    """The size of a file, in bytes."""
 
 
 @value
@@ -230,7 +232,7 @@ def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
     :raises ClocheError: a file cannot be read or packed, or a link leads out of the environment.
     """
     root = environment.location
-    stack: list[tuple[str, str, tuple[str, ...]]] = [("", root, (os.path.realpath(root),))]
+    stack: list[tuple[str, str, tuple[str, ...]]] = [("", root, (os.path.realpath(root),) if request.follows else ())]
     outside: list[str] = []
     while stack:
         below, directory, parents = stack.pop()
@@ -262,12 +264,15 @@ def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
                 source = os.path.realpath(item.path)
             status = status_of(source)
             if stat.S_ISDIR(status.st_mode):
-                real = os.path.realpath(source)
-                if real in parents:
-                    raise ClocheError(f"the link `{path}` leads to a directory that contains it")
-                subdirectories.append((path, source, (*parents, real)))
+                reals: tuple[str, ...] = ()
+                if request.follows:  # only then can a directory contain itself
+                    reals = (*parents, os.path.realpath(source))
+                    if reals[-1] in parents:
+                        raise ClocheError(f"the link `{path}` leads to a directory that contains it")
+                subdirectories.append((path, source, reals))
             elif stat.S_ISREG(status.st_mode):
-                yield Entry(path, "file", source, mode=0o755 if status.st_mode & 0o100 else 0o644)
+                mode = 0o755 if status.st_mode & 0o100 else 0o644
+                yield Entry(path, "file", source, mode=mode, size=status.st_size)
             else:
                 raise ClocheError(
                     f"`{item.path}` is not a file, a directory or a link, so it cannot be packed",
@@ -365,7 +370,7 @@ def read_whole(path: str) -> bytes:
 
 def with_content(entry: Entry, old: bytes, new: bytes) -> Entry:
     """Return an entry with this content; the same entry if it does not differ."""
-    return entry if old == new else Entry(entry.path, entry.kind, entry.source, "", entry.mode, new)
+    return entry if old == new else replace(entry, content=new, size=len(new))
 
 
 def packed_settings(text: str) -> bytes:
@@ -405,19 +410,16 @@ def write_archive(plan: PackPlan, path: str, scratch: str, session: Session) -> 
     """Write an archive to a path that does not exist; return its number of members."""
     component = plan.component
     packer = component.load()
-    compiled = compile_modules(plan, scratch, session)
-    count = [0]
-    call_component(
-        lambda: packer.write(members(plan, compiled, count), path), "packer", component.name, component.source
-    )
-    return count[0]
+    entries = sorted_entries(plan, compile_modules(plan, scratch, session))
+    call_component(lambda: packer.write(members(plan, entries), path), "packer", component.name, component.source)
+    return len(entries) + bool(plan.prefix) + 1
 
 
-def compile_modules(plan: PackPlan, directory: str, session: Session) -> dict[str, str]:
-    """Compile modules in a fixed order; return the path of each result by its path in the environment."""
+def compile_modules(plan: PackPlan, directory: str, session: Session) -> list[Entry]:
+    """Compile modules in a fixed order; return the bytecode files."""
     interpreter = plan.environment.interpreter
     if not plan.modules or interpreter is None:
-        return {}
+        return []
     session.progress(f"compiling {len(plan.modules)} modules")
     root, name = os.path.split(plan.environment.location)
     compiler = Compiler(interpreter, session.host, root, plan.time, 0o644, "unchecked-hash")
@@ -425,44 +427,51 @@ def compile_modules(plan: PackPlan, directory: str, session: Session) -> dict[st
         for number, path in enumerate(plan.modules):
             size = os.path.getsize(os.path.join(root, name, path))
             compiler.add(f"{name}/{path}", os.path.join(directory, f"{number}.pyc"), size)
-        done = {path for _, _, path in compiler.results()}
+        sizes = {path: size for size, _, path in compiler.results()}
     except SeedError as error:
         if os.strerror(errno.ENOSPC) in error.message:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise
     finally:
         compiler.close()
-    results = {}
-    for number, path in enumerate(plan.modules):
-        result = os.path.join(directory, f"{number}.pyc")
-        if result in done:
-            results[bytecode_path(path, interpreter.cache_tag)] = result
-    return results
+    scratch = (os.path.join(directory, f"{number}.pyc") for number in range(len(plan.modules)))
+    return [
+        Entry(bytecode_path(path, interpreter.cache_tag), "file", compiled, size=sizes[compiled])
+        for path, compiled in zip(plan.modules, scratch, strict=True)
+        if compiled in sizes
+    ]
 
 
-def members(plan: PackPlan, compiled: dict[str, str], count: list[int]) -> Iterator[Member]:
-    """Yield the members of an archive; the last one lists the hashes of all files before it."""
-    entries = {entry.path: entry for entry in plan.entries}
-    entries.update({path: Entry(path, "file", source) for path, source in compiled.items()})
-    for path in list(compiled):
+def sorted_entries(plan: PackPlan, compiled: Iterable[Entry]) -> list[Entry]:
+    """Return what an archive contains in the order in which it is written, a directory before its content.
+
+    :param compiled: bytecode files, which get a directory.
+    """
+    entries = {entry.path: entry for entry in (*plan.entries, *compiled)}
+    for path in list(entries):
         parent = os.path.dirname(path)
-        entries.setdefault(parent, Entry(parent, "directory", mode=0o755))
+        if parent:
+            entries.setdefault(parent, Entry(parent, "directory", mode=0o755))
     has_files = {os.path.dirname(path) for path in entries}
+    return [
+        entries[path]
+        for path in sorted(entries, key=lambda path: os.fsencode(path).split(b"/"))
+        if path in has_files or not (entries[path].kind == "directory" and path.endswith("__pycache__"))
+    ]
+
+
+def members(plan: PackPlan, entries: Iterable[Entry]) -> Iterator[Member]:
+    """Yield the members of an archive; the last one lists the hashes of all files before it."""
     top = f"{plan.prefix}/" if plan.prefix else ""
     hashes: dict[str, str] = {}
     if top:
-        count[0] += 1
         yield Member(plan.prefix, "directory", 0o755, plan.time)
-    for path in sorted(entries, key=lambda path: os.fsencode(path).split(b"/")):
-        entry = entries[path]
-        if entry.kind == "directory" and path.endswith("__pycache__") and path not in has_files:
-            continue  # nothing was kept of it
-        count[0] += 1
+    for entry in entries:
+        path, size = entry.path, entry.size
         if entry.kind != "file":
             kind: Literal["link", "directory"] = "link" if entry.kind == "link" else "directory"
             yield Member(top + path, kind, entry.mode, plan.time, 0, entry.target)
             continue
-        size = len(entry.content) if entry.content is not None else status_of(entry.source).st_size
 
         def read(entry: Entry = entry, size: int = size) -> Iterator[bytes]:
             digest = sha256()
@@ -488,11 +497,13 @@ def read_source(path: str, size: int) -> Iterator[bytes]:
     try:
         before = os.fstat(descriptor)
         total = 0
-        while before.st_mode >> 12 == REGULAR and (piece := os.read(descriptor, PIECE)):
+        while before.st_mode >> 12 == REGULAR and (piece := os.read(descriptor, min(PIECE, size + 1 - total))):
             total += len(piece)
             if total > size:
                 break
             yield piece
+            if total == size == before.st_size:
+                break  # `after` shows whether it grew
         after = os.fstat(descriptor)
         if total != size or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
             raise ClocheError(f"`{path}` changed while it was read", hint="wait until nothing uses it, and try again")

@@ -314,13 +314,9 @@ def zip_members(file: BinaryIO) -> Iterator[Member]:
         elif kind == stat.S_IFLNK:
             yield Member(name, "link", 0o777, 0, target=os.fsdecode(archive.read(found.name)))
         elif kind in (0, stat.S_IFREG):
-            yield Member(name, "file", found.mode, 315532800, found.size, reader=partial(zip_content, archive, name))
+            yield Member(name, "file", found.mode, 315532800, found.size, reader=partial(archive.pieces, name))
         else:
             raise InvalidArchive(f"`{name}` is not a file, a directory or a link")
-
-
-def zip_content(archive: Archive, name: str) -> Iterator[bytes]:
-    yield archive.read(name)
 
 
 def directory_members(root: str) -> Iterator[Member]:

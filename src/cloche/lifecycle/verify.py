@@ -39,6 +39,7 @@ from cloche.lifecycle.reader import copied_links, creator_of, effective_settings
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.recorded_command import recorded_lock
 from cloche.lifecycle.tool_edits import TOOL_EDITS, tool_of_file
+from cloche.lifecycle.up_to_date import forget_up_to_date
 from cloche.model.distribution import parse_metadata_name
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning.pyvenv_cfg import is_portable
@@ -109,7 +110,10 @@ def verify_environment(path: str, session: Session) -> Verification:
     :raises DestinationError: there is no environment at the path.
     """
     environment = read_environment(path, session.host, session.probes)
-    return Verifier(environment, session).run()
+    found = Verifier(environment, session).run()
+    if found.differences:
+        forget_up_to_date(environment.location, session.plan_cache)  # so that the next run with a lock file repairs it
+    return found
 
 
 class Verifier:

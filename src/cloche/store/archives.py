@@ -89,23 +89,47 @@ class Archive:
         """Return the content of a member.
 
         :raises InvalidArchive: it is damaged.
-        :raises OSError: the file cannot be read.
+        """
+        return b"".join(self.pieces(name))
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """Yield the content of a member in pieces; only at the end is it known to be intact.
+
+        :raises InvalidArchive: it is damaged.
         """
         member = self._by_name[name]
-        content = self._read(self._data[name], member.packed_size)
-        if member.method == DEFLATED:
-            decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
-            try:
-                content = decompressor.decompress(content, member.size + 1)
-            except zlib.error as error:
-                raise InvalidArchive(f"is damaged: {error}") from None
-            if not decompressor.eof or decompressor.unused_data:
-                raise InvalidArchive("contains more or less data than its size says")
-        if len(content) != member.size:
+        size = checksum = 0
+        for piece in self._unpacked(member):
+            size += len(piece)
+            if size > member.size:
+                break
+            checksum = zlib.crc32(piece, checksum)
+            yield piece
+        if size != member.size:
             raise InvalidArchive("contains more or less data than its size says")
-        if zlib.crc32(content) != member.checksum:
+        if checksum != member.checksum:
             raise InvalidArchive("does not match its checksum")
-        return content
+
+    def _unpacked(self, member: Member) -> Iterator[bytes]:
+        """Yield the data of a member, unpacked, in pieces of a limited size."""
+        at, end = self._data[member.name], self._data[member.name] + member.packed_size
+        decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
+        while at < end:
+            packed = self._read(at, min(end - at, PIECE))
+            at += len(packed)
+            if member.method != DEFLATED:
+                yield packed
+                continue
+            full = True
+            while packed or full:  # a full piece may not be all that there is of the data so far
+                try:
+                    piece = decompressor.decompress(packed, PIECE)
+                except zlib.error as error:
+                    raise InvalidArchive(f"is damaged: {error}") from None
+                packed, full = decompressor.unconsumed_tail, len(piece) == PIECE
+                yield piece
+        if member.method == DEFLATED and (not decompressor.eof or decompressor.unused_data):
+            raise InvalidArchive("contains more or less data than its size says")
 
     def mode(self, name: str) -> int:
         """Return `st_mode` of a member."""
@@ -208,6 +232,9 @@ class Archive:
         ):
             raise InvalidArchive(f"has a descriptor after `{member.name}` that contradicts the central directory")
 
+
+PIECE = 1 << 20
+"""The largest number of bytes of a member in memory at once."""
 
 DESCRIPTORS = {layout.size: layout for layout in map(struct.Struct, ("<3L", "<4s3L", "<L2Q", "<4sL2Q"))}
 """The layouts of the record after the data of a member, by length in bytes: with or without signature and zip64."""

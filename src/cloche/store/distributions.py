@@ -260,12 +260,16 @@ def _check_member(location: str, member: Member) -> None:
         raise _unusable_distribution(location, f"`{member.name}` is not a regular file")
 
 
+FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\\:]")
+"""The characters that no name may contain."""
+
+
 def _check_path(location: str, name: str) -> None:
     """Refuse a name that means another path on some system, or that cannot be a line of a RECORD or file list."""
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
         raise _unusable_distribution(location, f"`{_escape(name)}` is not a safe relative path")
-    if any(ord(character) < 32 or character in "\\:\x7f\x85\u2028\u2029" for character in name):
+    if FORBIDDEN.search(name):
         raise _unusable_distribution(
             location, f"`{_escape(name)}` contains a character that is not allowed in file names"
         )

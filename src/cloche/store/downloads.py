@@ -4,8 +4,9 @@ For each file, the sources are, in this order: the store, `--find-links`, the lo
 the index: the one in the lock file, then those of the user. `cloche.store.local_search` searches those on this machine. A
 file that does not match a hash is never used: on an index, it is skipped; at the URL in the lock file, it is an error.
 
-Files are downloaded in parallel. Each goes to a private directory first, is hashed on the way, flushed, and published in
-the store by one rename, under its hash. The files are not kept among the wheels for seeds, because a lock file can name
+Files are downloaded in parallel. Each goes to a private directory first, is hashed on the way, and published in the store by
+one rename, under its hash. It is not flushed to the disk: every use of a stored file compares its hash, so one that a power
+failure truncated is downloaded again. The files are not kept among the wheels for seeds, because a lock file can name
 anything, and must not decide which pip the next environment gets.
 """
 
@@ -253,8 +254,6 @@ class _Downloads:
             digests = sink.digests()
             if problem := hash_mismatch(artifact, digests):
                 raise wrong_file(artifact, f"`{printable_url(url)}`", problem)
-            file.flush()
-            os.fsync(file.fileno())
         return _publish(temporary, _with_hashes(artifact, digests), artifacts)
 
 

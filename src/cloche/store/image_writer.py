@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from cloche.apply.file_list import FileList, format_file_list
 from cloche.fs import write_all
-from cloche.fs.checksums import format_row, record_digest
+from cloche.fs.checksums import digest_text, format_row
 from cloche.model.value import fields
 from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST
 from cloche.store.startup_code import is_startup_file, path_in_site, startup_code_of_wheel
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 READ_ONLY = os.name != "nt"
 """Whether files are created read-only. An editor that opens one in an environment then refuses to change it in all
 environments that share it. Windows cannot delete read-only files."""
+
+UTIME_BY_DESCRIPTOR = os.utime in os.supports_fd
 
 SHEBANGS = "shebangs"
 """The directory for scripts whose first line must name the Python of the environment."""
@@ -91,9 +94,12 @@ class ImageWriter:
             write_all(descriptor, content)
             if READ_ONLY:
                 os.fchmod(descriptor, mode)  # not reduced by the umask: environments share this file
+            if UTIME_BY_DESCRIPTOR:
+                os.utime(descriptor, (self.seconds, self.seconds))
         finally:
             os.close(descriptor)
-        os.utime(f"{self.root}/{path}", (self.seconds, self.seconds))
+        if not UTIME_BY_DESCRIPTOR:
+            os.utime(f"{self.root}/{path}", (self.seconds, self.seconds))
 
     def _create_parent(self, path: str) -> None:
         parent = path.rpartition("/")[0]
@@ -123,14 +129,14 @@ def _record_row(path: str, size: int, sha256: str) -> str:
     """Return a row of a RECORD; bytecode gets no hash, because Python may write it again at any time."""
     if path.endswith(".pyc"):
         return format_row(path)
-    return format_row(path, record_digest(bytes.fromhex(sha256)), size)
+    return format_row(path, f"sha256={digest_text(bytes.fromhex(sha256))}", size)
 
 
 def flush_tree(root: str) -> None:
     """Flush everything in `root` to the disk, with a single `syncfs` where the system supports it (Linux)."""
     descriptor = os.open(root, os.O_RDONLY) if os.name != "nt" else -1
     try:
-        if descriptor >= 0 and _flush_file_system(descriptor):
+        if descriptor >= 0 and FLUSHES.setdefault(os.fstat(descriptor).st_dev, SharedFlush()).run(descriptor):
             return
         for parent, _, names in os.walk(root):
             for name in names:
@@ -139,6 +145,36 @@ def flush_tree(root: str) -> None:
     finally:
         if descriptor >= 0:
             os.close(descriptor)
+
+
+class SharedFlush:
+    """Flushes one file system for several threads: one flush serves all that asked for it before it began."""
+
+    def __init__(self) -> None:
+        self._running = Lock()
+        self._asking = Lock()
+        self._asked = 0
+        self._flushed = 0
+        """The number of requests that completed flushes have served."""
+
+    def run(self, descriptor: int) -> bool:
+        """Flush the file system of an open file; return False if the system does not support it."""
+        with self._asking:
+            self._asked += 1
+            number = self._asked
+        with self._running:
+            if self._flushed >= number:
+                return True
+            with self._asking:
+                asked = self._asked
+            if not _flush_file_system(descriptor):
+                return False
+            self._flushed = asked
+            return True
+
+
+FLUSHES: dict[int, SharedFlush] = {}
+"""By the number of the device."""
 
 
 def _flush_file_system(descriptor: int) -> bool:

@@ -19,8 +19,9 @@ from cloche.shells.template import render, resource
 from cloche.store.check import FILE_LIST_SUFFIX, own_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from cloche.apply.file_list import FileList
     from cloche.model.distribution import EntryPoint, Image
     from cloche.model.environment import Environment
     from cloche.model.operations import Operation
@@ -87,6 +88,20 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
     return operations
 
 
+def installed_trees(image: Image, environment: Environment) -> Iterator[tuple[str, str, FileList]]:
+    """Yield the trees of an image: the name, the directory in an environment, relative to the root, and the file list.
+
+    :raises OSError, ValueError: the image was removed or damaged.
+    """
+    layout = environment.layout
+    directories = {"purelib": layout.purelib, "platlib": layout.platlib, "scripts": layout.bin, "data": "."}
+    directories["headers"] = _headers_directory(image, environment)
+    for name in own_files(image.root):
+        tree = name.removesuffix(FILE_LIST_SUFFIX)
+        if name.endswith(FILE_LIST_SUFFIX) and tree in directories:
+            yield tree, directories[tree], read_file_list(f"{image.root}/{name}")
+
+
 def find_damage(image: Image, environment: Environment) -> str:
     """Return a file of an installed image that is missing or modified; empty if the environment has them all.
 
@@ -94,16 +109,9 @@ def find_damage(image: Image, environment: Environment) -> str:
 
     :raises OSError, ValueError: the image was removed or damaged.
     """
-    layout = environment.layout
-    directories = {"purelib": layout.purelib, "platlib": layout.platlib, "scripts": layout.bin, "data": "."}
-    directories["headers"] = _headers_directory(image, environment)
     left_out = frozenset(image.left_out)
-    for name in own_files(image.root):
-        tree = name.removesuffix(FILE_LIST_SUFFIX)
-        if not name.endswith(FILE_LIST_SUFFIX) or tree not in directories:
-            continue
-        files = read_file_list(f"{image.root}/{name}")
-        root = environment.path_to(directories[tree])
+    for tree, inside, files in installed_trees(image, environment):
+        root = environment.path_to(inside)
         stat, mtime = os.stat, files.mtime_ns
         descriptor = -1
         try:
@@ -115,15 +123,39 @@ def find_damage(image: Image, environment: Environment) -> str:
                 try:
                     found = stat(there, dir_fd=directory)
                 except OSError:
-                    return f"{directories[tree]}/{path}"
+                    return f"{inside}/{path}"
                 if found.st_size != size or found.st_mtime_ns != mtime:
-                    return f"{directories[tree]}/{path}"
+                    return f"{inside}/{path}"
         except OSError:
-            return directories[tree]
+            return inside
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
     return ""
+
+
+def changeable_paths(images: Iterable[Image], environment: Environment) -> Iterator[str]:
+    """Yield the paths in an environment of which one changes if a file of these images is changed, removed or replaced.
+
+    They are the directories of the files, and the files that can be written to in place. A read-only file can only be
+    replaced, which changes its directory, unless a program first makes it writable or has the rights of root. Bytecode and
+    the directories for it are left out.
+
+    :raises OSError, ValueError: an image was removed or damaged, or a file is missing.
+    """
+    seen = set()
+    for image in images:
+        for _, inside, files in installed_trees(image, environment):
+            prefix = "" if inside == "." else f"{inside}/"
+            for path in files.paths:
+                if path.endswith(".pyc"):
+                    continue
+                directory = (prefix + path).rpartition("/")[0] or "."
+                if directory not in seen:
+                    seen.add(directory)
+                    yield directory
+                if os.stat(environment.path_to(prefix + path)).st_mode & 0o222:
+                    yield prefix + path
 
 
 def script_names(entry_points: tuple[EntryPoint, ...], version: str) -> dict[str, EntryPoint]:

@@ -1,0 +1,94 @@
+"""The record that an environment was up to date, by which the next run need not look at each of its files.
+
+Comparing an environment with its images takes a look at thousands of files. The record has the signatures of everything that
+changes when a file is added, removed or replaced: the directories, and the files that can be written to in place. Only
+read-only files are left out, which environments share by hard links. What changes one of those without replacing it, such as
+a write by root, is found by `cloche verify`, which then removes the record.
+
+A record is one file in the plan cache, for one environment and one question: what the environment had to be.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+from time import time_ns
+
+from cloche.cpython import keyed_hash
+from cloche.fs import DIRECTORY, paths_in, read_regular_file, replace_file
+from cloche.fs.inputs import signature_of
+from cloche.model.value import TYPE_CHECKING
+from cloche.planning.plan_cache import is_intact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    from cloche.fs.inputs import Signature
+    from cloche.planning.plan_cache import PlanCache
+
+    Signatures: TypeAlias = list[Signature]
+
+SETTLED = 2 * 10**9
+"""Nanoseconds for which nothing must have changed before a record is written. A change at the same time on the clock of the
+file system would not show; the coarsest clocks count in steps of two seconds."""
+
+
+def was_up_to_date(root: str, question: str, cache: PlanCache) -> bool:
+    """Return whether an environment was up to date by the same question, and nothing that is watched has changed since."""
+    if not cache.directory:
+        return False
+    try:
+        content = read_regular_file(record_path(root, cache))
+        if not is_intact(content):
+            return False
+        recorded, paths, signatures = marshal.loads(content[8:])
+        return bool(recorded == question and signatures == signatures_of(root, paths))
+    except (OSError, ValueError, TypeError, EOFError):
+        return False
+
+
+def signatures_of(root: str, paths: Sequence[str]) -> Signatures:
+    """Return the signatures of files and directories below a directory; links are followed.
+
+    :raises OSError: one of them does not exist.
+    """
+    stat = os.stat
+    descriptor = os.open(root, DIRECTORY) if stat in os.supports_dir_fd else None
+    try:
+        return [signature_of(stat(path, dir_fd=descriptor)) for path in paths_in(paths, root, descriptor)]
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def record_up_to_date(root: str, question: str, paths: Sequence[str], signatures: Signatures, cache: PlanCache) -> None:
+    """Record that an environment is up to date. A failure only costs time later.
+
+    :param signatures: those of the paths before they were compared with the images.
+    """
+    if not cache.directory or not cache.writable:
+        return
+    times = (signature[-2:] for signature in signatures if isinstance(signature, tuple))
+    if max((time for pair in times for time in pair if isinstance(time, int)), default=0) > time_ns() - SETTLED:
+        return
+    data = marshal.dumps((question, list(paths), signatures))
+    try:
+        replace_file(record_path(root, cache), keyed_hash(1, data) + data)
+    except OSError:
+        pass
+
+
+def forget_up_to_date(root: str, cache: PlanCache) -> None:
+    """Remove the record of an environment, so that the next run looks at each file."""
+    if cache.directory and cache.writable:
+        try:
+            os.unlink(record_path(root, cache))
+        except OSError:
+            pass
+
+
+def record_path(root: str, cache: PlanCache) -> str:
+    """Return the path of the record for the environment in a directory, whatever links lead to it."""
+    real = os.path.realpath(root).encode("utf-8", "surrogateescape")
+    return os.path.join(cache.directory, keyed_hash(3, real).hex())

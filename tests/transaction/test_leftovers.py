@@ -1,0 +1,77 @@
+"""Test how staging directories are removed."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche.apply import leftovers
+from cloche.apply.leftovers import remove_staging
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A tree with enough directories for threads, a read-only one, and links to a file and a directory outside."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("")
+    root = tmp_path / "tree"
+    for number in range(3 * leftovers.WORTH_THREADS):
+        directory = root / str(number) / "below"
+        directory.mkdir(parents=True)
+        (directory / "file").write_text("")
+        (directory / "link").symlink_to(outside)
+        (directory.parent / "link").symlink_to(outside / "precious")
+    directory.chmod(0o500)
+    return root
+
+
+def test_a_tree_is_removed_and_no_link_is_followed(tree: Path) -> None:
+    remove_staging(str(tree))
+
+    assert [path.name for path in tree.parent.rglob("*")] == ["outside", "precious"]
+
+
+@pytest.mark.parametrize("started", [0, 2])
+def test_a_tree_is_removed_if_no_more_threads_can_be_started(
+    started: int, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    start = threading.Thread.start
+
+    def limited(thread: threading.Thread) -> None:
+        if len(threads) >= started:
+            raise RuntimeError("can't start new thread")
+        threads.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+
+    remove_staging(str(tree))
+
+    assert len(threads) == started
+    assert not tree.exists()
+
+
+def test_several_threads_remove_a_tree(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(2, timeout=10)
+    met = []
+
+    def remove_file(path: str) -> bool:
+        if not met:
+            together.wait()
+            met.append(path)
+        return real(path)
+
+    real = leftovers.remove_file
+    monkeypatch.setattr(leftovers, "remove_file", remove_file)
+
+    remove_staging(str(tree))
+
+    assert met
+    assert not tree.exists()
