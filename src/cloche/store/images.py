@@ -42,7 +42,7 @@ from cloche.store.startup_code import is_startup_file, path_in_site, startup_cod
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cloche.model.distribution import Bytecode
+    from cloche.model.aliases import Bytecode
     from cloche.model.interpreter import Host, Interpreter
     from cloche.store import Store
     from cloche.store.bytecode import Validation

@@ -14,7 +14,7 @@ The built-in plugins pass the same tests.
 from __future__ import annotations
 
 from cloche.testing.activators import activator_contract
-from cloche.testing.checks import Broken, Check, NotApplicable, broken, not_applicable, require_program
+from cloche.testing.checks import Broken, Check, ContractTest, NotApplicable, broken, not_applicable, require_program
 from cloche.testing.creators import creator_contract
 from cloche.testing.fakes import KINDS, fake_environment, fake_host, fake_interpreter
 from cloche.testing.finders import finder_contract
@@ -31,6 +31,7 @@ __all__ = [
     "KINDS",
     "Broken",
     "Check",
+    "ContractTest",
     "NotApplicable",
     "Shell",
     "Terminal",

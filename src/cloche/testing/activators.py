@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
     from cloche.model.environment import Environment
     from cloche.plugins.hookspecs import Activator
-    from cloche.testing.checks import Test
+    from cloche.testing.checks import ContractTest
     from cloche.testing.shells import Shell
 
 
 def activator_contract(
     activator: Activator, shell: Shell | None = None, *, templates: Iterable[str] | None = None
-) -> Test:
+) -> ContractTest:
     """Return a test that an activator keeps its contract.
 
     :param activator: the activator object.

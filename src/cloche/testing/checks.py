@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from cloche.model.value import value
 from cloche.testing.purity import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Container, Iterable
     from pathlib import Path
     from typing import TypeAlias
 
-    Test: TypeAlias = Callable[..., None]
+ContractTest: TypeAlias = Callable[..., None]
+"""A test that pytest collects, with one case per check."""
 
 T = TypeVar("T")
 
@@ -56,7 +58,7 @@ def not_applicable(reason: str) -> NoReturn:
     raise NotApplicable(reason)
 
 
-def as_test(checks: Iterable[Check]) -> Test:
+def as_test(checks: Iterable[Check]) -> ContractTest:
     """Return a pytest test with one case per check."""
     import pytest
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cloche.plugins import Source
     from cloche.plugins.registry import Registry
-    from cloche.testing.checks import Test
+    from cloche.testing.checks import ContractTest
 
 IMPORT = """\
 import sys
@@ -30,7 +30,7 @@ print("\\n".join(watch.side_effects), end="")
 """
 
 
-def plugin_contract(name: str) -> Test:
+def plugin_contract(name: str) -> ContractTest:
     """Return a test that an installed plugin is found and loads.
 
     :param name: the name of its entry point in the group `cloche`, or of its distribution.

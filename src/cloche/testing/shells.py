@@ -25,7 +25,8 @@ from cloche.testing.hostile import HOSTILE, directory_name, supported_kinds
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloche.model.environment import Environment, Placement, Script
+    from cloche.model.aliases import Placement
+    from cloche.model.environment import Environment, Script
     from cloche.plugins.hookspecs import Activator
 
 
