@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from cloche.cli.commands import CommandSpec
     from cloche.model.options import Option
 
+PLUGINS = Path(__file__).parent.parent.parent / "plugins"
+
 SINCE = re.compile(r"^:since: (.+)$", re.MULTILINE)
 SLOT = re.compile(r"^- `(\w+)`: (.+(?:\n  .+)*?)[;.]$", re.MULTILINE)
 MARKER = re.compile(r"^<!-- generated: ([a-z-]+)(?: (\w+))? -->$", re.MULTILINE)
@@ -292,16 +294,16 @@ def slot_table() -> str:
 
 
 def shells_by_slot() -> dict[str, list[str]]:
-    """Return the built-in shells whose templates have a slot, by the name of the slot."""
+    """Return the shells whose templates have a slot, by the name of the slot, also those of the plugins in this repository."""
     found: dict[str, list[str]] = {}
-    for directory in sorted(path for path in Path(activators.__file__).parent.iterdir() if path.is_dir()):
-        text = "".join(
-            file.read_text("utf-8-sig")
-            for file in sorted(directory.iterdir())
-            if file.is_file() and file.suffix != ".pyc"
-        )
-        for name in sorted(set(re.findall(r"__CLOCHE_([A-Z_]+?)__", text))):
-            found.setdefault(name, []).append(directory.name)
+    directories = {path.name: path for path in Path(activators.__file__).parent.iterdir() if path.is_dir()}
+    for path in PLUGINS.glob("cloche-*/src/*"):
+        directories[path.name.removeprefix("cloche_").replace("example", "rc")] = path
+    for shell, directory in sorted(directories.items()):
+        files = [path for path in directory.iterdir() if path.is_file() and path.suffix != ".pyc"]
+        text = "".join(path.read_text("utf-8-sig") for path in files)
+        for name in set(re.findall(r"__CLOCHE_([A-Z_]+?)__", text)):
+            found.setdefault(name, []).append(shell)
     return found
 
 

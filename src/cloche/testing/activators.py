@@ -25,6 +25,7 @@ from cloche.testing.checks import (
     check_name,
     check_sentence,
     not_applicable,
+    place_of,
 )
 from cloche.testing.fakes import KINDS
 from cloche.testing.hostile import HOSTILE, PLAIN, absolute_path, directory_name, environment_of, supported_kinds
@@ -198,7 +199,10 @@ def check_hostile(activator: Activator, name: str, _: Path) -> None:
     except Broken:
         raise
     except Exception as error:
-        broken(f"`scripts` raises {error!r} for {HOSTILE[name]!r}; it must raise `Inexpressible` if it refuses a text")
+        message = (
+            f"`scripts` raises {error!r} for {HOSTILE[name]!r}; it must raise `Inexpressible` if it refuses a text"
+        )
+        broken(message, cause=place_of(error))
 
 
 # Optional attributes

@@ -358,7 +358,8 @@ class Runner:
         :raises Broken: there is a problem.
         """
         if problems:
-            broken("; ".join(problems) + ran.details())
+            stopped = problems[0] if problems[0].startswith("the script stopped") else ""
+            broken("; ".join(problems) + ran.details(), cause=stopped)
 
 
 def shell_checks(activator: Activator, shell: Shell) -> list[Check]:
