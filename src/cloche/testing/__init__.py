@@ -22,8 +22,9 @@ from cloche.testing.hostile import HOSTILE
 from cloche.testing.packers import packer_contract
 from cloche.testing.plugins import plugin_contract
 from cloche.testing.purity import Watch
+from cloche.testing.pythons import python_off_path
 from cloche.testing.seeders import seeder_contract
-from cloche.testing.shells import Shell
+from cloche.testing.shells import Shell, environment_with_scripts
 from cloche.testing.terminal import Terminal
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "activator_contract",
     "broken",
     "creator_contract",
+    "environment_with_scripts",
     "fake_environment",
     "fake_host",
     "fake_interpreter",
@@ -46,6 +48,7 @@ __all__ = [
     "not_applicable",
     "packer_contract",
     "plugin_contract",
+    "python_off_path",
     "require_program",
     "seeder_contract",
 ]

@@ -386,6 +386,17 @@ def shell_checks(activator: Activator, shell: Shell) -> list[Check]:
     ]
 
 
+def environment_with_scripts(activator: Activator, root: str | os.PathLike[str], prompt: str = "") -> Environment:
+    """Create an environment that contains only the scripts of an activator, for a test that runs them in their shell.
+
+    :param root: its directory, which must not exist.
+    :param prompt: the text that the prompt shows; by default the name of the directory.
+    """
+    environment = fake_environment(root, prompt=prompt or os.path.basename(os.fspath(root)))
+    write_scripts(list(activator.scripts(environment)), environment)
+    return environment
+
+
 def write_scripts(scripts: Sequence[Script], environment: Environment) -> None:
     """Write scripts into the `bin` directory of an environment, which must not exist."""
     environment.bin.mkdir(parents=True)
