@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cloche.testing.seeders import python_off_path, sample_lock, sample_wheel
+from cloche.testing import python_off_path
+from cloche.testing.seeders import sample_lock, sample_wheel
 
 PYPROJECT = """\
 [build-system]

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cloche.testing.seeders import python_off_path, sample_lock, sample_wheel
+from cloche.testing import python_off_path
+from cloche.testing.seeders import sample_lock, sample_wheel
 
 SHOW = "session.run('python', '-c', 'import sys; print(sys.prefix)')"
 README = Path(__file__).parent.parent / "README.md"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cloche.testing import python_off_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PYPROJECT = '[project]\nname = "project"\nversion = "1.0"\nrequires-python = ">=3.9"\n'
 
