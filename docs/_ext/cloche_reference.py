@@ -12,7 +12,7 @@ import sys
 import textwrap
 from pathlib import Path
 from types import GenericAlias
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import cloche
 import cloche_errors
@@ -139,7 +139,7 @@ def protocol_section(name: str) -> str:
 
 def hook_table() -> str:
     """Return a table of all hooks."""
-    lines = ["| hook | what it is for | since |", "| --- | --- | --- |"]
+    lines = ["| hook | what it does | since |", "| --- | --- | --- |"]
     for name, function in vars(hookspecs).items():
         if name.startswith("cloche_"):
             text = str(inspect.getdoc(function))
@@ -324,7 +324,8 @@ def public_names() -> Iterator[tuple[str, object]]:
 def class_section(name: str, item: type, options: Sequence[str] = ()) -> str:
     """Return a section about a class: its docstring, fields, properties and public methods."""
     members = [
-        directive("attribute", field, [f":type: {kind}", *options], text) for field, kind, _, text in fields(item)
+        directive("attribute", field, [f":type: {kind}", *options], field_text(kind, text))
+        for field, kind, _, text in fields(item)
     ]
     for member, method in vars(item).items():
         if isinstance(method, property):
@@ -344,6 +345,16 @@ def class_section(name: str, item: type, options: Sequence[str] = ()) -> str:
     options = [*options, f":canonical: {item.__module__}.{item.__name__}"]
     text = "\n".join([as_markdown(inspect.getdoc(item)), "", *members])
     return directive("class", f"{name}({arguments})" if is_value else name, options, text, fence="`" * 5)
+
+
+def field_text(kind: str, text: str) -> str:
+    """Return the description of a field. If its type is an alias, the alias says which values there are, and what they mean."""
+    alias = kind.removesuffix(" | None")
+    if alias not in vars(aliases):
+        return text
+    values = [f"`{choice}`" for choice in get_args(getattr(aliases, alias)) if isinstance(choice, str)]
+    parts = [text or docstrings(aliases)[alias], f"One of {', '.join(values)}." if values else ""]
+    return "\n\n".join(filter(None, parts))
 
 
 def alias_section(name: str, module: ModuleType) -> str:

@@ -37,11 +37,11 @@ StartupPolicy: TypeAlias = Literal["allow", "list", "refuse"]
 output of the command, or refused."""
 
 Compile: TypeAlias = Literal["auto", "now", "never"]
-"""When packages are compiled to bytecode: `auto` when a second environment gets them, so that one environment alone does
+"""When packages are compiled to bytecode: `auto` when a second environment gets them, so that a single environment does
 not pay for it; `now` before the first one; `never`, so that Python compiles each module when it is imported."""
 
 Consult: TypeAlias = Literal["nothing", "project"]
-"""What determines the Python if the request names none: nothing (the running Python is used) or the project's files."""
+"""What determines the Python without a request for one: nothing (the running Python is used) or the project's files."""
 
 Strategy: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied", "nothing"]
 """How a staging tree gets to its destination (see `cloche.apply.transaction`).

@@ -17,6 +17,7 @@ class Member:
     path: str
     """Relative, with `/`. A byte that is not UTF-8 is a surrogate (PEP 383)."""
     kind: MemberKind
+    """What it is."""
     mode: int
     """The permission bits."""
     time: int
