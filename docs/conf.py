@@ -23,8 +23,12 @@ release = version = __version__
 extensions = ["cloche_reference", "cloche_terminal", "myst_parser", "sphinx_copybutton", "sphinx_design"]
 exclude_patterns = ["_build", "changelog"]
 nitpicky = True
+nitpick_ignore = [  # the inventory of the standard library is on the network
+    ("py:class", name) for name in ("AbstractContextManager", "F", "Path", "os.PathLike")
+]
+python_maximum_signature_line_length = 100
 smartquotes = False  # keep the two hyphens of options
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 
 # Copy the commands of a session, without prompts and output.

@@ -54,6 +54,7 @@ NONE = few(0)
 
 
 SLOW: dict[str, Choice] = {
+    "test_typing.py::test_mypy_*": NONE,
     # Every tool and creator: the tests of one environment come first in the same module.
     "lifecycle/test_verify.py::test_environments_of_every_*": NONE,
     "lifecycle/test_verify.py::test_every_change_of_the_configuration_*": NONE,

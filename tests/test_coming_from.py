@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import shlex
 import subprocess
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche
-from cloche.api import CHOICES
 from cloche.cli.commands import COMMANDS, COMMON
 from cloche.cli.parser import options_by_spelling, parse_arguments
 from tests.interpreters import pyenv
@@ -69,7 +69,7 @@ def test_every_call_of_the_python_interface_is_valid(path: Path) -> None:
         if text.startswith("cloche.") and text.endswith(")"):
             call = ast.parse(text, mode="eval").body
             assert isinstance(call, ast.Call)
-            assert {keyword.arg for keyword in call.keywords} <= CHOICES
+            assert {keyword.arg for keyword in call.keywords} <= set(inspect.signature(cloche.create).parameters)
             assert text.partition("(")[0].removeprefix("cloche.") in cloche.__all__
 
 

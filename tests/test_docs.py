@@ -16,17 +16,24 @@ import pytest
 
 import cloche
 from cloche import api, errors, testing
+from cloche.api import open_session, request_for
 from cloche.cli import settings
 from cloche.cli.commands import COMMANDS, COMMON
+from cloche.cli.create import build_request
+from cloche.cli.invocation import Invocation
 from cloche.cli.virtualenv_options import INEFFECTIVE
+from cloche.model.value import replace
 from cloche.planning import pyvenv_cfg
 from cloche.plugins import hookspecs
+from cloche.session import current_host
 from tests.pages import DOCS, REPOSITORY, blocks, built_page, cloche_errors, cloche_reference
 from tests.run import Cloche
 from tests.test_architecture import LAYERS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cloche import Option
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name)
@@ -64,13 +71,6 @@ def test_the_values_of_each_choice_in_the_python_interface_are_documented() -> N
     assert "One of `keep`, `replace`, `replace-anything`." in text
 
 
-def test_each_value_is_documented_once() -> None:
-    headings = re.findall("^### .*$", built_page("reference/python-interface.md"), re.MULTILINE)
-
-    assert sorted(headings) == sorted(set(headings))
-    assert "### `LayImage`" in headings
-
-
 def test_ineffective_options_are_documented_as_such() -> None:
     text = cloche_reference.virtualenv_options()
 
@@ -85,7 +85,7 @@ def test_every_hook_page_has_signature_version_and_example(name: str) -> None:
     text = built_page(f"reference/hooks/{name}.md")
 
     assert text.startswith(f"# `{name}`\n")
-    assert re.search(rf"^{name}\(.*\)", text, re.MULTILINE)
+    assert re.search(rf"^`+{{py:function}} {name}\(.*\)", text, re.MULTILINE)
     assert re.search(r"^Since cloche \d", text, re.MULTILINE)
     assert f"def {name}(" in text
     assert f"| [`{name}`](hooks/{name}.md) | " in built_page("reference/hooks.md")
@@ -117,9 +117,9 @@ def test_every_component_protocol_is_documented() -> None:
     text = "".join(built_page(f"reference/hooks/{name}.md") for name in HOOKS)
 
     for protocol in (hookspecs.Finder, hookspecs.Creator, hookspecs.Seeder, hookspecs.Activator, hookspecs.Packer):
-        assert f"### `{protocol.__name__}`" in text
+        assert f"{{py:class}} {protocol.__name__}\n" in text
         for name, member in vars(protocol).items():
-            assert name.startswith("_") or not inspect.isfunction(member) or f"`{name}(" in text
+            assert name.startswith("_") or not inspect.isfunction(member) or f"{{py:method}} {name}(" in text
 
 
 def test_every_error_class_is_documented_with_its_exit_code() -> None:
@@ -172,17 +172,81 @@ def test_messages_are_extracted_from_the_source_as_they_are_printed(
     assert [message.text for message in cloche_errors.messages_in_source()] == messages
 
 
-def test_the_python_interface_is_documented() -> None:
+def described_objects(text: str) -> list[str]:
+    """Return the names of the Python objects at the top level that a page describes, so that other projects can link to them."""
+    found = re.findall(r"^`{4,}\{py:(?:function|class|data|exception)\} (\w+).*\n(:no-index:)?", text, re.MULTILINE)
+    return [name for name, is_copy in found if not is_copy]
+
+
+def test_every_public_name_is_described_once() -> None:
     names = ("python-interface", "hooks", "errors", *(f"hooks/{name}" for name in HOOKS))
     text = "".join(built_page(f"reference/{name}.md") for name in names)
 
-    assert [name for name in cloche.__all__ if f"`{name}`" not in text and f"`{name}(" not in text] == []
+    assert sorted(described_objects(text)) == sorted([*cloche.__all__, *HOOKS])
 
 
 def test_the_contract_kit_is_documented() -> None:
-    text = built_page("reference/contract-kit.md")
+    assert sorted(described_objects(built_page("reference/contract-kit.md"))) == sorted(testing.__all__)
 
-    assert [name for name in testing.__all__ if f"`{name}`" not in text and f"`{name}(" not in text] == []
+
+@pytest.mark.parametrize("name", [name for name in cloche.__all__ if inspect.isfunction(getattr(cloche, name))])
+def test_signatures_have_types_and_public_names_only(name: str) -> None:
+    """A reader of a signature can import every type in it."""
+    signature = inspect.signature(getattr(cloche, name))
+    parts = [str(signature.return_annotation), *(str(one.annotation) for one in signature.parameters.values())]
+    words = {word for part in parts for word in re.findall(r"(?<![\w'\"-])[A-Z]\w+", part)}
+
+    assert all("_empty" not in part for part in parts)
+    foreign = {"AbstractContextManager", "Callable", "Iterable", "Iterator", "Mapping", "None", "Path", "Sequence"}
+    assert words - set(cloche.__all__) - foreign <= {"F"}
+    assert not [one for one in signature.parameters.values() if one.kind is one.VAR_KEYWORD]
+
+
+def test_functions_with_the_same_arguments_have_the_same_signature() -> None:
+    parameters = list(inspect.signature(cloche.create).parameters.values())
+
+    for function in (cloche.create_with_result, cloche.plan, cloche.describe):
+        assert list(inspect.signature(function).parameters.values()) == parameters
+    assert {**cloche.Choices.__annotations__}.keys() == {one.name for one in parameters[1:]}
+    for function in (cloche.find, cloche.load, cloche.cache_directory):
+        shared = [one for one in inspect.signature(function).parameters.values() if one.kind is one.KEYWORD_ONLY]
+        assert [one for one in shared if one not in parameters] == []
+
+
+OPTIONS = [option for option in (*COMMANDS["create"].options, *COMMON) if not option.hidden]
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_every_option_has_an_argument_with_the_same_effect(
+    option: Option, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if option.name not in cloche_reference.FLAGS:
+        assert option.name in cloche_reference.ELSEWHERE
+        return
+    monkeypatch.chdir(tmp_path)
+    needs = {"force": ["--clear"], "stdlib": ["--creator", "portable"], "carry-libraries": ["--creator", "portable"]}
+    lock = ["extra", "group", "no-default-groups", "only-binary", "keep-extra"]
+    more = ["--lock", "FILE"] if option.name in lock else needs.get(option.name, [])
+    value = {"activators": "a,b", "startup-code": "refuse", "link-mode": "copy", "stdlib": "full"}.get(
+        option.name, option.metavar
+    )
+    argv = ["./env", f"--{option.name}", *([value] if option.kind != "flag" else []), *more]
+    text = cloche_reference.FLAGS[option.name].replace('"MODE"', '"copy"').replace('"PART"', '"full"')
+    arguments = eval(f"dict({text})")
+    if "--lock" in more:
+        arguments["lock"] = "FILE"
+    elif "portable" in more:
+        arguments["creator"] = "portable"
+
+    host = current_host()
+    invocation = Invocation(argv, host, 0)
+    if option.name in ("cache-dir", "read-only-cache"):
+        with invocation.open_session() as expected, open_session(**arguments) as session:
+            assert (session.store.root, session._access) == (expected.store.root, expected._access)
+        return
+    expected = build_request("env", invocation.settings, host)
+    spec = replace(expected.spec, consult="nothing")
+    assert request_for(host, destination="env", **arguments) == replace(expected, spec=spec)
 
 
 def test_every_key_of_pyvenv_cfg_is_documented(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import cloche
 from cloche.cli.commands import COMMANDS, COMMON
 from cloche.cli.completion import completion_script
 from tests.test_architecture import REPOSITORY, tomllib
@@ -46,6 +47,76 @@ def test_the_scripts_of_continuous_integration_pass_shellcheck() -> None:
     done = subprocess.run([require("shellcheck"), *scripts], capture_output=True, text=True, check=False)
 
     assert done.stdout == ""
+
+
+def test_the_workflows_pass_zizmor() -> None:
+    command = [require("zizmor"), "--offline", "--no-progress", str(REPOSITORY / ".github")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+PROJECTS = [REPOSITORY, *sorted(path.parent for path in REPOSITORY.glob("plugins/*/pyproject.toml"))]
+
+
+@pytest.mark.parametrize("directory", PROJECTS, ids=lambda directory: directory.name)
+def test_every_distribution_has_the_version_and_links(directory: Path) -> None:
+    project = tomllib.loads((directory / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert project["version"] == cloche.__version__
+    assert project["urls"].keys() == {"Documentation", "Source", "Issues", "Changelog"}
+    if directory != REPOSITORY:
+        assert project["name"] == directory.name
+        assert project["urls"]["Documentation"].endswith(f"#{directory.name}")
+
+
+def test_the_tutorial_has_the_essential_lines_of_the_example() -> None:
+    page = (REPOSITORY / "docs/tutorial/your-first-activator.md").read_text(encoding="utf-8")
+    shown = page.partition(":caption: cloche-example/pyproject.toml\n")[2].partition("```")[0].split("\n")
+
+    lines = (REPOSITORY / "plugins/cloche-example/pyproject.toml").read_text(encoding="utf-8").split("\n")
+    assert len(shown) > 8
+    assert [line for line in shown if line not in lines] == []
+
+
+@pytest.mark.nightly
+def test_every_distribution_is_the_same_when_it_is_built_twice(tmp_path: Path) -> None:
+    python = cloche.create(tmp_path / "env", seeds=["pip"]).executable
+    groups = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *groups["dist"]], check=True)
+    command = [python, REPOSITORY / "tools" / "build_distributions.py", tmp_path / "dist"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list((tmp_path / "dist").iterdir())) == 2 * len(PROJECTS)
+
+
+@pytest.mark.nightly
+def test_a_release_is_one_command(tmp_path: Path) -> None:
+    """In a copy of the checkout; nothing is pushed."""
+    checkout = tmp_path / "checkout"
+    subprocess.run(["git", "clone", "--quiet", REPOSITORY, checkout], check=True)
+    for name, text in (("user.name", "Somebody"), ("user.email", "somebody@example.org")):
+        subprocess.run(["git", "config", name, text], cwd=checkout, check=True)
+    python = cloche.create(tmp_path / "env", seeds=["pip"]).executable
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "packaging", "towncrier"], check=True)
+
+    def release(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [python, checkout / "tools" / "release.py", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert "usage: " in release("soon").stderr
+    assert "is not newer than" in release("0.0.1").stderr
+    done = release("99.1")
+    assert done.stdout.splitlines()[-1] == "git push --atomic origin HEAD v99.1", done.stderr
+    git = subprocess.run(
+        ["git", "status", "-sb", "--porcelain"], cwd=checkout, capture_output=True, text=True, check=True
+    )
+    assert "[ahead 1]" in git.stdout
+    assert len(git.stdout.splitlines()) == 1
+    assert 'version = "99.1"' in (checkout / "plugins/tox-cloche/pyproject.toml").read_text()
+    assert "## 99.1 (" in (checkout / "CHANGELOG.md").read_text()
+    assert [path.name for path in (checkout / "docs/changelog").iterdir()] == ["template.md.jinja"]
 
 
 # The manual page

@@ -9,27 +9,37 @@ import ast
 import inspect
 import json
 import re
-from functools import cache
+import sys
+import textwrap
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from types import GenericAlias
+from typing import TYPE_CHECKING, get_args
 
 import cloche
 import cloche_errors
-from cloche import errors, testing
+from cloche import Environment, errors, testing
+from cloche.builtin import activators
 from cloche.cli.commands import COMMANDS, COMMON
 from cloche.cli.help import EXAMPLES_OF
+from cloche.model import aliases, operations
 from cloche.plugins import hookspecs
+from cloche.shells import posix
+from cloche.testing import checks, fakes, hostile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from types import ModuleType
 
     from sphinx.application import Sphinx
 
     from cloche.cli.commands import CommandSpec
     from cloche.model.options import Option
 
+PLUGINS = Path(__file__).parent.parent.parent / "plugins"
+
 SINCE = re.compile(r"^:since: (.+)$", re.MULTILINE)
+SLOT = re.compile(r"^- `(\w+)`: (.+(?:\n  .+)*?)[;.]$", re.MULTILINE)
 MARKER = re.compile(r"^<!-- generated: ([a-z-]+)(?: (\w+))? -->$", re.MULTILINE)
 
 
@@ -126,13 +136,14 @@ def description(option: Option) -> str:
 
 def hook_section(name: str) -> str:
     """Return the signature of a hook and its docstring."""
-    function = getattr(hookspecs, name)
-    return f"```python\n{signature_of(name, function)}\n```\n\n{docstring_as_markdown(inspect.getdoc(function))}\n"
+    return in_module("cloche.plugins.hookspecs", [function_section(name, getattr(hookspecs, name))])
 
 
 def protocol_section(name: str) -> str:
     """Return a section about a protocol or value class that hooks use."""
-    return class_section(getattr(hookspecs, name, None) or getattr(cloche, name))
+    item = getattr(cloche, name)
+    is_elsewhere = item in value_classes()
+    return in_module("cloche", [class_section(name, item, [":no-index:"] if is_elsewhere else [])])
 
 
 def hook_table() -> str:
@@ -148,51 +159,170 @@ def hook_table() -> str:
 
 
 def error_table() -> str:
-    """Return a table of all error classes with their exit codes, in the order of the source."""
+    """Return a table of all error classes with their exit codes, in the order of the source, and a section for each."""
     lines = ["| error | exit code | when |", "| --- | --- | --- |"]
+    sections = []
     for name, item in vars(errors).items():
         if inspect.isclass(item) and issubclass(item, errors.ClocheError):
-            lines.append(
-                f"| `{name}` | {item.exit_code} | {escape_cell(' '.join(str(inspect.getdoc(item)).split()))} |"
-            )
-    return "\n".join(lines)
+            text = inspect.getdoc(item)
+            lines.append(f"| `{name}` | {item.exit_code} | {escape_cell(' '.join(str(text).split()))} |")
+            options = [f":canonical: {item.__module__}.{name}"]
+            sections.append(directive("exception", name, options, f"Exit code {item.exit_code}. {as_markdown(text)}"))
+    return "\n".join([*lines, "", in_module("cloche", sections)])
 
 
 # The Python interface
 
+FLAGS: Mapping[str, str] = {
+    "python": 'python="SPEC"',
+    "try-first-with": 'try_first_with=["EXE"]',
+    "no-finder": 'no_finders=["NAME"]',
+    "creator": 'creator="NAME"',
+    "seeder": 'seeder="NAME"',
+    "activators": 'activators=["a", "b"]',
+    "clear": 'existing="replace"',
+    "force": 'existing="replace-anything"',
+    "system-site-packages": 'site_packages="system"',
+    "prompt": 'prompt="TEXT"',
+    "relocatable": "relocatable=True",
+    "no-vcs-ignore": "vcs_ignore=False",
+    "lock": 'lock="FILE"',
+    "extra": 'extras=["NAME"]',
+    "group": 'groups=["NAME"]',
+    "no-default-groups": 'default_groups="excluded"',
+    "only-binary": 'builds="refused"',
+    "keep-extra": 'extra_packages="kept"',
+    "no-seed": "seeds=None",
+    "pip": 'seeds=["pip==VERSION"]',
+    "seed": 'seeds=["pip", "REQUIREMENT"]',
+    "no-deps": 'dependencies="omitted"',
+    "download": 'network="newest"',
+    "no-download": 'network="never"',
+    "compile": 'compile="now"',
+    "no-compile": 'compile="never"',
+    "find-links": 'find_links=["DIR"]',
+    "startup-code": 'startup_code="refuse"',
+    "link-mode": 'link_mode="MODE"',
+    "stdlib": 'options={"stdlib": "PART"}',
+    "carry-libraries": 'options={"carry-libraries": "true"}',
+    "cache-dir": 'cache="DIR"',
+    "read-only-cache": 'access="read-only"',
+}
+"""The argument of `cloche.create` that has the effect of an option of the command line."""
+
+ELSEWHERE: Mapping[str, str] = {
+    "dry-run": "`cloche.plan(…)`",
+    "no-plugin": "the variable `CLOCHE_DISABLE_PLUGINS`",
+    "no-plugins": "the variable `CLOCHE_DISABLE_PLUGINS=*`",
+    "json": "the fields of the result",
+    "quiet": "the logger `cloche`, or `create_with_result`",
+    "verbose": "the logger `cloche`, or `create_with_result`",
+    "traceback": "an exception has a traceback",
+    "version": "`cloche.__version__`",
+    "help": "`help(cloche.create)`",
+}
+"""What corresponds to the options that have no argument."""
+
+
+def flag_table() -> str:
+    """Return a table of the options of `cloche DEST` with the arguments of `cloche.create`.
+
+    :raises KeyError: an option is in none of the tables above.
+    """
+    lines = ["| option | argument |", "| --- | --- |"]
+    for option in (*COMMANDS["create"].options, *COMMON):
+        if not option.hidden:
+            argument = f"`{FLAGS[option.name]}`" if option.name in FLAGS else ELSEWHERE[option.name]
+            lines.append(f"| {spellings(option)} | {argument} |")
+    return "\n".join(lines)
+
 
 def functions() -> str:
     """Return a section for each public function of `cloche`."""
-    return "\n".join(function_section(name, item) for name, item in public_names() if inspect.isfunction(item))
+    return in_module(
+        "cloche", [function_section(name, item) for name, item in public_names() if inspect.isfunction(item)]
+    )
 
 
 def values() -> str:
     """Return a section for each public value class of `cloche`."""
-    on_other_pages = {"Command", "Descriptor", "Option"}
-    return "\n".join(
-        class_section(item) if item.__name__ == name else f"### `{name}`\n\n{definitions(item)[name].text}\n"
-        for name, item in public_names()
-        if inspect.isclass(item) and not issubclass(item, Exception) and name not in on_other_pages
-    )
+    sections = []
+    for name, item in public_names():
+        if inspect.isclass(item) and item in value_classes():
+            own = item.__name__ == name
+            sections.append(class_section(name, item) if own else alias_section(name, sys.modules[item.__module__]))
+    return in_module("cloche", sections)
+
+
+def value_classes() -> set[type]:
+    """Return the classes that the page about the Python interface describes."""
+    elsewhere = (errors.__name__, hookspecs.__name__, aliases.__name__)
+    classes = {item for _, item in public_names() if inspect.isclass(item) and item.__module__ not in elsewhere}
+    return classes - {cloche.Option}
+
+
+def types() -> str:
+    """Return a section for each public type that is not a class."""
+    sections = [alias_section("Operation", operations)]
+    for name, item in public_names():
+        if name in vars(aliases):
+            is_class = inspect.isclass(item) and item.__module__ == aliases.__name__
+            sections.append(class_section(name, item) if is_class else alias_section(name, aliases))
+    return in_module("cloche", sections)
 
 
 def contract_kit() -> str:
-    """Return a section for each public function and class of `cloche.testing`, and a list of the constants."""
-    members = [(name, getattr(testing, name)) for name in testing.__all__]
-    constants = [
-        f"- `{name}`: {', '.join(f'`{text}`' for text in item)}" for name, item in members if not callable(item)
-    ]
-    return "\n".join(
-        [
-            *(function_section(name, item) for name, item in members if inspect.isfunction(item)),
-            *(class_section(item) for _, item in members if inspect.isclass(item)),
-            *constants,
-        ]
-    )
+    """Return a section for each public name of `cloche.testing`."""
+    sections = []
+    for name in testing.__all__:
+        item = getattr(testing, name)
+        if inspect.isfunction(item):
+            sections.append(function_section(name, item))
+        elif inspect.isclass(item) and not isinstance(item, GenericAlias):
+            sections.append(class_section(name, item))
+        else:
+            where = next(m for m in (checks, fakes, hostile) if name in vars(m))
+            listed = "" if isinstance(item, GenericAlias) else f" Keys: {', '.join(f'`{key}`' for key in item)}."
+            sections.append(directive("data", name, [], docstrings(where)[name] + listed))
+    return in_module("cloche.testing", sections)
+
+
+def slot_table() -> str:
+    """Return a table of the slots of script templates: what each is, an example, and the shells that use it."""
+    environment = fakes.fake_environment("/home/me/an env", fakes.fake_interpreter("cpython-3.13t-linux"))
+    lines = ["| slot | meaning | example, quoted for bash | used by |", "| --- | --- | --- | --- |"]
+    used = shells_by_slot()
+    meanings = dict(SLOT.findall(str(inspect.getdoc(Environment.values))))
+    for name, text in environment.values.items():
+        shells = ", ".join(used.get(name, ()))
+        example = posix.quote(text)
+        lines.append(
+            f"| `__CLOCHE_{name}__` | {escape_cell(' '.join(meanings[name].split()))} | `{example}` | {shells} |"
+        )
+    return "\n".join(lines)
+
+
+def shells_by_slot() -> dict[str, list[str]]:
+    """Return the shells whose templates have a slot, by the name of the slot, also those of the plugins in this repository."""
+    found: dict[str, list[str]] = {}
+    directories = {path.name: path for path in Path(activators.__file__).parent.iterdir() if path.is_dir()}
+    for path in PLUGINS.glob("cloche-*/src/*"):
+        directories[path.name.removeprefix("cloche_").replace("example", "rc")] = path
+    for shell, directory in sorted(directories.items()):
+        files = [path for path in directory.iterdir() if path.is_file() and path.suffix != ".pyc"]
+        text = "".join(path.read_text("utf-8-sig") for path in files)
+        for name in set(re.findall(r"__CLOCHE_([A-Z_]+?)__", text)):
+            found.setdefault(name, []).append(shell)
+    return found
+
+
+def in_module(module: str, sections: Iterable[str]) -> str:
+    """Return sections whose names and types belong to a module."""
+    return "\n".join([f"```{{py:currentmodule}} {module}\n```\n", *sections])
 
 
 def function_section(name: str, function: Callable[..., object]) -> str:
-    return f"### `{signature_of(name, function)}`\n\n{docstring_as_markdown(inspect.getdoc(function))}\n"
+    return directive("function", signature_of(name, function), [], as_markdown(inspect.getdoc(function)))
 
 
 def public_names() -> Iterator[tuple[str, object]]:
@@ -200,79 +330,79 @@ def public_names() -> Iterator[tuple[str, object]]:
         yield name, getattr(cloche, name)
 
 
-def class_section(item: type) -> str:
+def class_section(name: str, item: type, options: Sequence[str] = ()) -> str:
     """Return a section about a class: its docstring, fields, properties and public methods."""
-    lines = [f"### `{item.__name__}`\n", docstring_as_markdown(inspect.getdoc(item)), ""]
-    aliases = {**definitions_in_model(), **definitions(item)}
-    lines += [field_line(*field, aliases) for field in fields(item)]
-    for name, method in vars(item).items():
+    members = [
+        directive("attribute", field, [f":type: {kind}", *options], field_text(kind, text))
+        for field, kind, _, text in fields(item)
+    ]
+    for member, method in vars(item).items():
         if isinstance(method, property):
-            annotation = str(method.fget.__annotations__["return"])
-            lines.append(field_line(name, annotation, inspect.getdoc(method) or "", aliases))
-    for name, method in vars(item).items():
-        if inspect.isfunction(method) and not name.startswith("_"):
-            lines += ["", f"`{signature_of(name, method)}`\n", docstring_as_markdown(inspect.getdoc(method))]
-    return "\n".join([*lines, ""])
+            kind = str(method.fget.__annotations__["return"])
+            members.append(
+                directive("property", member, [f":type: {kind}", *options], as_markdown(inspect.getdoc(method)))
+            )
+    for member, method in vars(item).items():
+        if inspect.isfunction(method) and not member.startswith("_"):
+            members.append(
+                directive("method", signature_of(member, method), options, as_markdown(inspect.getdoc(method)))
+            )
+    arguments = ", ".join(
+        f"{field}: {kind}" + (f" = {default}" if default else "") for field, kind, default, _ in fields(item)
+    )
+    is_value = "__match_args__" in vars(item)
+    options = [*options, f":canonical: {item.__module__}.{item.__name__}"]
+    text = "\n".join([as_markdown(inspect.getdoc(item)), "", *members])
+    return directive("class", f"{name}({arguments})" if is_value else name, options, text, fence="`" * 5)
 
 
-def field_line(name: str, annotation: str, text: str, aliases: Mapping[str, Definition]) -> str:
-    """Return a line about a field. If its type is an alias, the alias says which values there are, and what they mean."""
-    alias = aliases.get(annotation.removesuffix(" | None"), Definition("", ()))
-    parts = [" ".join((text or alias.text).split())]
-    if alias.values:
-        parts.append(f"One of {', '.join(f'`{one}`' for one in alias.values)}.")
-    described = " ".join(filter(None, parts))
-    return f"- `{name}: {annotation}`" + (f" — {described}" if described else "")
+def field_text(kind: str, text: str) -> str:
+    """Return the description of a field. If its type is an alias, the alias says which values there are, and what they mean."""
+    alias = kind.removesuffix(" | None")
+    if alias not in vars(aliases):
+        return text
+    values = [f"`{choice}`" for choice in get_args(getattr(aliases, alias)) if isinstance(choice, str)]
+    parts = [text or docstrings(aliases)[alias], f"One of {', '.join(values)}." if values else ""]
+    return "\n\n".join(filter(None, parts))
 
 
-class Definition(NamedTuple):
-    """A name that a module defines by an assignment."""
-
-    text: str
-    """The docstring after it; empty if it has none."""
-    values: tuple[str, ...]
-    """The values of a `Literal`; empty for anything else."""
-
-
-def definitions(item: type) -> dict[str, Definition]:
-    """Return the documented names and the type aliases in the module of a class."""
-    return definitions_in(Path(inspect.getfile(item)))
+def alias_section(name: str, module: ModuleType) -> str:
+    """Return a section about a name for a type, or a second name for a class."""
+    text = docstrings(module)[name]
+    definition = next(
+        node.value
+        for node in ast.parse(inspect.getsource(module)).body
+        if isinstance(node, (ast.AnnAssign, ast.Assign)) and name in ast.unparse(node).partition("=")[0] and node.value
+    )
+    return directive("data", name, [f":value: {ast.unparse(definition)}"], text)
 
 
-@cache
-def definitions_in(path: Path) -> dict[str, Definition]:
-    """Return the names that a module defines by an assignment, also in `if TYPE_CHECKING`."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def docstrings(module: ModuleType) -> dict[str, str]:
+    """Return the texts below the assignments in a module, by name; empty for a class or an assignment without one."""
+    body = ast.parse(inspect.getsource(module)).body
     found = {}
-    for block in (node for node in ast.walk(tree) if isinstance(node, (ast.Module, ast.If))):
-        for node, following in zip(block.body, [*block.body[1:], None], strict=True):
-            if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
-                target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-                literal = re.fullmatch(r"Literal\[\(?(.*?)\)?\]", ast.unparse(node.value))
-                choices = ast.literal_eval(f"({literal[1]},)") if literal else ()
-                found[ast.unparse(target)] = Definition(docstring_of(following), choices)
+    for node, following in zip(body, [*body[1:], None], strict=True):
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name):
+            documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+            found[target.id] = inspect.cleandoc(str(following.value.value)) if documented else ""
     return found
 
 
-def definitions_in_model() -> dict[str, Definition]:
-    """Return the type aliases of all values."""
-    directory = Path(str(cloche.__file__)).parent / "model"
-    return {name: found for path in sorted(directory.glob("*.py")) for name, found in definitions_in(path).items()}
+def directive(kind: str, signature: str, options: Iterable[str], text: str, fence: str = "````") -> str:
+    """Return a directive that describes a Python object, so that other projects can link to it."""
+    return "\n".join([f"{fence}{{py:{kind}}} {signature}", *options, "", text, fence, ""])
 
 
-def fields(item: type) -> Iterator[tuple[str, str, str]]:
-    """Yield the name, annotation and docstring of every field in the source of a class."""
-    (definition,) = ast.parse(inspect.getsource(item)).body
+def fields(item: type) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the name, annotation, default and docstring of every field in the source of a class."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(item))).body
     assert isinstance(definition, ast.ClassDef)
     for node, following in zip(definition.body, [*definition.body[1:], None], strict=True):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            yield node.target.id, ast.unparse(node.annotation), docstring_of(following)
-
-
-def docstring_of(following: ast.stmt | None) -> str:
-    """Return the docstring of a name, given the statement after its definition; empty if that is something else."""
-    documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
-    return str(following.value.value) if documented else ""
+            documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+            text = inspect.cleandoc(str(following.value.value)) if documented else ""
+            yield node.target.id, ast.unparse(node.annotation), ast.unparse(node.value) if node.value else "", text
 
 
 # Speed and changes
@@ -335,23 +465,19 @@ def signature_of(name: str, function: Callable[..., object]) -> str:
     return name + re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)
 
 
-def docstring_as_markdown(text: str | None) -> str:
-    """Return a docstring as Markdown, with parameters and exceptions as a list and the example as a code block."""
+def as_markdown(text: str | None) -> str:
+    """Return a docstring as Markdown, with the example as a code block; parameters and exceptions stay field lists."""
     lines: list[str] = []
     fence = ""
     for line in (text or "").splitlines():
-        if match := re.match(r":(param|raises) ([\w.]+): (.*)", line):
-            if lines and lines[-1] and not lines[-1].startswith("- "):
-                lines.append("")
-            lines.append(f"- {'raises ' if match[1] == 'raises' else ''}`{match[2]}`: {match[3]}")
-        elif lines and re.match(r"- (raises )?`", lines[-1]) and line.startswith("    "):
-            lines[-1] += f" {line.strip()}"
-        elif match := SINCE.match(line):
+        if line.startswith(":") and not SINCE.match(line) and lines and lines[-1] and lines[-1][0] not in ": ":
+            lines.append("")
+        if match := SINCE.match(line):
             lines.append(f"Since cloche {match[1]}.")
         elif line.endswith("::"):
             lines += [line.removesuffix(":"), "", "```python"]
             fence = "```"
-        elif line or lines[-1] != "```python":
+        elif line or not lines or lines[-1] != "```python":
             lines.append(line.removeprefix("    ") if fence else line)
     return "\n".join([*lines, fence])
 
@@ -372,8 +498,11 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "hooks": hook_table,
     "errors": error_table,
     "messages": cloche_errors.message_index,
+    "flags": flag_table,
     "functions": functions,
     "values": values,
+    "types": types,
+    "slots": slot_table,
     "speed": speed,
     "changes": changes,
     "contract-kit": contract_kit,

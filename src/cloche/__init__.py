@@ -31,60 +31,135 @@ if TYPE_CHECKING:
         SeedError,
         UsageError,
     )
+    from cloche.model.aliases import (
+        Access,
+        Builds,
+        Bytecode,
+        Choices,
+        Compile,
+        Consult,
+        DefaultGroups,
+        Dependencies,
+        ExtraPackages,
+        LinkMode,
+        MemberKind,
+        Naming,
+        Network,
+        OnExisting,
+        OptionKind,
+        Placement,
+        SitePackages,
+        StartupPolicy,
+        Strategy,
+        StrPath,
+        Version,
+    )
     from cloche.model.archive import Member
-    from cloche.model.distribution import Image
+    from cloche.model.distribution import EntryPoint, Image, StartupCode
     from cloche.model.environment import Environment, Layout, Script
     from cloche.model.interpreter import Candidate, Host, Interpreter
-    from cloche.model.operations import Copy, InstallTree, LayImage, Link, MakeDir, Run, Write
-    from cloche.model.options import Option
-    from cloche.model.plan import (
-        EnvironmentSpec,
-        LockRequest,
-        PackageChange,
-        Plan,
-        Request,
-        Result,
-        Target,
-        Wanted,
+    from cloche.model.operations import (
+        Copy,
+        CopyTree,
+        InstallTree,
+        LayImage,
+        Link,
+        MakeDir,
+        Operation,
+        Remove,
+        Rewrite,
+        Run,
+        SetMode,
+        Write,
     )
-    from cloche.plugins.hookspecs import Command, Descriptor, hookimpl
+    from cloche.model.options import Option
+    from cloche.model.plan import EnvironmentSpec, LockRequest, PackageChange, Plan, Request, Result, Target, Wanted
+    from cloche.model.spec import InterpreterSpec
+    from cloche.plugins.hookspecs import (
+        Activator,
+        Command,
+        Creator,
+        Descriptor,
+        Finder,
+        Packer,
+        Seeder,
+        SeedStore,
+        hookimpl,
+    )
     from cloche.shells.template import relocatable, render, resource
+    from cloche.shells.words import Word
 
     __version__: str
 
 __all__ = [
+    "Access",
+    "Activator",
+    "Builds",
+    "Bytecode",
     "Candidate",
+    "Choices",
     "ClocheError",
     "Command",
+    "Compile",
+    "Consult",
     "Copy",
+    "CopyTree",
+    "Creator",
+    "DefaultGroups",
+    "Dependencies",
     "Descriptor",
     "DestinationError",
+    "EntryPoint",
     "Environment",
     "EnvironmentSpec",
+    "ExtraPackages",
+    "Finder",
     "Host",
     "Image",
     "Inexpressible",
     "InstallTree",
     "Interpreter",
     "InterpreterNotFound",
+    "InterpreterSpec",
     "LayImage",
     "Layout",
     "Link",
+    "LinkMode",
     "LockRequest",
     "MakeDir",
     "Member",
+    "MemberKind",
+    "Naming",
+    "Network",
+    "OnExisting",
+    "Operation",
     "Option",
+    "OptionKind",
     "PackageChange",
+    "Packer",
+    "Placement",
     "Plan",
     "PluginError",
+    "Remove",
     "Request",
     "Result",
+    "Rewrite",
     "Run",
     "Script",
     "SeedError",
+    "SeedStore",
+    "Seeder",
+    "SetMode",
+    "SitePackages",
+    "StartupCode",
+    "StartupPolicy",
+    "StrPath",
+    "Strategy",
     "Target",
     "UsageError",
+    "Version",
     "Wanted",
+    "Word",
     "Write",
     "cache_directory",
     "console_script",
@@ -124,11 +199,59 @@ MODULES = {
         "SeedError",
         "UsageError",
     ),
+    "model.aliases": (
+        "Access",
+        "Builds",
+        "Bytecode",
+        "Choices",
+        "Compile",
+        "Consult",
+        "DefaultGroups",
+        "Dependencies",
+        "ExtraPackages",
+        "LinkMode",
+        "MemberKind",
+        "Naming",
+        "Network",
+        "OnExisting",
+        "OptionKind",
+        "Placement",
+        "SitePackages",
+        "StartupPolicy",
+        "StrPath",
+        "Strategy",
+        "Version",
+    ),
     "model.archive": ("Member",),
-    "model.distribution": ("Image",),
-    "model.environment": ("Environment", "Layout", "Script"),
-    "model.interpreter": ("Candidate", "Host", "Interpreter"),
-    "model.operations": ("Copy", "InstallTree", "LayImage", "Link", "MakeDir", "Run", "Write"),
+    "model.distribution": (
+        "EntryPoint",
+        "Image",
+        "StartupCode",
+    ),
+    "model.environment": (
+        "Environment",
+        "Layout",
+        "Script",
+    ),
+    "model.interpreter": (
+        "Candidate",
+        "Host",
+        "Interpreter",
+    ),
+    "model.operations": (
+        "Copy",
+        "CopyTree",
+        "InstallTree",
+        "LayImage",
+        "Link",
+        "MakeDir",
+        "Operation",
+        "Remove",
+        "Rewrite",
+        "Run",
+        "SetMode",
+        "Write",
+    ),
     "model.options": ("Option",),
     "model.plan": (
         "EnvironmentSpec",
@@ -140,24 +263,42 @@ MODULES = {
         "Target",
         "Wanted",
     ),
-    "plugins.hookspecs": ("Command", "Descriptor", "hookimpl"),
-    "shells.template": ("relocatable", "render", "resource"),
+    "model.spec": ("InterpreterSpec",),
+    "plugins.hookspecs": (
+        "Activator",
+        "Command",
+        "Creator",
+        "Descriptor",
+        "Finder",
+        "Packer",
+        "SeedStore",
+        "Seeder",
+        "hookimpl",
+    ),
+    "shells.template": (
+        "relocatable",
+        "render",
+        "resource",
+    ),
+    "shells.words": ("Word",),
 }
 """The public names by the module that defines them."""
 
 
-def __getattr__(name: str) -> object:
-    for module, names in MODULES.items():
-        if name in names:
-            __import__(f"cloche.{module}")
-            found: object = getattr(sys.modules[f"cloche.{module}"], name)
-            globals()[name] = found
-            return found
-    if name == "__version__":
-        from cloche.model import VERSION
+if not TYPE_CHECKING:  # type checkers read the imports above, and report other names as unknown
 
-        return VERSION
-    raise AttributeError(f"module `cloche` has no attribute `{name}`")
+    def __getattr__(name: str) -> object:
+        for module, names in MODULES.items():
+            if name in names:
+                __import__(f"cloche.{module}")
+                found: object = getattr(sys.modules[f"cloche.{module}"], name)
+                globals()[name] = found
+                return found
+        if name == "__version__":
+            from cloche.model import VERSION
+
+            return VERSION
+        raise AttributeError(f"module `cloche` has no attribute `{name}`")
 
 
 def __dir__() -> list[str]:

@@ -15,69 +15,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
-    from typing import TypeAlias
 
-    from typing_extensions import TypedDict, Unpack
+    from typing_extensions import Unpack
 
-    from cloche.model.environment import Environment
-    from cloche.model.interpreter import Host, Interpreter
-    from cloche.model.operations import LinkMode, Write
-    from cloche.model.plan import (
+    from cloche.model.aliases import (
+        Access,
         Builds,
+        Choices,
         Compile,
         DefaultGroups,
         Dependencies,
         ExtraPackages,
+        LinkMode,
         Network,
         OnExisting,
-        Plan,
-        Result,
         SitePackages,
         StartupPolicy,
+        StrPath,
     )
-    from cloche.store import Access
-
-    StrPath: TypeAlias = str | os.PathLike[str]
-
-    class Choices(TypedDict, total=False):
-        """The arguments of `create`. The other functions accept them all and use those that concern them."""
-
-        python: StrPath | Sequence[StrPath] | None
-        try_first_with: Sequence[StrPath]
-        no_finders: Sequence[str]
-        creator: str | None
-        seeder: str | None
-        seeds: Sequence[str] | None
-        lock: StrPath | None
-        extras: Sequence[str]
-        groups: Sequence[str]
-        default_groups: DefaultGroups
-        builds: Builds
-        compile: Compile
-        extra_packages: ExtraPackages
-        find_links: Sequence[StrPath]
-        network: Network
-        dependencies: Dependencies
-        activators: Sequence[str] | None
-        existing: OnExisting
-        site_packages: SitePackages
-        startup_code: str | Sequence[str]
-        prompt: str | None
-        link_mode: LinkMode
-        vcs_ignore: bool
-        relocatable: bool
-        pyvenv_cfg: Mapping[str, str]
-        options: Mapping[str, object]
-        environ: Mapping[str, str] | None
-        cache: StrPath | None
-        access: Access
-
-
-CHOICES = frozenset(
-    "python try_first_with no_finders creator seeder seeds lock extras groups default_groups builds compile extra_packages "
-    "find_links network dependencies activators existing site_packages prompt link_mode vcs_ignore relocatable pyvenv_cfg "
-    "startup_code options environ cache access".split()
-)
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Host, Interpreter
+    from cloche.model.operations import Write
+    from cloche.model.plan import Plan, Result
 
 ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
     "network": ("never", "last-resort", "newest"),
@@ -107,23 +66,21 @@ SEQUENCES = ("try_first_with", "no_finders", "seeds", "extras", "groups", "find_
 def check_choices(choices: Mapping[str, object]) -> None:
     """Refuse arguments that a type checker would refuse, because not every program is type-checked.
 
-    :raises TypeError: unknown argument, or wrong type.
+    :raises TypeError: wrong type.
     :raises UsageError: unknown value of an argument with a fixed set of values.
     """
-    if unknown := choices.keys() - CHOICES:
-        raise TypeError(f"unknown argument `{min(unknown)}`; expected one of {', '.join(sorted(CHOICES))}")
     for name, values in ALLOWED_VALUES.items():
         if name in choices and choices[name] not in values:
             allowed = f"{', '.join(f'`{value}`' for value in values[:-1])} or `{values[-1]}`"
             raise UsageError(f"`{name}` must be {allowed}, not {choices[name]!r}")
     for name in SEQUENCES:
-        if isinstance(choices.get(name), (str, bytes, os.PathLike)):
+        if isinstance(choices.get(name), (str, bytes, os.PathLike)) and (name, choices[name]) != ("seeds", "default"):
             raise TypeError(f"`{name}` must be a list, not {choices[name]!r}")
     for name, (types, expected) in SINGLE_VALUES.items():
         if name in choices and not isinstance(choices[name], types):
             raise TypeError(f"`{name}` must be {expected}, not {choices[name]!r}")
     for name in ("options", "environ", "pyvenv_cfg"):
-        if not (hasattr(choices.get(name, {}), "keys") or (name == "environ" and choices[name] is None)):
+        if choices.get(name) is not None and not hasattr(choices[name], "keys"):
             raise TypeError(f"`{name}` must be a mapping, not {choices[name]!r}")
 
 
@@ -169,13 +126,13 @@ def as_settings(argument: Mapping[str, str]) -> dict[str, str]:
     return dict(argument)
 
 
-def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) -> Request:
+def request_for(host: Host, *, destination: StrPath, **choices: Unpack[Choices]) -> Request:
     """Return the request that these arguments describe; see `create` for their meaning."""
     from cloche.planning.destination import absolute_path
 
     activators = choices.get("activators")
     startup: tuple[StartupPolicy, tuple[str, ...]] = ("list", ())
-    if "startup_code" in choices:
+    if choices.get("startup_code", "list") != "list":
         from cloche.store.startup_code import parse_policy
 
         startup = parse_policy(as_strings("startup_code", choices["startup_code"]))
@@ -188,7 +145,7 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
         wanted=wanted_packages(host, **choices),
         activators=None if activators is None else as_strings("activators", activators),
         site_packages=choices.get("site_packages", "isolated"),
-        options=choices.get("options", {}),
+        options=choices.get("options") or {},
         startup_code=startup[0],
         startup_packages=startup[1],
     )
@@ -200,7 +157,7 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
         vcs_ignore=choices.get("vcs_ignore", True),
         placement="relocatable" if choices.get("relocatable", False) else "fixed",
         extra_packages=choices.get("extra_packages", "removed"),
-        extra_settings=as_settings(choices.get("pyvenv_cfg", {})),
+        extra_settings=as_settings(choices.get("pyvenv_cfg") or {}),
     )
     return Request(spec, target)
 
@@ -208,7 +165,8 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
 def wanted_packages(host: Host, **choices: Unpack[Choices]) -> Wanted | None:
     """Return the packages that these arguments ask for; None for an environment without packages."""
     lock = lock_request(host, **choices)
-    seeds = as_strings("seeds", choices.get("seeds", () if lock else ("pip",)))
+    seeds = choices.get("seeds", "default")
+    seeds = as_strings("seeds", (() if lock else ("pip",)) if seeds == "default" else seeds)
     links = [os.path.join(host.cwd, path) for path in as_strings("find_links", choices.get("find_links"))]
     if not seeds and lock is None:
         return None
@@ -232,8 +190,9 @@ def lock_request(host: Host, **choices: Unpack[Choices]) -> LockRequest | None:
 
     path = choices.get("lock")
     if path is None:
-        if unused := choices.keys() & {"extras", "groups"}:
-            raise UsageError(f"`{min(unused)}` needs a lock file", hint="name one with `lock`")
+        for name in ("extras", "groups"):
+            if choices.get(name):
+                raise UsageError(f"`{name}` needs a lock file", hint="name one with `lock`")
         return None
     return LockRequest(
         path=absolute_path(os.fspath(path), host),
@@ -243,7 +202,39 @@ def lock_request(host: Host, **choices: Unpack[Choices]) -> LockRequest | None:
     )
 
 
-def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
+def create(
+    destination: StrPath,
+    *,
+    python: StrPath | Sequence[StrPath] | None = None,
+    try_first_with: Sequence[StrPath] = (),
+    no_finders: Sequence[str] = (),
+    creator: str | None = None,
+    seeder: str | None = None,
+    seeds: Sequence[str] | None = "default",
+    lock: StrPath | None = None,
+    extras: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    default_groups: DefaultGroups = "included",
+    builds: Builds = "allowed",
+    compile: Compile = "auto",
+    extra_packages: ExtraPackages = "removed",
+    find_links: Sequence[StrPath] = (),
+    network: Network = "last-resort",
+    dependencies: Dependencies = "included",
+    activators: Sequence[str] | None = None,
+    existing: OnExisting = "keep",
+    site_packages: SitePackages = "isolated",
+    startup_code: StartupPolicy | Sequence[str] = "list",
+    prompt: str | None = None,
+    link_mode: LinkMode = "auto",
+    vcs_ignore: bool = True,
+    relocatable: bool = False,
+    pyvenv_cfg: Mapping[str, str] | None = None,
+    options: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    cache: StrPath | None = None,
+    access: Access = "read-write",
+) -> Environment:
     """Create an environment, all or nothing, and return it.
 
     Project files, user configuration and `CLOCHE_*` variables are not read, so the same arguments have the same result
@@ -257,9 +248,9 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param no_finders: names of finders that are not asked for interpreters.
     :param creator: name of a creator; by default `symlink`, on Windows `copy`.
     :param seeder: name of a seeder; by default `lock` if there is a lock file, otherwise `pip`.
-    :param seeds: requirements to install (`NAME` or `NAME==VERSION`), by default `pip`; None or () for none.
-    :param lock: a lock file (`pylock.toml`, or a pinned requirements file): exactly its packages are installed. The default for
-        `seeds` is then none.
+    :param seeds: requirements to install (`NAME` or `NAME==VERSION`), None or () for none; `default` is `pip` alone, or none if
+        there is a lock file.
+    :param lock: a lock file (`pylock.toml`, or a pinned requirements file): exactly its packages are installed.
     :param extras: extras of the lock file to install.
     :param groups: dependency groups of the lock file to install, in addition to its default groups.
     :param default_groups: whether the default groups of the lock file are `included` (the default) or `excluded`.
@@ -292,12 +283,44 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :raises ClocheError: any refusal or failure (see `cloche.errors`); the destination is then unchanged.
     :raises TypeError: unknown argument, or wrong type.
     """
-    result = create_with_result(destination, **choices)
+    result = create_with_result(**locals())
     log_warnings((*result.warnings, *result.plan.notes))
     return result.environment
 
 
-def create_with_result(destination: StrPath, **choices: Unpack[Choices]) -> Result:
+def create_with_result(
+    destination: StrPath,
+    *,
+    python: StrPath | Sequence[StrPath] | None = None,
+    try_first_with: Sequence[StrPath] = (),
+    no_finders: Sequence[str] = (),
+    creator: str | None = None,
+    seeder: str | None = None,
+    seeds: Sequence[str] | None = "default",
+    lock: StrPath | None = None,
+    extras: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    default_groups: DefaultGroups = "included",
+    builds: Builds = "allowed",
+    compile: Compile = "auto",
+    extra_packages: ExtraPackages = "removed",
+    find_links: Sequence[StrPath] = (),
+    network: Network = "last-resort",
+    dependencies: Dependencies = "included",
+    activators: Sequence[str] | None = None,
+    existing: OnExisting = "keep",
+    site_packages: SitePackages = "isolated",
+    startup_code: StartupPolicy | Sequence[str] = "list",
+    prompt: str | None = None,
+    link_mode: LinkMode = "auto",
+    vcs_ignore: bool = True,
+    relocatable: bool = False,
+    pyvenv_cfg: Mapping[str, str] | None = None,
+    options: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    cache: StrPath | None = None,
+    access: Access = "read-write",
+) -> Result:
     """Create an environment as `create` does, and return it with its plan and all warnings.
 
     For programs that report to their users: the warnings are in the result (`warnings`, and `notes` of its `plan`), and
@@ -305,67 +328,150 @@ def create_with_result(destination: StrPath, **choices: Unpack[Choices]) -> Resu
 
     :raises ClocheError: see `create`.
     """
-    with open_session(**choices) as session:
-        request = request_for(destination, session.host, **choices)
-        return create_environment(request, session)
+    arguments = locals()
+    with open_session(**arguments) as session:
+        return create_environment(request_for(session.host, **arguments), session)
 
 
-def plan(destination: StrPath, **choices: Unpack[Choices]) -> Plan:
+def plan(
+    destination: StrPath,
+    *,
+    python: StrPath | Sequence[StrPath] | None = None,
+    try_first_with: Sequence[StrPath] = (),
+    no_finders: Sequence[str] = (),
+    creator: str | None = None,
+    seeder: str | None = None,
+    seeds: Sequence[str] | None = "default",
+    lock: StrPath | None = None,
+    extras: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    default_groups: DefaultGroups = "included",
+    builds: Builds = "allowed",
+    compile: Compile = "auto",
+    extra_packages: ExtraPackages = "removed",
+    find_links: Sequence[StrPath] = (),
+    network: Network = "last-resort",
+    dependencies: Dependencies = "included",
+    activators: Sequence[str] | None = None,
+    existing: OnExisting = "keep",
+    site_packages: SitePackages = "isolated",
+    startup_code: StartupPolicy | Sequence[str] = "list",
+    prompt: str | None = None,
+    link_mode: LinkMode = "auto",
+    vcs_ignore: bool = True,
+    relocatable: bool = False,
+    pyvenv_cfg: Mapping[str, str] | None = None,
+    options: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    cache: StrPath | None = None,
+    access: Access = "read-write",
+) -> Plan:
     """Return the plan for `create` with the same arguments; nothing is written at or near the destination.
 
     :raises ClocheError: `create` would refuse these arguments.
     """
-    with open_session(**choices) as session:
-        request = request_for(destination, session.host, **choices)
-        planned = plan_environment(request, session)
+    arguments = locals()
+    with open_session(**arguments) as session:
+        planned = plan_environment(request_for(session.host, **arguments), session)
     log_warnings((*session.warnings, *planned.notes))
     return planned
 
 
-def describe(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
+def describe(
+    destination: StrPath,
+    *,
+    python: StrPath | Sequence[StrPath] | None = None,
+    try_first_with: Sequence[StrPath] = (),
+    no_finders: Sequence[str] = (),
+    creator: str | None = None,
+    seeder: str | None = None,
+    seeds: Sequence[str] | None = "default",
+    lock: StrPath | None = None,
+    extras: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    default_groups: DefaultGroups = "included",
+    builds: Builds = "allowed",
+    compile: Compile = "auto",
+    extra_packages: ExtraPackages = "removed",
+    find_links: Sequence[StrPath] = (),
+    network: Network = "last-resort",
+    dependencies: Dependencies = "included",
+    activators: Sequence[str] | None = None,
+    existing: OnExisting = "keep",
+    site_packages: SitePackages = "isolated",
+    startup_code: StartupPolicy | Sequence[str] = "list",
+    prompt: str | None = None,
+    link_mode: LinkMode = "auto",
+    vcs_ignore: bool = True,
+    relocatable: bool = False,
+    pyvenv_cfg: Mapping[str, str] | None = None,
+    options: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    cache: StrPath | None = None,
+    access: Access = "read-write",
+) -> Environment:
     """Return the environment that `create` would create, whether or not the destination exists.
 
-    Only the interpreter is looked up. For programs that need the paths of an environment before they create it, or before
-    they remove what exists at the destination.
+    The arguments are those of `create`. Only the interpreter is looked up. For programs that need the paths of an environment
+    before they create it, or before they remove what exists at the destination.
 
     :raises InterpreterNotFound: no interpreter matches; the hint lists the closest ones.
     :raises UsageError: an argument is not valid.
     """
+    arguments = locals()
     from cloche.planning.layout import layout_of
     from cloche.planning.plan_at import environment_at
 
-    with open_session(**choices) as session:
-        request = request_for(destination, session.host, **choices)
+    with open_session(**arguments) as session:
+        request = request_for(session.host, **arguments)
         interpreter = session.find(request.spec).interpreter
     log_warnings(session.warnings)
     target = request.target
     return environment_at(target.destination, target, interpreter, layout_of(interpreter), session.host)
 
 
-def find(*specs: StrPath, **choices: Unpack[Choices]) -> Interpreter:
+def find(
+    *specs: StrPath,
+    python: StrPath | Sequence[StrPath] | None = None,
+    try_first_with: Sequence[StrPath] = (),
+    no_finders: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    cache: StrPath | None = None,
+    access: Access = "read-write",
+) -> Interpreter:
     """Return the first matching interpreter; without a request, the base interpreter of the running Python.
 
-    :param specs: requests as `-p` accepts them, in order of preference; those in `python` come after them.
+    :param specs: requests as `-p` accepts them, in order of preference; those in `python` come after them. The other arguments
+        are those of `create`.
     :raises InterpreterNotFound: no interpreter matches; the hint lists the closest ones.
     :raises UsageError: a request is not valid.
     """
-    with open_session(**choices) as session:
-        pythons = (*as_strings("specs", specs), *as_strings("python", choices.get("python")))
-        first = as_strings("try_first_with", choices.get("try_first_with"))
-        left_out = as_strings("no_finders", choices.get("no_finders"))
-        found = session.find(EnvironmentSpec(pythons, first, left_out)).interpreter
+    with open_session(
+        try_first_with=try_first_with, no_finders=no_finders, environ=environ, cache=cache, access=access
+    ) as session:
+        pythons = (*as_strings("specs", specs), *as_strings("python", python))
+        first = as_strings("try_first_with", try_first_with)
+        found = session.find(EnvironmentSpec(pythons, first, as_strings("no_finders", no_finders))).interpreter
     log_warnings(session.warnings)
     return found
 
 
-def load(path: StrPath, **choices: Unpack[Choices]) -> Environment:
+def load(
+    path: StrPath,
+    *,
+    environ: Mapping[str, str] | None = None,
+    cache: StrPath | None = None,
+    access: Access = "read-write",
+) -> Environment:
     """Return the environment at a path, created by any tool (PEP 405).
+
+    The other arguments are those of `create`.
 
     :raises DestinationError: the path is not an environment.
     """
     from cloche.lifecycle.reader import read_environment
 
-    with open_session(**choices) as session:
+    with open_session(environ=environ, cache=cache, access=access) as session:
         environment = read_environment(os.fspath(path), session.host, session.probes)
     log_warnings(session.warnings)
     return environment
@@ -431,8 +537,13 @@ def pip_environ(environment: Environment, environ: Mapping[str, str] | None = No
     return environ_with(host.environ, kept_settings(listed.output, "install", host.cwd))
 
 
-def cache_directory(**choices: Unpack[Choices]) -> Path | None:
-    """Return the cache directory; None if cloche would use a temporary one.
+def cache_directory(
+    *,
+    environ: Mapping[str, str] | None = None,
+    cache: StrPath | None = None,
+    access: Access = "read-write",
+) -> Path | None:
+    """Return the cache directory; None if cloche would use a temporary one. The arguments are those of `create`.
 
     cloche creates it for the user alone. Everything in it may be deleted at any time; only environments that were created
     with the link mode `symlink` need it.
@@ -441,14 +552,14 @@ def cache_directory(**choices: Unpack[Choices]) -> Path | None:
     """
     from pathlib import Path
 
-    with open_session(**choices) as session:
+    with open_session(environ=environ, cache=cache, access=access) as session:
         found = session.store.root if session.store.is_persistent else ""
     log_warnings(session.warnings)
     return Path(found) if found else None
 
 
-def open_session(**choices: Unpack[Choices]) -> Session:
-    """Return a session with these arguments.
+def open_session(*, destination: object = None, **choices: Unpack[Choices]) -> Session:
+    """Return a session with these arguments of `create`. The destination is not used.
 
     :raises TypeError, UsageError: an argument is not valid (see `check_choices`).
     """

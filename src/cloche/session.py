@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     from cloche.discovery import FoundInterpreter, InterpreterListing
     from cloche.discovery.cache import ProbeCache
+    from cloche.model.aliases import Access, LinkMode
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
-    from cloche.model.operations import LinkMode
     from cloche.model.plan import Blueprint, ChosenComponent, Target, Wanted
     from cloche.model.runtime import Runtime
     from cloche.planning.plan_cache import CachedPlan, PlanCache
     from cloche.plugins.hookspecs import Finder
     from cloche.plugins.registry import Registry
-    from cloche.store import Access, Store
+    from cloche.store import Store
     from cloche.store.seeds import SeedStore
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interpreters import pyenv
+from tests.interpreters import debian, pyenv
 from tests.run import clean_environ
 from tests.test_architecture import REPOSITORY
 
@@ -122,15 +122,16 @@ def test_builds_are_reproducible(archive: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("version", ["3.10", "3.13"])
+@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13", "debian"])
 def test_the_archive_runs_on_python_3_10_and_later_whichever_version_builds_it(tmp_path: Path, version: str) -> None:
+    python = debian() if version == "debian" else pyenv(version)
     built = subprocess.run(
         [sys.executable, str(BUILD), str(tmp_path / "cloche.pyz")], capture_output=True, text=True, check=True
     )
     environ = {**clean_environ(tmp_path / "home", tmp_path / "cache"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
     for argv in (["./e"], ["./e"], ["pythons"], ["config", "set", "pip", "25.0"], ["./f", "--no-seed"], ["info", "f"]):
         done = subprocess.run(
-            [pyenv(version), "-sS", "cloche.pyz", *argv],
+            [python, "-sS", "cloche.pyz", *argv],
             cwd=tmp_path,
             env=environ,
             capture_output=True,

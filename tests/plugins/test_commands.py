@@ -189,6 +189,13 @@ def test_a_command_is_found_if_its_entry_point_has_another_name(site: Site) -> N
     assert cloche("wave", "hello").returncode == cloche("wave").returncode == 7
 
 
+def test_a_command_is_found_if_another_plugin_has_its_name(site: Site) -> None:
+    site.install("acme", greet=offering("activator", "greet"))
+    site.install("zebra", other=WAVE.replace('"wave"', '"greet"'))
+
+    assert cloche("greet", "you").returncode == 7
+
+
 def test_a_search_for_a_command_does_not_import_plugins_without_commands(site: Site) -> None:
     site.install("acme", other="raise SystemExit('imported')")
 

@@ -218,7 +218,7 @@ BROKEN = {
     "panic": ("class Panic(BaseException): pass\nraise Panic('of compiled code')", "Panic: of compiled code"),
     "arguments": (
         "@cloche.hookimpl\ndef cloche_creators(everything): return []",
-        "TypeError: Argument(s) {'everything'}",
+        "TypeError: `cloche_creators` has no argument `everything`; it has none",
     ),
     "unknown-hook": ("@cloche.hookimpl\ndef cloche_wizards(): return []", "TypeError: unknown hook `cloche_wizards`"),
     "misspelt-hook": (
@@ -250,7 +250,7 @@ BROKEN = {
     ),
     "no-options": (
         "@cloche.hookimpl\ndef cloche_creators(): return [cloche.Descriptor('a', 'x:y', options=3)]",
-        "TypeError: 'int' object is not iterable",
+        "TypeError: creator `a` has 3 as `options`: expected a list of `cloche.Option`",
     ),
     "option-with-hyphens": (
         OPTION.replace("NAME", "'--greeting'"),
@@ -279,6 +279,26 @@ BROKEN = {
     "half": (
         "class Half:\n    name = 'half'\n@cloche.hookimpl\ndef cloche_creators(): return [Half()]",
         "TypeError: `cloche_creators` returned the creator `half`, which has no `refusal`",
+    ),
+    "misspelt-method": (
+        offering("creator", "a").replace("def operations", "def operation"),
+        "TypeError: `cloche_creators` returned the creator `a`, which has no `operations`; did you mean `operation`?",
+    ),
+    "misspelt-argument": (
+        "@cloche.hookimpl\ndef cloche_created(reslt): pass",
+        "TypeError: `cloche_created` has no argument `reslt`; did you mean `result`?",
+    ),
+    "unknown-argument": (
+        "@cloche.hookimpl\ndef cloche_created(where): pass",
+        "TypeError: `cloche_created` has no argument `where`; its arguments are `result`",
+    ),
+    "argument-of-none": (
+        "@cloche.hookimpl(specname='cloche_creators')\ndef mine(where): return []",
+        "TypeError: `cloche_creators` has no argument `where`; it has none",
+    ),
+    "undecorated": (
+        "def cloche_creators(): return []",
+        "TypeError: `cloche_creators` is not marked with `@cloche.hookimpl`",
     ),
     "multi-line": ("raise ValueError('first\\nsecond')", "ValueError: first second"),
 }

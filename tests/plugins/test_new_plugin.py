@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import cloche as api
 from cloche.cli.new_plugin import KINDS
 from cloche.plugins import hookspecs
 from tests.run import Cloche, clean_environ
+from tests.test_architecture import REPOSITORY, tomllib
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+ENDS = (".tar.gz", "-py3-none-any.whl")
 
 
 @pytest.fixture
@@ -80,8 +84,10 @@ def test_a_new_plugin_does_what_it_describes(cloche: Cloche, tmp_path: Path) -> 
 def test_names_come_from_the_directory_and_existing_files_stay(cloche: Cloche) -> None:
     done = cloche("plugins", "new", "finder", "--json")
     assert sorted(done.json["files"]) == [
+        "README.md",
         "pyproject.toml",
         "src/cloche_my_finder/__init__.py",
+        "src/cloche_my_finder/py.typed",
         "tests/test_contract.py",
     ]
     (cloche.cwd / "full").mkdir()
@@ -91,3 +97,59 @@ def test_names_come_from_the_directory_and_existing_files_stay(cloche: Cloche) -
         assert cloche("plugins", "new", *argv).code == code
     assert os.listdir(cloche.cwd / "full") == ["file"]
     assert sorted(os.listdir(cloche.cwd)) == ["cloche-my-finder", "full"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["activator", "fish"], "cloche itself has the activator `fish`"),
+        (["activator", "sub/cloche-fish"], "cloche itself has the activator `fish`"),
+        (["command", "doctor"], "cloche itself has the command `doctor`"),
+        (["packer", "cloche-zip"], "cloche itself has the packer `zip`"),
+        (["finder", "cloche"], "`cloche` cannot be the name of a plugin"),
+        (["activator", "none"], "`none` cannot be the name of a plugin"),
+        (["finder", "class.py"], "`class.py` cannot be the name of a plugin"),
+        (["finders", "acme"], "unknown kind of plugin `finders`; did you mean `finder`?"),
+        (["activater", "acme"], "unknown kind of plugin `activater`; did you mean `activator`?"),
+    ],
+)
+def test_a_name_that_cannot_work_is_refused(cloche: Cloche, argv: list[str], message: str) -> None:
+    done = cloche("plugins", "new", *argv)
+
+    assert (done.code, done.err.partition("\n")[0]) == (2, f"cloche: error: {message}")
+    assert os.listdir(cloche.cwd) == []
+
+
+@pytest.mark.parametrize(
+    ("directory", "distribution"),
+    [("json", "cloche-json"), ("cloche-json", "cloche-json"), ("json-cloche", "json-cloche")],
+)
+def test_the_distribution_is_named_after_cloche(cloche: Cloche, directory: str, distribution: str) -> None:
+    """So that no module gets the name of one in the standard library."""
+    assert cloche("plugins", "new", "finder", directory).code == 0
+
+    project = tomllib.loads((cloche.cwd / directory / "pyproject.toml").read_text())["project"]
+    module = distribution.replace("-", "_")
+    assert (project["name"], project["entry-points"]) == (distribution, {"cloche": {"json": module}})
+    assert (cloche.cwd / directory / "src" / module / "__init__.py").exists()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_distribution_can_be_built_installed_tested_and_published(cloche: Cloche, kind: str) -> None:
+    """With its build backend, and the tools that an author uses; it comes with cloche from this checkout."""
+    assert cloche("plugins", "new", kind, "acme").code == 0
+    python = api.create(cloche.cwd / "env", seeds=["pip"]).executable
+    root = cloche.cwd / "acme"
+    tools = ["build", "twine", "mypy", "pytest"]
+    for argv in (
+        ["-m", "pip", "install", "--quiet", *tools, str(REPOSITORY), "--editable", str(root)],
+        ["-m", "pytest", str(root)],
+        ["-m", "mypy", "--strict", str(root / "src")],
+        ["-m", "build", str(root)],
+        ["-m", "twine", "check", "--strict", *(str(root / "dist" / f"cloche_acme-0.1.0{end}") for end in ENDS)],
+    ):
+        done = subprocess.run(
+            [python, *argv], cwd=root, env=cloche.environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr

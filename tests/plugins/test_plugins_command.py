@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -96,13 +97,13 @@ def test_a_failed_plugin_is_listed_with_the_cause(site: Site) -> None:
     "words", ["plugins --traceback", "./env --activators broken --traceback", "broken --traceback"]
 )
 def test_traceback_shows_where_a_broken_plugin_failed(site: Site, words: str) -> None:
-    text = "# cloche_commands\n@cloche.hookimpl\ndef cloche_activators():\n    return [cloche.Activator]"
+    text = "# cloche_commands\n@cloche.hookimpl\ndef cloche_activators():\n    return [cloche.Actor]"
     site.install("acme", broken=text)
 
     ran = cloche(*words.split())
 
-    assert "line 5, in cloche_activators\n    return [cloche.Activator]" in ran.stderr
-    assert "AttributeError: module `cloche` has no attribute `Activator`" in ran.stderr
+    assert "line 5, in cloche_activators\n    return [cloche.Actor]" in ran.stderr
+    assert "AttributeError: module `cloche` has no attribute `Actor`" in ran.stderr
 
 
 def test_a_second_installation_is_listed_as_shadowed(site: Site, tmp_path: Path) -> None:
@@ -183,3 +184,45 @@ def test_an_unknown_plugin_name_is_a_warning_on_standard_error(site: Site) -> No
 @pytest.mark.parametrize("words", [("plugins", "more"), ("plugins", "--nonsense")])
 def test_unknown_arguments_are_refused(words: tuple[str, ...]) -> None:
     assert cloche(*words).returncode == 2
+
+
+def test_verbose_shows_load_times_and_names_what_is_slow(site: Site) -> None:
+    site.install("acme", quick="@cloche.hookimpl\ndef cloche_creators(): return []")
+    site.install("acme-late", late="import time; time.sleep(1.1)\n@cloche.hookimpl\ndef cloche_creators(): return []")
+
+    plain, verbose = cloche("plugins"), cloche("plugins", "-v", COLUMNS="200")
+
+    assert " ms" not in plain.stdout
+    rows = {
+        line.split()[0]: line for line in verbose.stdout.replace("nothing\n", "nothing ").splitlines() if line[0] != " "
+    }
+    assert re.search(r"loaded in \d+\.\d ms$", rows["quick"])
+    assert re.search(r"loaded in 1[1-9]\d\d\.\d ms, which is slow$", rows["late"])
+    assert "the import of plugin `late` of acme-late 1.0 took 1." in verbose.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("nushell", "install `cloche-nushell` beside cloche: `pip install cloche-nushell`"),
+        ("nu", "install `cloche-nushell` beside cloche: `pip install cloche-nushell`"),
+        ("xonsh", "install `cloche-xonsh` beside cloche: `pip install cloche-xonsh`"),
+        ("elvish", "install `cloche-elvish` beside cloche: `pip install cloche-elvish`"),
+        ("rc", "install `cloche-example` beside cloche: `pip install cloche-example`"),
+        ("zsh", "the activator for `zsh` is `bash`"),
+        ("pwsh", "the activator for `pwsh` is `powershell`"),
+        ("tcsh", "the activator for `tcsh` is `csh`"),
+    ],
+)
+def test_a_shell_without_an_activator_of_its_name_has_a_remedy(name: str, hint: str) -> None:
+    done = cloche("./env", "--activators", f"bash,{name}")
+
+    assert done.stderr == f"cloche: error: unknown activator `{name}`\nhint: {hint}\n"
+    assert done.returncode == 2
+
+
+def test_the_remedy_is_not_offered_if_the_plugin_is_installed(site: Site) -> None:
+    site.install("cloche-nushell", nushell=offering("activator", "nushell"))
+
+    assert cloche("./env", "--no-seed", "--activators", "nushell").returncode == 0
+    assert "hint: the activator for `nu` is `nushell`\n" in cloche("./env", "--activators", "nu").stderr

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloche.apply.journal import Action
+    from cloche.model.aliases import Strategy
     from cloche.model.operations import Operation
-    from cloche.model.plan import Strategy
 
 STRATEGIES: list[Strategy] = ["new", "exchange", "merge", "merge-emptied"]
 

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloche.fs.locks import LockFile
+    from cloche.model.aliases import Access
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
-    from cloche.store import Access
     from cloche.store.distributions import Distribution
 
 

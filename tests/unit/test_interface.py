@@ -67,7 +67,7 @@ def test_every_documented_value_is_accepted(name: str, tmp_path: Path) -> None:
         ({"pyvenv_cfg": {"a": 1}}, "`pyvenv_cfg` must map strings to strings, not 'a' to 1"),
         ({"options": ["a"]}, "`options` must be a mapping"),
         ({"environ": "PATH"}, "`environ` must be a mapping"),
-        ({"pyton": "3"}, "unknown argument `pyton`"),
+        ({"pyton": "3"}, "unexpected keyword argument 'pyton'"),
     ],
 )
 def test_the_error_for_a_wrong_type_names_the_argument(choices: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_the_error_for_a_wrong_type_names_the_argument(choices: dict[str, Any], 
     "function", [cloche.find, cloche.load, cloche.plan, cloche.describe, cloche.create_with_result]
 )
 def test_every_function_refuses_an_unknown_argument(function: Callable[..., object]) -> None:
-    with pytest.raises(TypeError, match="unknown argument `cahe`"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'cahe'"):
         function("3", cahe="elsewhere")
 
 
@@ -90,6 +90,17 @@ def test_python_may_be_a_path_or_several_requests() -> None:
 
     assert cloche.find(Path(running.executable)) == running
     assert cloche.plan("env", python=["3.99", Path(running.executable)], seeds=None).environment.interpreter == running
+
+
+def test_seeds_are_pip_unless_there_is_a_lock_file(tmp_path: Path) -> None:
+    (tmp_path / "pylock.toml").write_text('lock-version = "1.0"\ncreated-by = "x"\npackages = []\n')
+
+    def seeds(**choices: Any) -> list[str]:
+        return [image.distribution for image in cloche.plan(tmp_path / "env", **choices).images]
+
+    assert seeds() == seeds(seeds="default") == seeds(seeds=["pip"]) == ["pip"]
+    assert seeds(lock=tmp_path / "pylock.toml") == seeds(seeds=None) == seeds(seeds=()) == []
+    assert seeds(lock=tmp_path / "pylock.toml", seeds=["pip"]) == ["pip"]
 
 
 def test_find_accepts_positional_and_keyword_requests() -> None:

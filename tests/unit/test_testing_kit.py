@@ -924,10 +924,29 @@ def test_a_plugin_that_writes_a_file_on_import_fails(tmp_path: Path, site: Path)
 
 def test_a_plugin_without_hooks_fails(tmp_path: Path, site: Path) -> None:
     install(site, "kit_forgets", "def cloche_creators(): return []\n")
-    assert "implements no hook" in failures(plugin_checks("kit_forgets"), tmp_path)["loads"]
+    assert (
+        "`cloche_creators` is not marked with `@cloche.hookimpl`"
+        in failures(plugin_checks("kit_forgets"), tmp_path)["loads"]
+    )
+    install(site, "kit_empty", "x = 1\n")
+    (tmp_path / "again").mkdir()
+    assert "implements no hook" in failures(plugin_checks("kit_empty"), tmp_path / "again")["loads"]
 
 
-def test_a_command_without_an_entry_point_fails(tmp_path: Path, site: Path) -> None:
+def test_a_command_that_cloche_does_not_find_fails(tmp_path: Path, site: Path) -> None:
+    """It is found by the name of an entry point, or because the module of its plugin mentions the hook."""
+    (site / "kit_hidden.py").write_text(
+        textwrap.dedent("""
+        import cloche
+        @cloche.hookimpl
+        def cloche_commands():
+            return [cloche.Command(name, "print a line", "kit_hidden:main") for name in ("kit_star", "kit_lost")]
+        def main(argv, host): return 0
+        """)
+    )
+    install(site, "kit_star", "from kit_hidden import *\n")
+    message = failures(plugin_checks("kit_star"), tmp_path)["loads"]
+    assert "the command `kit_lost` is not found: its plugin needs an entry point of that name" in message
     install(
         site,
         "kit_two",
@@ -939,7 +958,49 @@ def test_a_command_without_an_entry_point_fails(tmp_path: Path, site: Path) -> N
         def main(argv, host): return 0
         """,
     )
-    assert "the command `kit_lost` needs an entry point" in failures(plugin_checks("kit_two"), tmp_path)["loads"]
+    (tmp_path / "again").mkdir()
+    assert failures(plugin_checks("kit_two"), tmp_path / "again") == {}
+
+
+def run_kit(directory: Path, text: str) -> str:
+    """Run a file with contract tests in a new process, in order; return its output."""
+    (directory / "test_acme.py").write_text(textwrap.dedent(text))
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "-rs",
+        "test_acme.py",
+    ]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False).stdout
+
+
+def test_each_cause_is_reported_once(tmp_path: Path) -> None:
+    text = """
+    from cloche import Script
+    from cloche.testing import activator_contract
+    class Acme:
+        summary = "a shell"
+        name = "acme"
+        def refusal(self, interpreter): return None
+        BODY
+        def scripts(self, environment): return [Script("a", self.quote(environment.location) + "\\n")]
+    test_acme = activator_contract(Acme())
+    """
+    missing = run_kit(tmp_path, text.replace("BODY", ""))
+    assert missing.count("the activator has no method `quote`") >= 1
+    assert "\n1 failed, " in missing
+    raising = run_kit(tmp_path, text.replace("BODY", "def quote(self, text): raise ValueError('out of order')"))
+    assert "\n1 failed, " in raising
+    assert "failed for the same reason: " in raising
+    broken = run_kit(tmp_path, text.replace("BODY", "def quote(self, text): return 'x'").replace("'x'", "'x\\r'"))
+    assert broken.count("contains carriage returns") >= 2
+    assert "\n1 failed, " in broken
 
 
 # At a terminal

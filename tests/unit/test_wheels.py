@@ -27,8 +27,8 @@ from tests.distributions import host_with_home, install_wheel, make_wheel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloche.model.aliases import Network
     from cloche.model.interpreter import Interpreter
-    from cloche.model.plan import Network
     from cloche.store.distributions import Distribution
 
 

@@ -14,7 +14,7 @@ from cloche.testing import (
     Shell,
     Terminal,
     activator_contract,
-    fake_environment,
+    environment_with_scripts,
     plugin_contract,
     require_program,
 )
@@ -43,10 +43,7 @@ def nu() -> str:
 
 def write_script(directory: Path, name: str, prompt: str = "") -> str:
     """Write only the activation script of an environment, and return its path as a quoted word of Nushell."""
-    environment = fake_environment(directory / name, prompt=prompt or name)
-    environment.bin.mkdir(parents=True)
-    for script in activator.scripts(environment):
-        (environment.bin / script.name).write_text(script.text, encoding="utf-8")
+    environment = environment_with_scripts(activator, directory / name, prompt)
     return activator.quote(str(environment.bin / "activate.nu"))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cloche.testing import python_off_path
 from cloche.testing.seeders import sample_lock, sample_wheel
 
 PYPROJECT = """\
@@ -111,17 +112,3 @@ def test_an_environment_gets_any_python_that_cloche_finds(project: Path) -> None
     printed = hatch(project, "-e", "other", "run", "python", "-c", "import sys; print(sys.version)", **variables)
 
     assert printed.splitlines()[-1].startswith(f"{minor}.")
-
-
-def python_off_path(directory: Path) -> tuple[str, dict[str, str]]:
-    """Return a minor version of Python, and variables with which only pyenv has it."""
-    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    running = f"{sys.version_info[0]}.{sys.version_info[1]}."
-    found = [path for path in sorted(versions.glob("3.1[0-9].*")) if not path.name.startswith(running)]
-    if not found:
-        pytest.skip("pyenv has no other Python")
-    root = directory / "pyenv"
-    (root / "versions").mkdir(parents=True)
-    (root / "versions" / found[0].name).symlink_to(found[0])
-    minor = ".".join(found[0].name.split(".")[:2])
-    return minor, {"PYENV_ROOT": str(root), "PATH": "/usr/bin:/bin", "HOME": str(directory)}

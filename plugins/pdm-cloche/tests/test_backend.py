@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from cloche.testing import python_off_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PYPROJECT = '[project]\nname = "project"\nversion = "1.0"\nrequires-python = ">=3.9"\n'
 
@@ -86,17 +91,3 @@ def test_an_environment_gets_any_python_that_cloche_finds(project: Path) -> None
 
     (configuration,) = project.parent.rglob("pyvenv.cfg")
     assert f"python-version = {minor}\n" in configuration.read_text()
-
-
-def python_off_path(directory: Path) -> tuple[str, dict[str, str]]:
-    """Return a minor version of Python, and variables with which only pyenv has it."""
-    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    running = f"{sys.version_info[0]}.{sys.version_info[1]}."
-    found = [path for path in sorted(versions.glob("3.1[0-9].*")) if not path.name.startswith(running)]
-    if not found:
-        pytest.skip("pyenv has no other Python")
-    root = directory / "pyenv"
-    (root / "versions").mkdir(parents=True)
-    (root / "versions" / found[0].name).symlink_to(found[0])
-    minor = ".".join(found[0].name.split(".")[:2])
-    return minor, {"PYENV_ROOT": str(root), "PATH": "/usr/bin:/bin", "HOME": str(directory)}

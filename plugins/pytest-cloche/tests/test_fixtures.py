@@ -80,6 +80,7 @@ def test_an_unknown_scope_is_a_usage_error(pytester: pytest.Pytester) -> None:
     ("call", "message"),
     [
         ("cloche_env.run('python', '-c', 'exit(3)')", "AssertionError: python exited with 3"),
+        ("cloche_env.run('no-such-program')", "FileNotFoundError: *'no-such-program'"),
         ("cloche_env.install('no-such-thing')", "*the package index was not used; `index=True` allows it"),
         ("cloche_env_factory(python='3.99')", "*InterpreterNotFound: no interpreter satisfies `3.99`*"),
     ],

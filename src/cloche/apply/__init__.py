@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
-    from cloche.model.operations import LinkMode, Operation
-    from cloche.model.plan import Strategy
+    from cloche.model.aliases import LinkMode, Strategy
+    from cloche.model.operations import Operation
 
     Complete: TypeAlias = Callable[[str], Iterable[Operation]]
     """Takes the absolute path of the staged tree, may run programs there, and returns more operations."""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
-    from cloche.model.operations import LinkMode, Operation
+    from cloche.model.aliases import LinkMode
+    from cloche.model.operations import Operation
 
     Transfer: TypeAlias = Callable[[str, str, int | None, int | None, str], None]
     """Copies or links a file. Arguments: the old path, the new path, the directory descriptors that they are relative to

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cloche.apply.journal import Action, Step
+    from cloche.model.aliases import Strategy
     from cloche.model.operations import Operation
-    from cloche.model.plan import Strategy
 
 
 def split_operations(operations: Iterable[Operation]) -> tuple[list[Operation], list[Remove | SetMode]]:

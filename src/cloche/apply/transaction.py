@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from cloche.apply.journal import Action
-    from cloche.model.operations import LinkMode, Operation, Remove, SetMode
-    from cloche.model.plan import Strategy
+    from cloche.model.aliases import LinkMode, Strategy
+    from cloche.model.operations import Operation, Remove, SetMode
 
 DESCRIPTORS = os.open in os.supports_dir_fd and os.link in os.supports_dir_fd
 

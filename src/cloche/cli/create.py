@@ -21,19 +21,9 @@ if TYPE_CHECKING:
     from cloche.cli.invocation import Invocation
     from cloche.cli.settings import Settings
     from cloche.discovery import FoundInterpreter
+    from cloche.model.aliases import Builds, Compile, Dependencies, LinkMode, Network, OnExisting, StartupPolicy
     from cloche.model.interpreter import Host
-    from cloche.model.operations import LinkMode
-    from cloche.model.plan import (
-        Builds,
-        ChosenComponent,
-        Compile,
-        Dependencies,
-        Network,
-        OnExisting,
-        Plan,
-        Result,
-        StartupPolicy,
-    )
+    from cloche.model.plan import ChosenComponent, Plan, Result
 
 
 def create(invocation: Invocation) -> int:

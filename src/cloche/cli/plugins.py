@@ -12,6 +12,7 @@ from cloche.cli.commands import COMMANDS
 from cloche.errors import UsageError
 from cloche.model import VERSION
 from cloche.model.value import TYPE_CHECKING, replace
+from cloche.plugins import SLOW
 from cloche.plugins.hookspecs import API_VERSION
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def plugins(invocation: Invocation) -> int:
             conflicts=[{"message": conflict.message, "hint": conflict.hint} for conflict in registry.conflicts],
         )
     else:
-        report.print_result("\n".join(plugin_table(reports, registry)))
+        details = invocation.arguments.count("verbose")
+        report.print_result("\n".join(plugin_table(reports, registry, details)))
     return 0
 
 
@@ -87,6 +89,7 @@ def plugin_json(plugin: Report, registry: Registry) -> dict[str, object]:
         "status": plugin.status,
         "reason": plugin.reason,
         "hooks": list(plugin.hooks),
+        "milliseconds": round(plugin.seconds * 1000, 1),
         "provides": [
             {
                 "kind": given.kind,
@@ -104,8 +107,11 @@ def plugin_version(plugin: Report) -> str:
     return plugin.source.version or (VERSION if plugin.source.distribution == "cloche" else "")
 
 
-def plugin_table(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
-    """Yield the lines of a table that fits the terminal, or 80 columns."""
+def plugin_table(reports: Sequence[Report], registry: Registry, details: int = 0) -> Iterator[str]:
+    """Yield the lines of a table that fits the terminal, or 80 columns.
+
+    :param details: whether to show how long each plugin took to load.
+    """
     head = ("plugin", "distribution", "status")
     named = [
         (plugin.source.name, f"{plugin.source.distribution} {plugin_version(plugin)}".strip()) for plugin in reports
@@ -113,7 +119,7 @@ def plugin_table(reports: Sequence[Report], registry: Registry) -> Iterator[str]
     rows = [(*map(report.one_line, names), plugin.status) for names, plugin in zip(named, reports, strict=True)]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(3)]
     room = max(shutil.get_terminal_size().columns - sum(widths) - 6, 30)
-    contents = [describe_offers(plugin, registry) for plugin in reports]
+    contents = [[*describe_offers(plugin, registry), *(load_time(plugin) if details else [])] for plugin in reports]
     for row, content in zip((head, *rows), (["offers"], *contents), strict=True):
         texts = [report.one_line(text) for text in content]
         lines = [line for text in texts for line in textwrap.wrap(text, room, subsequent_indent="  ")]
@@ -128,6 +134,13 @@ def plugin_table(reports: Sequence[Report], registry: Registry) -> Iterator[str]
             yield "  ".join([*padded, line]).rstrip()
 
 
+def load_time(plugin: Report) -> list[str]:
+    """Return how long a plugin took to load; nothing if it was not loaded."""
+    if not plugin.seconds:
+        return []
+    return [f"loaded in {plugin.seconds * 1000:.1f} ms{', which is slow' if plugin.seconds > SLOW else ''}"]
+
+
 def describe_offers(plugin: Report, registry: Registry) -> list[str]:
     """Return what a plugin offers, one text per kind, or why it offers nothing."""
     if plugin.status != "loaded":
@@ -136,7 +149,8 @@ def describe_offers(plugin: Report, registry: Registry) -> list[str]:
     for given in plugin.provides:
         kinds.setdefault(given.kind, []).append(describe_component(given, registry))
     texts = [f"{kind}{'s' if len(names) > 1 else ''}: {', '.join(names)}" for kind, names in kinds.items()]
-    return texts + ["listens for new environments"] * ("cloche_created" in plugin.hooks)
+    texts += ["listens for new environments"] * ("cloche_created" in plugin.hooks)
+    return texts or ["nothing" if plugin.hooks else "nothing, because it implements no hook"]
 
 
 def describe_component(given: Component, registry: Registry) -> str:

@@ -7,14 +7,14 @@ from cloche.model.options import Option
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cloche.model.options import Kind
+    from cloche.model.aliases import OptionKind
 
 
 def _alias(
     name: str, meaning: str, metavar: str = "", *, of: str = "", implies: tuple[tuple[str, str], ...] = ()
 ) -> Option:
     """Return an option in another tool's spelling; it takes a value if `metavar` is given."""
-    kind: Kind = "flag" if not metavar else "list" if of == "find-links" else "text"
+    kind: OptionKind = "flag" if not metavar else "list" if of == "find-links" else "text"
     group = "spellings of virtualenv"
     return Option(name, meaning, kind, metavar, group=group, alias_of=of, implies=implies, hidden=True)
 

@@ -13,7 +13,7 @@ from cloche.fs import read_at_most
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
-    from cloche.model.interpreter import Version
+    from cloche.model.aliases import Version
 
 FILE_NAME = "build-details.json"
 MAX_BYTES = 1 << 16

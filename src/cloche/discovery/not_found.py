@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloche.discovery.search import Search, SearchResult
-    from cloche.model.interpreter import Version
+    from cloche.model.aliases import Version
     from cloche.model.spec import InterpreterSpec
 
 MAX_CLOSEST_MATCHES = 3

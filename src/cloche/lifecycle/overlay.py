@@ -20,7 +20,8 @@ from cloche.model.value import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from cloche.model.operations import LinkMode, Operation
+    from cloche.model.aliases import LinkMode
+    from cloche.model.operations import Operation
 
 
 class Overlay:

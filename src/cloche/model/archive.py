@@ -6,9 +6,8 @@ from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Literal, TypeAlias
 
-    Kind: TypeAlias = Literal["file", "directory", "link"]
+    from cloche.model.aliases import MemberKind
 
 
 @value
@@ -17,7 +16,7 @@ class Member:
 
     path: str
     """Relative, with `/`. A byte that is not UTF-8 is a surrogate (PEP 383)."""
-    kind: Kind
+    kind: MemberKind
     """What it is."""
     mode: int
     """The permission bits."""

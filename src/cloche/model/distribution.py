@@ -5,11 +5,7 @@ from __future__ import annotations
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
-    from typing import Literal, TypeAlias
-
-    Bytecode: TypeAlias = Literal["complete", "missing"]
-    """Whether an image has the bytecode of all its modules. If it is `missing`, Python compiles modules on import, and the
-    store compiles the image before the next environment gets it."""
+    from cloche.model.aliases import Bytecode
 
 
 @value

@@ -12,15 +12,9 @@ from cloche.model.value import TYPE_CHECKING, value
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from typing import Literal, TypeAlias
 
+    from cloche.model.aliases import Naming, Placement
     from cloche.model.interpreter import Interpreter
-
-    Placement: TypeAlias = Literal["fixed", "relocatable"]
-    """Whether the scripts in an environment contain its absolute path (`fixed`) or find it when they run (`relocatable`)."""
-
-    Naming: TypeAlias = Literal["chosen", "directory"]
-    """Where the prompt comes from: the user chose it, or it is the name of the root directory."""
 
 
 def as_written(text: str) -> str:
@@ -112,10 +106,18 @@ class Environment:
     def values(self) -> dict[str, str]:
         """The values for the slots of activation scripts, by name (see `cloche.shells.template`).
 
-        `ROOT`: the environment; `BIN`: its directory of executables, absolute; `BIN_NAME`: the same, relative to the root;
-        `PROMPT`: the text to show; `PKG_CONFIG`: its pkg-config directory; `TCL_LIBRARY`, `TK_LIBRARY`: the values of these
-        variables, or empty; `SITE`, `PLATSITE`: its purelib and platlib, relative to `BIN`; `NAMING`: always `chosen`,
-        so that scripts show the prompt as it is. Paths and the prompt are as `as_written` returns them.
+        - `ROOT`: the absolute path of the environment, the value of `VIRTUAL_ENV`;
+        - `BIN`: the absolute path of its directory of executables, the first entry of `PATH`;
+        - `BIN_NAME`: the name of that directory, relative to the root;
+        - `PROMPT`: the text that the prompt shows, the value of `VIRTUAL_ENV_PROMPT`;
+        - `PKG_CONFIG`: the first entry of `PKG_CONFIG_PATH`;
+        - `TCL_LIBRARY`: the value of this variable, or empty if it must not be changed;
+        - `TK_LIBRARY`: the value of this variable, or empty if it must not be changed;
+        - `SITE`: the directory of pure-Python packages, relative to `BIN`;
+        - `PLATSITE`: the directory of packages with extension modules, relative to `BIN`;
+        - `NAMING`: `chosen` if scripts show the prompt as it is, `directory` if they show the name of the directory instead.
+
+        Paths and the prompt are as `as_written` returns them. `NAMING` is always `chosen` here; see `values_anywhere`.
         """
         up = "/".join([".."] * (self.layout.bin.count("/") + 1))
         written = as_written if self.os_name == "posix" else str

@@ -7,10 +7,8 @@ from cloche.model.value import TYPE_CHECKING, value
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
-    from typing import TypeAlias
 
-    Version: TypeAlias = tuple[int, int, int, str, int]
-    """`sys.version_info` as a plain tuple: `(3, 12, 1, "final", 0)`."""
+    from cloche.model.aliases import Version
 
 
 def path_module(os_name: str) -> ModuleType:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
-    from typing import Literal, TypeAlias
+    from typing import TypeAlias
 
-    LinkMode: TypeAlias = Literal["auto", "clone", "hardlink", "copy", "symlink"]
-    """How the files of an image get into an environment; `auto` is the first of clone, hardlink and copy that works."""
+    from cloche.model.aliases import LinkMode
 
 
 @value
@@ -124,5 +123,5 @@ class Run:
     """What it does, for people: "create the environment with the `venv` of CPython 3.12.1"."""
 
 
-if TYPE_CHECKING:
-    Operation: TypeAlias = MakeDir | Link | Copy | CopyTree | Write | Rewrite | InstallTree | Remove | SetMode | Run
+Operation: TypeAlias = MakeDir | Link | Copy | CopyTree | Write | Rewrite | InstallTree | Remove | SetMode | Run
+"""Any operation."""

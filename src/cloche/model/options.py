@@ -5,11 +5,9 @@ from __future__ import annotations
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
-    from typing import Literal, TypeAlias
+    from typing import Literal
 
-    Kind: TypeAlias = Literal["text", "flag", "list", "words", "count"]
-    """The kind of value: `text` is one value, the last one wins; `flag` takes no value; `list` may be repeated; `words` is one
-    comma-separated value; `count` is the number of times that it is given."""
+    from cloche.model.aliases import OptionKind
 
 
 @value
@@ -20,7 +18,7 @@ class Option:
     """`link-mode`: `--link-mode`, `CLOCHE_LINK_MODE` and `link-mode` in a config file."""
     help: str
     """Its effect, as a lower-case fragment."""
-    kind: Kind = "text"
+    kind: OptionKind = "text"
     metavar: str = ""
     """The placeholder for the value in help: `SPEC`."""
     choices: tuple[str, ...] = ()

@@ -9,52 +9,27 @@ from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, Literal, TypeAlias
+    from typing import Any
 
+    from cloche.model.aliases import (
+        Builds,
+        Compile,
+        Consult,
+        DefaultGroups,
+        Dependencies,
+        ExtraPackages,
+        LinkMode,
+        Network,
+        OnExisting,
+        Placement,
+        SitePackages,
+        StartupPolicy,
+        Strategy,
+    )
     from cloche.model.distribution import Image
-    from cloche.model.environment import Environment, Layout, Placement
+    from cloche.model.environment import Environment, Layout
     from cloche.model.interpreter import Interpreter
-    from cloche.model.operations import LinkMode, Operation
-
-    OnExisting: TypeAlias = Literal["keep", "replace", "replace-anything"]
-    """What to do with an existing destination: keep and refresh it, replace an environment, replace any directory."""
-
-    SitePackages: TypeAlias = Literal["isolated", "system"]
-    """Whether the environment sees the packages of its base interpreter."""
-
-    Network: TypeAlias = Literal["never", "last-resort", "newest"]
-    """When seeds may be downloaded: never, only if no local wheel fits, or always, to get the newest version."""
-
-    Dependencies: TypeAlias = Literal["included", "omitted"]
-    """Whether the packages that the seeds depend on are installed too."""
-
-    DefaultGroups: TypeAlias = Literal["included", "excluded"]
-    """Whether the dependency groups that a lock file names as its default groups are installed."""
-
-    ExtraPackages: TypeAlias = Literal["removed", "kept"]
-    """What happens to installed packages that a lock file does not name."""
-
-    Builds: TypeAlias = Literal["allowed", "refused"]
-    """Whether packages may be built from source."""
-
-    StartupPolicy: TypeAlias = Literal["allow", "list", "refuse"]
-    """What happens to packages with code that runs whenever Python starts: they are installed, installed and listed in the
-    output of the command, or refused."""
-
-    Compile: TypeAlias = Literal["auto", "now", "never"]
-    """When packages are compiled to bytecode: `auto` when a second environment gets them, so that a single environment does
-    not pay for it; `now` before the first one; `never`, so that Python compiles each module when it is imported."""
-
-    Consult: TypeAlias = Literal["nothing", "project"]
-    """What determines the Python without a request for one: nothing (the running Python is used) or the project's files."""
-
-    Strategy: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied", "nothing"]
-    """How a staging tree gets to its destination (see `cloche.apply.transaction`).
-
-    `new` renames it to a destination that is absent or empty, `exchange` exchanges it with the existing directory, `merge`
-    adds it to that directory entry by entry, and `merge-emptied` does the same after emptying the directory. With `nothing`,
-    the destination already is what the plan describes.
-    """
+    from cloche.model.operations import Operation
 
 
 # The request

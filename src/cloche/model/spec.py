@@ -16,7 +16,8 @@ from cloche.errors import UsageError
 from cloche.model.value import TYPE_CHECKING, replace, value
 
 if TYPE_CHECKING:
-    from cloche.model.interpreter import Interpreter, Version
+    from cloche.model.aliases import Version
+    from cloche.model.interpreter import Interpreter
 
 ANY_IMPLEMENTATION = ("", "any", "py", "python")
 """Words that match every implementation."""

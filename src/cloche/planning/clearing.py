@@ -22,8 +22,8 @@ from cloche.planning.pyvenv_cfg import ADDED_KEY, NAME
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cloche.model.aliases import OnExisting
     from cloche.model.interpreter import Host, Interpreter
-    from cloche.model.plan import OnExisting
     from cloche.planning.destination import Destination
 
 VERSION_CONTROL = frozenset(

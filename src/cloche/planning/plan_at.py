@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
     from typing import Any
 
+    from cloche.model.aliases import Placement, Strategy
     from cloche.model.distribution import Image
-    from cloche.model.environment import Layout, Placement
+    from cloche.model.environment import Layout
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import Operation
-    from cloche.model.plan import Blueprint, ChosenComponent, Strategy, Target
+    from cloche.model.plan import Blueprint, ChosenComponent, Target
     from cloche.planning.clearing import Replacement
     from cloche.planning.destination import Destination
     from cloche.planning.merging import Kept

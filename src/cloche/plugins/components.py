@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloche.errors import PluginError
 from cloche.model.options import Option
 from cloche.model.value import TYPE_CHECKING, value
-from cloche.plugins import describe_exception, load_object
+from cloche.plugins import describe_exception, load_object, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,11 +77,15 @@ def parse_component(kind: Kind, item: object, source: Source) -> Component:
         raise TypeError(f"`{hook}` returned {item!r}: expected a {kind} whose `name` is a word without `,` and `=`")
     missing = [attribute for attribute in REQUIRED_ATTRIBUTES[kind] if not hasattr(item, attribute)]
     if missing and not (kind != "command" and hasattr(item, "implementation")):
-        raise TypeError(f"`{hook}` returned the {kind} `{name}`, which has no `{missing[0]}`")
+        similar = suggestion(missing[0], (word for word in dir(item) if not word.startswith("_")))
+        raise TypeError(f"`{hook}` returned the {kind} `{name}`, which has no `{missing[0]}`{similar}")
     summary = text_attribute(item, "summary", kind, name)
     replaces = text_attribute(item, "replaces", kind, name)
     reference = text_attribute(item, "implementation", kind, name)
-    options = tuple(getattr(item, "options", ()))
+    declared = getattr(item, "options", ())
+    if isinstance(declared, str) or not hasattr(declared, "__iter__"):
+        raise TypeError(f"{kind} `{name}` has {declared!r} as `options`: expected a list of `cloche.Option`")
+    options = tuple(declared)
     for option in options:
         if type(option) is not Option:
             raise TypeError(f"{kind} `{name}` has {option!r} in `options`: expected a `cloche.Option`")

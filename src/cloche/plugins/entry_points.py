@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from cloche.fs.inputs import Inputs
 
 
+COMMAND_HOOK = b"cloche_commands"
+"""The text in the module of a plugin that offers commands."""
+
+
 class InstalledPlugins:
     """The plugins of the distributions in the directories of a path, such as `sys.path`.
 
@@ -85,13 +89,16 @@ def find_sources(path: Iterable[str]) -> list[Source]:
 def command_sources(name: str, path: Iterable[str]) -> list[Source]:
     """Return the plugins that may offer a command of this name.
 
-    They are those with an entry point of the command's name. If there is none, they are those whose module mentions the
-    hook, so that no other plugin is imported to find out whether a word is a command or a directory.
+    They are those with an entry point of the command's name, if their module mentions the hook. If there is none, they also
+    are the others whose module mentions it, so that no other plugin is imported to find out whether a word is a command or
+    a directory.
     """
     installed = InstalledPlugins(path)
     sources = installed.sources()
     same_name = [source for source in sources if source.name == name]
-    return same_name or [source for source in sources if installed.mentions(source, b"cloche_commands")]
+    if any(installed.mentions(source, COMMAND_HOOK) for source in same_name):
+        return same_name
+    return [source for source in sources if source in same_name or installed.mentions(source, COMMAND_HOOK)]
 
 
 def name_set(directory: str) -> frozenset[str]:

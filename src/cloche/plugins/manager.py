@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from cloche.plugins import hookspecs, load_object, record_duration
+from cloche.plugins import hookspecs, load_object, record_duration, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -41,6 +41,8 @@ class Hooks:
         """Each component that a hook returned, with its plugin, by the `id` of the component."""
         self.failures: dict[Source, BaseException] = {}
         """The first failure of each plugin in `call`."""
+        self.seconds: dict[Source, float] = {}
+        """How long the import and the hooks of each plugin took."""
 
     def register(self, source: Source) -> tuple[str, ...]:
         """Import and register a plugin; return the names of the hooks that it implements, sorted.
@@ -53,8 +55,10 @@ class Hooks:
         :raises ImportError: it was written for another version of the plugin interface.
         """
         started = perf_counter()
-        plugin = load_object(source.implementation)
-        record_duration(started, "the import", source)
+        try:
+            plugin = load_object(source.implementation)
+        finally:
+            self._record(started, "the import", source)
         version = getattr(plugin, "cloche_api_version", 1)
         if version != hookspecs.API_VERSION:
             expected = hookspecs.API_VERSION
@@ -69,7 +73,8 @@ class Hooks:
                 if self._manager.has_plugin(str(source)):
                     self._manager.unregister(name=str(source))
                 if isinstance(error, pluggy.PluginValidationError):
-                    raise TypeError(str(error.args[-1]).strip().splitlines()[-1]) from error
+                    problem = unknown_argument(plugin) or str(error.args[-1]).strip().splitlines()[-1]
+                    raise TypeError(problem) from error
                 raise
             for caller in self._manager.get_hookcallers(plugin) or ():
                 for implementation in caller.get_hookimpls():
@@ -77,18 +82,25 @@ class Hooks:
                         self._guard(implementation, caller.name, sources)
         return tuple(sorted(caller.name for caller in self._manager.get_hookcallers(plugin) or ()))
 
-    def _refuse_unknown_hooks(self, plugin: object) -> None:
-        """Refuse a plugin that implements a hook which does not exist.
+    def _record(self, started: float, what: str, source: Source) -> None:
+        """Record how long a call into a plugin took; see `record_duration`."""
+        self.seconds[source] = self.seconds.get(source, 0.0) + perf_counter() - started
+        record_duration(started, what, source)
 
-        :raises TypeError: the plugin has such an implementation, without pluggy's option `optionalhook`.
+    def _refuse_unknown_hooks(self, plugin: object) -> None:
+        """Refuse a plugin with a hook that does not exist, or one that would not be called.
+
+        :raises TypeError: the plugin implements such a hook, without pluggy's option `optionalhook`, or has a function with
+            the name of a hook and without the decorator.
         """
+        for hook in HOOKS:
+            function = getattr(plugin, hook, None)
+            if callable(function) and not hasattr(function, f"{hookspecs.PROJECT}_impl"):
+                raise TypeError(f"`{hook}` is not marked with `@cloche.hookimpl`")
         for caller in self._manager.get_hookcallers(plugin) or ():
             if caller.has_spec() or all(implementation.optionalhook for implementation in caller.get_hookimpls()):
                 continue
-            from difflib import get_close_matches
-
-            similar = get_close_matches(caller.name, HOOKS, 1)
-            raise TypeError(f"unknown hook `{caller.name}`" + (f"; did you mean `{similar[0]}`?" if similar else ""))
+            raise TypeError(f"unknown hook `{caller.name}`{suggestion(caller.name, HOOKS)}")
 
     def call(self, hook: str, **arguments: object) -> list[Any]:
         """Call a hook and return the results of all plugins, in pluggy's order; failures are added to `failures`."""
@@ -122,13 +134,14 @@ class Hooks:
             started = perf_counter()
             try:
                 result = function(*positional, **named)
-                record_duration(started, f"`{hook}`", sources[0])
                 return None if result is None or hook == NOTIFICATION_HOOK else self._claim(result, hook, sources[0])
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
                 self.failures.setdefault(sources[0], error)
                 return None
+            finally:
+                self._record(started, f"`{hook}`", sources[0])
 
         def guarded_wrapper(*positional: object, **named: object) -> Generator[None, Any, object]:
             generator: Generator[None, object, object] | None = None
@@ -183,6 +196,26 @@ class Hooks:
         if not isinstance(results, list):
             raise TypeError(f"the wrapper of `{hook}` returned {results!r}: expected the list of results")
         return [self._claim(result, hook, source) for result in results]
+
+
+def unknown_argument(plugin: object) -> str:
+    """Return what is wrong with the arguments of a plugin's hooks; empty if nothing is."""
+    from inspect import signature
+
+    for name in dir(plugin):
+        function = getattr(plugin, name, None)
+        options = getattr(function, f"{hookspecs.PROJECT}_impl", None)
+        if not isinstance(options, dict) or not callable(function):
+            continue
+        hook = options.get("specname") or name
+        known = signature(getattr(hookspecs, hook)).parameters if hook in HOOKS else {}
+        for parameter in signature(function).parameters.values() if hook in HOOKS else ():
+            if parameter.name not in known and parameter.default is parameter.empty:
+                arguments = ", ".join(f"`{argument}`" for argument in known)
+                others = f"; its arguments are {arguments}" if known else "; it has none"
+                similar = suggestion(parameter.name, known) or others
+                return f"`{hook}` has no argument `{parameter.name}`{similar}"
+    return ""
 
 
 def finish_wrapper(generator: Generator[None, object, object], result: object) -> object:

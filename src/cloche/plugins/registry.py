@@ -11,12 +11,12 @@ from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.model.value import replace as with_fields
-from cloche.plugins import Source, describe_exception
+from cloche.plugins import Source, describe_exception, suggestion
 from cloche.plugins.components import KINDS, Component, parse_component
 from cloche.plugins.entry_points import InstalledPlugins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
     from typing import Literal, TypeAlias
 
     from cloche.fs.inputs import Inputs
@@ -66,6 +66,8 @@ class Report:
     provides: tuple[Component, ...] = ()
     error: BaseException | None = None
     """The exception that it failed with."""
+    seconds: float = 0.0
+    """How long its import and its hooks took."""
 
 
 @value
@@ -141,6 +143,8 @@ class Registry:
                 f"unknown {kind} `{name}`; plugin {likely.source}, which may offer it, failed: {likely.reason}",
                 hint="`cloche plugins` lists the plugins and their errors",
             ) from likely.error
+        if kind == "activator":
+            refuse_known_shell(name, by_name)
         similar = suggestion(name, by_name)
         available = ", ".join(f"`{known}`" for known in sorted(by_name))
         blocked = ", ".join(str(report.source) for report in self._with_status("blocked"))
@@ -243,6 +247,26 @@ class Registry:
         ]
 
 
+def refuse_known_shell(name: str, activators: Container[str]) -> None:
+    """Refuse the name of a shell whose activator is not installed, or has another name.
+
+    :raises UsageError: it is such a name; the hint says what to install or to ask for.
+    """
+    from cloche.shells import shell_of_program
+    from cloche.shells.plugin_shells import DISTRIBUTIONS
+
+    shell = shell_of_program(name)
+    if shell is None and name not in DISTRIBUTIONS:
+        return
+    activator = shell.name if shell else name
+    if activator in activators:
+        hint = f"the activator for `{name}` is `{activator}`"
+    else:
+        distribution = DISTRIBUTIONS[activator]
+        hint = f"install `{distribution}` beside cloche: `pip install {distribution}`"
+    raise UsageError(f"unknown activator `{name}`", hint=hint)
+
+
 def load_plugins(
     path: Sequence[str],
     blocked: frozenset[str] = frozenset(),
@@ -291,12 +315,12 @@ def load_sources(
     usable = [component for component in components if component.source not in failures]
     reports = []
     for source in sources:
-        outcome = registered.get(source)
+        outcome, seconds = registered.get(source), hooks.seconds.get(source, 0.0)
         if error := failures.get(source):
-            reports.append(Report(source, "failed", describe_exception(error), error=error))
+            reports.append(Report(source, "failed", describe_exception(error), error=error, seconds=seconds))
         elif isinstance(outcome, tuple):
             provides = tuple(component for component in usable if component.source == source)
-            reports.append(Report(source, "loaded", "", outcome, provides))
+            reports.append(Report(source, "loaded", "", outcome, provides, seconds=seconds))
         else:
             reports.append(Report(source, "blocked", "left out with `--no-plugin`"))
     builtin_first = sorted(usable, key=lambda component: component.source.implementation not in BUILTIN.values())
@@ -363,11 +387,3 @@ def load_command(
         if conflict.used.kind == "command" and conflict.used.name == name
     ]
     return next((command for command in registry.all("command") if command.name == name), None), warnings
-
-
-def suggestion(name: str, names: Iterable[str]) -> str:
-    """Return the end of a message that suggests the most similar of some names; empty if none is similar."""
-    from difflib import get_close_matches
-
-    similar = get_close_matches(name, sorted(set(names)), 1)
-    return f"; did you mean `{similar[0]}`?" if similar else ""

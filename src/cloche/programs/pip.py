@@ -20,7 +20,8 @@ from cloche.programs import python_environ
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloche.model.interpreter import Host, Version
+    from cloche.model.aliases import Version
+    from cloche.model.interpreter import Host
 
 KEPT_SETTINGS = frozenset(
     """

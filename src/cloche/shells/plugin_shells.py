@@ -46,5 +46,5 @@ SHELLS = tuple(
     )
 )
 
-DISTRIBUTIONS: Mapping[str, str] = {shell.name: f"cloche-{shell.name}" for shell in SHELLS}
+DISTRIBUTIONS: Mapping[str, str] = {**{shell.name: f"cloche-{shell.name}" for shell in SHELLS}, "rc": "cloche-example"}
 """The distributions of the plugins, by the name of the activator."""

@@ -22,13 +22,9 @@ if TYPE_CHECKING:
 
     from cloche.fs.inputs import Inputs
     from cloche.fs.locks import LockFile
+    from cloche.model.aliases import Access, Compile
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
-    from cloche.model.plan import Compile
-
-    Access: TypeAlias = Literal["read-write", "read-only", "none"]
-    """`read-only` uses the store without writing to it; `none` ignores it. Files that such a run needs are created in a
-    private temporary directory, which `close` removes."""
 
     Kind: TypeAlias = Literal[
         "interpreters",

@@ -40,7 +40,7 @@ from cloche.store.image_writer import READ_ONLY, SHEBANGS, ImageWriter, flush_pa
 
 if TYPE_CHECKING:
     from cloche.apply.file_list import FileList
-    from cloche.model.distribution import Bytecode
+    from cloche.model.aliases import Bytecode
     from cloche.model.interpreter import Host, Interpreter
     from cloche.store import Store
     from cloche.store.bytecode import Validation

@@ -20,7 +20,8 @@ from cloche.store.bytecode import bytecode_path
 from cloche.store.images import find_or_build
 
 if TYPE_CHECKING:
-    from cloche.model.distribution import Bytecode, Image
+    from cloche.model.aliases import Bytecode
+    from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
     from cloche.model.runtime import BinaryEdits, Runtime, RuntimeFile
     from cloche.store import Store

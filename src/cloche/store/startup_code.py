@@ -15,8 +15,8 @@ from cloche.model.distribution import StartupCode, normalize_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from cloche.model.aliases import StartupPolicy
     from cloche.model.distribution import Image
-    from cloche.model.plan import StartupPolicy
 
 MODULES = ("sitecustomize", "usercustomize")
 """Modules that `site` imports if they exist."""

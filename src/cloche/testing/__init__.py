@@ -14,7 +14,7 @@ The built-in plugins pass the same tests.
 from __future__ import annotations
 
 from cloche.testing.activators import activator_contract
-from cloche.testing.checks import Broken, Check, NotApplicable, broken, not_applicable, require_program
+from cloche.testing.checks import Broken, Check, ContractTest, NotApplicable, broken, not_applicable, require_program
 from cloche.testing.creators import creator_contract
 from cloche.testing.fakes import KINDS, fake_environment, fake_host, fake_interpreter
 from cloche.testing.finders import finder_contract
@@ -22,8 +22,9 @@ from cloche.testing.hostile import HOSTILE
 from cloche.testing.packers import packer_contract
 from cloche.testing.plugins import plugin_contract
 from cloche.testing.purity import Watch
+from cloche.testing.pythons import python_off_path
 from cloche.testing.seeders import seeder_contract
-from cloche.testing.shells import Shell
+from cloche.testing.shells import Shell, environment_with_scripts
 from cloche.testing.terminal import Terminal
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "KINDS",
     "Broken",
     "Check",
+    "ContractTest",
     "NotApplicable",
     "Shell",
     "Terminal",
@@ -38,6 +40,7 @@ __all__ = [
     "activator_contract",
     "broken",
     "creator_contract",
+    "environment_with_scripts",
     "fake_environment",
     "fake_host",
     "fake_interpreter",
@@ -45,6 +48,7 @@ __all__ = [
     "not_applicable",
     "packer_contract",
     "plugin_contract",
+    "python_off_path",
     "require_program",
     "seeder_contract",
 ]

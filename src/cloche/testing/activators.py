@@ -25,6 +25,7 @@ from cloche.testing.checks import (
     check_name,
     check_sentence,
     not_applicable,
+    place_of,
 )
 from cloche.testing.fakes import KINDS
 from cloche.testing.hostile import HOSTILE, PLAIN, absolute_path, directory_name, environment_of, supported_kinds
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
 
     from cloche.model.environment import Environment
     from cloche.plugins.hookspecs import Activator
-    from cloche.testing.checks import Test
+    from cloche.testing.checks import ContractTest
     from cloche.testing.shells import Shell
 
 
 def activator_contract(
     activator: Activator, shell: Shell | None = None, *, templates: Iterable[str] | None = None
-) -> Test:
+) -> ContractTest:
     """Return a test that an activator keeps its contract.
 
     :param activator: the activator object.
@@ -198,7 +199,10 @@ def check_hostile(activator: Activator, name: str, _: Path) -> None:
     except Broken:
         raise
     except Exception as error:
-        broken(f"`scripts` raises {error!r} for {HOSTILE[name]!r}; it must raise `Inexpressible` if it refuses a text")
+        message = (
+            f"`scripts` raises {error!r} for {HOSTILE[name]!r}; it must raise `Inexpressible` if it refuses a text"
+        )
+        broken(message, cause=place_of(error))
 
 
 # Optional attributes

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from cloche.model.value import value
 from cloche.testing.purity import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Container, Iterable
     from pathlib import Path
     from typing import TypeAlias
 
-    Test: TypeAlias = Callable[..., None]
+ContractTest: TypeAlias = Callable[..., None]
+"""A test that pytest collects, with one case per check."""
 
 T = TypeVar("T")
 
@@ -35,13 +37,19 @@ class Check:
 class Broken(AssertionError):
     """The plugin breaks the contract; the message says how."""
 
+    def __init__(self, message: str, cause: object = "") -> None:
+        super().__init__(message)
+        self.cause = cause or message
+        """What is the same for all checks that fail for the same reason."""
 
-def broken(message: str) -> NoReturn:
+
+def broken(message: str, cause: object = "") -> NoReturn:
     """Report that the plugin breaks the contract.
 
+    :param cause: what is the same for all checks that fail for this reason; by default the message.
     :raises Broken: always, with this message.
     """
-    raise Broken(message)
+    raise Broken(message, cause)
 
 
 class NotApplicable(Exception):
@@ -56,26 +64,67 @@ def not_applicable(reason: str) -> NoReturn:
     raise NotApplicable(reason)
 
 
-def as_test(checks: Iterable[Check]) -> Test:
-    """Return a pytest test with one case per check."""
+def as_test(checks: Iterable[Check]) -> ContractTest:
+    """Return a pytest test with one case per check.
+
+    Each cause is reported once: if several checks fail for the same reason, the first one that runs fails, and the others
+    are skipped with its name.
+    """
     import pytest
+
+    checks = list(checks)
+    reported: dict[object, str] = {}
+
+    def report_once(cause: object, check: Check, message: str) -> None:
+        """Skip a check that fails for a reason that another one has reported."""
+        first = reported.setdefault(cause, check.name)
+        if first != check.name:
+            pytest.skip(f"not applicable: `{first}` failed for the same reason: {message}")
 
     @pytest.mark.parametrize("check", [pytest.param(check, id=check.name) for check in checks])
     def test_contract(check: Check, tmp_path: Path) -> None:
         """The plugin passes this check."""
+        __tracebackhide__ = True
         message = reason = ""
+        cause: object = None
         try:
+            if check is not checks[0]:
+                run_first(checks[0], tmp_path)
             check.run(tmp_path)
         except Broken as violation:
-            message = str(violation)
+            message, cause = str(violation), violation.cause
         except NotApplicable as exemption:
             reason = str(exemption)
+        except Exception as error:
+            report_once(place_of(error), check, repr(error))
+            raise
+        if message:
+            report_once(cause, check, message)
         if message:  # outside the `except` block, so that pytest does not show the exception as well
             pytest.fail(message, pytrace=False)
         if reason:  # even with CLOCHE_REQUIRE_ALL=1, because no tool is missing
             pytest.skip(f"not applicable: {reason}")
 
     return test_contract
+
+
+def run_first(check: Check, directory: Path) -> None:
+    """Run the check that all others depend on: the name and the methods of a component, or the installation of a plugin.
+
+    :raises NotApplicable: it fails.
+    """
+    try:
+        check.run(directory)
+    except Broken as violation:
+        not_applicable(f"`{check.name}` fails: {violation}")
+
+
+def place_of(error: BaseException) -> object:
+    """Return what identifies the cause of an exception: its type, and the line that raised it."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return type(error), last and (last.tb_frame.f_code.co_filename, last.tb_lineno)
 
 
 def missing_tool(reason: str) -> NoReturn:

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
     from cloche.model.runtime import Runtime
     from cloche.plugins.hookspecs import Creator
-    from cloche.testing.checks import Test
+    from cloche.testing.checks import ContractTest
 
 
-def creator_contract(creator: Creator, interpreters: Mapping[str, Interpreter] | None = None) -> Test:
+def creator_contract(creator: Creator, interpreters: Mapping[str, Interpreter] | None = None) -> ContractTest:
     """Return a test that a creator keeps its contract.
 
     :param creator: the creator object.

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloche.plugins.hookspecs import Finder
-    from cloche.testing.checks import Test
+    from cloche.testing.checks import ContractTest
 
 SPECS = ("3", "3.12", ">=3.8,<4", "pypy3.10", "python3", "3.13t", "/nowhere/python")
 
 
-def finder_contract(finder: Finder, hosts: Mapping[str, Host] | None = None) -> Test:
+def finder_contract(finder: Finder, hosts: Mapping[str, Host] | None = None) -> ContractTest:
     """Return a test that a finder keeps its contract.
 
     :param finder: the finder object.

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloche.plugins.hookspecs import Packer
-    from cloche.testing.checks import Test
+    from cloche.testing.checks import ContractTest
 
 TIME = 1_000_000_000
 CONTENTS = {"a/data": bytes(range(256)) * 1000, "a/empty": b"", "a/run": b"#!/bin/sh\n"}
 
 
-def packer_contract(packer: Packer) -> Test:
+def packer_contract(packer: Packer) -> ContractTest:
     """Return a test that a packer keeps its contract.
 
     :param packer: the packer object.

@@ -7,9 +7,8 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloche.plugins import load_object
 from cloche.plugins.components import KINDS
-from cloche.plugins.entry_points import find_sources
+from cloche.plugins.entry_points import command_sources, find_sources
 from cloche.plugins.registry import load_sources
 from cloche.testing.checks import Check, as_test, broken, call_without_side_effects, not_applicable
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from cloche.plugins import Source
     from cloche.plugins.registry import Registry
-    from cloche.testing.checks import Test
+    from cloche.testing.checks import ContractTest
 
 IMPORT = """\
 import sys
@@ -30,7 +29,7 @@ print("\\n".join(watch.side_effects), end="")
 """
 
 
-def plugin_contract(name: str) -> Test:
+def plugin_contract(name: str) -> ContractTest:
     """Return a test that an installed plugin is found and loads.
 
     :param name: the name of its entry point in the group `cloche`, or of its distribution.
@@ -69,8 +68,11 @@ def check_import(name: str, directory: Path) -> None:
     for source in plugin_sources(name):
         command = [sys.executable, "-c", IMPORT, source.implementation]
         ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=directory)
-        if ran.returncode or ran.stdout:
-            broken(f"importing plugin {source} {ran.stdout or 'fails: ' + ran.stderr[-600:]}")
+        if ran.returncode:
+            load_plugin(name)  # reports the same cause with fewer words
+            broken(f"importing plugin {source} in a new process fails: {ran.stderr[-600:]}")
+        if ran.stdout:
+            broken(f"importing plugin {source} {ran.stdout}")
 
 
 def load_plugin(name: str) -> Registry:
@@ -86,16 +88,18 @@ def load_plugin(name: str) -> Registry:
 
 
 def check_loads(name: str) -> None:
-    """Check that the plugin implements a hook, and that each of its commands has an entry point."""
+    """Check that the plugin implements a hook, and that cloche finds each of its commands."""
     for report in load_plugin(name).reports:
         if not report.hooks:
             broken(f"plugin {report.source} implements no hook; is `@cloche.hookimpl` missing?")
-    for source in plugin_sources(name):
-        points = {other.name for other in plugin_sources(name) if other.implementation == source.implementation}
-        plugin = load_object(source.implementation)
-        commands = plugin.cloche_commands() if hasattr(plugin, "cloche_commands") else ()
-        if missing := sorted({command.name for command in commands} - points):
-            broken(f"the command `{missing[0]}` needs an entry point of the same name, or it will not be found")
+    for command in load_plugin(name).all("command"):
+        found = {source.implementation for source in command_sources(command.name, sys.path)}
+        if command.source.implementation not in found:
+            module = command.source.implementation.partition(":")[0]
+            broken(
+                f"the command `{command.name}` is not found: its plugin needs an entry point of that name, "
+                f"or the word `cloche_commands` in the file of the module `{module}`"
+            )
 
 
 def check_references(name: str) -> None:

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
     from cloche.model.interpreter import Interpreter
     from cloche.plugins.hookspecs import Seeder
-    from cloche.testing.checks import Test
+    from cloche.testing.checks import ContractTest
 
 
-def seeder_contract(seeder: Seeder, interpreter: Interpreter | None = None) -> Test:
+def seeder_contract(seeder: Seeder, interpreter: Interpreter | None = None) -> ContractTest:
     """Return a test that a seeder keeps its contract.
 
     The seeder is called for a distribution that is in a `find_links` directory, and for one that does not exist. A lock file

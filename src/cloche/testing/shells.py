@@ -25,7 +25,8 @@ from cloche.testing.hostile import HOSTILE, directory_name, supported_kinds
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloche.model.environment import Environment, Placement, Script
+    from cloche.model.aliases import Placement
+    from cloche.model.environment import Environment, Script
     from cloche.plugins.hookspecs import Activator
 
 
@@ -357,7 +358,8 @@ class Runner:
         :raises Broken: there is a problem.
         """
         if problems:
-            broken("; ".join(problems) + ran.details())
+            stopped = problems[0] if problems[0].startswith("the script stopped") else ""
+            broken("; ".join(problems) + ran.details(), cause=stopped)
 
 
 def shell_checks(activator: Activator, shell: Shell) -> list[Check]:
@@ -382,6 +384,17 @@ def shell_checks(activator: Activator, shell: Shell) -> list[Check]:
             )
         ),
     ]
+
+
+def environment_with_scripts(activator: Activator, root: str | os.PathLike[str], prompt: str = "") -> Environment:
+    """Create an environment that contains only the scripts of an activator, for a test that runs them in their shell.
+
+    :param root: its directory, which must not exist.
+    :param prompt: the text that the prompt shows; by default the name of the directory.
+    """
+    environment = fake_environment(root, prompt=prompt or os.path.basename(os.fspath(root)))
+    write_scripts(list(activator.scripts(environment)), environment)
+    return environment
 
 
 def write_scripts(scripts: Sequence[Script], environment: Environment) -> None:

@@ -76,6 +76,7 @@ class Env:
         :param check: whether a nonzero exit code is an error.
         :param variables: environment variables in addition to `environ`.
         :raises AssertionError: the exit code is not 0; the message contains all output.
+        :raises OSError: the program cannot be started.
         """
         __tracebackhide__ = True
         return self._run([program, *arguments], {**self.environ, **variables}, check=check)
@@ -84,15 +85,18 @@ class Env:
         """Run a program with these environment variables, and return its standard output."""
         __tracebackhide__ = True
         program, *arguments = command
-        result = subprocess.run(
-            [self._program_path(program), *map(str, arguments)],
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+        try:
+            result = subprocess.run(
+                [self._program_path(program), *map(str, arguments)],
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
+            )
+        except OSError as error:
+            raise error.with_traceback(None) from None  # without the lines of `subprocess`
         if check and result.returncode != 0:
             raise AssertionError(f"{program} exited with {result.returncode}\n{result.stdout}{result.stderr}")
         return result.stdout

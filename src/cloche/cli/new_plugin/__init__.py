@@ -6,19 +6,32 @@ import os
 import re
 
 from cloche.apply import DestinationChanged, apply
+from cloche.cli.commands import COMMANDS
 from cloche.errors import DestinationError, UsageError
 from cloche.model.operations import MakeDir, Write
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute_path, inspect_destination
+from cloche.plugins import suggestion
+from cloche.plugins.registry import BUILTIN, load_plugins
 from cloche.shells.template import resource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from cloche.model.interpreter import Host
 
-KINDS = ("activator", "command", "created", "creator", "finder", "packer", "seeder")
-"""What a plugin can be; each has a template."""
+SUMMARIES = {
+    "activator": "activates environments in one more shell",
+    "command": "adds a command",
+    "created": "acts on each new environment",
+    "creator": "creates environments in one more way",
+    "finder": "finds Pythons in one more place",
+    "packer": "packs environments in one more format",
+    "seeder": "installs the first packages in one more way",
+}
+"""What a plugin can be, and what such a plugin does."""
+
+KINDS = tuple(SUMMARIES)
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -26,21 +39,17 @@ NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 def write_plugin(kind: str, directory: str, host: Host) -> tuple[str, Sequence[str]]:
     """Write a plugin of a kind to a directory that does not exist or is empty, all or nothing.
 
-    Return its absolute path, and the paths of its files below it. Its names come from the name of the directory:
-    `cloche-acme` is the distribution of the plugin `acme`, in the module `cloche_acme`.
+    Return its absolute path, and the paths of its files below it. Its names come from the name of the directory: `acme` and
+    `cloche-acme` contain the distribution `cloche-acme` with the plugin `acme`, in the module `cloche_acme`.
 
-    :raises UsageError: the kind does not exist, or the name of the directory cannot be that of a distribution.
+    :raises UsageError: the kind does not exist, or the name of the directory cannot be that of a plugin.
     :raises DestinationError: the directory has files in it.
     """
     if kind not in KINDS:
-        raise UsageError(f"unknown kind of plugin `{kind}`", hint=f"choose one of {', '.join(KINDS)}")
+        hint = f"choose one of {', '.join(KINDS)}"
+        raise UsageError(f"unknown kind of plugin `{kind}`{suggestion(kind, KINDS)}", hint=hint)
     location = absolute_path(directory, host)
-    distribution = os.path.basename(location)
-    if not NAME.fullmatch(distribution):
-        raise UsageError(
-            f"`{distribution}` cannot be the name of a plugin",
-            hint="use lower-case letters, digits and hyphens, for example `cloche-acme`",
-        )
+    distribution, name = names_for(kind, os.path.basename(location))
     destination = inspect_destination(location, host)
     if destination.state not in ("absent", "empty"):
         raise DestinationError(f"`{location}` already has files in it", hint="choose a directory that does not exist")
@@ -48,15 +57,25 @@ def write_plugin(kind: str, directory: str, host: Host) -> tuple[str, Sequence[s
     slots = {
         "__DISTRIBUTION__": distribution,
         "__MODULE__": module,
-        "__NAME__": distribution.removeprefix("cloche-"),
+        "__NAME__": name,
+        "__KIND__": kind,
+        "__SUMMARY__": SUMMARIES[kind],
     }
+    has_own_test = kind in ("activator", "command", "created")
     files = {
+        "README.md": "README.md.txt",
         "pyproject.toml": "pyproject.toml.txt",
         f"src/{module}/__init__.py": f"{kind}.py.txt",
-        "tests/test_contract.py": "test_contract.py.txt",
+        f"src/{module}/py.typed": "",
+        "tests/test_contract.py": f"test_{kind if has_own_test else 'component'}.py.txt",
     }
+    if kind == "activator":
+        files[f"src/{module}/activate.{name}"] = "activate.txt"
     directories = [MakeDir("src"), MakeDir(f"src/{module}"), MakeDir("tests")]
-    writes = [Write(path, filled(resource(__name__, template), slots)) for path, template in files.items()]
+    writes = [
+        Write(path, filled(resource(__name__, template), slots) if template else b"")
+        for path, template in files.items()
+    ]
     try:
         apply([*directories, *writes], destination.target, "new")
     except DestinationChanged:
@@ -64,6 +83,32 @@ def write_plugin(kind: str, directory: str, host: Host) -> tuple[str, Sequence[s
             f"`{location}` already has files in it", hint="choose a directory that does not exist"
         ) from None
     return location, tuple(files)
+
+
+def names_for(kind: str, directory: str) -> tuple[str, str]:
+    """Return the names of the distribution and of the plugin in a directory.
+
+    :raises UsageError: the name cannot be that of a distribution, or cloche itself uses it.
+    """
+    words = directory.split("-")
+    name = "-".join(word for word in words if word != "cloche")
+    if not NAME.fullmatch(directory) or not NAME.fullmatch(name) or name in ("all", "none", *BUILTIN):
+        raise UsageError(
+            f"`{directory}` cannot be the name of a plugin",
+            hint="use lower-case letters, digits and hyphens, for example `cloche-acme`",
+        )
+    if name in (COMMANDS if kind == "command" else built_in_names(kind)):
+        raise UsageError(
+            f"cloche itself has the {kind} `{name}`", hint="choose another name, so that users can tell them apart"
+        )
+    return (directory if "cloche" in words else f"cloche-{name}"), name
+
+
+def built_in_names(kind: str) -> Container[str]:
+    """Return the names of the built-in components of a kind."""
+    return {
+        component.name for report in load_plugins(()).reports for component in report.provides if component.kind == kind
+    }
 
 
 def filled(template: str, slots: dict[str, str]) -> bytes:
