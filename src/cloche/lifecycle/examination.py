@@ -44,6 +44,8 @@ class Examination:
     """The requested modules that cannot be found."""
     seed: str = ""
     """Why pip does not run; empty if it runs or is not installed."""
+    starts_without_site: str = ""
+    """`yes` if Python does not start only because of code that `site` runs at startup, such as a `.pth` file."""
     obstacle: str = ""
     """The path, relative to the root, of a pipe or device that would block Python at startup; Python is not started then."""
 
@@ -83,7 +85,17 @@ def examine(
         )
     except (IndexError, ValueError, KeyError, TypeError):
         errors = completed.stderr.decode("utf-8", "replace").strip().splitlines()
-        return Examination(errors[-1] if errors else f"exit code {completed.returncode}")
+        reason = errors[-1] if errors else f"exit code {completed.returncode}"
+        return Examination(reason, starts_without_site=starts_without_site(executable, host))
+
+
+def starts_without_site(executable: str, host: Host) -> Literal["yes", "no"]:
+    """Return whether a Python starts if it runs no code of its environment."""
+    try:
+        command = [executable, "-I", "-S", "-B", "-c", ""]
+        return "no" if run_to_end(command, python_environ(host.environ), os.path.abspath(os.sep)).returncode else "yes"
+    except (OSError, subprocess.TimeoutExpired):
+        return "no"
 
 
 def blocking_file(environment: Environment) -> str:

@@ -7,8 +7,9 @@ import stat
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import staging_directories
+from cloche.fs.locks import try_lock_directory
 from cloche.lifecycle import embedded_paths
-from cloche.lifecycle.case import FIX, Finding
+from cloche.lifecycle.case import ONLY_YOU, Finding, and_more, missing_directory
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import is_within
 
@@ -19,34 +20,57 @@ if TYPE_CHECKING:
 
 
 def check_links(case: Case) -> Iterator[Finding]:
-    """Report symbolic links whose target does not exist."""
-    bin_of = f"{case.environment.layout.bin}/"
+    """Report symbolic links whose target does not exist; links into one missing directory are one finding."""
     lost = case.lost_targets
     for other in (other for other in lost if not other.seed[0]):  # the others are reported by `check_pip`
         count = "a link leads" if len(other.links) == 1 else f"{len(other.links)} links lead"
         message = f"{count} to `{other.directory}`, which does not exist"
-        yield Finding("link-dangling", other.links[0], message, "restore the directory, or reinstall the package")
+        remedy = f"{ONLY_YOU}: restore the directory, or reinstall the package"
+        yield Finding("link-dangling", other.links[0], message, remedy)
     reported = {path for other in lost for path in other.links}
+    by_cause: dict[str, list[str]] = {}
     for file in embedded_paths.walk_files(case.root):
-        if file.kind != "link" or file.path in reported or os.path.exists(os.path.join(case.root, file.path)):
-            continue
-        is_python = file.path.startswith(bin_of) and PYTHON_NAME.fullmatch(file.path.removeprefix(bin_of))
-        if is_python and (case.environment.interpreter is None or case.examination.failure):
-            continue  # reported by `check_base` or `check_start`
-        target = os.readlink(os.path.join(case.root, file.path))
-        if any(is_within(target, root) for root in case.old_roots):
-            continue
-        message = f"its target `{target}` does not exist"
-        yield Finding("link-dangling", file.path, message, "remove the link, or restore its target")
+        if file.kind == "link" and file.path not in reported and (cause := cause_of_dangling_link(case, file.path)):
+            by_cause.setdefault(cause, []).append(file.path)
+    for cause, links in by_cause.items():
+        message = f"{len(links)} links lead to `{cause}`, which does not exist"
+        remedy = f"{ONLY_YOU}: restore `{cause}`, or remove the links"
+        if len(links) == 1:
+            target = os.readlink(case.environment.path_to(links[0]))
+            message = f"its target `{target}` does not exist"
+            remove = case.command("rm", case.environment.path_to(links[0]))
+            remedy = f"{ONLY_YOU}: restore its target, or remove the link with {remove}"
+        yield Finding("link-dangling", links[0], message, remedy)
+
+
+def cause_of_dangling_link(case: Case, path: str) -> str:
+    """Return the topmost missing directory, or the file, that a link misses.
+
+    Empty if its target exists, or if another check reports the cause.
+    """
+    location = case.environment.path_to(path)
+    if os.path.exists(location):
+        return ""
+    bin_of = f"{case.environment.layout.bin}/"
+    is_python = path.startswith(bin_of) and PYTHON_NAME.fullmatch(path.removeprefix(bin_of))
+    if is_python and (case.environment.interpreter is None or case.examination.failure):
+        return ""  # reported by `check_base` or `check_start`
+    target = os.path.normpath(os.path.join(os.path.dirname(location), os.readlink(location)))
+    if any(is_within(target, root) for root in case.old_roots) or case.relocation.path(target) != target:
+        return ""  # reported by `check_moved`
+    if case.is_in_lost_base(target):
+        return ""  # reported by `check_base`
+    return missing_directory(target)
 
 
 def check_permissions(case: Case) -> Iterator[Finding]:
     """Report files and directories that every user can change."""
     open_to_all = world_writable(case.root)
     if open_to_all:
-        more = f", and {len(open_to_all) - 1} more" if len(open_to_all) > 1 else ""
-        message = f"every user can write to it{more}, and so run code as the users of the environment"
-        yield Finding("world-writable", open_to_all[0], message, FIX, "yes")
+        message = (
+            f"every user can write to it{and_more(len(open_to_all))}, and so run code as the users of the environment"
+        )
+        yield Finding("world-writable", open_to_all[0], message, f"{case.fix} removes that permission", "yes")
 
 
 def world_writable(root: str) -> list[str]:
@@ -68,6 +92,18 @@ def world_writable(root: str) -> list[str]:
 
 def check_leftovers(case: Case) -> Iterator[Finding]:
     """Report the staging directories of killed runs."""
-    for path in staging_directories(case.root):
-        message = "an interrupted run of cloche left this staging directory"
-        yield Finding("left-behind", path, message, f"{FIX} undoes that run and removes the directory", "yes")
+    left = [path for path in staging_directories(case.root) if not is_in_use(path)]
+    if left:
+        message = f"an interrupted run of cloche left this staging directory{and_more(len(left))}"
+        yield Finding("left-behind", left[0], message, f"{case.fix} undoes that run and removes the directory", "yes")
+
+
+def is_in_use(path: str) -> bool:
+    """Return whether a run in progress has locked a staging directory."""
+    try:
+        descriptor, state = try_lock_directory(path)
+    except OSError:
+        return False
+    if descriptor is not None:
+        os.close(descriptor)
+    return state == "busy"
