@@ -149,7 +149,8 @@ def add_rows(place: Place, *names: str) -> None:
 def install_over(place: Place, *, with_record: bool) -> None:
     """Install another version over a package, as a `pip install --target` or an interrupted installer does."""
     newer = place.wheels / "newer"
-    make_wheel(newer, "plain", "2.0", {"plain/__init__.py": "", "plain/cli.py": "def main():\n    print('plain')\n"})
+    files = {"plain/__init__.py": "", "plain/cli.py": "def main():\n    print('plain')\n"}
+    make_wheel(newer, "plain", "2.0", files, entry_points="[console_scripts]\nplain-say = plain.cli:main\n")
     shutil.copy(newer / "plain-2.0-py3-none-any.whl", place.wheels)
     pip = [place.env / "bin" / "python", "-m", "pip", "install", "-q", "--no-index", "--find-links", place.wheels]
     run(*pip, "--no-deps", "--ignore-installed", "plain==2.0")
@@ -208,8 +209,9 @@ def remove(*patterns: str) -> Callable[[Place], None]:
     """Return a function that removes the files and directories that match patterns."""
 
     def happen(place: Place) -> None:
-        for path in [path for pattern in patterns for path in place.env.glob(pattern)]:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        found = [path for pattern in patterns for path in place.env.glob(pattern)]
+        for path in [*found, *(place.env / name for name in patterns if (place.env / name).is_symlink())]:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
 
     return happen
 
@@ -293,7 +295,8 @@ DAMAGES = (
     Damage("half-made", "pyvenv.cfg", "empty", remove("pyvenv.cfg")),
     Damage("half-made", "python", "empty", remove("bin/python")),
     Damage("half-made", "activation", "empty", remove("bin/*ctivate*")),
-    Damage("half-made", "everything but directories", "empty", remove("bin/*", "pyvenv.cfg")),
+    Damage("half-made", "several parts", "empty", remove("bin/*ctivate*", "pyvenv.cfg")),
+    Damage("half-made", "all of bin", "packages", remove("bin/*")),
     Damage("half-made", "bin", "packages", remove("bin")),
     Damage("half-made", "site-packages", "empty", remove("lib/*/site-packages")),
     Damage("half-upgraded", "by venv", "none", half_upgrade),
@@ -365,6 +368,7 @@ DAMAGES = (
     ),
     Damage("record-missing", "one", "packages", remove("lib/*/site-packages/plain/cli.py")),
     Damage("record-missing", "RECORD", "packages", remove("lib/*/site-packages/plain-1.0.dist-info/RECORD")),
+    Damage("record-missing", "scripts", "packages", remove("bin/plain-*")),
     Damage("record-missing", "a package", "pip", remove("lib/*/site-packages/plain")),
     Damage("script-dead", "Python", "packages", lambda place: set_script(place, "#!/opt/gone/python3", "plain-say")),
     Damage(

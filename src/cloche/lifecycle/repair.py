@@ -10,6 +10,7 @@ from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError, SeedError
 from cloche.fs.checksums import MANIFEST
 from cloche.fs.inputs import UNRECORDED
+from cloche.lifecycle.checks.packages import missing_scripts
 from cloche.lifecycle.checks.parts import PIP, missing_parts
 from cloche.lifecycle.checks.scripts import broken_scripts
 from cloche.lifecycle.checks.tree import world_writable
@@ -23,6 +24,7 @@ from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import replace, value
 from cloche.planning.plan_at import collect_scripts, script_operation
 from cloche.planning.resolve import choose_activators
+from cloche.store.installation import entry_point_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,6 +113,10 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
     if layout.bin in incomplete:
         for path, content in activation_scripts(replace(environment, interpreter=interpreter), session).items():
             overlay.write(path, content)
+    if layout.bin in incomplete or "record-missing" in codes:
+        present = replace(environment, interpreter=interpreter)
+        for path, (name, point) in missing_scripts(case).items():
+            overlay.write(path, entry_point_script(name, point, present)[1], executable="yes")
     if "moved" in codes:
         old_name = os.path.basename(case.old_roots[0])
         context = relocation_context(

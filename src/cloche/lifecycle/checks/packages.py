@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from cloche.fs.checksums import is_modified
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import ONLY_YOU, Finding, and_more, missing_directory
+from cloche.lifecycle.checks.parts import has_executables
 from cloche.lifecycle.checks.scripts import broken_scripts
 from cloche.lifecycle.installed import path_of_url
 from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.relocation import is_within
+from cloche.store.installation import script_names
 from cloche.store.startup_code import split_lines
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from cloche.lifecycle.case import Case
     from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.model.distribution import EntryPoint
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
 
@@ -147,7 +150,8 @@ def check_records(case: Case) -> Iterator[Finding]:
     reported |= {path for paths in broken_scripts(case).values() for path in paths}  # by `check_scripts`
     duplicates = {distribution.metadata for group in duplicates_in(case) for distribution in group}
     bin_directory = case.environment.layout.bin
-    has_bin = os.path.isdir(case.environment.path_to(bin_directory))
+    has_bin = has_executables(case)
+    lost_scripts = missing_scripts(case)
     for distribution in case.info.distributions:
         if distribution.metadata in duplicates:
             continue  # reported by `check_duplicates`
@@ -164,9 +168,29 @@ def check_records(case: Case) -> Iterator[Finding]:
             elif row.digest.startswith("sha256=") and is_modified(path, row.digest, row.size):
                 modified.append(row.path)
         for code, paths, state in (("record-missing", missing, "missing"), ("record-altered", modified, "modified")):
-            if paths:
-                message = f"a file of {distribution.name} {distribution.version} is {state}{and_more(len(paths))}"
+            if not paths:
+                continue
+            message = f"a file of {distribution.name} {distribution.version} is {state}{and_more(len(paths))}"
+            if code == "record-missing" and case.can_be_rebased and lost_scripts.keys() >= {*paths}:
+                yield Finding(code, paths[0], message, f"{case.fix} writes its scripts again", "yes")
+            else:
                 yield Finding(code, paths[0], message, reinstall_command(distribution, case))
+
+
+def missing_scripts(case: Case) -> dict[str, tuple[str, EntryPoint]]:
+    """Return the missing scripts that can be written again, by path: the name of each, and the entry point that it runs."""
+    interpreter, layout = case.environment.interpreter or case.replacement, case.environment.layout
+    version = interpreter.python_version if interpreter else ""
+    found = {}
+    for distribution in case.info.distributions:
+        points = script_names(distribution.entry_points, version)
+        for row in distribution.rows:
+            directory, _, name = row.path.rpartition("/")
+            name = name.removesuffix(".exe")
+            is_missing = directory == layout.bin and not os.path.lexists(case.environment.path_to(row.path))
+            if is_missing and name in points:
+                found[row.path] = name, points[name]
+    return found
 
 
 def pth_lines(text: str, environment: Environment) -> list[str]:
@@ -279,7 +303,7 @@ def check_pip(case: Case) -> Iterator[Finding]:
         if distribution.key == "pip"
         for row in distribution.rows
         if not row.path.endswith((".pyc", "/__pycache__"))
-        and os.path.isdir(os.path.join(case.root, case.environment.layout.bin))
+        and has_executables(case)
         and not os.path.lexists(os.path.join(case.root, row.path))
     ]
     if case.examination.seed:

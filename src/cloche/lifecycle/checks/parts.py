@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cloche.fs import list_names
 from cloche.fs.checksums import MANIFEST, parse_manifest
 from cloche.lifecycle.case import Finding
 from cloche.lifecycle.recorded_command import venv_options
@@ -44,7 +45,7 @@ def missing_parts(case: Case) -> dict[str, str]:
     if missing and layout.config != case.examination.obstacle:
         has_file = os.path.isfile(environment.path_to(layout.config))
         parts[layout.config] = f"`{layout.config}` {f'has no `{missing[0]}`' if has_file else 'is missing'}"
-    if not os.path.isdir(environment.path_to(layout.bin)):
+    if not has_executables(case):
         parts[layout.bin] = f"`{layout.bin}` is missing, with its Python and its scripts"
         return parts
     if not os.path.lexists(environment.path_to(layout.executable)):
@@ -58,6 +59,11 @@ def missing_parts(case: Case) -> dict[str, str]:
     if options is not None and "--without-pip" not in options and not has_pip:
         parts[PIP] = "it has no pip, but venv installs it"
     return parts
+
+
+def has_executables(case: Case) -> bool:
+    """Return whether there is anything in the directory of executables; if not, all that was in it is one loss."""
+    return bool(list_names(case.environment.path_to(case.environment.layout.bin)))
 
 
 def writes_activation_scripts(case: Case, venv: list[str] | None) -> bool:

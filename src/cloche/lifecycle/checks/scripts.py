@@ -52,6 +52,8 @@ class ScriptProblem:
 def check_scripts(case: Case) -> Iterator[Finding]:
     """Report scripts that cannot run, that run with another Python, or that a move would break; one finding for each cause."""
     for problem, paths in broken_scripts(case).items():
+        if problem.code == "base-gone":
+            continue  # reported by `check_base`
         message = f"it {problem.state}{and_more(len(paths))}"
         yield Finding(problem.code, paths[0], message, problem.remedy, problem.repairable)
 
@@ -92,7 +94,7 @@ def script_problem(case: Case, path: str, is_own: bool) -> ScriptProblem | None:
             executable = os.path.basename(environment.layout.executable)
             return ScriptProblem("script-dead", state, f"{case.fix} changes it to `{executable}`")
         if case.is_in_lost_base(program):
-            return None  # reported by `check_base`
+            return ScriptProblem("base-gone", "runs with its base, which no longer exists", case.fix)
         state = f"runs with `{program}`, which does not exist"
         if is_own:
             return ScriptProblem("script-dead", state, f"{case.fix} changes it to the Python of this environment")

@@ -28,9 +28,14 @@ def check_links(case: Case) -> Iterator[Finding]:
         remedy = f"{ONLY_YOU}: restore the directory, or reinstall the package"
         yield Finding("link-dangling", other.links[0], message, remedy)
     reported = {path for other in lost for path in other.links}
+    recorded = frozenset(row.path for distribution in case.info.distributions for row in distribution.rows)
     by_cause: dict[str, list[str]] = {}
     for file in embedded_paths.walk_files(case.root):
-        if file.kind == "link" and file.path not in reported and (cause := cause_of_dangling_link(case, file.path)):
+        if (
+            file.kind == "link"
+            and file.path not in reported
+            and (cause := cause_of_dangling_link(case, file.path, recorded))
+        ):
             by_cause.setdefault(cause, []).append(file.path)
     for cause, links in by_cause.items():
         message = f"{len(links)} links lead to `{cause}`, which does not exist"
@@ -43,10 +48,12 @@ def check_links(case: Case) -> Iterator[Finding]:
         yield Finding("link-dangling", links[0], message, remedy)
 
 
-def cause_of_dangling_link(case: Case, path: str) -> str:
+def cause_of_dangling_link(case: Case, path: str, recorded: frozenset[str]) -> str:
     """Return the topmost missing directory, or the file, that a link misses.
 
     Empty if its target exists, or if another check reports the cause.
+
+    :param recorded: the files of all packages.
     """
     location = case.environment.path_to(path)
     if os.path.exists(location):
@@ -60,6 +67,8 @@ def cause_of_dangling_link(case: Case, path: str) -> str:
         return ""  # reported by `check_moved`
     if case.is_in_lost_base(target):
         return ""  # reported by `check_base`
+    if is_within(target, case.root) and os.path.relpath(target, case.root) in recorded:
+        return ""  # reported by `check_records`
     return missing_directory(target)
 
 
