@@ -285,8 +285,13 @@ def carry_operations(
     operations: list[Operation] = []
     for distribution in inventory.carried:
         record: list[str] = []
+        record_path = mapping.path(distribution.record, distribution.site)
+        own_row = format_row(posixpath.relpath(record_path, mapping.path(distribution.site, distribution.site)))
         for row in distribution.rows:
-            if row.path.endswith((".pyc", "/__pycache__")) or row.path == distribution.record:
+            if row.path.endswith((".pyc", "/__pycache__")):
+                continue
+            if row.path == distribution.record:
+                record.append(own_row)
                 continue
             destination = mapping.path(row.path, distribution.site)
             operation, hashed = carry_file(os.path.join(root, row.path), destination, mapping, info, platform)
@@ -294,8 +299,8 @@ def carry_operations(
             recorded_path = posixpath.relpath(destination, mapping.path(distribution.site, distribution.site))
             size = len(operation.content) if hashed and isinstance(operation, Rewrite) else row.size
             record.append(format_row(recorded_path, hashed or row.digest, size))
-        record_path = mapping.path(distribution.record, distribution.site)
-        record.append(format_row(posixpath.relpath(record_path, mapping.path(distribution.site, distribution.site))))
+        if own_row not in record:
+            record.append(own_row)
         operations.append(Rewrite(record_path, "".join(record).encode(), os.path.join(root, distribution.record)))
     for path in (*inventory.loose, *inventory.edited):
         source = os.path.join(root, path)
