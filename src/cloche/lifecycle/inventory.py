@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import stat
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from cloche.fs import list_names, open_regular_file
+from cloche.fs import copied_mode, list_names, open_regular_file
 from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, digest_of, format_row, is_modified, parse_manifest
 from cloche.lifecycle.embedded_paths import generated_file_states, walk_files
 from cloche.lifecycle.installed import distributions_in, read_text, site_directories
@@ -21,7 +22,7 @@ from cloche.lifecycle.overlay import Overlay, parent_directories
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.shebangs import parse_header, script_with_program
-from cloche.model.operations import Copy, Link, Rewrite
+from cloche.model.operations import Copy, Link, Rewrite, SetMode
 from cloche.model.value import value
 from cloche.planning.clearing import refuse_unreadable
 
@@ -283,6 +284,7 @@ def carry_operations(
     """Return the operations that copy carried distributions, loose files and edited scripts, with updated RECORDs."""
     root = info.environment.location
     operations: list[Operation] = []
+    modes: list[Operation] = []
     for distribution in inventory.carried:
         record: list[str] = []
         record_path = mapping.path(distribution.record, distribution.site)
@@ -308,7 +310,10 @@ def carry_operations(
             operations.append(Link(mapping.path(path), mapping.target(path, os.readlink(source))))
         else:
             operations.append(carry_file(source, mapping.path(path), mapping, info, platform)[0])
-    return [*parent_directories(operations), *operations]
+            mode = stat.S_IMODE(os.stat(source).st_mode)
+            if mode != copied_mode(mode):
+                modes.append(SetMode(mapping.path(path), mode))
+    return [*parent_directories(operations), *operations, *modes]
 
 
 def carry_file(
