@@ -6,6 +6,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
+from cloche.lifecycle.shebangs import parse_header
 from tests.distributions import make_wheel
 from tests.interpreters import pyenv
 from tests.lifecycle.comparison import create_deletable_python
@@ -80,8 +81,7 @@ def lose_base_with_scripts_and_links(place: Place) -> None:
     """The scripts that run with the base, and the links to its programs, are lost with it."""
     lose_base(place)
     (place.env / "bin" / "idle").symlink_to("/opt/gone/bin/idle3.12")
-    script = place.env / "bin" / "plain-say"
-    script.write_text("#!/opt/gone/bin/python3.12\n" + script.read_text().partition("\n")[2])
+    set_script(place, "#!/opt/gone/bin/python3.12", "plain-say")
 
 
 def lose_everything(place: Place) -> None:
@@ -99,6 +99,28 @@ def replace_base(place: Place) -> None:
     lose_base(place, str(home))
     (home / "python").symlink_to(pyenv("3.11"))
     (home / "python3").symlink_to(pyenv("3.11"))
+
+
+def break_base(place: Place) -> None:
+    home = place.work / "home" / "bin"
+    home.mkdir(parents=True)
+    for name in ("python", "python3", "python3.12"):
+        (home / name).write_text("#!/bin/sh\nexit 1\n")
+        (home / name).chmod(0o755)
+    lose_base(place, str(home))
+
+
+def copy_link(place: Place, extra: str = "") -> None:
+    """Turn the link `lib64` into a copy of `lib`, as `cp -rL` does."""
+    (place.env / "lib64").unlink(missing_ok=True)
+    shutil.copytree(place.env / "lib", place.env / "lib64")
+    if extra:
+        (place.env / "lib64" / extra).write_text("mine")
+
+
+def move_module_of_editable(place: Place) -> None:
+    source = place.work / "projects" / "by_finder" / "src" / "by_finder"
+    source.rename(source.with_name("other"))
 
 
 def move_project_with_its_base(place: Place) -> None:
@@ -182,8 +204,8 @@ def set_script(place: Place, header: str, *names: str) -> None:
     """Give scripts of the package `plain`, or new ones, another first line."""
     for name in names:
         script = place.env / "bin" / name
-        body = script.read_text().partition("\n")[2] if script.exists() else "print('mine')\n"
-        script.write_text(f"{header}\n{body}")
+        old = parse_header(script.read_bytes()) if script.exists() else None
+        script.write_bytes(f"{header}\n".encode() + (old.coding + old.body if old else b"print('mine')\n"))
         script.chmod(0o755)
 
 
@@ -254,6 +276,7 @@ DAMAGES = (
     Damage("base-gone", "with all traces", "empty", lose_everything),
     Damage("base-gone", "with its scripts", "packages", lose_base_with_scripts_and_links),
     Damage("base-replaced", "another version at its path", "empty", replace_base),
+    Damage("base-unusable", "does not start", "empty", break_base),
     Damage(
         "base-upgraded",
         "patch",
@@ -285,6 +308,15 @@ DAMAGES = (
     ),
     Damage("editable-dead", "a directory of several", "pip", lose_sources_of_several_packages),
     Damage("editable-dead", "all", "packages", lambda place: (place.work / "projects").rename(place.work / "x")),
+    Damage(
+        "editable-dead",
+        "a module",
+        "packages",
+        move_module_of_editable,
+        lambda place: (place.work / "projects/by_finder/src/other").rename(
+            place.work / "projects/by_finder/src/by_finder"
+        ),
+    ),
     Damage("editable-dead", "egg-link", "empty", lose_source_of_egg_link),
     Damage(
         "extension-for-other-abi",
@@ -317,6 +349,8 @@ DAMAGES = (
         damage_library,
         lambda place: shutil.copy2(place.work / "original", next(place.env.glob("lib/python*/lib-dynload/_bz2*.so"))),
     ),
+    Damage("link-copied", "the same files", "empty", copy_link),
+    Damage("link-copied", "other files", "empty", lambda place: copy_link(place, "mine.txt")),
     Damage("link-dangling", "one", "empty", link_to_missing("data")),
     Damage(
         "link-dangling",

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from cloche.errors import ClocheError
-from cloche.fs import DIRECTORY, NEW_FILE, copy_file, open_for_reading, paths_in, write_all
+from cloche.fs import DIRECTORY, NEW_FILE, copied_mode, copy_file, open_for_reading, paths_in, write_all
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 

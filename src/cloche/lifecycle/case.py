@@ -7,7 +7,7 @@ import os
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.lost_targets import find_lost_targets, seeds_of
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.relocation import Relocation, is_within, moved_parent
+from cloche.lifecycle.relocation import Relocation, is_within, moved_parent, spellings
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning.pyvenv_cfg import quote_word
 
@@ -75,9 +75,10 @@ class Case:
     @property
     def relocation(self) -> Relocation:
         """The relocation from the old roots, and from parent directories that were moved with them, to the current root."""
+        roots = [root for root in spellings(self.old_roots) if not is_same_file(root, self.root)]
         return Relocation(
-            tuple((root, self.root) for root in self.old_roots),
-            tuple(pair for root in self.old_roots for pair in moved_parent(root, self.root)),
+            tuple((root, self.root) for root in roots),
+            tuple(pair for root in roots for pair in moved_parent(root, self.root)),
         )
 
     def command(self, *words: str) -> str:

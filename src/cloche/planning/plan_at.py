@@ -10,7 +10,7 @@ import os
 
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError, reason_of
 from cloche.fs import read_regular_file
-from cloche.fs.checksums import MANIFEST, format_manifest, parse_manifest, sha256_of
+from cloche.fs.checksums import MANIFEST, foreign_files, format_manifest, parse_manifest, sha256_of
 from cloche.model.environment import Environment, Script
 from cloche.model.interpreter import path_module
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Remove, Run, Write
@@ -85,7 +85,7 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
             operations += image_operations(image, environment)
     operations += (script_operation(script, blueprint.layout) for script in scripts)
     operations += metadata_files(target, blueprint, environment, destination, replacement, host)
-    operations.append(manifest_file(operations, kept_checksums(destination, target)))
+    operations.append(manifest_file(operations, *kept_checksums(destination, target)))
     if replacement is not None:
         written = {operation.path for operation in operations if isinstance(operation, (Link, Write))}
         operations[:0] = [Remove(path) for path in replacement.removed if path not in written]
@@ -292,33 +292,36 @@ def is_kept_directory(destination: Destination, strategy: Strategy, path: str) -
     return os.path.isdir(existing) and not os.path.islink(existing)
 
 
-def manifest_file(operations: Iterable[Operation], kept: Mapping[str, str]) -> Write:
+def manifest_file(operations: Iterable[Operation], kept: Mapping[str, str], foreign: frozenset[str]) -> Write:
     """Return the manifest, by which later runs distinguish the files that cloche wrote from the user's.
 
     :param kept: checksums by path of files that exist and are not written again.
+    :param foreign: those of them that another creator wrote.
     """
     written = {operation.path: sha256_of(operation.content) for operation in operations if isinstance(operation, Write)}
     removed = {operation.path for operation in operations if isinstance(operation, Remove)}
-    return Write(MANIFEST, format_manifest({path: kept[path] for path in kept if path not in removed} | written))
+    hashes = {path: kept[path] for path in kept if path not in removed} | written
+    return Write(MANIFEST, format_manifest(hashes, foreign - written.keys()))
 
 
-def kept_checksums(destination: Destination, target: Target) -> dict[str, str]:
-    """Return the checksums by path in the manifest of an environment that is kept.
+def kept_checksums(destination: Destination, target: Target) -> tuple[dict[str, str], frozenset[str]]:
+    """Return the checksums by path in the manifest of an environment that is kept, and the files of another creator.
 
     :raises DestinationError: the manifest exists and cannot be read.
     """
     if destination.state != "environment" or target.existing != "keep":
-        return {}
+        return {}, frozenset()
     path = os.path.join(destination.target, MANIFEST)
     try:
-        return parse_manifest(read_regular_file(path).decode("utf-8", "replace"))
+        text = read_regular_file(path).decode("utf-8", "replace")
+        return parse_manifest(text), foreign_files(text)
     except OSError as error:
         if os.path.isfile(path) and not os.path.islink(path):  # a new manifest would lose its entries
             raise DestinationError(
                 f"cannot read `{path}`: {reason_of(error)}",
                 hint="make the file readable, or replace the environment with `--clear`",
             ) from error
-        return {}
+        return {}, frozenset()
 
 
 def refuse_conflicts(destination: Destination, operations: Iterable[Operation], layout: Layout) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from cloche.apply.staging import staging_directories
 from cloche.fs.locks import try_lock_directory
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import ONLY_YOU, Finding, and_more, missing_directory
+from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import is_within
 
@@ -63,13 +65,48 @@ def cause_of_dangling_link(case: Case, path: str, recorded: frozenset[str]) -> s
     if is_python and (case.environment.interpreter is None or case.examination.failure):
         return ""  # reported by `check_base` or `check_start`
     target = os.path.normpath(os.path.join(os.path.dirname(location), os.readlink(location)))
-    if any(is_within(target, root) for root in case.old_roots) or case.relocation.path(target) != target:
+    if any(is_within(target, root) for root, _ in case.relocation.roots) or case.relocation.path(target) != target:
         return ""  # reported by `check_moved`
     if case.is_in_lost_base(target):
         return ""  # reported by `check_base`
     if is_within(target, case.root) and os.path.relpath(target, case.root) in recorded:
         return ""  # reported by `check_records`
     return missing_directory(target)
+
+
+def check_copied_links(case: Case) -> Iterator[Finding]:
+    """Report directories in the place of links between directories, which double the size and go out of date."""
+    for path, target in copied_links(case.environment):
+        different = differing_files(case.root, path, target)
+        if not different:
+            message = f"it is a copy of `{target}`, to which it should be a link"
+            yield Finding("link-copied", path, message, f"{case.fix} replaces it with the link", "yes")
+        else:
+            message = (
+                f"it is a copy of `{target}`, to which it should be a link, and {len(different)} files in it are not in "
+                f"`{target}` or are different there, such as `{different[0]}`"
+            )
+            remove = case.command("rm", "-r", case.environment.path_to(path))
+            remedy = f"{ONLY_YOU} what you need of it: move that to `{target}`, then remove the rest with {remove}"
+            yield Finding("link-copied", path, message, remedy)
+
+
+def differing_files(root: str, path: str, target: str) -> list[str]:
+    """Return the files below `path`, except bytecode, that are not the same below `target`; relative to the root."""
+    return [
+        f"{path}/{file.path}"
+        for file in embedded_paths.walk_files(os.path.join(root, path))
+        if not file.path.endswith(".pyc")
+        and not is_same_content(os.path.join(root, path, file.path), os.path.join(root, target, file.path))
+    ]
+
+
+def is_same_content(one: str, other: str) -> bool:
+    """Return whether two files, or links to files, have the same content."""
+    try:
+        return os.path.samefile(one, other) or filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return os.path.islink(one) and os.path.islink(other) and os.readlink(one) == os.readlink(other)
 
 
 def check_permissions(case: Case) -> Iterator[Finding]:
