@@ -48,7 +48,7 @@ class Damage(NamedTuple):
     """The environment before: `empty`, `packages`, `pip`, `portable`, or `none` if `happen` creates it."""
     happen: Callable[[Place], object]
     decide: Callable[[Place], object] | None = None
-    """Do what a remedy without a command says; None if it prints a command."""
+    """Do what a remedy says in words; None if it prints a command."""
     moves_to: str = "env"
     """The path of the environment afterwards."""
 
@@ -81,7 +81,7 @@ def lose_base_with_scripts_and_links(place: Place) -> None:
     """The scripts that run with the base, and the links to its programs, are lost with it."""
     lose_base(place)
     (place.env / "bin" / "idle").symlink_to("/opt/gone/bin/idle3.12")
-    set_script(place, "#!/opt/gone/bin/python3.12", "plain-say")
+    set_script(place, "#!/opt/gone/bin/python", "plain-say")
 
 
 def lose_everything(place: Place) -> None:
@@ -404,18 +404,18 @@ DAMAGES = (
     Damage("record-missing", "RECORD", "packages", remove("lib/*/site-packages/plain-1.0.dist-info/RECORD")),
     Damage("record-missing", "scripts", "packages", remove("bin/plain-*")),
     Damage("record-missing", "a package", "pip", remove("lib/*/site-packages/plain")),
-    Damage("script-dead", "Python", "packages", lambda place: set_script(place, "#!/opt/gone/python3", "plain-say")),
+    Damage("script-dead", "Python", "packages", lambda place: set_script(place, "#!/opt/gone/python", "plain-say")),
     Damage(
         "script-dead",
         "all",
         "packages",
-        lambda place: set_script(place, "#!/opt/gone/python3", "plain-say", "plain-show", "by_path", "by_finder"),
+        lambda place: set_script(place, "#!/opt/gone/python", "plain-say", "plain-show", "by_path", "by_finder"),
     ),
     Damage(
         "script-dead",
         "mine",
         "empty",
-        lambda place: set_script(place, "#!/opt/gone/python3", "mine", "yours"),
+        lambda place: set_script(place, "#!/opt/gone/python", "mine", "yours"),
         remove("bin/mine", "bin/yours"),
     ),
     Damage("script-dead", "mode", "packages", lambda place: (place.env / "bin" / "plain-say").chmod(0o644)),

@@ -136,7 +136,6 @@ def test_a_printed_remedy_makes_the_environment_healthy(
     possibilities = alternatives(finding.remedy, root)
     if damage.decide is not None:
         assert finding.remedy.startswith(ONLY_YOU)
-        assert possibilities == []
         damage.decide(where)
         assert diagnosed(root, cloche) == []
         return

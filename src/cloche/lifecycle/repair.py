@@ -96,7 +96,9 @@ def repair_once(case: Case, findings: list[Finding], session: Session) -> list[s
     return notes
 
 
-REBASE_CODES = frozenset(("base-gone", "base-replaced", "base-upgraded", "config-disagrees", "python-dead"))
+REBASE_CODES = frozenset(
+    ("base-gone", "base-replaced", "base-unusable", "base-upgraded", "config-disagrees", "python-dead")
+)
 """Codes of findings that a rebase repairs; it also repairs a `half-made` Python or `pyvenv.cfg`."""
 
 
