@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+import sysconfig
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cloche.lifecycle.tool_edits import TOOL_EDITS, TOOL_FILES
+from tests.distributions import make_wheel
 from tests.lifecycle.environments import find_problems, run
 from tests.lifecycle.test_records import install_like_poetry
 
@@ -129,3 +132,23 @@ def test_what_a_tool_does_on_purpose_is_no_damage_and_is_kept(cloche, populated_
     if tool == "pipx":
         assert "python -E\n" in (new / "bin" / "plain-say").read_text()
     assert run(new / "bin" / "plain-say").startswith("plain")
+
+
+def test_scripts_that_pip_installs_again_get_the_edits_of_pipx(cloche, empty_env, tmp_path) -> None:
+    """Packages with extension modules are not copied."""
+    env = empty_env("venv", "3.11")
+    wheels = tmp_path / "wheels"
+    for minor in ("311", "312"):
+        files = {"native.py": "import sys\ndef main():\n    print(sys.flags.ignore_environment)\n"}
+        tag = f"cp{minor}-cp{minor}-{sysconfig.get_platform().replace('-', '_')}"
+        make_wheel(wheels, "native", files=files, tags=[tag], entry_points="[console_scripts]\nnative = native:main\n")
+    options = ["-q", "--disable-pip-version-check", "--no-index", "--find-links", wheels]
+    run(sys.executable, "-m", "pip", "--python", env / "bin" / "python", "install", *options, "native")
+    script = env / "bin" / "native"
+    script.write_text(script.read_text().replace("python\n", "python -E\n", 1))
+    assert run(script) == "1\n"
+    outcome = cloche("upgrade", "-p", "3.12", env, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels))
+    assert outcome.code == 0, outcome.err
+    assert "installed by pip: native 1.0" in outcome.out
+    assert run(script) == "1\n"
+    assert cloche("doctor", env).out == f"{env}: healthy\n"

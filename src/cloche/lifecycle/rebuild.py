@@ -33,6 +33,7 @@ from cloche.lifecycle.reader import LIBRARY_NAME, copied_links
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import Relocation, spellings
 from cloche.lifecycle.repair import relocation_context
+from cloche.lifecycle.tool_edits import with_edits_of
 from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
 from cloche.model.operations import MakeDir, Remove, SetMode
 from cloche.model.options import PORTABLE_OPTIONS
@@ -295,6 +296,12 @@ def rewrite_staged_paths(
             if PYTHON_NAME.fullmatch(name) and (name not in names or is_fixed):
                 stale.append(row.path)
     retarget_scripts(overlay, environment, stale, upgrade.interpreter.platform)
+    before = Overlay(upgrade.location)
+    for row in (row for distribution in installed for row in distribution.rows):
+        if row.path.startswith(f"{old.bin}/"):  # pip has installed the script again
+            path = path_mapping_for(upgrade, plan).path(row.path)
+            if (content := overlay.content(path)) is not None:
+                overlay.write(path, with_edits_of(before.content(row.path) or b"", content))
     unmark_requested(overlay, installed, new)
     overlay.write(MANIFEST, manifest_with_kept_files(upgrade, overlay))
     overlay.update_checksums(location)

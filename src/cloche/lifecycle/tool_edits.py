@@ -24,6 +24,8 @@ class ToolEdit:
     """What the tool does, for people: a sentence without its subject."""
     undo: Callable[[bytes], bytes]
     """Returns the content as it was installed; the same content if it does not have the change."""
+    redo: Callable[[bytes], bytes]
+    """Returns the content with the change, for a file that was installed again; the same content if it does not apply."""
 
 
 def without_isolation(content: bytes) -> bytes:
@@ -31,7 +33,14 @@ def without_isolation(content: bytes) -> bytes:
     return re.sub(rb"\A(#![^\r\n]*[^\r\n ]) -E(?=\r?\n)", rb"\1", content)
 
 
-TOOL_EDITS = (ToolEdit("pipx", "adds `-E` to the first line of the scripts that it exposes", without_isolation),)
+def with_isolation(content: bytes) -> bytes:
+    """Return a script that a Python runs with `-E` at the end of its first line, if it has no other argument."""
+    return re.sub(rb"\A(#!/[^\r\n\t ]*python[\w.]*)(?=\r?\n)", rb"\1 -E", content)
+
+
+TOOL_EDITS = (
+    ToolEdit("pipx", "adds `-E` to the first line of the scripts that it exposes", without_isolation, with_isolation),
+)
 """The changes to installed files that are not damage."""
 
 
@@ -48,6 +57,14 @@ TOOL_FILES = {
 def tool_of_file(path: str) -> str:
     """Return the tool that adds a file of this name, relative to the root; empty for any other file."""
     return next((tool for tool, pattern in TOOL_FILES.items() if re.fullmatch(pattern, path)), "")
+
+
+def with_edits_of(old: bytes, content: bytes) -> bytes:
+    """Return the content of a file that was installed again, with the changes that tools had made to the old file."""
+    for edit in TOOL_EDITS:
+        if edit.undo(old) != old and edit.undo(content) == content:
+            content = edit.redo(content)
+    return content
 
 
 def as_it_is(content: bytes) -> bytes:
