@@ -136,13 +136,16 @@ def spellings(old: str, new: str, shell: ShellFamily) -> Iterator[str]:
 
     :param old: how the word is spelled now.
     """
-    if old[:1] in ("'", '"') and old[:1] == old[-1:] and PLAIN.fullmatch(new):
-        yield old[0] + new + old[-1]
+    if (quotes := QUOTES.fullmatch(old)) and PLAIN.fullmatch(new):
+        yield quotes["start"] + new + quotes["end"]
     try:
         yield shell.quote(new)
     except ClocheError:  # the shell cannot express it, or a plugin failed
         return
 
+
+QUOTES = re.compile(r"""(?P<start>(?:r#+)?(?P<quote>['"])).*(?P<end>(?P=quote)#*)""", re.DOTALL)
+"""A word in quotes; nushell writes `r#'...'#`."""
 
 PLAIN = re.compile(r"[\w./+@:,~ -]+")
 """Text that every shell reads literally in single and in double quotes."""

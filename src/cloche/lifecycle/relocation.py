@@ -147,11 +147,12 @@ class Relocation:
             return text
         pattern = _BEFORE + re.escape(notation(old)) + _AFTER
         replacement = notation(new)
+        is_new = re.compile(re.escape(replacement) + _AFTER)
         is_parent = (old, new) in self.parents
 
         def change(match: re.Match[str]) -> str:
             following = text[match.end() : match.end() + 4096]
-            if is_within(new, old) and is_within(notation(old) + following, replacement):
+            if replacement.startswith(notation(old)) and is_new.match(notation(old) + following):
                 return match[0]
             if is_parent:
                 rest = re.match(r"[\w./\\+@~ -]*", following)
