@@ -183,9 +183,7 @@ def of_the_user(tree: Tree) -> Tree:
     return Tree({path: entry for path, entry in tree.items() if not is_own(path)})
 
 
-SOME = settings(
-    examples(int(os.environ.get("EX", "3"))), phases=(Phase.explicit, Phase.generate), report_multiple_bugs=False
-)
+SOME = settings(examples(3), phases=(Phase.explicit, Phase.generate), report_multiple_bugs=False)
 """A failed example is not simplified, because each attempt would take seconds."""
 
 
@@ -232,7 +230,8 @@ def test_an_environment_that_is_upgraded_and_changed_back_has_everything_of_the_
     work = tmp_path / "example"
     work.mkdir()
     try:
-        root = create(wanted, work, MINOR)
+        files = tuple(entry for entry in wanted.entries if entry.kind != "pipe")  # an upgrade leaves pipes out
+        root = create(wanted._replace(entries=files), work, MINOR)
         before, truth, codes = user_tree(root), hashes(root), finding_codes(cloche, root)
         run_until_done(cloche, kill, "upgrade", "-p", OTHER_MINOR, root)
         assert sorted(hashes(root).values()) == sorted(truth.values())
