@@ -100,7 +100,7 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
             reinstalled.append(distribution)
         else:
             losses.append(
-                Loss(f"{distribution.name} {distribution.version}", "its metadata names no version or source")
+                Loss(f"{distribution.name} {distribution.version}", "its version or its source is not recorded")
             )
     links = copied_links(info.environment)
     loose = list(loose_files(root, info.environment.layout, info.shells, everything, links))

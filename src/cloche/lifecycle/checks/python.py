@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cloche.errors import counted
 from cloche.fs import list_names
 from cloche.fs.checksums import RUNTIME_MANIFEST, parse_manifest, was_edited
 from cloche.lifecycle.case import ONLY_YOU, Finding, and_more
@@ -240,7 +241,7 @@ def check_other_versions(case: Case) -> Iterator[Finding]:
             continue
         if os.path.isdir(case.environment.path_to(site)) and own:
             count = sum(entry.endswith(".dist-info") for entry in list_names(case.environment.path_to(site)))
-            message = f"it is for another version, and has {count} packages that this Python does not find"
+            message = f"it is for another version, and has {counted(count, 'package')} that this Python does not find"
             transfer = upgrade_command(case, interpreter.python_version)
             remove = case.command("rm", "-r", case.environment.path_to(f"lib/{name}"))
             remedy = f"{ONLY_YOU}: {transfer} transfers them, or {remove} removes them"
