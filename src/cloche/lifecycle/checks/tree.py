@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import staging_directories
+from cloche.fs.checksums import RUNTIME_MANIFEST, parse_manifest
 from cloche.fs.locks import try_lock_directory
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import ONLY_YOU, Finding, and_more, missing_directory
@@ -31,6 +32,7 @@ def check_links(case: Case) -> Iterator[Finding]:
         yield Finding("link-dangling", other.links[0], message, remedy)
     reported = {path for other in lost for path in other.links}
     recorded = frozenset(row.path for distribution in case.info.distributions for row in distribution.rows)
+    recorded |= parse_manifest(case.overlay.text(RUNTIME_MANIFEST)).keys()
     by_cause: dict[str, list[str]] = {}
     for file in embedded_paths.walk_files(case.root):
         if (
@@ -55,7 +57,7 @@ def cause_of_dangling_link(case: Case, path: str, recorded: frozenset[str]) -> s
 
     Empty if its target exists, or if another check reports the cause.
 
-    :param recorded: the files of all packages.
+    :param recorded: the files of all packages, and of the Python of a portable environment.
     """
     location = case.environment.path_to(path)
     if os.path.exists(location):
@@ -70,7 +72,7 @@ def cause_of_dangling_link(case: Case, path: str, recorded: frozenset[str]) -> s
     if case.is_in_lost_base(target):
         return ""  # reported by `check_base`
     if is_within(target, case.root) and os.path.relpath(target, case.root) in recorded:
-        return ""  # reported by `check_records`
+        return ""  # reported by `check_records` or `check_runtime`
     return missing_directory(target)
 
 
