@@ -147,5 +147,5 @@ def spellings(old: str, new: str, shell: ShellFamily) -> Iterator[str]:
 QUOTES = re.compile(r"""(?P<start>(?:r#+)?(?P<quote>['"])).*(?P<end>(?P=quote)#*)""", re.DOTALL)
 """A word in quotes; nushell writes `r#'...'#`."""
 
-PLAIN = re.compile(r"[\w./+@:,~ -]+")
+PLAIN = re.compile(r"[\w./+@:,~ ()-]+")
 """Text that every shell reads literally in single and in double quotes."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cloche.shells.words import Word
 
-PLAIN_IN_QUOTES = frozenset(" /.:@,+-_")
+PLAIN_IN_QUOTES = frozenset(" /.:@,+-_()")
 """Characters that, like letters and digits, are literal in single and double quotes in all of these shells."""
 
 
@@ -39,7 +39,7 @@ def read_words(line: str) -> Iterator[Word]:
         return text if is_plain(text) else None
 
     raw = r"r(?P<hashes>#+)'.*?'(?P=hashes)"
-    return words_matching(line, rf"""(?<![\w'"#])(?:{raw}|[rbf]?'[^']*'|[rbf]?"[^"]*")(?![\w'"])""", unquote)
+    return words_matching(line, rf"""(?<![\w'"#$])(?:{raw}|[rbf]?'[^']*'|[rbf]?"[^"]*")(?![\w'"])""", unquote)
 
 
 SHELLS = tuple(
