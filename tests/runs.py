@@ -114,6 +114,8 @@ SLOW: dict[str, Choice] = {
     "cli/test_activate.py::test_*": each("shell"),
     # Environments created by other tools, with packages: one or two for each of `move`, `doctor` and `upgrade`.
     "lifecycle/test_templates.py::*": NONE,
+    "lifecycle/test_remedies.py::test_a_printed_remedy_*": few(1),
+    "lifecycle/test_nothing_is_lost.py::*": NONE,
     "lifecycle/test_moving.py::test_external_references_*": NONE,
     "lifecycle/test_moving.py::test_editable_installs_*": NONE,
     "lifecycle/test_doctor.py::test_a_broken_pip_*": NONE,

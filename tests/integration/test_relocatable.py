@@ -163,7 +163,7 @@ def test_doctor_makes_scripts_that_pip_installed_relocatable(cloche, wheel):
     root = cloche.cwd / "env"
     install(root, wheel)
     assert str(root) in (root / "bin" / "spam").read_text()
-    assert findings(cloche, root) == ["script-fixed", "script-fixed"]
+    assert findings(cloche, root) == ["script-fixed"]
     assert cloche("doctor", "--fix", root).code == 0
     assert findings(cloche, root) == []
     before = snapshot(root)
@@ -181,7 +181,7 @@ def test_doctor_repairs_scripts_that_a_move_broke(cloche, wheel):
     install(cloche.cwd / "env", wheel)
     root = (cloche.cwd / "env").rename(cloche.cwd / "new")
     assert_works(root)
-    assert findings(cloche, root) == ["script-dead", "script-dead"]
+    assert findings(cloche, root) == ["script-dead"]
     assert cloche("doctor", "--fix", root).code == 0
     for name in ("again", "and again"):
         assert run(root / "bin" / "spam") == f"said {root}"
@@ -220,7 +220,7 @@ def test_an_existing_environment_can_become_relocatable(cloche):
     assert cloche("./env").code == 0
     done = cloche("--relocatable", "./env")
     assert (done.code, "`cloche doctor --fix`" in done.err) == (0, True)
-    assert set(findings(cloche, "./env")) == {"script-fixed"}
+    assert findings(cloche, "./env") == ["script-fixed"]
     assert cloche("doctor", "--fix", "env").code == 0
     assert_works((cloche.cwd / "env").rename(cloche.cwd / "new"))
 

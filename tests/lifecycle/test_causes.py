@@ -263,7 +263,7 @@ def test_an_editable_install_is_dead_if_its_modules_cannot_be_imported(cloche, e
     (project / "src" / "app").rename(project / "src" / "renamed")
     finding = findings(cloche, env)["editable-dead"]
     assert f"app 1.0 is installed from `{project}`, but `import app` fails: " in finding["message"]
-    assert finding["remedy"] == f"`python -m pip install --no-deps -e {project}`"
+    assert finding["remedy"].endswith(f" install --no-deps -e {project}`")
     (project / "src" / "renamed").rename(project / "src" / "app")
     assert findings(cloche, env) == {}
     (project / "src" / "app" / "__init__.py").unlink()

@@ -140,9 +140,9 @@ def test_a_package_script_with_another_python_is_repaired(cloche, populated_env)
     script = env / "bin" / "plain-say"
     body = script.read_text().partition("\n")[2]
     script.write_text(f"#!/opt/gone/python3\n{body}")
-    findings = diagnose(cloche, env)
-    assert findings["script-dead"]["path"] == "bin/plain-say"
-    assert findings["record-altered"]["path"] == "bin/plain-say"
+    assert {code: finding["path"] for code, finding in diagnose(cloche, env).items()} == {
+        "script-dead": "bin/plain-say"
+    }
     script.write_text(f"#!{pyenv('3.12')}\n{body}")
     assert diagnose(cloche, env)["script-foreign"]["repairable"]
     fix(cloche, env)
@@ -165,7 +165,7 @@ def test_missing_and_modified_files_of_packages_are_found(cloche, populated_env)
     findings = diagnose(cloche, env)
     assert findings["record-missing"]["path"].endswith("plain/__init__.py")
     assert findings["record-altered"]["path"].endswith("plain/cli.py")
-    assert "pip install --force-reinstall --no-deps plain==1.0" in findings["record-missing"]["remedy"]
+    assert "install --force-reinstall --no-deps 'plain @ file:///" in findings["record-missing"]["remedy"]
 
 
 def test_extension_modules_for_another_python_are_found(cloche, populated_env) -> None:
@@ -339,7 +339,7 @@ def test_an_unfinished_environment_of_venv_is_completed(cloche, tmp_path) -> Non
     assert diagnose(cloche, env)["half-made"]["path"] == "bin"
     config = env / "pyvenv.cfg"
     config.write_text(config.read_text().replace(" --without-pip", ""))
-    assert diagnose(cloche, env)["half-made"]["path"] == "pip"
+    assert diagnose(cloche, env)["half-made"]["message"].endswith("and it has no pip, but venv installs it")
     fix(cloche, env)
     assert run(env / "bin" / "pip", "--version").startswith("pip ")
     assert find_problems(env, populated=False) == []
@@ -382,7 +382,7 @@ def test_a_script_without_execute_permission_is_repaired(cloche, populated_env) 
     env = populated_env("venv")
     script = env / "bin" / "plain-say"
     script.chmod(0o644)
-    assert diagnose(cloche, env)["script-dead"]["message"] == "the script is not executable"
+    assert diagnose(cloche, env)["script-dead"]["message"] == "it is not executable"
     fix(cloche, env)
     assert find_problems(env) == []
 

@@ -361,3 +361,23 @@ def test_words_with_expansions_are_not_rewritten() -> None:
 def test_a_script_for_the_shell_of_a_missing_plugin_is_rewritten_for_plain_paths(new: str, expected: str) -> None:
     line = "let x = r#'/old'#"
     assert rewrite_script(line, find_shell("nu"), lambda word, _: new if word == "/old" else word) == expected
+
+
+def test_a_path_that_was_replaced_is_not_replaced_again() -> None:
+    """The new path can start with the old one and a character that ends a path component, such as an apostrophe."""
+    relocation = Relocation((("/work/it", "/work/it's"),))
+    assert relocation.string("/work/it's/bin and /work/it/bin") == "/work/it's/bin and /work/it's/bin"
+
+
+def test_a_string_literal_keeps_its_quotes() -> None:
+    source = 'A = "/work/old/x"; B = r\'/work/old\'; C = """/work/old\n"""\n'
+    assert PLAIN.python(source) == source.replace("/work/old", "/work/new")
+    assert QUOTED.python(f'A = "{OLD}"\n') == f"A = {NEW!r}\n"
+
+
+def test_a_word_of_an_activation_script_keeps_its_quotes() -> None:
+    shell = shell_of_program("bash")
+    assert shell is not None
+    line = "VIRTUAL_ENV=\"/work/old\"; export OTHER='/work/old/x' THIRD=/work/old\n"
+    changed = rewrite_script(line, shell, lambda word, _: PLAIN.string(word))
+    assert changed == line.replace("/work/old", "/work/new")

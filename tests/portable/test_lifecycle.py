@@ -64,8 +64,7 @@ def test_a_file_of_the_interpreter_that_is_missing_or_altered_is_found(portable:
     codes = {finding["code"]: finding["message"] for finding in found["findings"]}
     assert "and 1 more" in codes["record-missing"]
     assert "was modified after it was installed" in codes["record-altered"]
-    assert "its Python does not start" in codes["python-dead"]
-    assert "`libpython3.12.so.1.p` is not installed" in codes["library-missing"]
+    assert codes.keys() == {"record-missing", "record-altered"}, "consequences are not findings of their own"
 
 
 @pytest.mark.parametrize("action", ["move", "move --copy"])

@@ -188,3 +188,9 @@ def test_the_first_script_of_each_shell_is_that_of_its_activator(shell: ShellFam
     activator = load_object(implementations[shell.name])
     environment = fake_environment("/env", next(iter(KINDS.values())))
     assert shell.script_names[0] in [script.name for script in activator.scripts(environment)]
+
+
+@pytest.mark.parametrize("line", ["r#'/x/it's'#", "r#'/x/a' b'#", "'/x/it''s'", "'/x/a'b", '"/x/a""b"', "x'/x/a'"])
+def test_a_part_of_a_literal_is_not_a_word(line: str) -> None:
+    """Otherwise an environment in `/x/it's` looks as if it was moved from `/x/it`."""
+    assert list(plugin_shells.read_words(f"let virtual_env = {line}")) == []

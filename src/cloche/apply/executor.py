@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from cloche.errors import ClocheError
-from cloche.fs import DIRECTORY, NEW_FILE, copy_file, open_for_reading, paths_in, write_all
+from cloche.fs import DIRECTORY, NEW_FILE, copied_mode, copy_file, open_for_reading, paths_in, write_all
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
@@ -132,9 +133,14 @@ class StagingTree:
                 self.copy_tree(source, without, link_mode, path)
                 os.chmod(self._at(path), status.st_mode & 0o7777, dir_fd=self.descriptor)
                 os.utime(self._at(path), ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=self.descriptor)
-            elif entry.is_file(follow_symlinks=False):  # skip sockets and pipes: they belong to a running process
+            elif entry.is_file(follow_symlinks=False):
                 is_shared = status.st_nlink > 1 and not status.st_mode & 0o222  # a file of the store
                 self._transfer(entry.path, path, "auto" if is_shared and link_mode == "clone" else link_mode)
+                if not is_shared and stat.S_IMODE(status.st_mode) != copied_mode(status.st_mode):
+                    os.chmod(self._at(path), stat.S_IMODE(status.st_mode), dir_fd=self.descriptor)
+            elif stat.S_ISFIFO(status.st_mode):  # sockets are left out: only a running process can use them
+                os.mkfifo(self._at(path), 0o600, dir_fd=self.descriptor)
+                os.chmod(self._at(path), stat.S_IMODE(status.st_mode), dir_fd=self.descriptor)
 
     def _transfer(self, source: str, path: str, link_mode: LinkMode) -> None:
         *sharing, copying = TRANSFERS[link_mode]

@@ -167,6 +167,11 @@ def replace_file(path: str, content: bytes) -> None:
         raise
 
 
+def copied_mode(mode: int) -> int:
+    """Return the permission bits that `copy_file` gives to the copy of a file with this mode."""
+    return mode & 0o777 | 0o200
+
+
 def copy_file(
     source: str, target: str, source_directory: int | None = None, target_directory: int | None = None
 ) -> None:
@@ -177,7 +182,7 @@ def copy_file(
     reading = open_for_reading(source, source_directory)
     try:
         status = os.fstat(reading)
-        mode = status.st_mode & 0o777 | 0o200
+        mode = copied_mode(status.st_mode)
         writing = os.open(target, NEW_FILE, mode, dir_fd=target_directory)
         try:
             if os.chmod in os.supports_fd:

@@ -12,7 +12,7 @@ from cloche.shells import BUILT_IN, built_in_shells, plugin_shells, shell_of_act
 from cloche.shells.words import Word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TypeVar
 
     from cloche.model.environment import Environment
@@ -123,11 +123,29 @@ def rewrite_line(line: str, shell: ShellFamily, change: Callable[[str, str], str
         new = change(word.text, line)
         if new == word.text:
             continue
-        try:
-            quoted = shell.quote(new)
-        except ClocheError:  # the shell cannot express it, or a plugin failed
-            continue
-        proposed = changed[: word.start] + quoted + changed[word.end :]
-        if Word(word.start, word.start + len(quoted), new) in shell.read_words(proposed):
-            changed = proposed
+        for quoted in spellings(line[word.start : word.end], new, shell):
+            proposed = changed[: word.start] + quoted + changed[word.end :]
+            if Word(word.start, word.start + len(quoted), new) in shell.read_words(proposed):
+                changed = proposed
+                break
     return changed
+
+
+def spellings(old: str, new: str, shell: ShellFamily) -> Iterator[str]:
+    """Yield how a shell may spell a word, best first: in the quotes that it had, if nothing in it is special in them.
+
+    :param old: how the word is spelled now.
+    """
+    if (quotes := QUOTES.fullmatch(old)) and PLAIN.fullmatch(new):
+        yield quotes["start"] + new + quotes["end"]
+    try:
+        yield shell.quote(new)
+    except ClocheError:  # the shell cannot express it, or a plugin failed
+        return
+
+
+QUOTES = re.compile(r"""(?P<start>(?:r#+)?(?P<quote>['"])).*(?P<end>(?P=quote)#*)""", re.DOTALL)
+"""A word in quotes; nushell writes `r#'...'#`."""
+
+PLAIN = re.compile(r"[\w./+@:,~ ()-]+")
+"""Text that every shell reads literally in single and in double quotes."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.lost_targets import find_lost_targets, seeds_of
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.relocation import Relocation, moved_parent, spellings
+from cloche.lifecycle.relocation import Relocation, is_within, moved_parent, spellings
 from cloche.model.value import TYPE_CHECKING, value
+from cloche.planning.pyvenv_cfg import quote_word
 
 if TYPE_CHECKING:
     from cloche.lifecycle.examination import Examination
@@ -78,5 +81,54 @@ class Case:
             tuple(pair for root in roots for pair in moved_parent(root, self.root)),
         )
 
+    def command(self, *words: str) -> str:
+        """Return a command as it is typed in a shell, in backticks."""
+        return f"`{' '.join(quote_word(word, self.host.os_name) for word in words)}`"
 
-FIX = "`cloche doctor --fix`"
+    @property
+    def fix(self) -> str:
+        """The command that repairs this environment, from whichever directory it is run."""
+        return self.command("cloche", "doctor", "--fix", self.root)
+
+    @property
+    def can_be_rebased(self) -> bool:
+        """Whether there is an interpreter to restore the environment with; if not, the finding about its base says so."""
+        return self.environment.interpreter is not None or self.replacement is not None
+
+    @property
+    def has_moved_base(self) -> bool:
+        """Whether the base was moved together with the environment, and works at its new path."""
+        home = self.info.settings.get("home", "")
+        new = self.relocation.path(home)
+        return (
+            new != home
+            and self.replacement is not None
+            and is_same_file(os.path.dirname(self.replacement.executable), new)
+        )
+
+    def is_in_lost_base(self, path: str) -> bool:
+        """Return whether a path is in the directories of a base interpreter that no longer exists."""
+        settings = self.info.settings
+        if self.environment.interpreter is not None:
+            return False
+        directories = (settings.get("home", ""), settings.get("base-prefix", ""))
+        return any(directory and is_within(path, directory) for directory in directories)
+
+
+ONLY_YOU = "only you can decide"
+"""How a remedy begins that cloche must not choose: it names the possibilities, with their commands where there are any."""
+
+
+def missing_directory(path: str) -> str:
+    """Return the topmost missing directory above a missing absolute path; the path itself if its directory exists.
+
+    That is the cause if many paths below it are missing.
+    """
+    while not os.path.exists(parent := os.path.dirname(path)):
+        path = parent
+    return path
+
+
+def and_more(count: int) -> str:
+    """Return the end of a message that names one of several things."""
+    return f", and {count - 1} more" if count > 1 else ""

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from cloche.lifecycle.case import Case
 from cloche.lifecycle.checks import CHECKS
-from cloche.lifecycle.examination import examine
+from cloche.lifecycle.examination import examine, is_same_file
 from cloche.lifecycle.info import environment_info
+from cloche.lifecycle.reader import find_base
 from cloche.lifecycle.rebase import find_replacement
-from cloche.lifecycle.relocation import refuse_other_encoding
+from cloche.lifecycle.relocation import Relocation, moved_parent, refuse_other_encoding
 
 if TYPE_CHECKING:
     from cloche.lifecycle.case import Finding
+    from cloche.lifecycle.info import EnvironmentInfo
+    from cloche.model.interpreter import Interpreter
     from cloche.session import Session
 
 
@@ -28,8 +31,21 @@ def open_case(path: str, session: Session) -> Case:
     examination = examine(environment, session.host)
     works = environment.interpreter is not None and not examination.failure
     is_needed = not works and not info.is_portable  # a portable environment cannot be connected to another Python
-    replacement = (environment.interpreter or find_replacement(info, session)) if is_needed else None
+    replacement = None
+    if is_needed:
+        replacement = environment.interpreter or find_moved_base(info, session) or find_replacement(info, session)
     return Case(info, session.host, examination, replacement)
+
+
+def find_moved_base(info: EnvironmentInfo, session: Session) -> Interpreter | None:
+    """Return the base of an environment if it was moved together with it, as in a project that contains both; else None."""
+    location = info.environment.location
+    for root in info.recorded_roots:
+        relocation = Relocation(((root, location),), moved_parent(root, location))
+        settings = {key: relocation.path(setting) for key, setting in info.settings.items()}
+        if not is_same_file(root, location) and settings.get("home") != info.settings.get("home"):
+            return find_base(location, settings, session.host, session.probes)
+    return None
 
 
 def diagnose(case: Case) -> list[Finding]:

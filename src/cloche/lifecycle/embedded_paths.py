@@ -317,7 +317,7 @@ def relocate_activator(text: str, shell: ShellFamily, context: RelocationContext
         return moved
 
     text = rewrite_script(text, shell, change)
-    if context.prompts and re.fullmatch(r"[\w.+@-]+", context.prompts[1]):
+    if context.prompts and re.fullmatch(r"[\w.+@(),=: -]+", context.prompts[1]):
         old, new = context.prompts
         text = re.sub(rf'(PS1="|prompt = ["\'])\({re.escape(old)}\) ', lambda match: f"{match[1]}({new}) ", text)
     return relocation.plain_text(text)

@@ -50,6 +50,8 @@ class Examination:
     """The directory for the packages of the user, whether or not it exists."""
     problems: Mapping[str, str] = {}
     """Why modules cannot be imported, by module; empty texts for those that can."""
+    starts_without_site: str = ""
+    """`yes` if Python does not start only because of code that `site` runs at startup, such as a `.pth` file."""
     obstacle: str = ""
     """The path, relative to the root, of a pipe or device that would block Python at startup; Python is not started then."""
 
@@ -103,7 +105,17 @@ def ask_python(executable: str, host: Host, arguments: Iterable[str] = ()) -> Ex
         )
     except (IndexError, ValueError, KeyError, TypeError):
         errors = completed.stderr.decode("utf-8", "replace").strip().splitlines()
-        return Examination(errors[-1] if errors else f"exit code {completed.returncode}")
+        reason = errors[-1] if errors else f"exit code {completed.returncode}"
+        return Examination(reason, starts_without_site=starts_without_site(executable, host))
+
+
+def starts_without_site(executable: str, host: Host) -> Literal["yes", "no"]:
+    """Return whether a Python starts if it runs no code of its environment."""
+    try:
+        command = [executable, "-I", "-S", "-B", "-c", ""]
+        return "no" if run_to_end(command, python_environ(host.environ), os.path.abspath(os.sep)).returncode else "yes"
+    except (OSError, subprocess.TimeoutExpired):
+        return "no"
 
 
 def blocking_file(environment: Environment) -> str:

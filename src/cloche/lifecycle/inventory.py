@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import stat
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from cloche.fs import list_names, open_regular_file, read_at_most
+from cloche.fs import copied_mode, list_names, open_regular_file, read_at_most
 from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, digest_of, format_row, is_modified, parse_manifest
 from cloche.lifecycle.checks.tree import is_same_content
 from cloche.lifecycle.embedded_paths import file_contains, generated_file_states, walk_files
@@ -24,7 +25,7 @@ from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.shebangs import parse_header, script_with_program
 from cloche.lifecycle.tool_edits import as_it_is, installed_form
-from cloche.model.operations import Copy, Link, Rewrite
+from cloche.model.operations import Copy, Link, Rewrite, SetMode
 from cloche.model.value import value
 from cloche.planning.clearing import refuse_unreadable
 
@@ -356,10 +357,16 @@ def carry_operations(
     """Return the operations that copy carried distributions, loose and kept files, with updated RECORDs."""
     root = info.environment.location
     operations: list[Operation] = []
+    modes: list[Operation] = []
     for distribution in inventory.carried:
         record: list[str] = []
+        record_path = mapping.path(distribution.record, distribution.site)
+        own_row = format_row(posixpath.relpath(record_path, mapping.path(distribution.site, distribution.site)))
         for row in distribution.rows:
-            if row.path.endswith((".pyc", "/__pycache__")) or row.path == distribution.record:
+            if row.path.endswith((".pyc", "/__pycache__")):
+                continue
+            if row.path == distribution.record:
+                record.append(own_row)
                 continue
             destination = mapping.path(row.path, distribution.site)
             operation = carry_file(os.path.join(root, row.path), destination, mapping, info, platform)
@@ -372,8 +379,8 @@ def carry_operations(
                 content = form(operation.content)
                 digest, size = digest_of(content), str(len(content))
             record.append(format_row(recorded_path, digest, size))
-        record_path = mapping.path(distribution.record, distribution.site)
-        record.append(format_row(posixpath.relpath(record_path, mapping.path(distribution.site, distribution.site))))
+        if own_row not in record:
+            record.append(own_row)
         operations.append(Rewrite(record_path, "".join(record).encode(), os.path.join(root, distribution.record)))
     for path in (*inventory.loose, *inventory.kept):
         source = os.path.join(root, path)
@@ -385,7 +392,10 @@ def carry_operations(
             operations.append(Link(mapping.path(path), mapping.target(path, os.readlink(source))))
         else:
             operations.append(carry_file(source, mapping.path(path), mapping, info, platform))
-    return [*parent_directories(operations), *operations]
+            mode = stat.S_IMODE(os.stat(source).st_mode)
+            if mode != copied_mode(mode):
+                modes.append(SetMode(mapping.path(path), mode))
+    return [*parent_directories(operations), *operations, *modes]
 
 
 def carry_file(source: str, destination: str, mapping: PathMapping, info: EnvironmentInfo, platform: str) -> Operation:

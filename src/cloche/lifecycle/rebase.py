@@ -79,6 +79,8 @@ def rebase(overlay: Overlay, environment: Environment, interpreter: Interpreter,
                 own_files.append(path)
             elif os.path.isabs(target):
                 links[path] = interpreter.executable
+        elif replaced := program_of_new_base(overlay, path, interpreter):
+            links[path] = replaced
     for path, target in links.items():
         overlay.link(path, target)
     if own_files and f"{layout.bin}/python" in [*own_files, layout.executable]:
@@ -91,6 +93,15 @@ def rebase(overlay: Overlay, environment: Environment, interpreter: Interpreter,
                 overlay.link(path, posixpath.basename(layout.executable))
     config = layout.config
     overlay.write_text(config, complete_settings(update_settings(overlay.text(config), interpreter), interpreter))
+
+
+def program_of_new_base(overlay: Overlay, path: str, interpreter: Interpreter) -> str:
+    """Return the new target of a dangling link to a program of the old base; empty for another link, or without one."""
+    home = parse_settings(overlay.text("pyvenv.cfg")).get("home", "")
+    directory, _, name = (overlay.target(path) or "").rpartition("/")
+    program = os.path.join(os.path.dirname(interpreter.executable), name)
+    is_lost = bool(home) and directory == home and not os.path.exists(overlay.on_disk(path))
+    return program if is_lost and os.path.isfile(program) else ""
 
 
 def resolves_to_file(overlay: Overlay, path: str) -> bool:

@@ -39,7 +39,7 @@ from cloche.model.operations import MakeDir, Remove, SetMode
 from cloche.model.options import PORTABLE_OPTIONS
 from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import replace
-from cloche.planning.destination import refuse_running_cloche
+from cloche.planning.destination import describes_environment, read_settings, refuse_running_cloche
 from cloche.planning.plan_at import plan_at
 from cloche.programs.pip import command_of_pip, run_pip
 
@@ -137,9 +137,10 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
             if info.is_portable and option.name in settings
         },
     )
+    is_described = describes_environment(read_settings(environment.location))  # else `pyvenv.cfg` was lost
     target = Target(
         destination=environment.location,
-        existing="replace",
+        existing="replace" if is_described else "replace-anything",
         prompt=settings.get("prompt"),
         placement=environment.placement,
         vcs_ignore=os.path.lexists(os.path.join(environment.location, ".gitignore")),

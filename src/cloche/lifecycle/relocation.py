@@ -109,7 +109,8 @@ class Relocation:
             id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)
         }
         replacements: list[tuple[int, int, str]] = []
-        lines = source.encode("utf-8", "surrogateescape").splitlines(keepends=True)
+        data = source.encode("utf-8", "surrogateescape")
+        lines = data.splitlines(keepends=True)
         starts = [0]
         for line in lines:
             starts.append(starts[-1] + len(line))
@@ -120,11 +121,18 @@ class Relocation:
             if new != node.value and node.end_lineno is not None and node.end_col_offset is not None:
                 start = starts[node.lineno - 1] + node.col_offset
                 end = starts[node.end_lineno - 1] + node.end_col_offset
-                replacements.append((start, end, repr(new)))
-        data = source.encode("utf-8", "surrogateescape")
+                replacements.append((start, end, self._literal(data[start:end], new)))
         for start, end, literal in sorted(replacements, reverse=True):
             data = data[:start] + literal.encode("utf-8", "surrogateescape") + data[end:]
         return data.decode("utf-8", "surrogateescape")
+
+    def _literal(self, literal: bytes, new: str) -> str:
+        """Return a string literal with the value `new`, in the quotes of `literal` if these can express it."""
+        changed = self.string(literal.decode("utf-8", "surrogateescape"))
+        try:
+            return changed if ast.literal_eval(changed) == new else repr(new)
+        except (SyntaxError, ValueError):
+            return repr(new)
 
     def mentions_old_root(self, text: str) -> bool:
         """Return whether a text contains an old root of the environment."""
@@ -139,11 +147,12 @@ class Relocation:
             return text
         pattern = _BEFORE + re.escape(notation(old)) + _AFTER
         replacement = notation(new)
+        is_new = re.compile(re.escape(replacement) + _AFTER)
         is_parent = (old, new) in self.parents
 
         def change(match: re.Match[str]) -> str:
             following = text[match.end() : match.end() + 4096]
-            if is_within(new, old) and is_within(notation(old) + following, replacement):
+            if replacement.startswith(notation(old)) and is_new.match(notation(old) + following):
                 return match[0]
             if is_parent:
                 rest = re.match(r"[\w./\\+@~ -]*", following)

@@ -10,6 +10,9 @@ from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError, SeedError
 from cloche.fs.checksums import MANIFEST
 from cloche.fs.inputs import UNRECORDED
+from cloche.lifecycle.checks.packages import missing_scripts
+from cloche.lifecycle.checks.parts import PIP, missing_parts
+from cloche.lifecycle.checks.scripts import broken_scripts
 from cloche.lifecycle.checks.tree import world_writable
 from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.embedded_paths import RelocationContext, relocate_tree, retarget_scripts, with_location
@@ -23,6 +26,7 @@ from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import replace, value
 from cloche.planning.plan_at import collect_scripts, script_operation
 from cloche.planning.resolve import choose_activators
+from cloche.store.installation import entry_point_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.relocation import Relocation
     from cloche.model.environment import Environment
+    from cloche.model.interpreter import Interpreter
     from cloche.session import Session
 
 
@@ -54,18 +59,32 @@ class RepairResult:
 
 
 def repair_environment(case: Case, session: Session) -> RepairResult:
-    """Repair all repairable findings in one transaction, and diagnose the environment again.
+    """Repair all repairable findings, and those that only show after that; diagnose the environment again.
 
-    :raises ClocheError: an operation failed, or the environment does not work afterwards; it is unchanged.
+    :raises ClocheError: an operation failed, or the environment does not work afterwards; that transaction is undone.
     """
     findings = diagnose(case)
-    current = findings
     leftovers = staging_directories(case.root)
     recover_environment(case.root)
     if leftovers:
         case = open_case(case.root, session)
-        current = diagnose(case)
-    overlay, notes = plan_repairs(case, current, session)
+    current = diagnose(case) if leftovers else findings
+    notes: list[str] = []
+    attempted: set[str] = set()
+    while any(finding.repairable == "yes" and finding.code not in attempted for finding in current):
+        attempted |= {finding.code for finding in current if finding.repairable == "yes"}
+        notes += repair_once(case, current, session)
+        case = open_case(case.root, session)
+        current = diagnose(case)  # with the cause repaired, more can be examined and repaired
+    return RepairResult(tuple(findings), tuple(current), tuple(notes))
+
+
+def repair_once(case: Case, findings: list[Finding], session: Session) -> list[str]:
+    """Repair all these findings that are repairable in one transaction, and return notes for the user.
+
+    :raises ClocheError: an operation failed, or the environment does not work afterwards; it is unchanged.
+    """
+    overlay, notes = plan_repairs(case, findings, session)
     overlay.update_checksums()
 
     def verify() -> None:
@@ -74,11 +93,12 @@ def repair_environment(case: Case, session: Session) -> RepairResult:
             raise ClocheError(f"`{case.root}` would not work: {after.failure}", hint="nothing was changed")
 
     overlay.apply(verify, session.link_mode("auto"))
-    after = open_case(case.root, session)
-    return RepairResult(tuple(findings), tuple(diagnose(after)), tuple(notes))
+    return notes
 
 
-REBASE_CODES = frozenset(("base-gone", "base-replaced", "base-upgraded", "config-disagrees", "python-dead"))
+REBASE_CODES = frozenset(
+    ("base-gone", "base-replaced", "base-unusable", "base-upgraded", "config-disagrees", "python-dead")
+)
 """Codes of findings that a rebase repairs; it also repairs a `half-made` Python or `pyvenv.cfg`."""
 
 
@@ -90,12 +110,18 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
     notes: list[str] = []
     interpreter = environment.interpreter or case.replacement
     layout = environment.layout
-    incomplete = {finding.path for finding in findings if finding.code == "half-made" and finding.repairable == "yes"}
-    if interpreter is not None and (codes & REBASE_CODES or incomplete & {layout.config, layout.executable}):
+    incomplete = {*missing_parts(case)} if "half-made" in codes else set()
+    if interpreter is not None and (
+        codes & REBASE_CODES or incomplete & {layout.config, layout.executable, layout.bin}
+    ):
         rebase(overlay, environment, interpreter, session)
     if layout.bin in incomplete:
         for path, content in activation_scripts(replace(environment, interpreter=interpreter), session).items():
             overlay.write(path, content)
+    if layout.bin in incomplete or "record-missing" in codes:
+        present = replace(environment, interpreter=interpreter)
+        for path, (name, point) in missing_scripts(case).items():
+            overlay.write(path, entry_point_script(name, point, present)[1], executable="yes")
     if "moved" in codes:
         old_name = os.path.basename(case.old_roots[0])
         context = relocation_context(
@@ -114,7 +140,12 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
             by_code.setdefault(finding.code, []).append(finding.path)
     for path in by_code.get("name-of-other-version", []):
         overlay.remove(path)
-    scripts = [path for code in ("script-dead", "script-fixed", "script-foreign") for path in by_code.get(code, [])]
+    scripts = [
+        path
+        for problem, paths in broken_scripts(case).items()
+        if problem.code in codes and problem.repairable == "yes"
+        for path in paths
+    ]
     retarget_scripts(overlay, environment, scripts, platform_of(case))
     for path in scripts:
         mode = overlay.mode(path)
@@ -125,23 +156,28 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
     if "world-writable" in codes:
         for path in world_writable(case.root):
             overlay.set_mode(path, overlay.mode(path) & ~stat.S_IWOTH)
-    if ("seed-broken" in codes or "pip" in incomplete) and environment.interpreter is not None:
-        notes += repair_seeds(overlay, case, {*by_code.get("seed-broken", ())} | incomplete & {"pip"}, session)
+    if "seed-broken" in codes or PIP in incomplete:
+        broken = {*by_code.get("seed-broken", ())} | incomplete & {PIP}
+        notes += repair_seeds(overlay, case, interpreter, broken, session)
     return overlay, notes
 
 
-def repair_seeds(overlay: Overlay, case: Case, broken: set[str], session: Session) -> list[str]:
+def repair_seeds(
+    overlay: Overlay, case: Case, interpreter: Interpreter | None, broken: set[str], session: Session
+) -> list[str]:
     """Reinstall each broken seed that is available; return a note for each one that is not.
 
+    :param interpreter: the interpreter that the environment has after the repair.
     :param broken: the paths of the findings. One that belongs to no lost seed is about pip.
     """
+    info = replace(case.info, environment=replace(case.environment, interpreter=interpreter))
     lost = {seed.requirement: (*seed.links, *seed.metadata) for seed in case.lost_seeds}
     if not broken <= {path for paths in lost.values() for path in paths}:
         lost.setdefault("pip", ())
     notes = []
     for requirement, remnants in lost.items():
         try:
-            reinstall_seeds(overlay, case.info, (requirement,), session, remnants)
+            reinstall_seeds(overlay, info, (requirement,), session, remnants)
         except SeedError as error:
             notes.append(f"`{requirement}` was not installed again: {error.message}; {SEED_HINT}")
     return notes

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cloche.shells.words import Word
 
-PLAIN_IN_QUOTES = frozenset(" /.:@,+-_")
+PLAIN_IN_QUOTES = frozenset(" /.:@,+-_()")
 """Characters that, like letters and digits, are literal in single and double quotes in all of these shells."""
 
 
@@ -28,13 +28,18 @@ def quote(text: str) -> str:
 
 
 def read_words(line: str) -> Iterator[Word]:
-    """Yield the quoted texts of a line that are literal in all of these shells."""
+    """Yield the literals of a line that mean the same in all of these shells, apart from the raw ones of nushell.
+
+    A literal that touches other text is left out: in `'/x/it''s'`, `'/x/it'` is not a word.
+    """
     from cloche.shells.words import words_matching
 
     def unquote(word: str) -> str | None:
-        return word[1:-1] if is_plain(word[1:-1]) else None
+        text = word.strip("rbf#")[1:-1]
+        return text if is_plain(text) else None
 
-    return words_matching(line, r"""'[^']*'|"[^"]*\"""", unquote)
+    raw = r"r(?P<hashes>#+)'.*?'(?P=hashes)"
+    return words_matching(line, rf"""(?<![\w'"#$])(?:{raw}|[rbf]?'[^']*'|[rbf]?"[^"]*")(?![\w'"])""", unquote)
 
 
 SHELLS = tuple(

@@ -14,16 +14,16 @@ from cloche.lifecycle.checks.packages import (
     check_pip,
     check_records,
 )
+from cloche.lifecycle.checks.parts import check_parts
 from cloche.lifecycle.checks.python import (
     check_base,
-    check_config,
     check_libraries,
     check_mount,
     check_other_versions,
     check_runtime,
     check_start,
 )
-from cloche.lifecycle.checks.scripts import check_activation, check_moved, check_scripts
+from cloche.lifecycle.checks.scripts import check_moved, check_scripts
 from cloche.lifecycle.checks.tree import check_copied_links, check_leftovers, check_links, check_permissions
 from cloche.model.value import TYPE_CHECKING
 
@@ -33,14 +33,13 @@ if TYPE_CHECKING:
     from cloche.lifecycle.case import Case, Finding
 
 CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
-    check_config,
+    check_parts,
     check_base,
     check_start,
     check_mount,
     check_runtime,
     check_libraries,
     check_moved,
-    check_activation,
     check_other_versions,
     check_scripts,
     check_links,

@@ -1,4 +1,4 @@
-"""Checks of the scripts of an environment: recorded roots, activation scripts, and the Pythons that run scripts."""
+"""Checks of the scripts of an environment: recorded roots, and the Pythons that run scripts."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.fs import list_names, open_regular_file
-from cloche.fs.checksums import MANIFEST, parse_manifest
 from cloche.lifecycle import embedded_paths
-from cloche.lifecycle.case import FIX, Finding
+from cloche.lifecycle.case import ONLY_YOU, Finding, and_more
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.rebase import PYTHON_NAME
-from cloche.lifecycle.recorded_command import venv_options
 from cloche.lifecycle.shebangs import parse_header
+from cloche.model.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,73 +35,82 @@ def check_moved(case: Case) -> Iterator[Finding]:
         if len(files) == 1:
             mentions = f"`{files[0]}` still names `{root}`"
         message = f"the environment was {action} from there: {mentions}"
-        yield Finding("moved", root, message, f"{FIX} replaces it with `{case.root}`", "yes")
+        yield Finding("moved", root, message, f"{case.fix} replaces it with `{case.root}`", "yes")
 
 
-def check_activation(case: Case) -> Iterator[Finding]:
-    """Report an environment without activation scripts and, in that case, a missing pip: its creator was interrupted."""
-    layout, info = case.environment.layout, case.info
-    if info.activators:
-        return
-    generated = parse_manifest(case.overlay.text(MANIFEST))
-    by_cloche = any(path.rpartition("/")[2].lower() in info.shells for path in generated)
-    options = venv_options(info.settings.get("command", "")) if info.maker == "venv" else None
-    if by_cloche or options is not None or info.maker.startswith("uv "):
-        message = f"it has no activation scripts, but {info.maker} writes some"
-        yield Finding("half-made", layout.bin, message, FIX, "yes" if case.environment.interpreter else "no")
-    if (
-        options is not None
-        and "--without-pip" not in options
-        and all(distribution.key != "pip" for distribution in info.distributions)
-    ):
-        message = "it has no pip, but venv should have installed it"
-        yield Finding("half-made", "pip", message, FIX, "yes" if case.environment.interpreter else "no")
+@value
+class ScriptProblem:
+    """What is wrong with one or several scripts."""
+
+    code: str
+    state: str
+    """What is wrong, as a phrase that follows "it"."""
+    remedy: str
+    repairable: str = "yes"
 
 
 def check_scripts(case: Case) -> Iterator[Finding]:
-    """Report scripts that cannot run, that run with another Python, or that a move would break."""
+    """Report scripts that cannot run, that run with another Python, or that a move would break; one finding for each cause."""
+    for problem, paths in broken_scripts(case).items():
+        if problem.code == "base-gone":
+            continue  # reported by `check_base`
+        message = f"it {problem.state}{and_more(len(paths))}"
+        yield Finding(problem.code, paths[0], message, problem.remedy, problem.repairable)
+
+
+def broken_scripts(case: Case) -> dict[ScriptProblem, list[str]]:
+    """Return the scripts that do not work as they should, by problem."""
     environment, overlay = case.environment, case.overlay
     own = set(embedded_paths.own_scripts(environment, list(case.info.distributions)))
+    found: dict[ScriptProblem, list[str]] = {}
     for name in list_names(environment.path_to(environment.layout.bin)):
         path = f"{environment.layout.bin}/{name}"
         if overlay.target(path) is not None or PYTHON_NAME.fullmatch(name):
             continue
-        header = parse_header(read_head(overlay.on_disk(path)))
-        if header is None or not header.program.startswith("/"):
-            continue
-        root = embedded_paths.environment_of_program(header.program, environment.layout.bin)
-        if root in case.old_roots:
-            continue  # reported by `check_moved`
-        if not os.path.exists(header.program) and not is_same_file(root, case.root):
-            repairable = "yes" if path in own else "no"
-            remedy = (
-                f"{FIX} changes it to the Python of this environment"
-                if path in own
-                else "reinstall the package that it belongs to, or remove it"
-            )
-            yield Finding(
-                "script-dead", path, f"it runs with `{header.program}`, which does not exist", remedy, repairable
-            )
-        elif not os.path.exists(header.program) and os.path.basename(header.program) not in environment.layout.names:
-            yield Finding(
-                "script-dead",
-                path,
-                f"it runs with `{os.path.basename(header.program)}`, which this environment does not have",
-                f"{FIX} changes it to `{os.path.basename(environment.layout.executable)}`",
-                "yes",
-            )
-        elif path in own and not is_executable(overlay.on_disk(path)):
-            yield Finding("script-dead", path, "the script is not executable", FIX, "yes")
-        elif (
-            path in own
-            and (not root or not is_same_file(root, case.root))
-            and os.path.basename(header.program) != "env"
-        ):
-            message = f"it belongs to a package here, but runs with `{header.program}`"
-            yield Finding("script-foreign", path, message, f"{FIX} changes it to the Python of this environment", "yes")
-        elif path in own and environment.placement == "relocatable" and environment.os_name != "nt":
-            message = "the environment is relocatable, but this script contains its current path"
-            yield Finding("script-fixed", path, message, f"{FIX} changes it to find its Python at run time", "yes")
+        if problem := script_problem(case, path, path in own):
+            found.setdefault(problem, []).append(path)
+    return found
+
+
+def script_problem(case: Case, path: str, is_own: bool) -> ScriptProblem | None:
+    """Return what is wrong with a script; None if nothing is, or if the cause is another finding.
+
+    :param is_own: whether the script belongs to an installed package.
+    """
+    environment = case.environment
+    on_disk = case.overlay.on_disk(path)
+    header = parse_header(read_head(on_disk))
+    if header is None or not header.program.startswith("/"):
+        return None
+    program, name = header.program, os.path.basename(header.program)
+    root = embedded_paths.environment_of_program(program, environment.layout.bin)
+    if root in case.old_roots:
+        return None  # reported by `check_moved`
+    if not os.path.exists(program):
+        if is_same_file(root, case.root):
+            if name in environment.layout.names or environment.interpreter is None or case.examination.failure:
+                return None  # reported by `check_parts`, `check_base` or `check_start`
+            state = f"runs with `{name}`, which this environment does not have"
+            executable = os.path.basename(environment.layout.executable)
+            return ScriptProblem("script-dead", state, f"{case.fix} changes it to `{executable}`")
+        if case.is_in_lost_base(program):
+            return ScriptProblem("base-gone", "runs with its base, which no longer exists", case.fix)
+        state = f"runs with `{program}`, which does not exist"
+        if is_own:
+            return ScriptProblem("script-dead", state, f"{case.fix} changes it to the Python of this environment")
+        remedy = f"{ONLY_YOU}: reinstall the package that it belongs to, or remove it"
+        return ScriptProblem("script-dead", state, remedy, "no")
+    if not is_own:
+        return None
+    if not is_executable(on_disk):
+        return ScriptProblem("script-dead", "is not executable", f"{case.fix} makes it executable")
+    if (not root or not is_same_file(root, case.root)) and name != "env":
+        state = f"belongs to a package here, but runs with `{program}`"
+        return ScriptProblem("script-foreign", state, f"{case.fix} changes it to the Python of this environment")
+    if environment.placement == "relocatable" and environment.os_name != "nt":
+        state = "contains its current path, although the environment is relocatable"
+        return ScriptProblem("script-fixed", state, f"{case.fix} changes it to find its Python at run time")
+    return None
 
 
 def is_executable(path: str) -> bool:

@@ -1,0 +1,244 @@
+"""Test that random environments keep everything when they are moved, repaired or upgraded, there and back, and killed.
+
+Each example is an environment with packages and files of a user. It goes to another path or another Python, with a kill at
+a system call, and comes back. After that, everything of the user's is as before: contents, permissions, links.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from cloche.api import open_session
+from cloche.lifecycle.diagnosis import diagnose, open_case
+from cloche.lifecycle.shebangs import parse_header
+from cloche.store.installation import relocatable_shebang_lines
+from tests.distributions import record_hash
+from tests.lifecycle.contents import NAMES, Contents, contents, create, remove
+from tests.properties import examples
+from tests.sweep.injection import CALLS, STRACE
+from tests.tools import require
+from tests.trees import Tree, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.run import Cloche
+
+MINOR, OTHER_MINOR = "3.12", "3.11"
+
+
+class Kill(NamedTuple):
+    """The system call at which a command is killed; the command may end before it."""
+
+    call: str
+    number: int
+
+
+KILLS = st.one_of(
+    st.builds(Kill, st.sampled_from(("rename", "renameat2", "unlink", "rmdir", "fsync", "mkdir")), st.integers(1, 12)),
+    st.builds(Kill, st.sampled_from(CALLS), st.integers(1, 200)),
+)
+
+
+def type_command(cloche: Cloche, kill: Kill | None, *words: object) -> tuple[int, str]:
+    """Run cloche, perhaps kill it, and return its exit code and its output."""
+    command = [sys.executable, "-m", "cloche", *map(str, words)]
+    if kill:
+        injection = f"inject={kill.call}:signal=KILL:when={kill.number}"
+        command = [*STRACE, "-e", f"trace={kill.call}", "-e", injection, "-o", "/dev/null", *command]
+    done = subprocess.run(
+        command,
+        cwd=cloche.cwd,
+        env=cloche.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def run_until_done(cloche: Cloche, kill: Kill | None, *words: object) -> None:
+    """Run cloche with a kill, then again as a user would, and check that it succeeds."""
+    if kill:
+        type_command(cloche, kill, *words)
+    code, output = type_command(cloche, None, *words)
+    assert code == 0, f"{words}: {output}"
+
+
+def move(cloche: Cloche, kill: Kill | None, old: Path, new: Path) -> None:
+    """Move an environment with `cloche move`; a killed run leaves a complete one at either path, or at both."""
+    before = user_tree(old)
+    if kill:
+        type_command(cloche, kill, "move", old, new)
+    if old.exists():
+        type_command(cloche, None, "doctor", "--fix", old)  # undoes what the killed run did
+        assert user_tree(old) == before
+        if new.exists():
+            remove(new)
+        run_until_done(cloche, None, "move", old, new)
+    assert not os.path.lexists(old)
+
+
+def rename(cloche: Cloche, kill: Kill | None, old: Path, new: Path) -> None:
+    """Move an environment with `mv`, and repair it."""
+    old.rename(new)
+    type_command(cloche, kill, "doctor", "--fix", new)
+    type_command(cloche, None, "doctor", "--fix", new)
+
+
+def user_tree(root: Path, *other_paths: Path) -> Tree:
+    """Return the tree of an environment without bytecode, for comparison with a later one.
+
+    Links are compared by where they lead, and what names the Python of a script or the path in an activation script by what
+    it says, because a path with unusual characters needs another spelling.
+
+    :param other_paths: where the environment was in between. A file in a notation that cloche does not know keeps such a
+        path if the next one is unusual; cloche then says so.
+    """
+    tree = Tree()
+    for path, (kind, mode, content) in snapshot(root).items():
+        if "__pycache__" in path.split("/") or path.endswith(".pyc"):
+            continue
+        if stat.S_ISLNK(int(str(kind))):
+            target = os.path.normpath(os.path.join(root, os.path.dirname(path), str(content)))
+            inside = target == str(root) or target.startswith(f"{root}/")
+            content = f"<root>{target[len(str(root)) :]}" if inside else content
+        elif isinstance(content, bytes):
+            content = without_spelling(path, content, (root, *other_paths))
+        tree[path] = (kind, mode, content)
+    return tree
+
+
+def without_spelling(path: str, content: bytes, roots: tuple[Path, ...]) -> object:
+    """Return what a file says, without how it spells the path of the environment."""
+    in_bin, name = re.search(r"(^|/)bin/", path), path.rpartition("/")[2].lower()
+    quotes = b"'\"\\" if in_bin and name.startswith("activate") else b""
+    content = content.translate(None, quotes)
+    for root in roots:
+        content = content.replace(bytes(root).translate(None, quotes), b"<root>")
+    if name == "record" and ".dist-info/" in path:
+        rows = csv.reader(content.decode("utf-8").splitlines())
+        return [row[:1] if "/bin/" in row[0] else row for row in rows if not row[0].endswith(".pyc")]
+    if quotes:
+        lines = content.split(b"\n")
+        return [line for line in lines if not re.search(rb"prompt|PS1", line, re.IGNORECASE)]  # its name is part of it
+    if not in_bin:
+        return content
+    if relocatable_shebang_lines("python")[:60] in content:
+        return content.rpartition(b'"""')[2]
+    header = parse_header(content)
+    return re.sub(rb"^#.*coding.*\n", b"", header.body) if header else content
+
+
+def hashes(root: Path) -> dict[tuple[str, str], bool]:
+    """Return for each row with a hash, by RECORD and path, whether the hash is true; bytecode is left out."""
+    return {
+        (record.parent.name, os.path.relpath(os.path.normpath(record.parent.parent / name), root)): is_true
+        for record in sorted(root.rglob("*.dist-info/RECORD"))
+        for name, is_true in rows_of(record)
+    }
+
+
+def rows_of(record: Path) -> Iterator[tuple[str, bool]]:
+    with open(record, encoding="utf-8", newline="") as file:
+        for name, digest, _ in csv.reader(file):
+            path = record.parent.parent / name
+            if digest and not name.endswith(".pyc"):
+                yield name, path.is_file() and record_hash(path.read_bytes()) == digest
+
+
+def finding_codes(cloche: Cloche, root: Path) -> list[str]:
+    with open_session(environ=cloche.environ, cache=Path(cloche.environ["XDG_CACHE_HOME"]) / "cloche") as session:
+        return sorted(f"{finding.code} {finding.path}" for finding in diagnose(open_case(str(root), session)))
+
+
+def of_the_user(tree: Tree) -> Tree:
+    """Return a tree without what an upgrade creates again."""
+    own = {"pyvenv.cfg", ".cloche-manifest", ".gitignore", "CACHEDIR.TAG", ".lock", "lib64", "bin", "lib", "include"}
+
+    def is_own(path: str) -> bool:
+        name = path.rpartition("/")[2]
+        in_bin = path.startswith("bin/") and (name.lower().startswith(("activate", "python", "deactivate", "pydoc")))
+        return (
+            path in own
+            or in_bin
+            or name.startswith("_virtualenv.")
+            or path in (f"lib/python{MINOR}", f"include/python{MINOR}")
+        )
+
+    return Tree({path: entry for path, entry in tree.items() if not is_own(path)})
+
+
+SOME = settings(examples(3), phases=(Phase.explicit, Phase.generate), report_multiple_bugs=False)
+"""A failed example is not simplified, because each attempt would take seconds."""
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("way", [move, rename])
+@SOME
+@given(contents(), st.sampled_from(NAMES), st.none() | KILLS, st.none() | KILLS)
+def test_an_environment_that_is_moved_and_moved_back_is_as_before(
+    cloche: Cloche,
+    tmp_path: Path,
+    way: Callable[..., None],
+    wanted: Contents,
+    name: str,
+    kill: Kill | None,
+    second_kill: Kill | None,
+) -> None:
+    require("strace")
+    work = tmp_path / "example"
+    work.mkdir()
+    try:
+        root, new = create(wanted, work, MINOR), work / "elsewhere" / name
+        new.parent.mkdir()
+        before, truth, codes = user_tree(root, new), hashes(root), finding_codes(cloche, root)
+        way(cloche, kill, root, new)
+        assert hashes(new) == truth
+        assert user_tree(new).paths() == before.paths()
+        way(cloche, second_kill, new, root)
+        assert user_tree(root, new) == before
+        assert hashes(root) == truth
+        assert set(finding_codes(cloche, root)) <= set(codes)
+        assert os.listdir(work / "elsewhere") == []
+        assert set(os.listdir(work)) <= {wanted.name, "elsewhere", "outside"}
+    finally:
+        remove(work)
+
+
+@pytest.mark.timeout(0)
+@SOME
+@given(contents(), st.none() | KILLS, st.none() | KILLS)
+def test_an_environment_that_is_upgraded_and_changed_back_has_everything_of_the_user(
+    cloche: Cloche, tmp_path: Path, wanted: Contents, kill: Kill | None, second_kill: Kill | None
+) -> None:
+    require("strace")
+    work = tmp_path / "example"
+    work.mkdir()
+    try:
+        files = tuple(entry for entry in wanted.entries if entry.kind != "pipe")  # an upgrade leaves pipes out
+        root = create(wanted._replace(entries=files, is_edited=False), work, MINOR)
+        before, truth, codes = user_tree(root), hashes(root), finding_codes(cloche, root)
+        run_until_done(cloche, kill, "upgrade", "-p", OTHER_MINOR, root)
+        assert sorted(hashes(root).values()) == sorted(truth.values())
+        run_until_done(cloche, second_kill, "upgrade", "-p", MINOR, root)
+        assert of_the_user(user_tree(root)) == of_the_user(before)
+        assert hashes(root) == truth
+        assert set(finding_codes(cloche, root)) <= set(codes)
+        assert set(os.listdir(work)) <= {wanted.name, "outside"}
+    finally:
+        remove(work)
