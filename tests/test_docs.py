@@ -251,6 +251,7 @@ def described_keys(heading: str) -> set[str]:
         ("`cloche verify`", "verify env changed"),
         ("`cloche move`", "move env there"),
         ("`cloche upgrade`", "upgrade env --check"),
+        ("`cloche upgrade` with several environments", "upgrade env env --check"),
         ("`cloche activate`", "activate env"),
         ("`cloche plugins`", "plugins"),
         ("`cloche cache`", "cache size"),

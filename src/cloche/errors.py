@@ -71,3 +71,9 @@ def reason_of(error: Exception) -> str:
     """Return the reason of an error, for a message: the text of its `errno` if it has one, starting in lower case."""
     text = getattr(error, "strerror", None) or str(error)
     return text[:1].lower() + text[1:]
+
+
+def system_error(error: OSError) -> ClocheError:
+    """Return the error for a system call that failed."""
+    where = f" (`{error.filename}`)" if error.filename else ""
+    return ClocheError(f"system error: {reason_of(error)}{where}")

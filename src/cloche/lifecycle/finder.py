@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-SKIPPED_NAMES = frozenset((".git", ".hg", "node_modules", "__pycache__", "proc", "sys", "dev"))
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SKIPPED_NAMES = frozenset(
+    (".git", ".hg", "node_modules", "__pycache__", "site-packages", "dist-packages", "proc", "sys", "dev")
+)
 
 
-def environments_below(directory: str) -> list[str]:
+def environments_below(directory: str, on_error: Callable[[OSError], None]) -> list[str]:
     """Return the directories that contain a `pyvenv.cfg`, at or below `directory`, sorted.
 
     Symbolic links are not followed, and environments inside other environments are not reported.
+
+    :param on_error: called for each directory that cannot be read.
     """
     found = []
-    for parent, names, files in os.walk(directory):
+    for parent, names, files in os.walk(directory, onerror=on_error):
         if "pyvenv.cfg" in files:
             found.append(parent)
             names.clear()
