@@ -221,7 +221,9 @@ def test_every_plugin_is_in_the_reference() -> None:
 
 # The output of `--json`
 
-DESCRIBED_ELSEWHERE = ("interpreter", "environment", "config", "set", "operations", "images", "provides", "conflicts")
+DESCRIBED_ELSEWHERE = (
+    *("interpreter", "environment", "config", "set", "operations", "images", "provides", "conflicts", "outcomes"),
+)
 """Keys whose values are described under another heading or on another page."""
 
 

@@ -170,7 +170,7 @@ def is_modified(path: str, digest: str, size: str = "") -> bool:
         if size.isdigit() and os.path.getsize(path) != int(size):
             return True
         with open_regular_file(path) as file:
-            return digest_of(file.read()) != digest.rstrip("=")
+            return f"sha256={digest_text(sha256(file.read()).digest())}" != digest.rstrip("=")
     except OSError:
         return True
 

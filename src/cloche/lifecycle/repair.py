@@ -10,7 +10,6 @@ from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError, SeedError
 from cloche.fs.checksums import MANIFEST
 from cloche.fs.inputs import UNRECORDED
-from cloche.lifecycle.checks.tree import world_writable
 from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.embedded_paths import RelocationContext, relocate_tree, retarget_scripts, with_location
 from cloche.lifecycle.examination import examine
@@ -113,7 +112,7 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
         if not mode & stat.S_IXUSR:
             overlay.set_mode(path, mode | (mode & 0o444) >> 2)  # users who can read it can execute it
     if "world-writable" in codes:
-        for path in world_writable(case.root):
+        for path in case.tree.world_writable:
             overlay.set_mode(path, overlay.mode(path) & ~stat.S_IWOTH)
     if ("seed-broken" in codes or "pip" in incomplete) and environment.interpreter is not None:
         notes += repair_seeds(overlay, case, {*by_code.get("seed-broken", ())} | incomplete & {"pip"}, session)

@@ -28,7 +28,6 @@ from cloche.fs.checksums import (
     read_record,
 )
 from cloche.lifecycle.activation_scripts import shells_by_script
-from cloche.lifecycle.checks.tree import world_writable
 from cloche.lifecycle.compiled import Compiled, compare_bytecode
 from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.installed import InstalledDistribution, distributions_in, installed_distributions, read_text
@@ -36,6 +35,7 @@ from cloche.lifecycle.inventory import STARTUP_FILES
 from cloche.lifecycle.reader import creator_of, effective_settings, read_environment
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.recorded_command import recorded_lock
+from cloche.lifecycle.tree import Tree
 from cloche.model.distribution import parse_metadata_name
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning.pyvenv_cfg import is_portable
@@ -454,7 +454,7 @@ class Verifier:
 
     def check_modes(self, files: Mapping[str, File]) -> None:
         """Report permissions that installing does not give: to run as another user, and to be changed by every user."""
-        for path in world_writable(self.root):
+        for path in Tree(self.root).world_writable:
             self.report("mode", path, "every user can change it")
         if os.name == "nt":
             return

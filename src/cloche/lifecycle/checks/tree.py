@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import staging_directories
-from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import is_within
@@ -27,43 +25,25 @@ def check_links(case: Case) -> Iterator[Finding]:
         message = f"{count} to `{other.directory}`, which does not exist"
         yield Finding("link-dangling", other.links[0], message, "restore the directory, or reinstall the package")
     reported = {path for other in lost for path in other.links}
-    for file in embedded_paths.walk_files(case.root):
-        if file.kind != "link" or file.path in reported or os.path.exists(os.path.join(case.root, file.path)):
+    for path in case.tree.dangling_links:
+        if path in reported:
             continue
-        is_python = file.path.startswith(bin_of) and PYTHON_NAME.fullmatch(file.path.removeprefix(bin_of))
+        is_python = path.startswith(bin_of) and PYTHON_NAME.fullmatch(path.removeprefix(bin_of))
         if is_python and (case.environment.interpreter is None or case.examination.failure):
             continue  # reported by `check_base` or `check_start`
-        target = os.readlink(os.path.join(case.root, file.path))
+        target = os.readlink(os.path.join(case.root, path))
         if any(is_within(target, root) for root in case.old_roots):
             continue
         message = f"its target `{target}` does not exist"
-        yield Finding("link-dangling", file.path, message, "remove the link, or restore its target")
+        yield Finding("link-dangling", path, message, "remove the link, or restore its target")
 
 
 def check_permissions(case: Case) -> Iterator[Finding]:
     """Report files and directories that every user can change."""
-    open_to_all = world_writable(case.root)
-    if open_to_all:
+    if open_to_all := case.tree.world_writable:
         more = f", and {len(open_to_all) - 1} more" if len(open_to_all) > 1 else ""
         message = f"every user can write to it{more}, and so run code as the users of the environment"
         yield Finding("world-writable", open_to_all[0], message, FIX, "yes")
-
-
-def world_writable(root: str) -> list[str]:
-    """Return the files and directories that every user can write to, relative to the root (`.` is the root itself).
-
-    The empty lock file of uv is left out: it is world-writable on purpose.
-    """
-    if os.name == "nt":
-        return []
-    found = ["."] if stat.S_IMODE(os.stat(root).st_mode) & stat.S_IWOTH else []
-    for parent, directories, names in os.walk(root):
-        for name in [*directories, *names]:
-            status = os.lstat(os.path.join(parent, name))
-            is_lock = name == ".lock" and parent == root and stat.S_ISREG(status.st_mode) and not status.st_size
-            if status.st_mode & stat.S_IWOTH and not stat.S_ISLNK(status.st_mode) and not is_lock:
-                found.append(os.path.relpath(os.path.join(parent, name), root).replace(os.sep, "/"))
-    return sorted(found)
 
 
 def check_leftovers(case: Case) -> Iterator[Finding]:
