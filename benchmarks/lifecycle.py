@@ -7,6 +7,7 @@ environments are made by uv, with hard links to its cache. A command that change
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 SETS = ("usual", "huge")
 
 
+def index_settings() -> tuple[tuple[str, str], ...]:
+    """Return the environment variables of the user that say how to reach the package index.
+
+    pip asks it what an upgrade needs, even if the wheels are cached.
+    """
+    kept = ("PIP_", "SSL_CERT", "REQUESTS_CA", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+    return tuple((name, text) for name, text in os.environ.items() if name.upper().startswith(kept))
+
+
 def rows_for(name: str) -> tuple[Row, ...]:
     """Return the rows for one of the sets of packages."""
     trees, words = f"{{trees}}/{name}", f"an environment of the {name} set"
@@ -29,7 +39,8 @@ def rows_for(name: str) -> tuple[Row, ...]:
     restore = f"rm -rf {trees}/copy && cp -al {trees}/new {trees}/copy"
 
     def row(task: str, title: str, limit: float, line: str, before: str = "") -> Row:
-        return Row(f"{task}-{name}", title, (shell("cloche", line, before), uv), (Goal(limit, ("uv",)),))
+        cloche = shell("cloche", line, before)._replace(environ=index_settings())
+        return Row(f"{task}-{name}", title, (cloche, uv), (Goal(limit, ("uv",)),))
 
     return (
         row("doctor", f"`doctor` for {words}", 1.0, f"{{bin}}/cloche -q doctor {trees}/new"),
@@ -91,12 +102,13 @@ def make_environments(peers: Peers, name: str, older: dict[str, Any]) -> int:
     pins, uv = directory / "pins.txt", peers.root / "bin" / "uv"
     resolve = [uv, "pip", "compile", "-q", "-p", older["path"], "--no-header", "--no-annotate", "--only-binary=:all:"]
     subprocess.run([*resolve, HERE / "requirements" / f"{name}.in", "-o", pins], check=True, stdout=sys.stderr)
+    environ = {**peers.environ(), **dict(index_settings())}
     for kind, python in (("new", str(peers.root / "bin" / "python")), ("old", older["path"])):
         peers.capture([str(uv), "venv", "-q", "--offline", "-p", python, str(directory / kind)])
-        peers.capture([*f"{SYNC}{directory / kind} --link-mode hardlink".split(), str(pins)])
+        peers.capture([*f"{SYNC}{directory / kind} --link-mode hardlink".split(), str(pins)], environ)
     for words in (
         f"cp -al {directory}/old {directory}/first",
         f"{{bin}}/cloche -q upgrade {directory}/first -p {{bin}}/python",
     ):
-        peers.capture(words.split())
+        peers.capture(words.split(), environ)
     return sum(line[:1].isalnum() for line in pins.read_text(encoding="utf-8").splitlines())

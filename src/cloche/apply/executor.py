@@ -37,8 +37,8 @@ def perform_operations(operations: Iterable[Operation], tree: StagingTree, link_
                 tree.create_directory(path)
             case Link(path, target, copy):
                 tree.link(path, target, copy)
-            case Copy(path, source):
-                tree.copy(path, source)
+            case Copy(path, source, mode):
+                tree.copy(path, source, mode)
             case Write(path, content, executable):
                 tree.write(path, content, 0o777 if executable == "yes" else 0o666)
             case Rewrite(path, content, old):
@@ -86,8 +86,10 @@ class StagingTree:
                 raise
             self.copy(path, copy or os.path.join(self.root, os.path.dirname(path), target))
 
-    def copy(self, path: str, source: str) -> None:
-        if os.path.isdir(source):
+    def copy(self, path: str, source: str, link_mode: LinkMode = "copy") -> None:
+        if link_mode != "copy":
+            self._transfer(source, path, link_mode)
+        elif os.path.isdir(source):
             self.create_directory(path)
             for name in sorted(os.listdir(source)):
                 self.copy(f"{path}/{name}", os.path.join(source, name))

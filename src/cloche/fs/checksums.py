@@ -147,10 +147,13 @@ def update_record(text: str, site: str, changed: Mapping[str, bytes | None]) -> 
 
     :param changed: the new content of each file by its path relative to the root; None for a removed file.
     """
+    names = {path.rpartition("/")[2] for path in changed}
+    if not any(name in text or '"' in name for name in names):
+        return text
     lines = []
     for line in lines_of(text):
-        row = next(parse_rows(line), [])
-        path = path_from_root(site, row[0]) if row else ""
+        row = line.rstrip("\r\n").split(",") if '"' not in line else next(parse_rows(line), [])
+        path = path_from_root(site, row[0]) if row and row[0] else ""
         if path in changed:
             content = changed[path]
             if content is None and not path.endswith(".pyc"):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from cloche.fs import list_names, open_regular_file
-from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, digest_of, format_row, is_modified, parse_manifest
+from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, digest_of, format_row, parse_manifest
 from cloche.lifecycle.embedded_paths import generated_file_states, walk_files
 from cloche.lifecycle.installed import distributions_in, read_text, site_directories
 from cloche.lifecycle.overlay import Overlay, parent_directories
@@ -22,7 +22,7 @@ from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.shebangs import parse_header, script_with_program
 from cloche.model.operations import Copy, Link, Rewrite
-from cloche.model.value import value
+from cloche.model.value import replace, value
 from cloche.planning.clearing import refuse_unreadable
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.lifecycle.tree import Tree
     from cloche.model.environment import Environment, Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
@@ -86,7 +87,7 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
             continue
         if reason := refusal_reason(distribution, target):
             losses.append(Loss(f"{distribution.name} {distribution.version}", reason))
-        elif can_be_copied(distribution, info, target) and is_intact(distribution, root):
+        elif can_be_copied(distribution, info, target) and is_intact(distribution, info.tree):
             carried.append(distribution)
         elif pip_arguments(distribution):
             reinstalled.append(distribution)
@@ -147,13 +148,14 @@ def is_compatible_tag(tag: str, target: Interpreter) -> bool:
     )
 
 
-def is_intact(distribution: InstalledDistribution, root: str) -> bool:
+def is_intact(distribution: InstalledDistribution, tree: Tree) -> bool:
     """Return whether every file of a distribution exists and is unmodified."""
+    metadata = f"{distribution.metadata}/METADATA"
     rows = [row for row in distribution.rows if not row.path.endswith((".pyc", "/__pycache__", "/RECORD"))]
     return bool(rows) and not any(
         row.path.startswith(("/", "../"))
-        or not os.path.lexists(os.path.join(root, row.path))
-        or (row.digest.startswith("sha256=") and is_modified(os.path.join(root, row.path), row.digest))
+        or tree.status(row.path) is None
+        or (row.digest.startswith("sha256=") and tree.is_altered(row, metadata))
         for row in rows
     )
 
@@ -290,6 +292,8 @@ def carry_operations(
                 continue
             destination = mapping.path(row.path, distribution.site)
             operation, hashed = carry_file(os.path.join(root, row.path), destination, mapping, info, platform)
+            if isinstance(operation, Copy) and not os.path.islink(os.path.join(root, row.path)):
+                operation = replace(operation, link_mode="hardlink")  # the old environment is removed afterwards
             operations.append(operation)
             recorded_path = posixpath.relpath(destination, mapping.path(distribution.site, distribution.site))
             size = len(operation.content) if hashed and isinstance(operation, Rewrite) else row.size

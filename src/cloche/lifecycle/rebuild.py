@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Literal, TypeAlias
 
+    from cloche.lifecycle.examination import Examination
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.inventory import Inventory
     from cloche.lifecycle.upgrade import UpgradePlan
@@ -246,7 +247,7 @@ def install(requirements: Sequence[str], staged: str, plan: Plan, session: Sessi
     own = os.path.join(staged, *layout.purelib.split("/"), "pip")
     assert plan.environment.interpreter is not None
     command = command_of_pip(python, plan.environment.interpreter.version, own, host)
-    arguments = ["install", "--no-deps", "--no-warn-script-location", "--ignore-installed"]
+    arguments = ["install", "--no-deps", "--no-compile", "--no-warn-script-location", "--ignore-installed"]
     arguments += [f"--find-links={directory}" for directory in session.store.readable_directories("wheels")]
     with TemporaryDirectory(prefix="cloche-") as directory:
         return run_pip(command, [*arguments, *requirements], host, directory, timeout=None).problem
@@ -350,25 +351,31 @@ def verify_rebuilt(environment: Environment, location: str, upgrade: UpgradePlan
 
     :raises ClocheError: something that worked in the old environment does not work in the new one.
     """
-    actual = replace(environment, location=location)
-    modules = modules_of(
-        distribution
-        for site in site_directories(environment.layout)
-        for distribution in distributions_in(location, site)
+    actual, host = replace(environment, location=location), session.host
+    is_staged = location != environment.location
+    modules = (
+        modules_of(found for site in site_directories(environment.layout) for found in distributions_in(location, site))
+        if is_staged
+        else []  # they do not depend on the path
     )
-    after = examine(actual, session.host, modules)
+    after = examine(actual, host, modules, seed="yes" if is_staged else "no")
     if after.failure:
         raise verification_error(environment, f"its Python does not start: {after.failure}")
     if after.version[:2] != upgrade.interpreter.version[:2]:
         raise verification_error(
             environment, f"its Python is {'.'.join(map(str, after.version))}, not {upgrade.interpreter.version_text}"
         )
-    if location != environment.location:
-        before = examine(upgrade.info.environment, session.host, modules)
+    if is_staged:
+        before: list[Examination] = []
+
+        def examine_old() -> Examination:
+            before.append(examine(upgrade.info.environment, host, modules))
+            return before[0]
+
         try:
-            refuse_broken(actual, before, after)
+            refuse_broken(actual, examine_old, after)
         except ClocheError as error:
-            lost = {*after.unresolvable} - {*before.unresolvable}
+            lost = {*after.unresolvable} - {*(before[0].unresolvable if before else ())}
             raise verification_error(environment, error.message, missing_modules_hint(lost, upgrade)) from None
 
 

@@ -8,9 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_inside
+from cloche.fs.checksums import is_modified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from cloche.fs.checksums import Row
 
 
 def ignore(error: OSError) -> None:
@@ -72,6 +75,21 @@ class Tree:
             return os.stat(os.path.join(self.root, path))
         except OSError:
             return None
+
+    def is_altered(self, row: Row, metadata: str) -> bool:
+        """Return whether a file differs from its row in a RECORD. Only a file that is newer than its package is read.
+
+        `cloche verify` reads all of them.
+
+        :param metadata: the `METADATA` of the package: what is newer than that was changed after it was unpacked.
+        """
+        status, unpacked = self.status_of_target(row.path), self.status_of_target(metadata)
+        if status is None or (row.size.isdigit() and status.st_size != int(row.size)):
+            return True
+        is_old = unpacked is not None and row.path != metadata and status.st_mtime_ns <= unpacked.st_mtime_ns
+        if stat.S_ISREG(status.st_mode) and row.size.isdigit() and is_old:
+            return False
+        return is_modified(os.path.join(self.root, row.path), row.digest, row.size)
 
     @cached_property
     def dangling_links(self) -> list[str]:

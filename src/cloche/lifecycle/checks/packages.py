@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from typing import TYPE_CHECKING
 
-from cloche.fs.checksums import is_modified
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.recorded_command import lock_command
@@ -17,10 +15,8 @@ from cloche.store.startup_code import split_lines
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cloche.fs.checksums import Row
     from cloche.lifecycle.case import Case
     from cloche.lifecycle.installed import InstalledDistribution
-    from cloche.lifecycle.tree import Tree
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
 
@@ -103,8 +99,6 @@ def check_records(case: Case) -> Iterator[Finding]:
     lost = {path for target in case.lost_targets for path in target.links}
     for distribution in case.info.distributions:
         missing, modified = [], []
-        metadata = f"{distribution.metadata}/METADATA"
-        unpacked = case.tree.status_of_target(metadata)
         for row in distribution.rows:
             if row.path.endswith((".pyc", "/__pycache__")) or row.path.startswith("../"):
                 continue  # Python creates and removes bytecode at any time; files above the root may be shared
@@ -113,30 +107,13 @@ def check_records(case: Case) -> Iterator[Finding]:
             if case.tree.status(row.path) is None:
                 if distribution.key != "pip":  # reported by `check_pip`
                     missing.append(row.path)
-            elif row.digest.startswith("sha256="):
-                since = unpacked.st_mtime_ns if unpacked and row.path != metadata else 0
-                if is_altered(row, case.tree, since):
-                    modified.append(row.path)
+            elif row.digest.startswith("sha256=") and case.tree.is_altered(row, f"{distribution.metadata}/METADATA"):
+                modified.append(row.path)
         for code, paths, state in (("record-missing", missing, "missing"), ("record-altered", modified, "modified")):
             if paths:
                 more = f", and {len(paths) - 1} more" if len(paths) > 1 else ""
                 message = f"a file of {distribution.name} {distribution.version} is {state}{more}"
                 yield Finding(code, paths[0], message, reinstall_command(distribution, case))
-
-
-def is_altered(row: Row, tree: Tree, since: int) -> bool:
-    """Return whether a file differs from its row in a RECORD. Only a file that is newer than its package is read.
-
-    `cloche verify` reads all of them.
-
-    :param since: when the package was unpacked, in nanoseconds; its files are not newer unless somebody changed them.
-    """
-    status = tree.status_of_target(row.path)
-    if status is None or (row.size.isdigit() and status.st_size != int(row.size)):
-        return True
-    if stat.S_ISREG(status.st_mode) and row.size.isdigit() and status.st_mtime_ns <= since:
-        return False
-    return is_modified(os.path.join(tree.root, row.path), row.digest, row.size)
 
 
 def pth_lines(text: str, environment: Environment) -> list[str]:
