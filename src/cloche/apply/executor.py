@@ -87,12 +87,12 @@ class StagingTree:
             self.copy(path, copy or os.path.join(self.root, os.path.dirname(path), target))
 
     def copy(self, path: str, source: str, link_mode: LinkMode = "copy") -> None:
-        if link_mode != "copy":
-            self._transfer(source, path, link_mode)
-        elif os.path.isdir(source):
+        if os.path.isdir(source):
             self.create_directory(path)
             for name in sorted(os.listdir(source)):
-                self.copy(f"{path}/{name}", os.path.join(source, name))
+                self.copy(f"{path}/{name}", os.path.join(source, name), link_mode)
+        elif link_mode != "copy":
+            self._transfer(source, path, link_mode)
         else:
             copy_file(source, self._at(path), target_directory=self.descriptor)
 

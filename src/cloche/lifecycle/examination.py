@@ -56,16 +56,22 @@ def modules_of(distributions: Iterable[InstalledDistribution]) -> list[str]:
 
 
 def examine(
-    environment: Environment, host: Host, modules: Iterable[str] = (), *, seed: Literal["yes", "no"] = "yes"
+    environment: Environment,
+    host: Host,
+    modules: Iterable[str] = (),
+    *,
+    parents: Literal["found", "imported"] = "found",
+    seed: Literal["yes", "no"] = "yes",
 ) -> Examination:
     """Start the Python of an environment and return what it reports.
 
     :param modules: the modules to look for.
+    :param parents: whether their parent packages are imported, which takes longer, and shows whether they can be.
     :param seed: whether to check that pip runs.
     """
     program = template.resource(__name__, "_examine.py")
     executable = environment.path_to(environment.layout.executable)
-    arguments = [*modules, *(["--seed"] if seed == "yes" else [])]
+    arguments = [*modules, *(["--import"] if parents == "imported" else []), *(["--seed"] if seed == "yes" else [])]
     if obstacle := blocking_file(environment):
         return Examination(f"`{obstacle}` is not a regular file; reading it would block", obstacle=obstacle)
     try:

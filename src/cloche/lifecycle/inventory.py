@@ -291,8 +291,9 @@ def carry_operations(
             if row.path.endswith((".pyc", "/__pycache__")) or row.path == distribution.record:
                 continue
             destination = mapping.path(row.path, distribution.site)
-            operation, hashed = carry_file(os.path.join(root, row.path), destination, mapping, info, platform)
-            if isinstance(operation, Copy) and not os.path.islink(os.path.join(root, row.path)):
+            source = os.path.join(root, row.path)
+            operation, hashed = carry_file(source, destination, mapping, info, platform)
+            if isinstance(operation, Copy) and operation.source == source:  # not what a link leads to
                 operation = replace(operation, link_mode="hardlink")  # the old environment is removed afterwards
             operations.append(operation)
             recorded_path = posixpath.relpath(destination, mapping.path(distribution.site, distribution.site))
@@ -324,4 +325,4 @@ def carry_file(
             changed = script_with_program(header, program, platform)
             if changed is not None and changed != content:
                 return Rewrite(destination, changed, source), digest_of(changed)
-    return Copy(destination, os.path.realpath(source)), ""
+    return Copy(destination, os.path.realpath(source) if os.path.islink(source) else source), ""

@@ -18,7 +18,7 @@ from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.embedded_paths import environment_of_program, program_of_script, relocate_tree, retarget_scripts
 from cloche.lifecycle.examination import examine, failing_activations, modules_of
 from cloche.lifecycle.info import SEEDS
-from cloche.lifecycle.installed import distributions_in, site_directories
+from cloche.lifecycle.installed import installed_distributions
 from cloche.lifecycle.inventory import Loss, PathMapping, carry_operations, pip_arguments
 from cloche.lifecycle.move import refuse_broken
 from cloche.lifecycle.overlay import Overlay, parent_directories
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.inventory import Inventory
     from cloche.lifecycle.upgrade import UpgradePlan
-    from cloche.model.environment import Environment, Layout
+    from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
     from cloche.model.plan import Plan
@@ -81,14 +81,15 @@ def rebuild(
                 inventory.reinstalled, staged, plan, session, losses=losses, commit=commit
             )
             lost.extend(failed)
-            rewrite_staged_paths(upgrade, staged, plan, installed, session).apply()
-            lost.extend(missing_packages(inventory, staged, plan, lost))
+            found = installed_distributions(replace(plan.environment, location=staged))
+            rewrite_staged_paths(upgrade, staged, plan, found, installed, session).apply()
+            lost.extend(missing_packages(inventory, found, lost))
             refuse_losses(lost, losses, commit)
-            verify_rebuilt(plan.environment, staged, upgrade, session)
+            verify_rebuilt(plan.environment, staged, found, upgrade, session)
             return kept_directories(upgrade, staged, plan)
 
         def verify() -> None:
-            verify_rebuilt(plan.environment, plan.environment.location, upgrade, session)
+            verify_rebuilt(plan.environment, plan.environment.location, (), upgrade, session)
             if failing := [
                 script
                 for script in failing_activations(plan.environment, session.host)
@@ -253,7 +254,9 @@ def install(requirements: Sequence[str], staged: str, plan: Plan, session: Sessi
         return run_pip(command, [*arguments, *requirements], host, directory, timeout=None).problem
 
 
-def unmark_requested(overlay: Overlay, installed: Iterable[InstalledDistribution], layout: Layout) -> None:
+def unmark_requested(
+    overlay: Overlay, found: Iterable[InstalledDistribution], installed: Iterable[InstalledDistribution]
+) -> None:
     """Remove `REQUESTED` (PEP 376) from packages that the user did not request.
 
     pip writes it for every package that is named on its command line.
@@ -263,16 +266,25 @@ def unmark_requested(overlay: Overlay, installed: Iterable[InstalledDistribution
         for distribution in installed
         if distribution.requested == "no" and not distribution.metadata.endswith(".egg-link")
     }
-    for site in site_directories(layout):
-        for distribution in distributions_in(overlay.root, site):
-            if distribution.key in dependencies:
-                overlay.remove(f"{distribution.metadata}/REQUESTED")
+    for distribution in found:
+        if distribution.key in dependencies:
+            overlay.remove(f"{distribution.metadata}/REQUESTED")
 
 
 def rewrite_staged_paths(
-    upgrade: UpgradePlan, staged: str, plan: Plan, installed: Sequence[InstalledDistribution], session: Session
+    upgrade: UpgradePlan,
+    staged: str,
+    plan: Plan,
+    found: Iterable[InstalledDistribution],
+    installed: Iterable[InstalledDistribution],
+    session: Session,
 ) -> Overlay:
-    """Return the edits that replace embedded paths in a staged environment with its future path and new directories."""
+    """Return the edits that replace embedded paths in a staged environment with its future path and new directories.
+
+    :param found: the distributions in it.
+    :param installed: the distributions of the old environment that pip reinstalled in it.
+    """
+    found = list(found)
     location, old, new = plan.environment.location, upgrade.info.environment.layout, plan.environment.layout
     roots = [(staged, location)]
     if old.purelib != new.purelib:
@@ -287,9 +299,7 @@ def rewrite_staged_paths(
     relocate_tree(overlay, replace(context, generated={}, prompts=None))
     names = set(new.names)
     stale = []
-    for row in (
-        row for site in site_directories(new) for found in distributions_in(staged, site) for row in found.rows
-    ):
+    for row in (row for distribution in found for row in distribution.rows):
         if row.path.startswith(f"{new.bin}/"):
             program = program_of_script(overlay, row.path)
             name = os.path.basename(program.replace("\\", "/"))
@@ -297,7 +307,7 @@ def rewrite_staged_paths(
             if PYTHON_NAME.fullmatch(name) and (name not in names or is_fixed):
                 stale.append(row.path)
     retarget_scripts(overlay, environment, stale, upgrade.interpreter.platform)
-    unmark_requested(overlay, installed, new)
+    unmark_requested(overlay, found, installed)
     overlay.update_checksums()
     return overlay
 
@@ -326,13 +336,12 @@ def kept_directories(upgrade: UpgradePlan, staged: str, plan: Plan) -> list[Oper
     return [*parent_directories(created), *created, *modes]
 
 
-def missing_packages(inventory: Inventory, staged: str, plan: Plan, lost: Sequence[Loss]) -> list[Loss]:
-    """Return the packages that a staged environment should have but lacks, or has in another version."""
-    staged_versions = {
-        distribution.key: distribution.version
-        for site in site_directories(plan.environment.layout)
-        for distribution in distributions_in(staged, site)
-    }
+def missing_packages(inventory: Inventory, found: Iterable[InstalledDistribution], lost: Sequence[Loss]) -> list[Loss]:
+    """Return the packages that a staged environment should have but lacks, or has in another version.
+
+    :param found: the distributions in it.
+    """
+    staged_versions = {distribution.key: distribution.version for distribution in found}
     known = {loss.item for loss in lost}
     return [
         Loss(
@@ -346,19 +355,22 @@ def missing_packages(inventory: Inventory, staged: str, plan: Plan, lost: Sequen
     ]
 
 
-def verify_rebuilt(environment: Environment, location: str, upgrade: UpgradePlan, session: Session) -> None:
+def verify_rebuilt(
+    environment: Environment,
+    location: str,
+    found: Iterable[InstalledDistribution],
+    upgrade: UpgradePlan,
+    session: Session,
+) -> None:
     """Verify the new environment in the directory `location`: its staging tree, or its final path.
 
+    :param found: the distributions whose scripts are verified; they do not depend on the path.
     :raises ClocheError: something that worked in the old environment does not work in the new one.
     """
     actual, host = replace(environment, location=location), session.host
     is_staged = location != environment.location
-    modules = (
-        modules_of(found for site in site_directories(environment.layout) for found in distributions_in(location, site))
-        if is_staged
-        else []  # they do not depend on the path
-    )
-    after = examine(actual, host, modules, seed="yes" if is_staged else "no")
+    modules = modules_of(found)
+    after = examine(actual, host, modules, parents="imported", seed="yes" if is_staged else "no")
     if after.failure:
         raise verification_error(environment, f"its Python does not start: {after.failure}")
     if after.version[:2] != upgrade.interpreter.version[:2]:
@@ -369,7 +381,7 @@ def verify_rebuilt(environment: Environment, location: str, upgrade: UpgradePlan
         before: list[Examination] = []
 
         def examine_old() -> Examination:
-            before.append(examine(upgrade.info.environment, host, modules))
+            before.append(examine(upgrade.info.environment, host, modules, parents="imported"))
             return before[0]
 
         try:
