@@ -65,6 +65,8 @@ class StagingTree:
     def __init__(self, root: str, descriptor: int | None) -> None:
         self.root = root
         self.descriptor = descriptor
+        self._unsupported: set[Transfer] = set()
+        """The transfers that this file system does not support."""
 
     def _at(self, path: str) -> str:
         return path if self.descriptor is not None else os.path.join(self.root, *path.split("/"))
@@ -140,12 +142,16 @@ class StagingTree:
     def _transfer(self, source: str, path: str, link_mode: LinkMode) -> None:
         *sharing, copying = TRANSFERS[link_mode]
         for transfer in sharing:
+            if transfer in self._unsupported:
+                continue
             try:
                 transfer(source, self._at(path), None, self.descriptor, "")
                 return
             except OSError as error:
                 if error.errno not in LINK_UNSUPPORTED_ERRORS:
                     raise
+                if error.errno in CLONE_UNSUPPORTED_ERRORS and transfer is _clone:
+                    self._unsupported.add(transfer)  # otherwise every file would be created twice
         copying(source, self._at(path), None, self.descriptor, "")
 
     def set_mode(self, path: str, mode: int) -> None:
@@ -234,6 +240,10 @@ LINK_UNSUPPORTED_ERRORS = frozenset(
     (errno.EPERM, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 )
 """Errors that mean that the file system, or this pair of file systems, does not support such a link."""
+
+
+CLONE_UNSUPPORTED_ERRORS = frozenset((errno.ENOTTY, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP))
+"""Errors that mean that the file system of the staging tree does not support clones, wherever the source is."""
 
 
 def _clone(old: str, new: str, source: int | None, target: int | None, root: str) -> None:

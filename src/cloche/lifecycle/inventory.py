@@ -287,6 +287,7 @@ def carry_operations(
     operations: list[Operation] = []
     for distribution in inventory.carried:
         record: list[str] = []
+        site = mapping.path(distribution.site, distribution.site)
         for row in distribution.rows:
             if row.path.endswith((".pyc", "/__pycache__")) or row.path == distribution.record:
                 continue
@@ -296,11 +297,11 @@ def carry_operations(
             if isinstance(operation, Copy) and operation.source == source:  # not what a link leads to
                 operation = replace(operation, link_mode="hardlink")  # the old environment is removed afterwards
             operations.append(operation)
-            recorded_path = posixpath.relpath(destination, mapping.path(distribution.site, distribution.site))
+            recorded_path = recorded_as(destination, site)
             size = len(operation.content) if hashed and isinstance(operation, Rewrite) else row.size
             record.append(format_row(recorded_path, hashed or row.digest, size))
         record_path = mapping.path(distribution.record, distribution.site)
-        record.append(format_row(posixpath.relpath(record_path, mapping.path(distribution.site, distribution.site))))
+        record.append(format_row(recorded_as(record_path, site)))
         operations.append(Rewrite(record_path, "".join(record).encode(), os.path.join(root, distribution.record)))
     for path in (*inventory.loose, *inventory.edited):
         source = os.path.join(root, path)
@@ -309,6 +310,11 @@ def carry_operations(
         else:
             operations.append(carry_file(source, mapping.path(path), mapping, info, platform)[0])
     return [*parent_directories(operations), *operations]
+
+
+def recorded_as(path: str, site: str) -> str:
+    """Return a path as a RECORD in a `site-packages` names it; both are relative to the root."""
+    return path[len(site) + 1 :] if path.startswith(f"{site}/") else posixpath.relpath(path, site)
 
 
 def carry_file(

@@ -7,12 +7,12 @@ the exchange.
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cloche.apply import apply, rehearse
-from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError
 from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.embedded_paths import environment_of_program, program_of_script, relocate_tree, retarget_scripts
@@ -317,21 +317,22 @@ def kept_directories(upgrade: UpgradePlan, staged: str, plan: Plan) -> list[Oper
 
     A service may write its logs to an empty directory, and permissions may keep other users out.
     """
-    root, mapping = upgrade.location, path_mapping_for(upgrade, plan)
+    mapping, entries = path_mapping_for(upgrade, plan), upgrade.info.tree.entries
     library = mapping.old.purelib.partition("/")[0]
+    parents = {path.rpartition("/")[0] for path in entries}
+    directories = {".": os.lstat(upgrade.location).st_mode}
+    directories |= {path: status.st_mode for path, status in entries.items() if stat.S_ISDIR(status.st_mode)}
     created: list[MakeDir] = []
     modes: list[SetMode] = []
-    for directory, names, files in os.walk(root):
-        names[:] = [name for name in names if directory != root or not is_staging_inside(name)]
-        path = os.path.relpath(directory, root).replace(os.sep, "/")
-        new = os.path.normpath(mapping.path(path)).replace(os.sep, "/")
+    for path, mode in sorted(directories.items()):
+        new = posixpath.normpath(mapping.path(path))
         staged_directory = os.path.join(staged, new)
-        own = path.partition("/")[0] == library or LIBRARY_NAME.fullmatch(os.path.basename(path))
-        is_created = not names and not files and not own and not os.path.lexists(staged_directory)
+        own = path.partition("/")[0] == library or LIBRARY_NAME.fullmatch(posixpath.basename(path))
+        is_created = path != "." and path not in parents and not own and not os.path.lexists(staged_directory)
         if is_created:
             created.append(MakeDir(new))
         if is_created or (os.path.isdir(staged_directory) and not os.path.islink(staged_directory)):
-            modes.append(SetMode(new, stat.S_IMODE(os.lstat(directory).st_mode)))
+            modes.append(SetMode(new, stat.S_IMODE(mode)))
     modes.reverse()  # deepest first, because the new permissions of a parent may forbid changes below it
     return [*parent_directories(created), *created, *modes]
 
