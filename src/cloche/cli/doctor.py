@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import recover_environment
-from cloche.cli import report
+from cloche.cli import json_output, report
 from cloche.cli.fleet import requested_environments
 from cloche.errors import ClocheError, system_error
 from cloche.lifecycle.causes import causes_of
@@ -58,7 +58,9 @@ def doctor(invocation: Invocation) -> int:
                 if len(paths) > 1:
                     session.progress(f"{len(outcomes)} of {len(paths)} environments")
     if settings.flag("json"):
-        report.print_json(environments=[outcome_json(outcome) for outcome in outcomes], summary=summary_json(outcomes))
+        json_output.print_json(
+            environments=[outcome_json(outcome) for outcome in outcomes], summary=summary_json(outcomes)
+        )
     else:
         print_outcomes(outcomes, arguments)
         if len(outcomes) > 1 and not arguments.count("quiet"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cloche.cli import report
+from cloche.cli import json_output, report
 from cloche.cli.fleet import is_fleet, requested_environments
 from cloche.errors import ClocheError, UsageError, system_error
 from cloche.lifecycle.reader import was_created_for
@@ -60,12 +60,12 @@ def upgrade(invocation: Invocation) -> int:
             outcomes.append(outcome)
             print_outcome(outcome, invocation, (perf_counter() - started) * 1000)
     if several and settings.flag("json"):
-        report.print_json(
+        json_output.print_json(
             environments=[outcome_json(outcome) for outcome in outcomes],
             summary={"found": len(paths), "chosen": len(chosen), "outcomes": count_outcomes(outcomes)},
         )
     elif settings.flag("json"):
-        report.print_json(**outcome_json(outcomes[0]))
+        json_output.print_json(**outcome_json(outcomes[0]))
     elif several and not arguments.count("quiet"):
         report.print_result(summary_of(outcomes, len(paths) - len(chosen)))
     return int(any(outcome.word in ("failed", "due") for outcome in outcomes))
@@ -185,7 +185,7 @@ def count_outcomes(outcomes: Sequence[Outcome]) -> dict[str, int]:
 def outcome_json(outcome: Outcome) -> dict[str, object]:
     """Return the JSON object for one environment."""
     if outcome.plan is None:
-        failure = report.error_json(outcome.failure) if outcome.failure else None
+        failure = json_output.error_json(outcome.failure) if outcome.failure else None
         return {"outcome": outcome.word, "environment": outcome.path, "error": failure}
     plan, result = outcome.plan, outcome.result
     inventory = plan.inventory
@@ -195,7 +195,7 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
         "environment": plan.location,
         "from": plan.info.version_text,
         "to": plan.interpreter.version_text,
-        "interpreter": report.as_json(plan.interpreter),
+        "interpreter": json_output.as_json(plan.interpreter),
         "carried": [f"{distribution.key}=={distribution.version}" for distribution in inventory.carried]
         if inventory
         else [],
