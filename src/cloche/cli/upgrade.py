@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloche.cli import json_output, report
 from cloche.cli.fleet import is_fleet, requested_environments
-from cloche.errors import ClocheError, UsageError, system_error
+from cloche.errors import ClocheError, UsageError, counted, system_error
 from cloche.lifecycle.reader import was_created_for
 from cloche.lifecycle.rebuild import rebuild
 from cloche.lifecycle.upgrade import UpgradeResult, outdated_seeds, plan_upgrade, upgrade_in_place
@@ -146,7 +146,8 @@ def report_lines(
     yield f"{outcome}: {location}: {change}{', ' if seeds else ''}{seeds}, {milliseconds:.0f} ms"
     if plan.inventory is not None:
         inventory = plan.inventory
-        yield f"  carried over: {len(inventory.carried)} packages, {len(inventory.loose)} files outside packages"
+        packages, files = counted(len(inventory.carried), "package"), counted(len(inventory.loose), "file")
+        yield f"  carried over: {packages}, {files} outside packages"
         if inventory.reinstalled:
             names = [f"{distribution.key} {distribution.version}" for distribution in inventory.reinstalled]
             yield f"  installed by pip: {report.summarize(names, details)}"
@@ -171,7 +172,7 @@ def summary_of(outcomes: Sequence[Outcome], others: int) -> str:
     :param others: the number of environments that `--from` left out.
     """
     words = [f"{count} {word}" for word, count in count_outcomes(outcomes).items()]
-    number = f"{len(outcomes)} environment{'' if len(outcomes) == 1 else 's'}"
+    number = counted(len(outcomes), "environment")
     left_out = f"; {others} of another Python left out" if others else ""
     return f"{number}{': ' if words else ''}{', '.join(words)}{left_out}"
 

@@ -66,7 +66,7 @@ class PackRequest:
     """Patterns of names, or of paths relative to the environment."""
     overwrites: bool = False
     follows: bool = False
-    """Whether links that lead out of the environment are replaced by what they lead to."""
+    """Whether links that lead out of the environment are replaced by their targets."""
     base_outside: bool = False
     """Whether the environment may need an interpreter that is not in it."""
 
@@ -114,7 +114,7 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
     refuse_output(output, environment.location, request)
     time = time_of_members(host.environ.get("SOURCE_DATE_EPOCH", ""))
     if request.prefix and (request.prefix in (".", "..") or set("/\\\0") & set(request.prefix)):
-        raise UsageError(f"`{request.prefix}` is not a name for a directory", hint="`--prefix` takes one name")
+        raise UsageError(f"`{request.prefix}` is not the name of a directory", hint="`--prefix` takes one name")
     component = packer_for(request, session)
     refuse_dependent(environment, request)
     entries = list(walk(environment, request))
@@ -185,7 +185,7 @@ def packer_for(request: PackRequest, session: Session) -> Component:
         if not matching:
             known = ", ".join(f"`{suffix}`" for suffix in sorted(filter(None, suffixes)))
             raise UsageError(
-                f"the name `{os.path.basename(request.output)}` does not tell the format",
+                f"cannot tell the format from the name `{os.path.basename(request.output)}`",
                 hint=f"choose one with `--format`, or a name that ends with {known}",
             )
         chosen = suffixes[max(matching, key=len)]
@@ -199,7 +199,7 @@ def packer_for(request: PackRequest, session: Session) -> Component:
 def refuse_dependent(environment: Environment, request: PackRequest) -> None:
     """Refuse an environment that would not work elsewhere.
 
-    :raises ClocheError: it needs its place, its base interpreter, or the source of an editable install.
+    :raises ClocheError: it depends on its path, its base interpreter, or the source of an editable install.
     """
     location = environment.location
     settings = read_settings(location)
@@ -278,7 +278,7 @@ def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
         raise ClocheError(
             f"links lead out of the environment: {', '.join(f'`{path}`' for path in outside[:4])}"
             f"{f' and {len(outside) - 4} more' if len(outside) > 4 else ''}",
-            hint="`--follow` replaces them by what they lead to, `--exclude` leaves them out",
+            hint="`--follow` packs their targets instead, `--exclude` leaves them out",
         )
 
 

@@ -170,7 +170,7 @@ class Extraction:
         )
         if different:
             raise ClocheError(
-                f"`{different[0]}` in `{self.source}` is not what was packed", hint="get another copy of it"
+                f"`{different[0]}` in `{self.source}` differs from what was packed", hint="get another copy of it"
             )
         self.check_links(top)
         if top:
@@ -228,7 +228,7 @@ def read_members(path: str) -> Iterator[Member]:
                 module = zstandard()
                 yield from tar_members(Decompressed(module.ZstdFile(file), (EOFError, module.ZstdError)))
             elif start == b"hsqs":
-                raise UsageError(f"`{path}` is a file system", hint="mount it, or unpack it with unsquashfs")
+                raise UsageError(f"`{path}` is a file system image", hint="mount it, or unpack it with unsquashfs")
             else:
                 raise UsageError(
                     f"`{path}` is not an archive of a known format",
@@ -252,7 +252,7 @@ def zstandard() -> Any:
             pass
     raise ClocheError(
         "Zstandard archives need Python 3.14, or the package backports.zstd",
-        hint="install backports.zstd beside cloche",
+        hint="install backports.zstd in cloche's environment",
     )
 
 

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from cloche.model.runtime import BinaryEdits, Runtime, RuntimeFile
     from cloche.store import Store
     from cloche.store.bytecode import Compiler, Validation
-    from cloche.store.images import ImageWriter
+    from cloche.store.image_writer import ImageWriter
 
 TREE = "runtime"
 """The only tree of such an image, which is installed into the root of an environment."""
 
 RECIPE = 1
-"""Increased when runtimes are made in another way."""
+"""Increased when runtimes are built differently."""
 
 SECONDS = 946684800
 """The modification time of every file: the first second of the year 2000."""
@@ -102,7 +102,7 @@ class RuntimeSource:
 def status_of(file: RuntimeFile) -> os.stat_result:
     """Return the status of the file that a file of a runtime is copied from.
 
-    :raises ClocheError: it does not exist any more.
+    :raises ClocheError: it no longer exists.
     """
     try:
         return os.stat(file.source)
