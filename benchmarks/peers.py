@@ -79,6 +79,7 @@ class Peers:
         """Return the words of a command, with its slots replaced with paths."""
         slots = {"env": self.environment, "bin": self.root / "bin", "wheels": self.wheels, "here": HERE}
         slots["locks"] = self.work / "locks"
+        slots["trees"] = self.work / "trees"
         filled = list(words)
         if "{image}" in filled:
             slots["image"] = self.image

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from growth import SERIES
+from lifecycle import LIFECYCLE_ROWS
 from locked import LOCKED_ROWS
 from rounds import compare, spread, verdict
 from rows import ROWS, Goal
@@ -35,6 +36,8 @@ def report(results: dict[str, Any]) -> str:
         parts.append(growth(results["growth"]))
     if results.get("locked"):
         parts.append(locked(results["locked"]))
+    if results.get("lifecycle"):
+        parts.append(lifecycle(results["lifecycle"]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -46,6 +49,21 @@ def conditions(results: dict[str, Any]) -> str:
         f"Measured on {results['measured']}: {machine['python']} on {machine['system']}, {machine['cores']} cores "
         f"({machine['processor']}), {machine['filesystem']}; {peers}."
     )
+
+
+def lifecycle(results: dict[str, Any]) -> str:
+    """Return the table of commands for existing environments, which may have been measured at another time."""
+    sizes = ", ".join(f"the {name} set has {number} packages" for name, number in results["packages"].items())
+    return (
+        f"Existing environments, compared with the time that uv takes to make the same environment from its cache; {sizes}. "
+        f"`upgrade` starts with CPython {results['older']}, and pip has cached the wheels that it needs. "
+        f"{conditions(results)}{load_of(results)}\n\n{comparison(results['seconds'], LIFECYCLE_ROWS)}"
+    )
+
+
+def load_of(results: dict[str, Any]) -> str:
+    """Return a sentence about the load of the machine; empty if it was idle."""
+    return f" The load average of the machine was {results['load']:.1f}." if results["load"] > MAX_IDLE_LOAD else ""
 
 
 def locked(results: dict[str, Any]) -> str:
@@ -61,10 +79,9 @@ def locked(results: dict[str, Any]) -> str:
         "last ten, ms",
     ]
     sizes = ", ".join(f"the {name} set has {number} packages" for name, number in results["packages"].items())
-    load = f" The load average of the machine was {results['load']:.1f}." if results["load"] > MAX_IDLE_LOAD else ""
     return "\n\n".join(
         [
-            f"Environments from a lock file; {sizes}. {conditions(results)}{load}",
+            f"Environments from a lock file; {sizes}. {conditions(results)}{load_of(results)}",
             comparison(results["seconds"], LOCKED_ROWS),
             table(header, [["`cloche DEST --lock …`", *cells]]),
         ]

@@ -12,7 +12,8 @@ class Command(NamedTuple):
     words: tuple[str, ...]
     """Its words. Slots: `{env}` is the destination, `{bin}` the directory of the peers' executables, `{wheels}` a directory
     with wheels, `{image}` the directory of pip's files in cloche's cache, `{portable}` a portable environment, `{locks}` the
-    directory of the lock files and of the environments that are made from them, `{here}` the directory of this module."""
+    directory of the lock files and of the environments that are made from them, `{trees}` the directory of the environments
+    for `lifecycle`, `{here}` the directory of this module."""
     every: int = 1
     """Run it only in every n-th round; for slow commands."""
     environments: int = 1

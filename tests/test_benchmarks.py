@@ -21,6 +21,7 @@ BENCHMARKS = REPOSITORY / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 from chart import SHORT_CHART_ROWS, chart  # noqa: E402
+from lifecycle import LIFECYCLE_ROWS  # noqa: E402
 from locked import LOCKED_ROWS  # noqa: E402
 from report import MAX_IDLE_LOAD, quality_warnings, report, rows_of  # noqa: E402
 from rounds import Spread, compare, ratio, spread, verdict  # noqa: E402
@@ -144,6 +145,18 @@ def test_the_report_shows_environments_from_lock_files() -> None:
     assert "the medium set has 40 packages, the large set has 81 packages" in text
     assert "| 0.50 % | 100 (100\u2013100) |" in text
     assert all(row.title in text for row in LOCKED_ROWS)
+
+
+def test_the_report_shows_the_commands_for_existing_environments() -> None:
+    conditions = {name: MEASURED[name] for name in ("measured", "machine", "versions", "load")}
+    seconds = {row.name: {command.peer: [0.1, 0.1] for command in row.commands} for row in LIFECYCLE_ROWS}
+    measured = {**conditions, "packages": {"usual": 61, "huge": 420}, "older": "3.12.1", "seconds": seconds}
+
+    text = report({"lifecycle": measured})
+
+    assert "the usual set has 61 packages, the huge set has 420 packages" in text
+    assert "`upgrade` starts with CPython 3.12.1" in text
+    assert all(row.title in text for row in LIFECYCLE_ROWS)
 
 
 def test_a_report_can_be_built_from_saved_results(tmp_path: Path) -> None:

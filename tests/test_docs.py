@@ -302,7 +302,9 @@ def test_every_plugin_is_in_the_reference() -> None:
 
 # The output of `--json`
 
-DESCRIBED_ELSEWHERE = ("interpreter", "environment", "config", "set", "operations", "images", "provides", "conflicts")
+DESCRIBED_ELSEWHERE = (
+    *("interpreter", "environment", "config", "set", "operations", "images", "provides", "conflicts", "outcomes"),
+)
 """Keys whose values are described under another heading or on another page."""
 
 
@@ -332,6 +334,7 @@ def described_keys(heading: str) -> set[str]:
         ("`cloche verify`", "verify env changed"),
         ("`cloche move`", "move env there"),
         ("`cloche upgrade`", "upgrade env --check"),
+        ("`cloche upgrade` with several environments", "upgrade env env --check"),
         ("`cloche activate`", "activate env"),
         ("`cloche plugins`", "plugins"),
         ("`cloche cache`", "cache size"),

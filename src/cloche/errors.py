@@ -73,6 +73,12 @@ def reason_of(error: Exception) -> str:
     return text[:1].lower() + text[1:]
 
 
+def system_error(error: OSError) -> ClocheError:
+    """Return the error for a system call that failed."""
+    where = f" (`{error.filename}`)" if error.filename else ""
+    return ClocheError(f"system error: {reason_of(error)}{where}")
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun, for a message: `1 file`, `2 files`."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"

@@ -168,6 +168,40 @@ def test_missing_and_modified_files_of_packages_are_found(cloche, populated_env)
     assert "install --force-reinstall --no-deps 'plain @ file:///" in findings["record-missing"]["remedy"]
 
 
+def test_a_file_is_read_only_if_it_changed_after_its_package_was_unpacked(cloche, populated_env) -> None:
+    """A change that keeps the size is found by its time. One that keeps both is left to `cloche verify`."""
+    env = populated_env("venv")
+    module = site_packages(env) / "plain" / "cli.py"
+    before, content = module.stat(), module.read_bytes()
+    module.write_bytes(content.replace(b"plain", b"PLAIN"))
+
+    assert diagnose(cloche, env)["record-altered"]["path"].endswith("plain/cli.py")
+    os.utime(module, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert diagnose(cloche, env) == {}
+    assert cloche("verify", env).code == 1
+    module.write_bytes(content)  # a file that is newer may have the right content
+    assert diagnose(cloche, env) == {}
+
+
+def test_altered_metadata_is_found(cloche, populated_env) -> None:
+    env = populated_env("venv")
+    [metadata] = site_packages(env).glob("plain-*.dist-info/METADATA")
+    metadata.write_text(metadata.read_text().replace("1.0", "1.1"))
+
+    assert diagnose(cloche, env)["record-altered"]["path"].endswith("METADATA")
+
+
+@pytest.mark.parametrize("command", ["doctor", "move"])
+def test_the_python_of_an_environment_is_started_once(cloche, populated_env, command, tmp_path: Path) -> None:
+    env = populated_env("venv")
+    log = tmp_path / "starts"
+    (site_packages(env) / "sitecustomize.py").write_text(f"open({str(log)!r}, 'a').write('started\\n')\n")
+
+    assert cloche(command, env, *(["elsewhere"] if command == "move" else [])).code == 0
+
+    assert log.read_text() == "started\n"
+
+
 def test_extension_modules_for_another_python_are_found(cloche, populated_env) -> None:
     env = populated_env("venv")
     name = "plain/fast.cpython-39-x86_64-linux-gnu.so"

@@ -44,6 +44,22 @@ def test_an_upgrade_to_another_minor_version_carries_everything_over(cloche, pop
     assert sorted(os.listdir(cloche.cwd)) == ["env", "projects"]
 
 
+@pytest.mark.parametrize("option", [(), ("--dry-run",)])
+def test_the_files_that_are_kept_are_linked(cloche, populated_env, option) -> None:
+    """The old environment is removed afterwards. Files that a program may change in place are copied."""
+    env = populated_env("venv", "3.11")
+    (env / "notes").write_text("mine")
+    old = env / "lib" / "python3.11" / "site-packages"
+    module, notes = (path.stat().st_ino for path in (old / "plain" / "cli.py", env / "notes"))
+
+    assert cloche("upgrade", env, "-p", "3.12", *option).code == 0
+
+    new = old if option else env / "lib" / "python3.12" / "site-packages"
+    status = (new / "plain" / "cli.py").stat()
+    assert (status.st_ino, status.st_nlink) == (module, 1)
+    assert ((env / "notes").stat().st_ino == notes) == bool(option)
+
+
 def test_the_origin_of_packages_is_kept(cloche, populated_env) -> None:
     env = populated_env("venv", "3.11")
 

@@ -10,8 +10,8 @@ from cloche.lifecycle.installed import InstalledDistribution, distributions_in
 from cloche.lifecycle.inventory import can_be_copied, is_compatible_tag, is_intact
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebuild import unmark_requested
+from cloche.lifecycle.tree import Tree
 from cloche.model.value import replace
-from cloche.planning.layout import layout_of
 from tests.distributions import install_wheel, make_wheel
 from tests.unit.interpreters import interpreter
 from tests.unit.test_upgrade_kinds import environment_info_of
@@ -56,12 +56,12 @@ def test_a_package_for_one_machine_is_not_copied_to_another(spam: InstalledDistr
 
 
 def test_a_package_with_a_modified_or_missing_file_is_not_intact(spam: InstalledDistribution, tmp_path: Path) -> None:
-    assert is_intact(spam, str(tmp_path))
+    assert is_intact(spam, Tree(str(tmp_path)))
     module = tmp_path / SITE / "spam.py"
     module.write_text("altered = True\n")
-    assert not is_intact(spam, str(tmp_path))
+    assert not is_intact(spam, Tree(str(tmp_path)))
     module.unlink()
-    assert not is_intact(spam, str(tmp_path))
+    assert not is_intact(spam, Tree(str(tmp_path)))
 
 
 @pytest.mark.parametrize("requested", ["yes", "no"])
@@ -72,7 +72,7 @@ def test_a_package_stays_requested_only_if_the_user_requested_it(
     mark.write_text("")
     record.write_text(record.read_text() + "spam-1.0.dist-info/REQUESTED,,\n")
     overlay = Overlay(str(tmp_path))
-    unmark_requested(overlay, [replace(spam, requested=requested)], layout_of(interpreter("CPython 3.12.1")))
+    unmark_requested(overlay, [spam], [replace(spam, requested=requested)])
     overlay.update_checksums()
     overlay.apply()
     assert mark.exists() == (requested == "yes")

@@ -104,6 +104,19 @@ def test_a_copy_has_the_permissions_of_its_source_whatever_the_umask(staging, tm
     assert os.stat(os.path.join(staging.root, "shared")).st_mode & 0o777 == 0o664
 
 
+def test_a_copy_may_be_a_hard_link(staging, tmp_path):
+    (tmp_path / "tree" / "below").mkdir(parents=True)
+    sources = [tmp_path / "file", tmp_path / "tree" / "below" / "file"]
+    for source in sources:
+        source.write_text("content")
+
+    copies = [Copy("file", str(sources[0]), "hardlink"), Copy("tree", str(tmp_path / "tree"), "hardlink")]
+    perform_operations(copies, staging, "auto")
+
+    for source in sources:
+        assert os.path.samefile(source, os.path.join(staging.root, source.relative_to(tmp_path)))
+
+
 @pytest.mark.parametrize("kind", ["file", "link", "dangling link"])
 @pytest.mark.parametrize("operation", ["write", "copy", "link"])
 def test_existing_entries_are_neither_followed_nor_overwritten(staging, tmp_path, kind, operation):

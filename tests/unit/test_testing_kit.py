@@ -681,6 +681,7 @@ def test_a_correct_creator_passes_every_check(tmp_path: Path) -> None:
         (Link("bin/note", ".././/../note"), "points outside the environment"),
         (Link("bin/note", ""), "has no target"),
         (Copy("bin/note", "note"), "expected an absolute path"),
+        (Copy("bin/note", "/note", "link"), "expected one of auto, clone, hardlink, copy, symlink"),
         ("bin/note", "is not an operation"),
     ],
 )

@@ -33,8 +33,6 @@ def environment_info_of(name: str, *, base: str = "alive", recorded: str = "", *
         distributions=(),
         activators=(),
         shells={},
-        own_size=0,
-        shared_size=0,
     )
 
 

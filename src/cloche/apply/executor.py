@@ -39,8 +39,8 @@ def perform_operations(operations: Iterable[Operation], tree: StagingTree, link_
                 tree.create_directory(path)
             case Link(path, target, copy):
                 tree.link(path, target, copy)
-            case Copy(path, source):
-                tree.copy(path, source)
+            case Copy(path, source, mode):
+                tree.copy(path, source, mode)
             case Write(path, content, executable):
                 tree.write(path, content, 0o777 if executable == "yes" else 0o666)
             case Rewrite(path, content, old):
@@ -67,6 +67,8 @@ class StagingTree:
     def __init__(self, root: str, descriptor: int | None) -> None:
         self.root = root
         self.descriptor = descriptor
+        self._unsupported: set[Transfer] = set()
+        """The transfers that this file system does not support."""
 
     def _at(self, path: str) -> str:
         return path if self.descriptor is not None else os.path.join(self.root, *path.split("/"))
@@ -88,11 +90,13 @@ class StagingTree:
                 raise
             self.copy(path, copy or os.path.join(self.root, os.path.dirname(path), target))
 
-    def copy(self, path: str, source: str) -> None:
+    def copy(self, path: str, source: str, link_mode: LinkMode = "copy") -> None:
         if os.path.isdir(source):
             self.create_directory(path)
             for name in sorted(os.listdir(source)):
-                self.copy(f"{path}/{name}", os.path.join(source, name))
+                self.copy(f"{path}/{name}", os.path.join(source, name), link_mode)
+        elif link_mode != "copy":
+            self._transfer(source, path, link_mode)
         else:
             copy_file(source, self._at(path), target_directory=self.descriptor)
 
@@ -145,12 +149,16 @@ class StagingTree:
     def _transfer(self, source: str, path: str, link_mode: LinkMode) -> None:
         *sharing, copying = TRANSFERS[link_mode]
         for transfer in sharing:
+            if transfer in self._unsupported:
+                continue
             try:
                 transfer(source, self._at(path), None, self.descriptor, "")
                 return
             except OSError as error:
                 if error.errno not in LINK_UNSUPPORTED_ERRORS:
                     raise
+                if error.errno in CLONE_UNSUPPORTED_ERRORS and transfer is _clone:
+                    self._unsupported.add(transfer)  # otherwise every file would be created twice
         copying(source, self._at(path), None, self.descriptor, "")
 
     def set_mode(self, path: str, mode: int) -> None:
@@ -239,6 +247,10 @@ LINK_UNSUPPORTED_ERRORS = frozenset(
     (errno.EPERM, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 )
 """Errors that mean that the file system, or this pair of file systems, does not support such a link."""
+
+
+CLONE_UNSUPPORTED_ERRORS = frozenset((errno.ENOTTY, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP))
+"""Errors that mean that the file system of the staging tree does not support clones, wherever the source is."""
 
 
 def _clone(old: str, new: str, source: int | None, target: int | None, root: str) -> None:

@@ -207,7 +207,7 @@ COMMANDS = {
         ),
         CommandSpec(
             "upgrade",
-            "switch an environment to another Python, and keep what is installed in it",
+            "switch environments to another Python, and keep what is installed in them",
             "cloche.cli.upgrade:upgrade",
             (
                 Option(
@@ -218,14 +218,16 @@ COMMANDS = {
                     short="p",
                     sources="argv",
                 ),
+                Option("find", "search a directory for environments", "list", "DIR", sources="argv"),
+                Option("from", "of these, only those of this Python", metavar="SPEC", sources="argv"),
                 Option("seeds", "update pip and the other seeds", "flag", sources="argv"),
                 Option("check", "change nothing; exit with 1 if an upgrade is due", "flag", sources="argv"),
                 Option("dry-run", "try the upgrade, but do not change the environment", "flag", sources="argv"),
                 Option("allow-loss", "continue without packages that cannot be carried over", "flag", sources="argv"),
             ),
-            "[ENV]",
+            "[ENV...]",
             0,
-            1,
+            -1,
         ),
         CommandSpec(
             "pack",

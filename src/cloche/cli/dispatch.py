@@ -10,7 +10,7 @@ from cloche.cli import report
 from cloche.cli.invocation import Invocation
 from cloche.cli.parser import is_bare_word
 from cloche.cpython import signal
-from cloche.errors import ClocheError, PluginError, reason_of
+from cloche.errors import ClocheError, PluginError, system_error
 from cloche.model.value import TYPE_CHECKING
 from cloche.plugins import describe_exception, load_object
 from cloche.session import current_host
@@ -45,8 +45,7 @@ def run_command(argv: Sequence[str], started: float) -> int:
     except BrokenPipeError:  # the program that reads our output has closed the pipe, and knows it
         return ClocheError.exit_code
     except OSError as error:
-        where = f" (`{error.filename}`)" if error.filename else ""
-        return report_error(ClocheError(f"system error: {reason_of(error)}{where}"), invocation)
+        return report_error(system_error(error), invocation)
     finally:
         report.restore_stdout()
         report.clear_progress()

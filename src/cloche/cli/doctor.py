@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import recover_environment
 from cloche.cli import json_output, report
-from cloche.cli.default_environment import chosen_environment
-from cloche.errors import ClocheError, UsageError
+from cloche.cli.fleet import requested_environments
+from cloche.errors import ClocheError, system_error
+from cloche.lifecycle.causes import causes_of
 from cloche.lifecycle.diagnosis import diagnose, open_case
-from cloche.lifecycle.finder import environments_below
 from cloche.lifecycle.repair import RepairResult, repair_environment
 from cloche.model.value import value
-from cloche.planning.destination import absolute_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from cloche.cli.invocation import Invocation
     from cloche.cli.parser import ParsedArguments
     from cloche.lifecycle.case import Finding
+    from cloche.lifecycle.causes import Cause
     from cloche.session import Session
 
 THREADS = 8
@@ -37,6 +37,10 @@ class Outcome:
     result: RepairResult
     failure: ClocheError | None = None
     """Why it could not be examined or repaired."""
+
+    @property
+    def is_healthy(self) -> bool:
+        return self.failure is None and not self.result.remaining
 
 
 def doctor(invocation: Invocation) -> int:
@@ -54,33 +58,14 @@ def doctor(invocation: Invocation) -> int:
                 if len(paths) > 1:
                     session.progress(f"{len(outcomes)} of {len(paths)} environments")
     if settings.flag("json"):
-        json_output.print_json(environments=[outcome_json(outcome) for outcome in outcomes])
+        json_output.print_json(
+            environments=[outcome_json(outcome) for outcome in outcomes], summary=summary_json(outcomes)
+        )
     else:
         print_outcomes(outcomes, arguments)
-    return int(any(outcome.failure or outcome.result.remaining for outcome in outcomes))
-
-
-def requested_environments(invocation: Invocation) -> list[str]:
-    """Return the paths of the environments in the arguments, and of those below the `--find` directories.
-
-    :raises UsageError: there are no arguments and no default environment, one is blank, or a `--find` path is not a directory.
-    """
-    arguments, host = invocation.arguments, invocation.host
-    directories = arguments.given.get("find", ())
-    operands = arguments.operands if arguments.operands or directories else (chosen_environment(invocation),)
-    paths = [absolute_path(operand, host) for operand in operands]
-    for directory in directories:
-        location = absolute_path(directory, host)
-        if not os.path.isdir(location):
-            raise UsageError(
-                f"`{directory}` is not a directory",
-                hint="`--find` takes a directory that contains environments at any depth",
-            )
-        below = environments_below(location)
-        if not below:
-            report.print_warnings([f"no environment found below `{directory}`"])
-        paths += below
-    return list(dict.fromkeys(os.path.normpath(path) for path in paths))
+        if len(outcomes) > 1 and not arguments.count("quiet"):
+            print_summary(outcomes)
+    return int(not all(outcome.is_healthy for outcome in outcomes))
 
 
 def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
@@ -93,15 +78,17 @@ def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
             return Outcome(case.root, repair_environment(case, session))
         findings = tuple(diagnose(case))
         return Outcome(case.root, RepairResult(findings, findings))
-    except ClocheError as problem:
-        return Outcome(path, RepairResult((), ()), problem)
+    except ClocheError as error:
+        return Outcome(path, RepairResult((), ()), error)
+    except OSError as error:  # an environment on a broken disk, say, must not hide the state of the others
+        return Outcome(path, RepairResult((), ()), system_error(error))
 
 
-def print_outcomes(outcomes: Iterable[Outcome], arguments: ParsedArguments) -> None:
+def print_outcomes(outcomes: Sequence[Outcome], arguments: ParsedArguments) -> None:
     for outcome in outcomes:
         path = report.one_line(outcome.path)
         if outcome.failure is not None:
-            report.print_error(outcome.failure)
+            report.print_error(outcome.failure, outcome.path)
             continue
         for finding in outcome.result.repaired:
             report.print_result(f"{path}: {in_green('repaired')}: {finding_line(finding)}")
@@ -111,6 +98,41 @@ def print_outcomes(outcomes: Iterable[Outcome], arguments: ParsedArguments) -> N
             report.print_result(f"{path}: note: {report.one_line(note)}")
         if not outcome.result.remaining and not arguments.count("quiet"):
             report.print_result(f"{path}: {in_green('healthy')}")
+
+
+def print_summary(outcomes: Sequence[Outcome]) -> None:
+    """Print how many environments are healthy, and how many are affected by each cause."""
+    failed = sum(outcome.failure is not None for outcome in outcomes)
+    healthy = sum(outcome.is_healthy for outcome in outcomes)
+    counts = {"healthy": healthy, "with problems": len(outcomes) - healthy - failed, "could not be examined": failed}
+    words = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    report.print_result(f"{len(outcomes)} environments: {words}")
+    for cause in remaining_causes(outcomes):
+        code = report.styled(cause.code, "yellow", sys.stdout)
+        fix = "; `--fix` repairs it" if cause.repairable == "yes" else ""
+        report.print_result(f"{len(cause.environments):5} {code}: {report.one_line(cause.message)}{fix}")
+
+
+def remaining_causes(outcomes: Sequence[Outcome]) -> list[Cause]:
+    return causes_of({outcome.path: outcome.result.remaining for outcome in outcomes})
+
+
+def summary_json(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """Return the JSON object that sums up all environments."""
+    return {
+        "environments": len(outcomes),
+        "healthy": sum(outcome.is_healthy for outcome in outcomes),
+        "failed": sum(outcome.failure is not None for outcome in outcomes),
+        "causes": [
+            {
+                "code": cause.code,
+                "message": cause.message,
+                "environments": list(cause.environments),
+                "repairable": cause.repairable == "yes",
+            }
+            for cause in remaining_causes(outcomes)
+        ],
+    }
 
 
 def in_green(word: str) -> str:
@@ -128,7 +150,7 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
     repaired = {(finding.code, finding.path) for finding in outcome.result.repaired}
     return {
         "root": outcome.path,
-        "healthy": not outcome.failure and not outcome.result.remaining,
+        "healthy": outcome.is_healthy,
         "error": outcome.failure.message if outcome.failure else None,
         "hint": outcome.failure.hint if outcome.failure else None,
         "findings": [

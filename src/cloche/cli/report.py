@@ -34,9 +34,13 @@ def styled(text: str, style: str, stream: TextIO) -> str:
     return text
 
 
-def print_error(problem: ClocheError) -> None:
-    """Print an error on one line, then its hint."""
-    print_message(f"{styled('cloche: error:', 'red', sys.stderr)} {one_line(problem.message)}")
+def print_error(problem: ClocheError, subject: str = "") -> None:
+    """Print an error on one line, then its hint.
+
+    :param subject: the path of the environment that it is about, if there are several; a message may name it already.
+    """
+    start = "" if subject in problem.message else f"`{subject}`: "
+    print_message(f"{styled('cloche: error:', 'red', sys.stderr)} {one_line(start + problem.message)}")
     if problem.hint:
         hint = "\n".join(map(one_line, problem.hint.split("\n")))
         print_message(f"{styled('hint:', 'cyan', sys.stderr)} {hint}")

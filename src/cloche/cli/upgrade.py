@@ -1,4 +1,4 @@
-"""`cloche upgrade ENV`."""
+"""`cloche upgrade ENV...`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cloche.cli import json_output, report
-from cloche.cli.default_environment import chosen_environment
-from cloche.errors import counted
+from cloche.cli.fleet import is_fleet, requested_environments
+from cloche.errors import ClocheError, UsageError, counted, system_error
+from cloche.lifecycle.reader import was_created_for
 from cloche.lifecycle.rebuild import rebuild
 from cloche.lifecycle.upgrade import UpgradeResult, lost_in_place, outdated_seeds, plan_upgrade, upgrade_in_place
+from cloche.model.spec import parse_spec
+from cloche.model.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cloche.cli.invocation import Invocation
     from cloche.cli.parser import ParsedArguments
@@ -21,36 +24,83 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
 
+@value
+class Outcome:
+    """The result for one environment."""
+
+    path: str
+    word: str
+    """What happened, or would happen: `upgraded`, `up to date`, `due`, `would be upgraded` or `failed`."""
+    plan: UpgradePlan | None = None
+    """None if the upgrade could not be planned."""
+    result: UpgradeResult | None = None
+    """None if it was not carried out or rehearsed."""
+    failure: ClocheError | None = None
+
+
 def upgrade(invocation: Invocation) -> int:
-    """Upgrade an environment, or only report with `--check` or `--dry-run`; return the exit code."""
+    """Upgrade environments, or only report with `--check` or `--dry-run`; return the exit code."""
     arguments, settings = invocation.arguments, invocation.settings
-    code = 0
+    paths = requested_environments(invocation)
+    chosen = chosen_by_python(paths, arguments)
+    several = is_fleet(invocation) or "from" in arguments.given
+    outcomes = []
     with invocation.open_session() as session:
-        pythons = arguments.given.get("python", ())
-        plan = plan_upgrade(
-            chosen_environment(invocation), pythons, "newest" if arguments.flag("seeds") else "keep", session
+        for number, path in enumerate(chosen):
+            if len(chosen) > 1:
+                session.progress(f"{number} of {len(chosen)} environments")
+            started = perf_counter() if several else invocation.started
+            try:
+                outcome = upgrade_environment(path, session, arguments)
+            except (ClocheError, OSError) as error:
+                if not several:
+                    raise
+                failure = error if isinstance(error, ClocheError) else system_error(error)
+                outcome = Outcome(path, "failed", failure=failure)
+            outcomes.append(outcome)
+            print_outcome(outcome, invocation, (perf_counter() - started) * 1000)
+    if several and settings.flag("json"):
+        json_output.print_json(
+            environments=[outcome_json(outcome) for outcome in outcomes],
+            summary={"found": len(paths), "chosen": len(chosen), "outcomes": count_outcomes(outcomes)},
         )
-        if arguments.flag("check"):
-            due = plan.kind != "nothing" or bool(outdated_seeds(plan, session))
-            outcome, result, code = ("due" if due else "up to date"), None, int(due)
-        elif arguments.flag("dry-run"):
-            outcome, result = "would be upgraded", rehearse_upgrade(plan, session)
-        else:
-            outcome, result = "upgraded", perform_upgrade(plan, session, arguments)
-        if result and plan.kind == "nothing" and not result.seeds:
-            outcome = "up to date"
-    report.print_warnings(
-        f"{loss.item}{' was not carried over' if loss.is_absent == 'yes' else ''}: {loss.reason}"
-        for loss in (result.losses if result else ())
-    )
-    report.print_warnings(result.notes if result else ())
-    if settings.flag("json"):
-        json_output.print_json(**upgrade_json(plan, outcome, result))
-    elif not arguments.count("quiet"):
-        milliseconds, details = (perf_counter() - invocation.started) * 1000, arguments.count("verbose")
-        for line in summary_lines(plan, outcome, result, invocation.host, milliseconds, details):
-            report.print_result(line)
-    return code
+    elif settings.flag("json"):
+        json_output.print_json(**outcome_json(outcomes[0]))
+    elif several and not arguments.count("quiet"):
+        report.print_result(summary_of(outcomes, len(paths) - len(chosen)))
+    return int(any(outcome.word in ("failed", "due") for outcome in outcomes))
+
+
+def chosen_by_python(paths: Sequence[str], arguments: ParsedArguments) -> list[str]:
+    """Return the environments that were created for the Python in `--from`; all of them without it.
+
+    :raises UsageError: `--from` is not a Python request, or names a command.
+    """
+    if not (words := arguments.given.get("from", ())):
+        return list(paths)
+    spec = parse_spec(words[-1])
+    if spec.name:
+        raise UsageError(
+            f"invalid value `{words[-1]}` for `--from`", hint="write a version (`3.12.1`), a range (`<3.12`) or a path"
+        )
+    return [path for path in paths if was_created_for(path, spec)]
+
+
+def upgrade_environment(path: str, session: Session, arguments: ParsedArguments) -> Outcome:
+    """Upgrade the environment at a path, or only report, as the arguments say.
+
+    :raises ClocheError: it cannot be upgraded; it is unchanged.
+    """
+    pythons = arguments.given.get("python", ())
+    plan = plan_upgrade(path, pythons, "newest" if arguments.flag("seeds") else "keep", session)
+    if arguments.flag("check"):
+        is_due = plan.kind != "nothing" or bool(outdated_seeds(plan, session))
+        return Outcome(path, "due" if is_due else "up to date", plan)
+    if arguments.flag("dry-run"):
+        word, result = "would be upgraded", rehearse_upgrade(plan, session)
+    else:
+        word, result = "upgraded", perform_upgrade(plan, session, arguments)
+    return Outcome(path, "up to date" if plan.kind == "nothing" and not result.seeds else word, plan, result)
 
 
 def perform_upgrade(plan: UpgradePlan, session: Session, arguments: ParsedArguments) -> UpgradeResult:
@@ -71,10 +121,30 @@ def rehearse_upgrade(plan: UpgradePlan, session: Session) -> UpgradeResult:
     )
 
 
-def summary_lines(
+def print_outcome(outcome: Outcome, invocation: Invocation, milliseconds: float) -> None:
+    """Print the warnings about one environment and, without `--json`, its result or its error."""
+    arguments, result = invocation.arguments, outcome.result
+    subject = f"{outcome.path}: " if is_fleet(invocation) else ""
+    losses = result.losses if result else ()
+    report.print_warnings(
+        f"{subject}{loss.item}{' was not carried over' if loss.is_absent == 'yes' else ''}: {loss.reason}"
+        for loss in losses
+    )
+    report.print_warnings(f"{subject}{note}" for note in (result.notes if result else ()))
+    if invocation.settings.flag("json"):
+        return
+    if outcome.failure is not None:
+        report.print_error(outcome.failure, outcome.path)
+    elif outcome.plan is not None and not arguments.count("quiet"):
+        details = arguments.count("verbose")
+        for line in report_lines(outcome.plan, outcome.word, result, invocation.host, milliseconds, details):
+            report.print_result(line)
+
+
+def report_lines(
     plan: UpgradePlan, outcome: str, result: UpgradeResult | None, host: Host, milliseconds: float, details: int
 ) -> Iterator[str]:
-    """Yield the lines of the report."""
+    """Yield the lines of the report about one environment."""
     location = report.one_line(report.relative_path(plan.location, host))
     change = describe_change(plan)
     seeds = report.summarize(result.seeds, details) if result else ""
@@ -103,11 +173,32 @@ def describe_change(plan: UpgradePlan) -> str:
     return f"{new.name} at `{new.executable}` instead of `{base.executable}`"
 
 
-def upgrade_json(plan: UpgradePlan, outcome: str, result: UpgradeResult | None) -> dict[str, object]:
-    """Return the report as JSON."""
+def summary_of(outcomes: Sequence[Outcome], others: int) -> str:
+    """Return one line that sums up the upgrades.
+
+    :param others: the number of environments that `--from` left out.
+    """
+    words = [f"{count} {word}" for word, count in count_outcomes(outcomes).items()]
+    number = counted(len(outcomes), "environment")
+    left_out = f"; {others} of another Python left out" if others else ""
+    return f"{number}{': ' if words else ''}{', '.join(words)}{left_out}"
+
+
+def count_outcomes(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """Return the number of environments by the word for their outcome."""
+    words = [outcome.word for outcome in outcomes]
+    return {word: words.count(word) for word in dict.fromkeys(sorted(words))}
+
+
+def outcome_json(outcome: Outcome) -> dict[str, object]:
+    """Return the JSON object for one environment."""
+    if outcome.plan is None:
+        failure = json_output.error_json(outcome.failure) if outcome.failure else None
+        return {"outcome": outcome.word, "environment": outcome.path, "error": failure}
+    plan, result = outcome.plan, outcome.result
     inventory = plan.inventory
     return {
-        "outcome": outcome,
+        "outcome": outcome.word,
         "kind": plan.kind,
         "environment": plan.location,
         "from": plan.info.version_text,
@@ -123,4 +214,5 @@ def upgrade_json(plan: UpgradePlan, outcome: str, result: UpgradeResult | None) 
         "seeds": list(result.seeds) if result else [],
         "losses": [{"what": loss.item, "why": loss.reason} for loss in (result.losses if result else ())],
         "notes": list(result.notes) if result else [],
+        "error": None,
     }

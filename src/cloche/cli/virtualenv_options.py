@@ -39,8 +39,8 @@ VIRTUALENV = (
     _alias("no-periodic-update", "no effect: nothing is updated in the background"),
     _alias("upgrade-embed-wheels", "no effect: no wheels are embedded"),
     _alias("discovery", "no effect: there is only one discovery method", "NAME"),
-    _alias("venv-redirect", "no effect: a plugin provides redirect files"),
-    _alias("no-venv-redirect", "no effect: a plugin provides redirect files"),
+    _alias("venv-redirect", "no effect: a plugin lists environments in `.python-envs`"),
+    _alias("no-venv-redirect", "no effect: a plugin lists environments in `.python-envs`"),
 )
 
 INEFFECTIVE = frozenset(

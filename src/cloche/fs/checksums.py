@@ -187,10 +187,13 @@ def update_record(
         None if the hash was not true before the change: then the row stays, so that the file still counts as modified.
     :param roots: the environment's root, and where it is going to be.
     """
+    names = {path.rpartition("/")[2] for path in changed}
+    if not any(name in text or '"' in name for name in names):
+        return text
     lines = []
     for line in lines_of(text):
-        row = next(parse_rows(line), [])
-        path = path_from_root(site, row[0], *roots) if row else ""
+        row = line.rstrip("\r\n").split(",") if '"' not in line else next(parse_rows(line), [])
+        path = path_from_root(site, row[0], *roots) if row and row[0] else ""
         if path in changed:
             content = changed[path]
             if content is None and not path.endswith(".pyc"):
@@ -215,7 +218,7 @@ def is_modified(path: str, digest: str, size: str = "") -> bool:
         if size.isdigit() and os.path.getsize(path) != int(size):
             return True
         with open_regular_file(path) as file:
-            return digest_of(file.read()) != digest.rstrip("=")
+            return f"sha256={digest_text(sha256(file.read()).digest())}" != digest.rstrip("=")
     except OSError:
         return True
 

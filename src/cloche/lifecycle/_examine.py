@@ -3,6 +3,7 @@
 It imports nothing from cloche, which is not installed there.
 """
 
+import importlib.machinery
 import importlib.util
 import json
 import os
@@ -13,7 +14,7 @@ import sys
 def is_importable(module: str) -> bool:
     """Return whether a module can be found; its parent packages are imported."""
     try:
-        return importlib.util.find_spec(module) is not None
+        return importlib.util.find_spec(module) is not None or module in sys.modules  # a parent may have created it
     except Exception:
         return False
 
@@ -36,6 +37,24 @@ def import_problem(module: str) -> str:
     return ""
 
 
+def is_present(module: str) -> bool:
+    """Return whether a module can be found, preferably by file names alone: importing its parent packages may take seconds."""
+    try:
+        parts = module.split(".")
+        spec = importlib.util.find_spec(parts[0])
+        for count in range(2, len(parts) + 1):
+            if spec is None or spec.submodule_search_locations is None:
+                break
+            name = ".".join(parts[:count])
+            spec = importlib.machinery.PathFinder.find_spec(name, list(spec.submodule_search_locations))
+        else:
+            if spec is not None:
+                return True
+    except Exception:
+        pass
+    return is_importable(module)
+
+
 def pip_failure() -> str:
     """Return why pip does not start; empty if it starts or is not installed in the environment."""
     try:
@@ -54,11 +73,12 @@ def pip_failure() -> str:
 
 def main(arguments: "list[str]") -> None:
     sys.path[:] = [path for path in sys.path if path]
+    can_find = is_importable if "--import" in arguments else is_present
     facts = {
         "prefix": sys.prefix,
         "base_prefix": sys.base_prefix,
         "version": list(sys.version_info),
-        "unresolvable": [module for module in arguments if module[:2] != "--" and not is_importable(module)],
+        "unresolvable": [module for module in arguments if module[:2] != "--" and not can_find(module)],
         "problems": {module[9:]: import_problem(module[9:]) for module in arguments if module[:9] == "--import="},
         "seed": pip_failure() if "--seed" in arguments else "",
         "path": sys.path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.lost_targets import find_lost_targets, seeds_of
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.examination import Examination
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.lost_targets import LostSeed, LostTarget
+    from cloche.lifecycle.tree import Tree
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host, Interpreter
 
@@ -58,21 +60,25 @@ class Case:
         return Overlay(self.root)
 
     @property
+    def tree(self) -> Tree:
+        return self.info.tree
+
+    @cached_property
     def lost_targets(self) -> list[LostTarget]:
         """The directories that no longer exist, to which links of installed packages lead."""
-        return find_lost_targets(self.environment)
+        return find_lost_targets(self.environment, self.tree)
 
-    @property
+    @cached_property
     def lost_seeds(self) -> list[LostSeed]:
         """The seeds that were links to a cache that was removed."""
         return seeds_of(self.lost_targets)
 
-    @property
+    @cached_property
     def old_roots(self) -> list[str]:
         """The recorded roots that are not where the environment is now."""
         return [root for root in self.info.recorded_roots if not is_same_file(root, self.root)]
 
-    @property
+    @cached_property
     def relocation(self) -> Relocation:
         """The relocation from the old roots, and from parent directories that were moved with them, to the current root."""
         roots = [root for root in spellings(self.old_roots) if not is_same_file(root, self.root)]

@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING
 
 from cloche.lifecycle.case import Case
 from cloche.lifecycle.checks import CHECKS
+from cloche.lifecycle.editables import modules_of_editables
 from cloche.lifecycle.examination import examine, is_same_file
 from cloche.lifecycle.info import environment_info
+from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import find_base
 from cloche.lifecycle.rebase import find_replacement
 from cloche.lifecycle.relocation import Relocation, moved_parent, refuse_other_encoding
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cloche.lifecycle.case import Finding
+    from cloche.lifecycle.checks import Check
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
@@ -28,7 +33,10 @@ def open_case(path: str, session: Session) -> Case:
     info = environment_info(path, session)
     refuse_other_encoding(info.environment.location)
     environment = info.environment
-    examination = examine(environment, session.host)
+    editables = modules_of_editables(info.distributions, Overlay(environment.location))
+    examination = examine(
+        environment, session.host, editable={module for found in editables.values() for module in found}
+    )
     works = environment.interpreter is not None and not examination.failure
     is_needed = not works and not info.is_portable  # a portable environment cannot be connected to another Python
     replacement = None
@@ -48,9 +56,9 @@ def find_moved_base(info: EnvironmentInfo, session: Session) -> Interpreter | No
     return None
 
 
-def diagnose(case: Case) -> list[Finding]:
-    """Return the findings of all checks, in the order of `CHECKS`."""
-    return [finding for check in CHECKS for finding in check(case)]
+def diagnose(case: Case, checks: Iterable[Check] = CHECKS) -> list[Finding]:
+    """Return the findings of checks, in this order."""
+    return [finding for check in checks for finding in check(case)]
 
 
 CODES = {

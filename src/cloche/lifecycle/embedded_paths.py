@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import stat
 from typing import TYPE_CHECKING
 
-from cloche.apply.staging import is_staging_inside
 from cloche.fs import lines_of, list_names, open_regular_file
 from cloche.fs.checksums import (
     MANIFEST,
@@ -28,6 +28,7 @@ from cloche.lifecycle.activation_scripts import rewrite_script, roots_in_script
 from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.relocation import Relocation, is_within, needle
 from cloche.lifecycle.shebangs import parse_header, relocatable_script, script_with_program
+from cloche.lifecycle.tree import ignore, walk
 from cloche.model.value import replace, value
 from cloche.planning.pyvenv_cfg import shorten
 
@@ -56,35 +57,16 @@ class File:
     """Bytes; 0 if it is not a regular file."""
 
 
-def ignore(error: OSError) -> None:
-    """Leave out what cannot be read."""
-
-
 def walk_files(root: str, on_error: Callable[[OSError], None] = ignore) -> Iterator[File]:
     """Yield everything in an environment except directories; symbolic links and staging trees are not entered.
 
     :param on_error: called for each directory that cannot be read; what is in it is left out unless this raises.
     """
-    stack = [""]
-    while stack:
-        below = stack.pop()
-        try:
-            with os.scandir(os.path.join(root, below)) as scanned:
-                entries = sorted(scanned, key=lambda entry: entry.name)
-        except OSError as error:
-            on_error(error)
-            continue
-        for entry in entries:
-            path = f"{below}/{entry.name}" if below else entry.name
-            if entry.is_symlink():
-                yield File(path, "link", 0)
-            elif entry.is_dir(follow_symlinks=False):
-                if below or not is_staging_inside(entry.name):
-                    stack.append(path)
-            elif entry.is_file(follow_symlinks=False):
-                yield File(path, "file", entry.stat(follow_symlinks=False).st_size)
-            else:
-                yield File(path, "other", 0)
+    for path, status in walk(root, on_error):
+        if stat.S_ISREG(status.st_mode):
+            yield File(path, "file", status.st_size)
+        elif not stat.S_ISDIR(status.st_mode):
+            yield File(path, "link" if stat.S_ISLNK(status.st_mode) else "other", 0)
 
 
 # Recorded roots

@@ -64,17 +64,27 @@ def modules_of(distributions: Iterable[InstalledDistribution]) -> list[str]:
 
 
 def examine(
-    environment: Environment, host: Host, modules: Iterable[str] = (), *, seed: Literal["yes", "no"] = "yes"
+    environment: Environment,
+    host: Host,
+    modules: Iterable[str] = (),
+    *,
+    editable: Iterable[str] = (),
+    parents: Literal["found", "imported"] = "found",
+    seed: Literal["yes", "no"] = "yes",
 ) -> Examination:
     """Start the Python of an environment and return what it reports.
 
     :param modules: the modules to look for.
+    :param editable: the modules of editable installs; `problems` says why some cannot be imported.
+    :param parents: whether their parent packages are imported, which takes longer, and shows whether they can be.
     :param seed: whether to check that pip runs.
     """
     if obstacle := blocking_file(environment):
         return Examination(f"`{obstacle}` is not a regular file; reading it would block", obstacle=obstacle)
     executable = environment.path_to(environment.layout.executable)
-    return ask_python(executable, host, [*modules, *(["--seed"] if seed == "yes" else [])])
+    arguments = [*modules, *(f"--import={module}" for module in editable)]
+    arguments += [*(["--import"] if parents == "imported" else []), *(["--seed"] if seed == "yes" else [])]
+    return ask_python(executable, host, arguments)
 
 
 def ask_python(executable: str, host: Host, arguments: Iterable[str] = ()) -> Examination:

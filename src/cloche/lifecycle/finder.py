@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-SKIPPED_NAMES = frozenset((".git", ".hg", "node_modules", "__pycache__", "proc", "sys", "dev"))
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SKIPPED_NAMES = frozenset(
+    (".git", ".hg", "node_modules", "__pycache__", "site-packages", "dist-packages", "proc", "sys", "dev")
+)
 
 
 INSTALLED_NAMES = frozenset(("bin", "include", "lib", "lib64", "Include", "Lib", "Scripts"))
 """The directories of an environment in which packages and programs are installed."""
 
 
-def environments_below(directory: str) -> list[str]:
+def environments_below(directory: str, on_error: Callable[[OSError], None]) -> list[str]:
     """Return the directories that contain a `pyvenv.cfg`, at or below `directory`, sorted.
 
     Symbolic links are not followed. The directories of an environment in which packages and programs are installed are not
     searched; another environment may be beside them.
+
+    :param on_error: called for each directory that cannot be read.
     """
     found = []
-    for parent, names, files in os.walk(directory):
+    for parent, names, files in os.walk(directory, onerror=on_error):
         skipped = SKIPPED_NAMES
         if "pyvenv.cfg" in files:
             found.append(parent)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 
 from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import MANIFEST, parse_manifest
 from cloche.lifecycle.activation_scripts import shells_by_script
-from cloche.lifecycle.embedded_paths import find_recorded_roots, walk_files
+from cloche.lifecycle.embedded_paths import find_recorded_roots
 from cloche.lifecycle.installed import InstalledDistribution, installed_distributions
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import (
@@ -17,6 +18,7 @@ from cloche.lifecycle.reader import (
     read_environment,
     unusable_base,
 )
+from cloche.lifecycle.tree import Tree
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning.pyvenv_cfg import is_portable
 
@@ -52,14 +54,25 @@ class EnvironmentInfo:
     """File names of the activation scripts of known shells."""
     shells: Mapping[str, ShellFamily]
     """The shells of activation scripts, by file name in lower case."""
-    own_size: int
-    """Bytes of files with a single hard link."""
-    shared_size: int
-    """Bytes of files that it shares through hard links, with a store or with other environments."""
     activation_scripts: tuple[str, ...] = ()
     """File names of all activation scripts, also those of unknown shells."""
     unusable_base: tuple[str, str] | None = None
     """If there is no `base`: the path of a file in its place, and why that cannot be used; None if there is no file."""
+
+    @cached_property
+    def tree(self) -> Tree:
+        """Its files, as they were when this was first asked."""
+        return Tree(self.environment.location)
+
+    @property
+    def own_size(self) -> int:
+        """Bytes of files with a single hard link."""
+        return self.tree.disk_usage[0]
+
+    @property
+    def shared_size(self) -> int:
+        """Bytes of files that it shares through hard links, with a store or with other environments."""
+        return self.tree.disk_usage[1]
 
     @property
     def is_portable(self) -> bool:
@@ -100,7 +113,6 @@ def environment_info(path: str, session: Session) -> EnvironmentInfo:
     names = list_names(environment.path_to(environment.layout.bin))
     shells = shells_by_script(names, environment, session)
     recorded = find_recorded_roots(environment, settings, distributions, shells, Overlay(environment.location))
-    own, shared = disk_usage(environment.location)
     base = environment.interpreter or current_base(environment.location, settings, host, cache)
     return EnvironmentInfo(
         environment=environment,
@@ -114,8 +126,6 @@ def environment_info(path: str, session: Session) -> EnvironmentInfo:
         activators=tuple(name for name in names if name.lower() in shells),
         activation_scripts=find_activation_scripts(environment, names, shells, distributions),
         shells=shells,
-        own_size=own,
-        shared_size=shared,
     )
 
 
@@ -139,18 +149,3 @@ def find_activation_scripts(
         for name in names
         if name.lower() in known or name.lower().startswith("activate") or f"{directory}/{name}" in generated
     )
-
-
-def disk_usage(root: str) -> tuple[int, int]:
-    """Return the bytes of files with one hard link, and of files with several; each of the latter counts once."""
-    own, shared, seen = 0, 0, set()
-    for file in walk_files(root):
-        if file.kind != "file":
-            continue
-        status = os.lstat(os.path.join(root, file.path))
-        if status.st_nlink == 1:
-            own += status.st_size
-        elif (status.st_dev, status.st_ino) not in seen:
-            seen.add((status.st_dev, status.st_ino))
-            shared += status.st_size
-    return own, shared

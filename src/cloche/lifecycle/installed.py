@@ -8,6 +8,7 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import re
 from email.parser import HeaderParser
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -110,7 +111,7 @@ def read_metadata(
     """
     path = os.path.join(root, metadata)
     text = read_text(os.path.join(path, file) if os.path.isdir(path) else path)
-    headers = HeaderParser().parsestr(text)
+    headers = HeaderParser().parsestr(re.split(r"\n\r?\n", text, maxsplit=1)[0])  # the description may be long
     name, version = headers.get("Name", ""), headers.get("Version", "")
     if not name:
         return

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from cloche.fs import copied_mode, list_names, open_regular_file, read_at_most
-from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, digest_of, format_row, is_modified, parse_manifest
+from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, digest_of, format_row, parse_manifest
 from cloche.lifecycle.checks.tree import is_same_content
 from cloche.lifecycle.embedded_paths import file_contains, generated_file_states, walk_files
 from cloche.lifecycle.installed import distributions_in, read_text, site_directories
@@ -26,7 +26,7 @@ from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.shebangs import parse_header, script_with_program
 from cloche.lifecycle.tool_edits import as_it_is, installed_form
 from cloche.model.operations import Copy, Link, Rewrite, SetMode
-from cloche.model.value import value
+from cloche.model.value import replace, value
 from cloche.planning.clearing import refuse_unreadable
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.lifecycle.tree import Tree
     from cloche.model.environment import Environment, Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
@@ -94,7 +95,7 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
             continue
         if reason := refusal_reason(distribution, target):
             losses.append(Loss(f"{distribution.name} {distribution.version}", reason))
-        elif can_be_copied(distribution, info, target) and is_intact(distribution, root):
+        elif can_be_copied(distribution, info, target) and is_intact(distribution, info.tree):
             carried.append(distribution)
         elif pip_arguments(distribution):
             reinstalled.append(distribution)
@@ -178,16 +179,17 @@ def is_compatible_tag(tag: str, target: Interpreter) -> bool:
     )
 
 
-def is_intact(distribution: InstalledDistribution, root: str) -> bool:
+def is_intact(distribution: InstalledDistribution, tree: Tree) -> bool:
     """Return whether every file of a distribution exists and is unmodified."""
+    metadata = f"{distribution.metadata}/METADATA"
     rows = [row for row in distribution.rows if not row.path.endswith((".pyc", "/__pycache__", "/RECORD"))]
     return bool(rows) and not any(
         row.path.startswith(("/", "../"))
-        or not os.path.lexists(os.path.join(root, row.path))
+        or tree.status(row.path) is None
         or (
             row.digest.startswith("sha256=")
-            and is_modified(os.path.join(root, row.path), row.digest)
-            and installed_form(read_at_most(os.path.join(root, row.path), 1 << 20) or b"", row.digest) is None
+            and tree.is_altered(row, metadata)
+            and installed_form(read_at_most(os.path.join(tree.root, row.path), 1 << 20) or b"", row.digest) is None
         )
         for row in rows
     )
@@ -360,8 +362,9 @@ def carry_operations(
     modes: list[Operation] = []
     for distribution in inventory.carried:
         record: list[str] = []
+        site = mapping.path(distribution.site, distribution.site)
         record_path = mapping.path(distribution.record, distribution.site)
-        own_row = format_row(posixpath.relpath(record_path, mapping.path(distribution.site, distribution.site)))
+        own_row = format_row(recorded_as(record_path, site))
         for row in distribution.rows:
             if row.path.endswith((".pyc", "/__pycache__")):
                 continue
@@ -369,16 +372,18 @@ def carry_operations(
                 record.append(own_row)
                 continue
             destination = mapping.path(row.path, distribution.site)
-            operation = carry_file(os.path.join(root, row.path), destination, mapping, info, platform)
+            source = os.path.join(root, row.path)
+            operation = carry_file(source, destination, mapping, info, platform)
+            if isinstance(operation, Copy) and operation.source == source:  # not what a link leads to
+                operation = replace(operation, link_mode="hardlink")  # the old environment is removed afterwards
             operations.append(operation)
-            recorded_path = posixpath.relpath(destination, mapping.path(distribution.site, distribution.site))
             digest, size = row.digest, row.size
             if row.digest and isinstance(operation, Rewrite):
                 with open_regular_file(operation.old) as file:
                     form = installed_form(file.read(), row.digest) or as_it_is
                 content = form(operation.content)
                 digest, size = digest_of(content), str(len(content))
-            record.append(format_row(recorded_path, digest, size))
+            record.append(format_row(recorded_as(destination, site), digest, size))
         if own_row not in record:
             record.append(own_row)
         operations.append(Rewrite(record_path, "".join(record).encode(), os.path.join(root, distribution.record)))
@@ -398,6 +403,11 @@ def carry_operations(
     return [*parent_directories(operations), *operations, *modes]
 
 
+def recorded_as(path: str, site: str) -> str:
+    """Return a path as a RECORD in a `site-packages` names it; both are relative to the root."""
+    return path[len(site) + 1 :] if path.startswith(f"{site}/") else posixpath.relpath(path, site)
+
+
 def carry_file(source: str, destination: str, mapping: PathMapping, info: EnvironmentInfo, platform: str) -> Operation:
     """Return the operation that copies one file, for `Rewrite` with another content."""
     if is_within(destination, mapping.new.bin):
@@ -410,4 +420,4 @@ def carry_file(source: str, destination: str, mapping: PathMapping, info: Enviro
             changed = script_with_program(header, program, platform)
             if changed is not None and changed != content:
                 return Rewrite(destination, changed, source)
-    return Copy(destination, os.path.realpath(source))
+    return Copy(destination, os.path.realpath(source) if os.path.islink(source) else source)

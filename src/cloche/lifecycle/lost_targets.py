@@ -10,13 +10,13 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.installed import site_directories
 from cloche.model.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cloche.lifecycle.tree import Tree
     from cloche.model.environment import Environment
 
 IMAGE = re.compile(r"/images/[^/]+/(?P<name>[^/]+)-(?P<version>[^/-]+)-[0-9a-f]{16}/(?:purelib|platlib)\Z")
@@ -77,15 +77,13 @@ def seeds_of(targets: Iterable[LostTarget]) -> list[LostSeed]:
     ]
 
 
-def find_lost_targets(environment: Environment) -> list[LostTarget]:
+def find_lost_targets(environment: Environment, tree: Tree) -> list[LostTarget]:
     """Return the lost targets of an environment, sorted by directory."""
     found: dict[str, list[str]] = {}
-    for site in site_directories(environment.layout):
-        root = environment.path_to(site)
-        for file in walk_files(root):
-            path = os.path.join(root, file.path)
-            if file.kind == "link" and not os.path.exists(path):
-                target = os.readlink(path)
-                if os.path.isabs(target) and target.endswith(f"/{file.path}"):
-                    found.setdefault(target[: -len(file.path) - 1], []).append(f"{site}/{file.path}")
+    for path in tree.dangling_links:
+        target = os.readlink(os.path.join(tree.root, path))
+        for site in site_directories(environment.layout):
+            inside = path.removeprefix(f"{site}/")
+            if inside != path and os.path.isabs(target) and target.endswith(f"/{inside}"):
+                found.setdefault(target[: -len(inside) - 1], []).append(path)
     return [LostTarget(directory, tuple(sorted(links))) for directory, links in sorted(found.items())]

@@ -29,6 +29,7 @@ from cloche.planning.destination import absolute_path, contains_current_director
 from cloche.store.links import is_recorded, record_links
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Literal, TypeAlias
 
     from cloche.lifecycle.examination import Examination
@@ -142,15 +143,11 @@ def move_environment(plan: MovePlan, session: Session) -> Environment:
 
     :raises ClocheError: an operation failed, or the environment does not work at the new path; nothing was changed.
     """
-    host, old = session.host, plan.info.environment
-    modules = modules_of(plan.info.distributions)
-    before = examine(old, host, modules)
-    failing_before = set(failing_activations(old, host))
     moved: list[Environment] = []
 
     def verify() -> None:
         try:
-            moved.append(verify_move(plan, session, before, modules, failing_before))
+            moved.append(verify_move(plan, session))
         except ClocheError as error:
             raise ClocheError(
                 f"`{plan.source}` would not work at its new path: {error.message}",
@@ -175,33 +172,38 @@ def move_environment(plan: MovePlan, session: Session) -> Environment:
     return moved[0]
 
 
-def verify_move(
-    plan: MovePlan, session: Session, before: Examination, modules: list[str], failing_before: set[str]
-) -> Environment:
+def verify_move(plan: MovePlan, session: Session) -> Environment:
     """Verify a moved environment, and return it at its new path.
 
-    :param failing_before: the activation scripts that already failed at the old path.
     :raises ClocheError: something that worked at the old path does not work at the new path.
     """
-    host = session.host
+    host, old = session.host, plan.info.environment
+    modules = modules_of(plan.info.distributions)
     environment = read_environment(plan.destination.location, host, session.probes)
-    refuse_broken(environment, before, examine(environment, host, modules))
-    for script in failing_activations(environment, host):
-        if script not in failing_before:
-            raise ClocheError(f"the activation script {script} does not activate `{environment.location}`")
+    refuse_broken(environment, lambda: examine(old, host, modules), examine(environment, host, modules))
+    if failing := failing_activations(environment, host):
+        failing_before = failing_activations(old, host)
+        for script in failing:
+            if script not in failing_before:
+                raise ClocheError(f"the activation script {script} does not activate `{environment.location}`")
     return environment
 
 
-def refuse_broken(environment: Environment, before: Examination, after: Examination) -> None:
+def refuse_broken(environment: Environment, examine_old: Callable[[], Examination], after: Examination) -> None:
     """Refuse an environment in which something no longer works.
 
+    :param examine_old: examines the environment as it was before; called only if something does not work.
     :raises ClocheError: something that worked before does not work now.
     """
+    in_place = is_same_file(after.prefix, environment.location)
+    if in_place and not (after.failure or after.unresolvable or after.seed):
+        return
+    before = examine_old()
     if before.failure:
         return
     if after.failure:
         raise ClocheError(f"its Python does not start: {after.failure}")
-    if not is_same_file(after.prefix, environment.location):
+    if not in_place:
         raise ClocheError(f"its Python reports `{after.prefix}` as its prefix")
     if lost := sorted(set(after.unresolvable) - set(before.unresolvable)):
         raise ClocheError(f"its scripts cannot import `{lost[0]}`")

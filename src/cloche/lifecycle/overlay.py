@@ -10,7 +10,7 @@ import os
 import stat
 
 from cloche.apply import apply
-from cloche.fs import open_regular_file
+from cloche.fs import read_regular_file
 from cloche.fs.checksums import MANIFEST, update_manifest, update_record
 from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.tool_edits import as_it_is, installed_form
@@ -38,7 +38,7 @@ class Overlay:
 
     def on_disk(self, path: str) -> str:
         """Return the absolute path of an entry as it is now."""
-        return os.path.join(self.root, *path.split("/"))
+        return f"{self.root}/{path}" if os.sep == "/" else os.path.join(self.root, *path.split("/"))
 
     def content(self, path: str) -> bytes | None:
         """Return the future content of a file; None if there will be no file."""
@@ -47,8 +47,7 @@ class Overlay:
         if path in self._removed or path in self._links or self._is_removed_with_parent(path):
             return None
         try:
-            with open_regular_file(self.on_disk(path)) as file:
-                return file.read()
+            return read_regular_file(self.on_disk(path), follow="yes")
         except OSError:
             return None
 
@@ -131,6 +130,8 @@ class Overlay:
         )
 
     def _is_removed_with_parent(self, path: str) -> bool:
+        if not self._removed:
+            return False
         parts = path.split("/")
         return any("/".join(parts[:count]) in self._removed for count in range(1, len(parts)))
 

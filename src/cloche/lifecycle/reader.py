@@ -8,10 +8,12 @@ from shlex import quote
 
 from cloche.discovery.base_interpreter import build_in_name
 from cloche.discovery.describe import describe_interpreter
-from cloche.errors import DestinationError
+from cloche.errors import DestinationError, UsageError
 from cloche.fs import is_unreadable, list_names
 from cloche.lifecycle.recorded_command import venv_options
+from cloche.lifecycle.relocation import is_within
 from cloche.model.environment import Environment, Layout
+from cloche.model.spec import parse_spec
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import absolute_path, is_relocatable, read_settings
 from cloche.planning.layout import layout_of
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloche.discovery.cache import ProbeCache
+    from cloche.model.aliases import Version
     from cloche.model.interpreter import Host, Interpreter
+    from cloche.model.spec import InterpreterSpec
 
 
 def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
@@ -138,6 +142,40 @@ def recorded_version(settings: Mapping[str, str]) -> str:
     return ".".join((settings.get("version_info") or settings.get("version") or "").split(".")[:2])
 
 
+def was_created_for(location: str, spec: InterpreterSpec) -> bool:
+    """Return whether an environment was created for a Python that satisfies a request, even if that no longer exists.
+
+    A path matches the base interpreter, and every base below a directory. The machine is not compared.
+    """
+    settings = effective_settings(location)
+    if spec.path:
+        bases = [os.path.join(settings.get("home", ""), "python"), settings.get("base-executable", "")]
+        bases.append(settings.get("executable", ""))
+        path = os.path.abspath(os.path.expanduser(spec.path))
+        return any(is_within(base, place) for base in bases for place in (path, os.path.realpath(path)))
+    if (version := recorded_release(settings)) is None:
+        return False
+    implementation, build = recorded_implementation_and_build(layout_on_disk(location), settings)
+    refusal = spec.refusal_of_build(implementation, version, free_threaded="t" in build, debug="d" in build)
+    return refusal is None
+
+
+def recorded_release(settings: Mapping[str, str]) -> Version | None:
+    """Return the version that a `pyvenv.cfg` records, in the form of `sys.version_info`; None if it records none."""
+    text = settings.get("version_info") or settings.get("version") or ""
+    numbers, level, serial = text, "final", "0"
+    if text.count(".") == 4:
+        numbers, level, serial = text.rsplit(".", 2)
+    try:
+        spec = parse_spec(numbers)
+    except UsageError:
+        return None
+    if len(spec.release) < 2 or not serial.isdigit():
+        return None
+    major, minor, micro = (*spec.release, 0)[:3]
+    return (major, minor, micro, *(spec.prerelease or (level, int(serial))))
+
+
 def implementation_and_build(environment: Environment, settings: Mapping[str, str]) -> tuple[str, str]:
     """Return the implementation that an environment was created for, and its build as in `Interpreter.build`.
 
@@ -146,8 +184,13 @@ def implementation_and_build(environment: Environment, settings: Mapping[str, st
     """
     if environment.interpreter is not None:
         return environment.interpreter.implementation, environment.interpreter.build
+    return recorded_implementation_and_build(environment.layout, settings)
+
+
+def recorded_implementation_and_build(layout: Layout, settings: Mapping[str, str]) -> tuple[str, str]:
+    """Return what `implementation_and_build` returns, without the base interpreter."""
     recorded = settings.get("implementation", "").lower()
-    library = LIBRARY_NAME.fullmatch(os.path.basename(os.path.dirname(environment.layout.purelib)))
+    library = LIBRARY_NAME.fullmatch(os.path.basename(os.path.dirname(layout.purelib)))
     inferred = IMPLEMENTATIONS[library["kind"]].lower() if library else "cpython"
     implementation = {"graalvm": "graalpy"}.get(recorded, recorded)
     build = recorded_build(settings) or (library["threads"] if library else "")

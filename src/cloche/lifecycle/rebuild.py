@@ -7,12 +7,12 @@ the exchange.
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cloche.apply import apply, rehearse
-from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError
 from cloche.fs.checksums import MANIFEST, foreign_files, format_manifest, parse_manifest, sha256_of, was_edited
 from cloche.fs.locks import DirectoryLock
@@ -25,7 +25,7 @@ from cloche.lifecycle.embedded_paths import (
 )
 from cloche.lifecycle.examination import examine, failing_activations, modules_of
 from cloche.lifecycle.info import SEEDS
-from cloche.lifecycle.installed import distributions_in, site_directories
+from cloche.lifecycle.installed import installed_distributions
 from cloche.lifecycle.inventory import Loss, PathMapping, carry_operations, pip_arguments
 from cloche.lifecycle.move import refuse_broken
 from cloche.lifecycle.overlay import Overlay, parent_directories
@@ -47,10 +47,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Literal, TypeAlias
 
+    from cloche.lifecycle.examination import Examination
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.inventory import Inventory
     from cloche.lifecycle.upgrade import Losses, UpgradePlan
-    from cloche.model.environment import Environment, Layout
+    from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
     from cloche.model.plan import Plan
@@ -86,15 +87,16 @@ def rebuild(
                 inventory.reinstalled, staged, plan, session, losses=losses, commit=commit
             )
             lost.extend(failed)
-            rewrite_staged_paths(upgrade, staged, plan, installed, session).apply()
-            lost.extend(missing_packages(inventory, staged, plan, lost))
-            lost.extend(unmet_after(upgrade, staged, plan, session))
+            found = installed_distributions(replace(plan.environment, location=staged))
+            rewrite_staged_paths(upgrade, staged, plan, found, installed, session).apply()
+            lost.extend(missing_packages(inventory, found, lost))
+            lost.extend(unmet_after(upgrade, staged, found, plan, session))
             refuse_losses(lost, allowed)
-            verify_rebuilt(plan.environment, staged, upgrade, session)
+            verify_rebuilt(plan.environment, staged, found, upgrade, session)
             return kept_directories(upgrade, staged, plan)
 
         def verify() -> None:
-            verify_rebuilt(plan.environment, plan.environment.location, upgrade, session)
+            verify_rebuilt(plan.environment, plan.environment.location, (), upgrade, session)
             if failing := [
                 script
                 for script in failing_activations(plan.environment, session.host)
@@ -246,13 +248,15 @@ def install(requirements: Sequence[str], staged: str, plan: Plan, session: Sessi
     own = os.path.join(staged, *layout.purelib.split("/"), "pip")
     assert plan.environment.interpreter is not None
     command = command_of_pip(python, plan.environment.interpreter.version, own, host)
-    arguments = ["install", "--no-deps", "--no-warn-script-location", "--ignore-installed"]
+    arguments = ["install", "--no-deps", "--no-compile", "--no-warn-script-location", "--ignore-installed"]
     arguments += [f"--find-links={directory}" for directory in session.store.readable_directories("wheels")]
     with TemporaryDirectory(prefix="cloche-") as directory:
         return run_pip(command, [*arguments, *requirements], host, directory, timeout=None).problem
 
 
-def unmark_requested(overlay: Overlay, installed: Iterable[InstalledDistribution], layout: Layout) -> None:
+def unmark_requested(
+    overlay: Overlay, found: Iterable[InstalledDistribution], installed: Iterable[InstalledDistribution]
+) -> None:
     """Remove `REQUESTED` (PEP 376) from packages that the user did not request.
 
     pip writes it for every package that is named on its command line.
@@ -262,16 +266,25 @@ def unmark_requested(overlay: Overlay, installed: Iterable[InstalledDistribution
         for distribution in installed
         if distribution.requested == "no" and not distribution.metadata.endswith(".egg-link")
     }
-    for site in site_directories(layout):
-        for distribution in distributions_in(overlay.root, site):
-            if distribution.key in dependencies:
-                overlay.remove(f"{distribution.metadata}/REQUESTED")
+    for distribution in found:
+        if distribution.key in dependencies:
+            overlay.remove(f"{distribution.metadata}/REQUESTED")
 
 
 def rewrite_staged_paths(
-    upgrade: UpgradePlan, staged: str, plan: Plan, installed: Sequence[InstalledDistribution], session: Session
+    upgrade: UpgradePlan,
+    staged: str,
+    plan: Plan,
+    found: Iterable[InstalledDistribution],
+    installed: Iterable[InstalledDistribution],
+    session: Session,
 ) -> Overlay:
-    """Return the edits that replace embedded paths in a staged environment with its future path and new directories."""
+    """Return the edits that replace embedded paths in a staged environment with its future path and new directories.
+
+    :param found: the distributions in it.
+    :param installed: the distributions of the old environment that pip reinstalled in it.
+    """
+    found = list(found)
     location, old, new = plan.environment.location, upgrade.info.environment.layout, plan.environment.layout
     roots = [(staged, location)]
     if old.purelib != new.purelib:
@@ -286,9 +299,7 @@ def rewrite_staged_paths(
     relocate_tree(overlay, replace(context, generated={}, prompts=None))
     names = set(new.names)
     stale = []
-    for row in (
-        row for site in site_directories(new) for found in distributions_in(staged, site) for row in found.rows
-    ):
+    for row in (row for distribution in found for row in distribution.rows):
         if row.path.startswith(f"{new.bin}/"):
             program = program_of_script(overlay, row.path)
             name = os.path.basename(program.replace("\\", "/"))
@@ -302,7 +313,7 @@ def rewrite_staged_paths(
             path = path_mapping_for(upgrade, plan).path(row.path)
             if (content := overlay.content(path)) is not None:
                 overlay.write(path, with_edits_of(before.content(row.path) or b"", content))
-    unmark_requested(overlay, installed, new)
+    unmark_requested(overlay, found, installed)
     overlay.write(MANIFEST, manifest_with_kept_files(upgrade, overlay))
     overlay.update_checksums(location)
     return overlay
@@ -330,32 +341,32 @@ def kept_directories(upgrade: UpgradePlan, staged: str, plan: Plan) -> list[Oper
 
     A service may write its logs to an empty directory, and permissions may keep other users out.
     """
-    root, mapping = upgrade.location, path_mapping_for(upgrade, plan)
+    mapping, entries = path_mapping_for(upgrade, plan), upgrade.info.tree.entries
     library = mapping.old.purelib.partition("/")[0]
+    parents = {path.rpartition("/")[0] for path in entries}
+    directories = {".": os.lstat(upgrade.location).st_mode}
+    directories |= {path: status.st_mode for path, status in entries.items() if stat.S_ISDIR(status.st_mode)}
     created: list[MakeDir] = []
     modes: list[SetMode] = []
-    for directory, names, files in os.walk(root):
-        names[:] = [name for name in names if directory != root or not is_staging_inside(name)]
-        path = os.path.relpath(directory, root).replace(os.sep, "/")
-        new = os.path.normpath(mapping.path(path)).replace(os.sep, "/")
+    for path, mode in sorted(directories.items()):
+        new = posixpath.normpath(mapping.path(path))
         staged_directory = os.path.join(staged, new)
-        own = path.partition("/")[0] == library or LIBRARY_NAME.fullmatch(os.path.basename(path))
-        is_created = not names and not files and not own and not os.path.lexists(staged_directory)
+        own = path.partition("/")[0] == library or LIBRARY_NAME.fullmatch(posixpath.basename(path))
+        is_created = path != "." and path not in parents and not own and not os.path.lexists(staged_directory)
         if is_created:
             created.append(MakeDir(new))
         if is_created or (os.path.isdir(staged_directory) and not os.path.islink(staged_directory)):
-            modes.append(SetMode(new, stat.S_IMODE(os.lstat(directory).st_mode)))
+            modes.append(SetMode(new, stat.S_IMODE(mode)))
     modes.reverse()  # deepest first, because the new permissions of a parent may forbid changes below it
     return [*parent_directories(created), *created, *modes]
 
 
-def missing_packages(inventory: Inventory, staged: str, plan: Plan, lost: Sequence[Loss]) -> list[Loss]:
-    """Return the packages that a staged environment should have but lacks, or has in another version."""
-    staged_versions = {
-        distribution.key: distribution.version
-        for site in site_directories(plan.environment.layout)
-        for distribution in distributions_in(staged, site)
-    }
+def missing_packages(inventory: Inventory, found: Iterable[InstalledDistribution], lost: Sequence[Loss]) -> list[Loss]:
+    """Return the packages that a staged environment should have but lacks, or has in another version.
+
+    :param found: the distributions in it.
+    """
+    staged_versions = {distribution.key: distribution.version for distribution in found}
     known = {loss.item for loss in lost}
     return [
         Loss(
@@ -369,41 +380,47 @@ def missing_packages(inventory: Inventory, staged: str, plan: Plan, lost: Sequen
     ]
 
 
-def unmet_after(upgrade: UpgradePlan, staged: str, plan: Plan, session: Session) -> list[Loss]:
+def unmet_after(
+    upgrade: UpgradePlan, staged: str, found: Sequence[InstalledDistribution], plan: Plan, session: Session
+) -> list[Loss]:
     """Return the packages in a staged environment with requirements that were met before and are not met any more."""
-    found = [
-        distribution
-        for site in site_directories(plan.environment.layout)
-        for distribution in distributions_in(staged, site)
-    ]
     after = examine(replace(plan.environment, location=staged), session.host, seed="no")
     return [] if after.failure else lost_requirements(upgrade, found, after.path, after.user_site)
 
 
-def verify_rebuilt(environment: Environment, location: str, upgrade: UpgradePlan, session: Session) -> None:
+def verify_rebuilt(
+    environment: Environment,
+    location: str,
+    found: Iterable[InstalledDistribution],
+    upgrade: UpgradePlan,
+    session: Session,
+) -> None:
     """Verify the new environment in the directory `location`: its staging tree, or its final path.
 
+    :param found: the distributions whose scripts are verified; they do not depend on the path.
     :raises ClocheError: something that worked in the old environment does not work in the new one.
     """
-    actual = replace(environment, location=location)
-    modules = modules_of(
-        distribution
-        for site in site_directories(environment.layout)
-        for distribution in distributions_in(location, site)
-    )
-    after = examine(actual, session.host, modules)
+    actual, host = replace(environment, location=location), session.host
+    is_staged = location != environment.location
+    modules = modules_of(found)
+    after = examine(actual, host, modules, parents="imported", seed="yes" if is_staged else "no")
     if after.failure:
         raise verification_error(environment, f"its Python does not start: {after.failure}")
     if after.version[:2] != upgrade.interpreter.version[:2]:
         raise verification_error(
             environment, f"its Python is {'.'.join(map(str, after.version))}, not {upgrade.interpreter.version_text}"
         )
-    if location != environment.location:
-        before = examine(upgrade.info.environment, session.host, modules)
+    if is_staged:
+        before: list[Examination] = []
+
+        def examine_old() -> Examination:
+            before.append(examine(upgrade.info.environment, host, modules, parents="imported"))
+            return before[0]
+
         try:
-            refuse_broken(actual, before, after)
+            refuse_broken(actual, examine_old, after)
         except ClocheError as error:
-            lost = {*after.unresolvable} - {*before.unresolvable}
+            lost = {*after.unresolvable} - {*(before[0].unresolvable if before else ())}
             raise verification_error(environment, error.message, missing_modules_hint(lost, upgrade)) from None
 
 

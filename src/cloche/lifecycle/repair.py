@@ -13,7 +13,6 @@ from cloche.fs.inputs import UNRECORDED
 from cloche.lifecycle.checks.packages import missing_scripts
 from cloche.lifecycle.checks.parts import PIP, missing_parts
 from cloche.lifecycle.checks.scripts import broken_scripts
-from cloche.lifecycle.checks.tree import world_writable
 from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.embedded_paths import RelocationContext, relocate_tree, retarget_scripts, with_location
 from cloche.lifecycle.examination import examine
@@ -154,7 +153,7 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
     for path in by_code.get("link-copied", []):
         overlay.replace_with_link(path, dict(copied_links(environment))[path])
     if "world-writable" in codes:
-        for path in world_writable(case.root):
+        for path in case.tree.world_writable:
             overlay.set_mode(path, overlay.mode(path) & ~stat.S_IWOTH)
     if "seed-broken" in codes or PIP in incomplete:
         broken = {*by_code.get("seed-broken", ())} | incomplete & {PIP}

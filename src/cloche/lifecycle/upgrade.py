@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, InterpreterNotFound, SeedError, UsageError
+from cloche.lifecycle.checks.python import check_other_versions, check_start
+from cloche.lifecycle.checks.scripts import check_moved
 from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.examination import Examination, ask_python, examine, modules_of
 from cloche.lifecycle.installed import site_directories
@@ -185,7 +187,7 @@ def is_created_for(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
 
 def is_usable(case: Case) -> bool:
     """Return whether an environment can be rebased: all of it is for one version of Python."""
-    codes = {finding.code for finding in diagnose(case)}
+    codes = {finding.code for finding in diagnose(case, (check_start, check_other_versions))}
     site = os.path.isdir(case.environment.path_to(case.environment.layout.purelib))
     return site and not codes & {"half-upgraded", "lib-of-other-version"}
 
@@ -205,7 +207,11 @@ def upgrade_in_place(upgrade: UpgradePlan, session: Session, *, losses: Losses =
     lost = lost_in_place(upgrade, session)
     refuse_losses(lost, losses)
     case, info = upgrade.case, upgrade.info
-    findings = [finding for finding in diagnose(case) if finding.code in ("moved", "name-of-other-version")]
+    findings = [
+        finding
+        for finding in diagnose(case, (check_moved, check_other_versions))
+        if finding.code in ("moved", "name-of-other-version")
+    ]
     overlay, _ = plan_repairs(case, findings, session)
     environment = info.environment
     if upgrade.kind == "rebase":

@@ -30,7 +30,6 @@ from cloche.fs.checksums import (
     sha256_of,
 )
 from cloche.lifecycle.activation_scripts import shells_by_script
-from cloche.lifecycle.checks.tree import world_writable
 from cloche.lifecycle.compiled import Compiled, compare_bytecode
 from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.installed import InstalledDistribution, distributions_in, installed_distributions, read_text
@@ -39,6 +38,7 @@ from cloche.lifecycle.reader import copied_links, creator_of, effective_settings
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.recorded_command import recorded_lock
 from cloche.lifecycle.tool_edits import TOOL_EDITS, tool_of_file
+from cloche.lifecycle.tree import Tree
 from cloche.lifecycle.up_to_date import forget_up_to_date
 from cloche.model.distribution import parse_metadata_name
 from cloche.model.value import TYPE_CHECKING, value
@@ -490,7 +490,7 @@ class Verifier:
 
     def check_modes(self, files: Mapping[str, File]) -> None:
         """Report permissions that installing does not give: to run as another user, and to be changed by every user."""
-        for path in world_writable(self.root):
+        for path in Tree(self.root).world_writable:
             self.report("mode", path, "every user can change it")
         if os.name == "nt":
             return

@@ -38,6 +38,8 @@ class Copy:
     path: str
     source: str
     """Absolute path of the file."""
+    link_mode: LinkMode = "copy"
+    """Whether a hard link, for example, will do; then a later change of the content would change both."""
 
 
 @value

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 RESERVED = ("pyvenv.cfg", MANIFEST, RUNTIME_MANIFEST, ".gitignore", "CACHEDIR.TAG")
 """Files that the core writes, and a creator must not."""
 
+LINK_MODES = ("auto", "clone", "hardlink", "copy", "symlink")
+
 MAX_NAME_BYTES = 255
 """The maximum length of a file name on most file systems, in bytes."""
 
@@ -113,6 +115,8 @@ def find_content_problem(operation: MakeDir | Link | Copy | Write | Rewrite | In
             return f"link `{path}` points outside the environment: `{target}`"
         case Copy(path, source) if not is_absolute(source):
             return f"the source of `{path}` is `{source}`: expected an absolute path"
+        case Copy(path, _, mode) if mode not in LINK_MODES:
+            return f"the link mode of `{path}` is {mode!r}: expected one of {', '.join(LINK_MODES)}"
         case Write(path, content) | Rewrite(path, content) if not has_type(content, bytes):
             return f"the content of `{path}` is of type {type(content).__name__}: expected bytes"
     return ""

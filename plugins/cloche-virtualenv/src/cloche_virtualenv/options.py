@@ -54,7 +54,7 @@ OPTIONS = (
     Option("clear", ("--clear",), "replace an existing environment", default=False),
     Option("no_vcs_ignore", ("--no-vcs-ignore",), "write no `.gitignore` into the environment", default=False),
     Option(
-        "venv_redirect", ("--venv-redirect",), "ignored: see the plugin cloche-redirect", false=KEEP, is_ignored=True
+        "venv_redirect", ("--venv-redirect",), "ignored: see the plugin cloche-python-envs", false=KEEP, is_ignored=True
     ),
     Option("venv_redirect", ("--no-venv-redirect",), "ignored", true=False, false=KEEP, is_ignored=True),
     Option(

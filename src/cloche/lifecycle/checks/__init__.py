@@ -29,10 +29,13 @@ from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import TypeAlias
 
     from cloche.lifecycle.case import Case, Finding
 
-CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
+    Check: TypeAlias = Callable[[Case], Iterator[Finding]]
+
+CHECKS: tuple[Check, ...] = (
     check_parts,
     check_base,
     check_start,

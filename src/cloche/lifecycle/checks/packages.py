@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 from typing import TYPE_CHECKING
 
 from cloche.fs import read_at_most
-from cloche.fs.checksums import is_modified
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import ONLY_YOU, Finding, and_more, missing_directory
 from cloche.lifecycle.checks.parts import has_executables
 from cloche.lifecycle.checks.scripts import broken_scripts
-from cloche.lifecycle.examination import ask_python
+from cloche.lifecycle.editables import modules_of_editables
 from cloche.lifecycle.installed import path_of_url
 from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.tool_edits import installed_form
+from cloche.model.value import replace
 from cloche.store.installation import script_names
 from cloche.store.startup_code import split_lines
 
@@ -162,18 +161,18 @@ def check_records(case: Case) -> Iterator[Finding]:
             continue  # reported by `check_duplicates`
         missing, modified = [], []
         for row in distribution.rows:
-            path = relocation.path(os.path.join(case.root, row.path))
             if row.path.endswith((".pyc", "/__pycache__")) or row.path.startswith("../"):
                 continue  # Python creates and removes bytecode at any time; files above the root may be shared
             if row.path in reported or (not has_bin and row.path.startswith(f"{bin_directory}/")):
                 continue
-            if not os.path.lexists(path):
+            here = replace(row, path=relocation.path(row.path)) if os.path.isabs(row.path) else row
+            if case.tree.status(here.path) is None:
                 if distribution.key != "pip":  # reported by `check_pip`
                     missing.append(row.path)
             elif (
                 row.digest.startswith("sha256=")
-                and is_modified(path, row.digest, row.size)
-                and installed_form(read_at_most(path, 1 << 20) or b"", row.digest) is None
+                and case.tree.is_altered(here, f"{distribution.metadata}/METADATA")
+                and installed_form(read_at_most(os.path.join(case.root, here.path), 1 << 20) or b"", row.digest) is None
             ):
                 modified.append(row.path)
         for code, paths, state in (("record-missing", missing, "missing"), ("record-altered", modified, "modified")):
@@ -286,16 +285,8 @@ def check_editables(case: Case) -> Iterator[Finding]:
     """
     if case.examination.failure or case.examination.obstacle or case.old_roots:
         return
-    modules = {
-        distribution.metadata: editable_modules(case, distribution)
-        for distribution in case.info.distributions
-        if distribution.editable and os.path.exists(distribution.editable)
-    }
-    wanted = sorted({module for found in modules.values() for module in found})
-    if not wanted:
-        return
-    executable = case.environment.path_to(case.environment.layout.executable)
-    problems = ask_python(executable, case.host, [f"--import={module}" for module in wanted]).problems
+    problems = case.examination.problems
+    modules = modules_of_editables(case.info.distributions, case.overlay)
     for distribution in case.info.distributions:
         broken = [module for module in modules.get(distribution.metadata, ()) if problems.get(module)]
         if broken:
@@ -306,40 +297,6 @@ def check_editables(case: Case) -> Iterator[Finding]:
             reinstall = reinstall_command(distribution, case)
             remedy = f"restore the module, or install the project as it is now with {reinstall}"
             yield Finding("editable-dead", distribution.metadata, message, f"{ONLY_YOU}: {remedy}")
-
-
-def editable_modules(case: Case, distribution: InstalledDistribution) -> list[str]:
-    """Return the top-level modules of an editable install, as far as its metadata and the files of its backend name them."""
-    names = {point.module for point in distribution.entry_points}
-    names.update(case.overlay.text(f"{distribution.metadata}/top_level.txt").split())
-    for row in distribution.rows:
-        if os.path.dirname(row.path) == distribution.site and row.path.endswith(".py"):
-            names.update(modules_in_loader(case.overlay.text(row.path)))
-    return sorted({name.partition(".")[0] for name in names if name.partition(".")[0].isidentifier()})
-
-
-def modules_in_loader(source: str) -> Iterator[str]:
-    """Yield the modules that the loader of an editable install names.
-
-    setuptools assigns a dictionary to `MAPPING`; meson-python and scikit-build-core pass a set or a dictionary to `install`.
-    """
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
-        return
-    for node in ast.walk(tree):
-        found: list[ast.expr | None] = []
-        if isinstance(node, (ast.Assign, ast.AnnAssign)):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(isinstance(target, ast.Name) and target.id == "MAPPING" for target in targets):
-                found = [node.value]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "install":
-            found = [*node.args]
-        for literal in found:
-            items = (
-                literal.keys if isinstance(literal, ast.Dict) else literal.elts if isinstance(literal, ast.Set) else []
-            )
-            yield from (item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str))
 
 
 def check_duplicates(case: Case) -> Iterator[Finding]:
@@ -377,7 +334,7 @@ def check_pip(case: Case) -> Iterator[Finding]:
         for row in distribution.rows
         if not row.path.endswith((".pyc", "/__pycache__"))
         and has_executables(case)
-        and not os.path.lexists(os.path.join(case.root, row.path))
+        and case.tree.status(row.path) is None
     ]
     if case.examination.seed:
         site = case.environment.layout.purelib

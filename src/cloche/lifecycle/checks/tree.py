@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import filecmp
 import os
-import stat
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import staging_directories
@@ -34,13 +33,9 @@ def check_links(case: Case) -> Iterator[Finding]:
     recorded = frozenset(row.path for distribution in case.info.distributions for row in distribution.rows)
     recorded |= parse_manifest(case.overlay.text(RUNTIME_MANIFEST)).keys()
     by_cause: dict[str, list[str]] = {}
-    for file in embedded_paths.walk_files(case.root):
-        if (
-            file.kind == "link"
-            and file.path not in reported
-            and (cause := cause_of_dangling_link(case, file.path, recorded))
-        ):
-            by_cause.setdefault(cause, []).append(file.path)
+    for path in case.tree.dangling_links:
+        if path not in reported and (cause := cause_of_dangling_link(case, path, recorded)):
+            by_cause.setdefault(cause, []).append(path)
     for cause, links in by_cause.items():
         message = f"{len(links)} links lead to `{cause}`, which does not exist"
         remedy = f"{ONLY_YOU}: restore `{cause}`, or remove the links"
@@ -53,15 +48,11 @@ def check_links(case: Case) -> Iterator[Finding]:
 
 
 def cause_of_dangling_link(case: Case, path: str, recorded: frozenset[str]) -> str:
-    """Return the topmost missing directory, or the file, that a link misses.
-
-    Empty if its target exists, or if another check reports the cause.
+    """Return the topmost missing directory, or the file, that a link misses; empty if another check reports the cause.
 
     :param recorded: the files of all packages, and of the Python of a portable environment.
     """
     location = case.environment.path_to(path)
-    if os.path.exists(location):
-        return ""
     bin_of = f"{case.environment.layout.bin}/"
     is_python = path.startswith(bin_of) and PYTHON_NAME.fullmatch(path.removeprefix(bin_of))
     if is_python and (case.environment.interpreter is None or case.examination.failure):
@@ -113,29 +104,11 @@ def is_same_content(one: str, other: str) -> bool:
 
 def check_permissions(case: Case) -> Iterator[Finding]:
     """Report files and directories that every user can change."""
-    open_to_all = world_writable(case.root)
-    if open_to_all:
+    if open_to_all := case.tree.world_writable:
         message = (
             f"every user can write to it{and_more(len(open_to_all))}, and so run code as the users of the environment"
         )
         yield Finding("world-writable", open_to_all[0], message, f"{case.fix} removes that permission", "yes")
-
-
-def world_writable(root: str) -> list[str]:
-    """Return the files and directories that every user can write to, relative to the root (`.` is the root itself).
-
-    The empty lock file of uv is left out: it is world-writable on purpose.
-    """
-    if os.name == "nt":
-        return []
-    found = ["."] if stat.S_IMODE(os.stat(root).st_mode) & stat.S_IWOTH else []
-    for parent, directories, names in os.walk(root):
-        for name in [*directories, *names]:
-            status = os.lstat(os.path.join(parent, name))
-            is_lock = name == ".lock" and parent == root and stat.S_ISREG(status.st_mode) and not status.st_size
-            if status.st_mode & stat.S_IWOTH and not stat.S_ISLNK(status.st_mode) and not is_lock:
-                found.append(os.path.relpath(os.path.join(parent, name), root).replace(os.sep, "/"))
-    return sorted(found)
 
 
 def check_leftovers(case: Case) -> Iterator[Finding]:

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from cloche.testing import plugin_contract
 
-test_contract = plugin_contract("cloche-redirect")
+test_contract = plugin_contract("cloche-python-envs")

@@ -1,0 +1,114 @@
+"""Commands for existing environments, compared with uv, which makes the same environment from its cache.
+
+Each set has the packages that uv resolves for a file in `requirements`, pure and compiled ones, all from wheels. The
+environments are made by uv, with hard links to its cache. A command that changes one gets a copy with hard links.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from locked import SYNC, shell
+from peers import HERE
+from rounds import measure
+from rows import UV, Goal, Row
+
+if TYPE_CHECKING:
+    from peers import Peers
+
+SETS = ("usual", "huge")
+
+
+def index_settings() -> tuple[tuple[str, str], ...]:
+    """Return the environment variables of the user that say how to reach the package index.
+
+    pip asks it what an upgrade needs, even if the wheels are cached.
+    """
+    kept = ("PIP_", "SSL_CERT", "REQUESTS_CA", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+    return tuple((name, text) for name, text in os.environ.items() if name.upper().startswith(kept))
+
+
+def rows_for(name: str) -> tuple[Row, ...]:
+    """Return the rows for one of the sets of packages."""
+    trees, words = f"{{trees}}/{name}", f"an environment of the {name} set"
+    uv = shell("uv", f"{UV} {{env}} && {SYNC}{{env}} --offline --link-mode hardlink {trees}/pins.txt")
+    restore = f"rm -rf {trees}/copy && cp -al {trees}/new {trees}/copy"
+
+    def row(task: str, title: str, limit: float, line: str, before: str = "") -> Row:
+        cloche = shell("cloche", line, before)._replace(environ=index_settings())
+        return Row(f"{task}-{name}", title, (cloche, uv), (Goal(limit, ("uv",)),))
+
+    return (
+        row("doctor", f"`doctor` for {words}", 1.0, f"{{bin}}/cloche -q doctor {trees}/new"),
+        row("move", f"`move` {words}", 1.5, f"{{bin}}/cloche -q move {trees}/copy {{env}}", f"{restore}"),
+        row("copy", f"`move --copy` {words}", 1.5, f"{{bin}}/cloche -q move --copy {trees}/new {{env}}"),
+        row(
+            "fix",
+            f"`doctor --fix` {words} that was moved",
+            1.5,
+            "{bin}/cloche -q doctor --fix {env}",
+            f"{restore} && mv {trees}/copy {{env}}",
+        ),
+        row(
+            "upgrade",
+            f"`upgrade` {words} to another minor version",
+            2.5,
+            "{bin}/cloche -q upgrade {env} -p {bin}/python",
+            f"cp -al {trees}/old {{env}}",
+        ),
+    )
+
+
+LIFECYCLE_ROWS = tuple(row for name in SETS for row in rows_for(name))
+
+
+def measure_lifecycle(peers: Peers, rounds: int, chosen: list[str]) -> dict[str, Any]:
+    """Return the results for existing environments.
+
+    :param chosen: the names of the rows to measure; empty for all.
+    """
+    rows = [row for row in LIFECYCLE_ROWS if not chosen or row.name in chosen]
+    older = older_python(peers)
+    names = [name for name in SETS if any(row.name.endswith(f"-{name}") for row in rows)]
+    packages = {name: make_environments(peers, name, older) for name in names}
+    return {
+        "packages": packages,
+        "older": older["version"],
+        "seconds": {row.name: measure(peers, row, rounds) for row in rows},
+    }
+
+
+def older_python(peers: Peers) -> dict[str, Any]:
+    """Return the newest CPython of an earlier minor version, as `cloche pythons` describes it.
+
+    :raises SystemExit: there is none.
+    """
+    request = f"cpython>=3.10,<{sys.version_info.major}.{sys.version_info.minor}"
+    found = json.loads(peers.capture(["{bin}/cloche", "pythons", request, "--json"]))["pythons"]
+    return next(python for python in found if python["chosen"])
+
+
+def make_environments(peers: Peers, name: str, older: dict[str, Any]) -> int:
+    """Create `new` and `old`, environments of this and an older Python; return the number of packages.
+
+    `old` is upgraded once, so that pip has cached the wheels that the upgrade needs.
+    """
+    directory = peers.work / "trees" / name
+    directory.mkdir(parents=True)
+    pins, uv = directory / "pins.txt", peers.root / "bin" / "uv"
+    resolve = [uv, "pip", "compile", "-q", "-p", older["path"], "--no-header", "--no-annotate", "--only-binary=:all:"]
+    subprocess.run([*resolve, HERE / "requirements" / f"{name}.in", "-o", pins], check=True, stdout=sys.stderr)
+    environ = {**peers.environ(), **dict(index_settings())}
+    for kind, python in (("new", str(peers.root / "bin" / "python")), ("old", older["path"])):
+        peers.capture([str(uv), "venv", "-q", "--offline", "-p", python, str(directory / kind)])
+        peers.capture([*f"{SYNC}{directory / kind} --link-mode hardlink".split(), str(pins)], environ)
+    for words in (
+        f"cp -al {directory}/old {directory}/first",
+        f"{{bin}}/cloche -q upgrade {directory}/first -p {{bin}}/python",
+    ):
+        peers.capture(words.split(), environ)
+    return sum(line[:1].isalnum() for line in pins.read_text(encoding="utf-8").splitlines())

@@ -1,0 +1,50 @@
+"""The environments that a command works on, if it accepts several: its operands, and those that `--find` finds."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cloche.cli import report
+from cloche.cli.default_environment import chosen_environment
+from cloche.errors import UsageError, reason_of
+from cloche.lifecycle.finder import environments_below
+from cloche.planning.destination import absolute_path
+
+if TYPE_CHECKING:
+    from cloche.cli.invocation import Invocation
+
+
+def is_fleet(invocation: Invocation) -> bool:
+    """Return whether a command was asked to work on several environments, perhaps none."""
+    arguments = invocation.arguments
+    return len(arguments.operands) > 1 or "find" in arguments.given
+
+
+def requested_environments(invocation: Invocation) -> list[str]:
+    """Return the paths of the environments in the arguments, and of those below the `--find` directories.
+
+    :raises UsageError: there are no arguments and no default environment, one is blank, or a `--find` path is
+        not a directory.
+    """
+    arguments, host = invocation.arguments, invocation.host
+    directories = arguments.given.get("find", ())
+    operands = arguments.operands if arguments.operands or directories else (chosen_environment(invocation),)
+    paths = [absolute_path(operand, host) for operand in operands]
+    for directory in directories:
+        location = absolute_path(directory, host)
+        if not os.path.isdir(location):
+            raise UsageError(
+                f"`{directory}` is not a directory",
+                hint="`--find` takes a directory that contains environments at any depth",
+            )
+        below = environments_below(location, warn_unreadable)
+        if not below:
+            report.print_warnings([f"no environment found below `{directory}`"])
+        paths += below
+    return list(dict.fromkeys(os.path.normpath(path) for path in paths))
+
+
+def warn_unreadable(error: OSError) -> None:
+    """Warn about a directory that could not be searched."""
+    report.print_warnings([f"`{error.filename}` was not searched: {reason_of(error)}"])

@@ -1,0 +1,56 @@
+"""The modules of editable installs (PEP 660), which are in a source directory outside of the environment."""
+
+from __future__ import annotations
+
+import ast
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.lifecycle.overlay import Overlay
+
+
+def modules_of_editables(distributions: Iterable[InstalledDistribution], overlay: Overlay) -> dict[str, list[str]]:
+    """Return the modules of each editable install whose source directory exists, by its metadata directory."""
+    return {
+        distribution.metadata: editable_modules(distribution, overlay)
+        for distribution in distributions
+        if distribution.editable and os.path.exists(distribution.editable)
+    }
+
+
+def editable_modules(distribution: InstalledDistribution, overlay: Overlay) -> list[str]:
+    """Return the top-level modules of an editable install, as far as its metadata and the files of its backend name them."""
+    names = {point.module for point in distribution.entry_points}
+    names.update(overlay.text(f"{distribution.metadata}/top_level.txt").split())
+    for row in distribution.rows:
+        if os.path.dirname(row.path) == distribution.site and row.path.endswith(".py"):
+            names.update(modules_in_loader(overlay.text(row.path)))
+    return sorted({name.partition(".")[0] for name in names if name.partition(".")[0].isidentifier()})
+
+
+def modules_in_loader(source: str) -> Iterator[str]:
+    """Yield the modules that the loader of an editable install names.
+
+    setuptools assigns a dictionary to `MAPPING`; meson-python and scikit-build-core pass a set or a dictionary to `install`.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for node in ast.walk(tree):
+        found: list[ast.expr | None] = []
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(target, ast.Name) and target.id == "MAPPING" for target in targets):
+                found = [node.value]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "install":
+            found = [*node.args]
+        for literal in found:
+            items = (
+                literal.keys if isinstance(literal, ast.Dict) else literal.elts if isinstance(literal, ast.Set) else []
+            )
+            yield from (item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str))

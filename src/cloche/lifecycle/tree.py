@@ -1,0 +1,129 @@
+"""The tree of an environment as it is on disk, from one walk: every file, link and directory, with its status."""
+
+from __future__ import annotations
+
+import os
+import stat
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from cloche.apply.staging import is_staging_inside
+from cloche.fs.checksums import is_modified
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cloche.fs.checksums import Row
+
+
+def ignore(error: OSError) -> None:
+    """Leave out what cannot be read."""
+
+
+def walk(root: str, on_error: Callable[[OSError], None] = ignore) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the path of everything in an environment, relative to the root and with `/`, and its status.
+
+    Symbolic links and staging trees are not entered.
+
+    :param on_error: called for each directory that cannot be read; what is in it is left out unless this raises.
+    """
+    stack = [""]
+    while stack:
+        below = stack.pop()
+        try:
+            with os.scandir(os.path.join(root, below)) as scanned:
+                entries = [(entry.name, entry.stat(follow_symlinks=False)) for entry in scanned]
+        except OSError as error:
+            on_error(error)
+            continue
+        entries.sort(key=lambda entry: entry[0])
+        for name, status in entries:
+            if not below and is_staging_inside(name):
+                continue
+            path = f"{below}/{name}" if below else name
+            yield path, status
+            if stat.S_ISDIR(status.st_mode):
+                stack.append(path)
+
+
+class Tree:
+    """The tree of an environment. It is read when something is first asked, and does not change after that."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    @cached_property
+    def entries(self) -> dict[str, os.stat_result]:
+        """The status of everything in the environment by its path; links are not followed."""
+        return dict(walk(self.root))
+
+    def status(self, path: str) -> os.stat_result | None:
+        """Return the status of a path, which may lead through a link or out of the tree; None if it does not exist."""
+        if (known := self.entries.get(path)) is not None:
+            return known
+        try:
+            return os.lstat(os.path.join(self.root, path))
+        except (OSError, ValueError):
+            return None
+
+    def status_of_target(self, path: str) -> os.stat_result | None:
+        """Return the status of what a path leads to; None if that does not exist."""
+        status = self.status(path)
+        if status is None or not stat.S_ISLNK(status.st_mode):
+            return status
+        try:
+            return os.stat(os.path.join(self.root, path))
+        except OSError:
+            return None
+
+    def is_altered(self, row: Row, metadata: str) -> bool:
+        """Return whether a file differs from its row in a RECORD. Only a file that is newer than its package is read.
+
+        `cloche verify` reads all of them.
+
+        :param metadata: the `METADATA` of the package: what is newer than that was changed after it was unpacked.
+        """
+        status, unpacked = self.status_of_target(row.path), self.status_of_target(metadata)
+        if status is None or (row.size.isdigit() and status.st_size != int(row.size)):
+            return True
+        is_old = unpacked is not None and row.path != metadata and status.st_mtime_ns <= unpacked.st_mtime_ns
+        if stat.S_ISREG(status.st_mode) and row.size.isdigit() and is_old:
+            return False
+        return is_modified(os.path.join(self.root, row.path), row.digest, row.size)
+
+    @cached_property
+    def dangling_links(self) -> list[str]:
+        """The symbolic links that lead to nothing."""
+        links = (path for path, status in self.entries.items() if stat.S_ISLNK(status.st_mode))
+        return [path for path in links if not os.path.exists(os.path.join(self.root, path))]
+
+    @cached_property
+    def world_writable(self) -> list[str]:
+        """What every user can write to, sorted; `.` is the root itself.
+
+        The empty lock file of uv is left out: it is world-writable on purpose.
+        """
+        if os.name == "nt":
+            return []
+        everything = {".": os.stat(self.root), **self.entries}
+        return sorted(
+            path
+            for path, status in everything.items()
+            if status.st_mode & stat.S_IWOTH
+            and not stat.S_ISLNK(status.st_mode)
+            and not (path == ".lock" and stat.S_ISREG(status.st_mode) and not status.st_size)
+        )
+
+    @cached_property
+    def disk_usage(self) -> tuple[int, int]:
+        """The bytes of files with one hard link, and of files with several; each of the latter counts once."""
+        own, shared, seen = 0, 0, set()
+        for status in self.entries.values():
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            if status.st_nlink <= 1:
+                own += status.st_size
+            elif (status.st_dev, status.st_ino) not in seen:
+                seen.add((status.st_dev, status.st_ino))
+                shared += status.st_size
+        return own, shared

@@ -1,0 +1,57 @@
+"""Test what the program that examines an environment says about modules."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.pages import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROGRAM = (REPOSITORY / "src/cloche/lifecycle/_examine.py").read_text(encoding="utf-8")
+
+
+def unresolvable(directory: Path, *arguments: str) -> list[str]:
+    """Return the modules that the program does not find in a directory."""
+    command = [sys.executable, "-c", PROGRAM, *arguments]
+    environ = {**os.environ, "PYTHONPATH": str(directory)}
+    printed = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+    return json.loads(printed)["unresolvable"]
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    files = {
+        "good/__init__.py": "",
+        "good/cli.py": "",
+        "good/deep/cli.py": "",
+        "broken/__init__.py": "raise ImportError('its library is missing')",
+        "broken/cli.py": "",
+        "lazy/__init__.py": "import sys, json\nsys.modules['lazy.cli'] = json\n",
+        "single.py": "",
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    return tmp_path
+
+
+@pytest.mark.parametrize("option", [(), ("--import",)])
+def test_modules_are_found(packages: Path, option) -> None:
+    """The parent of the last one creates it when it is imported."""
+    found = ["good", "good.cli", "good.deep.cli", "single", "lazy.cli"]
+    missing = ["nothing", "good.nothing", "single.nothing", "good.cli.nothing"]
+
+    assert unresolvable(packages, *found, *missing, *option) == missing
+
+
+def test_a_parent_that_cannot_be_imported_counts_only_if_parents_are_imported(packages: Path) -> None:
+    assert unresolvable(packages, "broken.cli") == []
+    assert unresolvable(packages, "broken.cli", "--import") == ["broken.cli"]

@@ -1,0 +1,214 @@
+"""Test `cloche doctor` and `cloche upgrade` with many environments: one failure never stops or hides the rest."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche.lifecycle.finder import environments_below
+from cloche.lifecycle.reader import was_created_for
+from cloche.model.spec import parse_spec
+from tests.lifecycle.environments import run
+from tests.trees import snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GONE = "/opt/gone-3.12.0"
+"""The directory of a patch release that was removed."""
+
+
+def lose_base(env: Path) -> Path:
+    """Let an environment look like one of 3.12.0, which a newer patch release replaced."""
+    config = env / "pyvenv.cfg"
+    lines = config.read_text().splitlines()
+    settings = dict(line.split(" = ", 1) for line in lines)
+    prefix = os.path.dirname(settings["home"])
+    old = settings["version"]
+    config.write_text("\n".join([*lines, ""]).replace(prefix, GONE).replace(f"= {old}", "= 3.12.0"))
+    for link in (env / "bin").glob("python*"):
+        if os.path.isabs(os.readlink(link)):
+            link.unlink()
+            link.symlink_to(f"{GONE}/bin/python3.12")
+    return env
+
+
+def break_start(env: Path) -> None:
+    """Make every Python that starts in an environment fail."""
+    [site] = env.glob("lib/python*/site-packages")
+    (site / "sitecustomize.py").write_text("import os; os._exit(3)\n")
+
+
+def works(env: Path) -> bool:
+    return run(env / "bin" / "python", "-c", "import sys; print(sys.prefix)").strip() == str(env)
+
+
+def test_doctor_sums_up_what_is_wrong_by_cause(cloche, empty_env) -> None:
+    lost = [lose_base(empty_env(name=f"work/{name}/.venv")) for name in ("one", "two")]
+    for name in ("three", "four"):
+        empty_env(name=name).rename(cloche.cwd / "work" / name)
+    healthy = empty_env(name="work/five")
+
+    outcome = cloche("doctor", "--json", "--find", "work")
+
+    assert outcome.code == 1
+    summary = outcome.json["summary"]
+    assert {key: summary[key] for key in ("environments", "healthy", "failed")} == {
+        "environments": 5,
+        "healthy": 1,
+        "failed": 0,
+    }
+    base, moved = summary["causes"]
+    assert (base["code"], base["repairable"]) == ("base-gone", True)
+    assert base["environments"] == sorted(map(str, lost))
+    assert f"Python 3.12.0 in `{GONE}/bin`, no longer exists" in base["message"]
+    assert moved["code"] == "moved"
+    assert moved["environments"] == [str(cloche.cwd / "work" / name) for name in ("four", "three")]
+    lines = cloche("doctor", "--find", "work").out.splitlines()
+    assert f"{healthy}: healthy" in lines
+    assert lines[-3] == "5 environments: 1 healthy, 4 with problems"
+    assert lines[-2].startswith("    2 base-gone: its base, Python 3.12.0")
+
+
+def test_an_environment_that_cannot_be_examined_is_counted_and_named(cloche, empty_env) -> None:
+    empty_env()
+    outcome = cloche("doctor", "--json", "env", "nothing")
+
+    assert outcome.code == 1
+    assert outcome.json["summary"]["failed"] == 1
+    assert [environment["healthy"] for environment in outcome.json["environments"]] == [True, False]
+
+
+def test_an_upgrade_mends_what_a_new_patch_release_broke(cloche, empty_env) -> None:
+    lost = [lose_base(empty_env(name=f"work/{name}/.venv")) for name in ("one", "two")]
+    other = empty_env("cloche", "3.11", name="work/three")
+    before = snapshot(other)
+
+    outcome = cloche("upgrade", "--find", "work", "--from", "3.12.0", "-p", "3.12", "--json")
+
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["summary"] == {"found": 3, "chosen": 2, "outcomes": {"upgraded": 2}}
+    assert [environment["from"] for environment in outcome.json["environments"]] == ["3.12.0"] * 2
+    assert all(works(env) for env in lost)
+    assert snapshot(other) == before
+    again = cloche("upgrade", "--find", "work", "--from", "3.12.0")
+    assert (again.code, again.out) == (0, "0 environments; 3 of another Python left out\n")
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_failure_does_not_stop_the_rest(cloche, empty_env, options) -> None:
+    first, broken, last = (lose_base(empty_env(name=f"work/{name}")) for name in ("a", "b", "c"))
+    break_start(broken)
+    before = snapshot(broken)
+
+    outcome = cloche("upgrade", "--find", "work", *options)
+
+    assert outcome.code == 1
+    assert works(first)
+    assert works(last)
+    assert snapshot(broken) == before
+    if options:
+        _, failed, _ = outcome.json["environments"]
+        assert (failed["outcome"], failed["environment"]) == ("failed", str(broken))
+        assert "would not work: its Python does not start" in failed["error"]["message"]
+        assert outcome.json["summary"]["outcomes"] == {"failed": 1, "upgraded": 2}
+    else:
+        assert f"error: `{broken}` would not work" in outcome.err
+        assert outcome.out.splitlines()[-1] == "3 environments: 1 failed, 2 upgraded"
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--check"])
+def test_a_rehearsal_of_many_changes_nothing(cloche, empty_env, option) -> None:
+    for name in ("work/a", "work/b"):
+        lose_base(empty_env(name=name))
+    before = snapshot(cloche.cwd / "work")
+
+    outcome = cloche("upgrade", "--find", "work", option)
+
+    assert outcome.code == (option == "--check")
+    word = "due" if option == "--check" else "would be upgraded"
+    assert outcome.out.splitlines()[-1] == f"2 environments: 2 {word}"
+    assert snapshot(cloche.cwd / "work") == before
+
+
+def test_environments_can_be_named_instead_of_found(cloche, empty_env) -> None:
+    envs = [lose_base(empty_env(name=name)) for name in ("a", "b")]
+
+    outcome = cloche("upgrade", "a", "b", "nothing")
+
+    assert outcome.code == 1
+    assert "nothing` does not exist" in outcome.err
+    assert all(works(env) for env in envs)
+
+
+@pytest.mark.parametrize("spec", ["my-python", "=>3.12", "system", ""])
+def test_an_invalid_python_in_from_is_refused(cloche, spec) -> None:
+    outcome = cloche("upgrade", "--find", ".", "--from", spec)
+
+    assert outcome.code == 2
+    assert "hint:" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("3.12.1", True),
+        ("3.12", True),
+        ("cpython3.12.1", True),
+        (">=3.12,<3.13", True),
+        ("3.12.2", False),
+        ("3.11", False),
+        ("pypy3.12", False),
+        ("3.12t", False),
+        ("/opt/3.12.1/bin/python3.12", True),
+        ("/opt/3.12.1", True),
+        ("/opt/3.12", False),
+        ("any", True),
+    ],
+)
+@pytest.mark.parametrize("version", ["version = 3.12.1", "version_info = 3.12.1.final.0", "version_info = 3.12.1"])
+def test_the_recorded_python_decides(tmp_path: Path, spec: str, expected: bool, version: str) -> None:
+    """It may no longer exist. `venv` writes the first form, virtualenv and cloche the second, and uv the third."""
+    (tmp_path / "pyvenv.cfg").write_text(
+        f"home = /opt/3.12.1/bin\n{version}\nexecutable = /opt/3.12.1/bin/python3.12\n"
+    )
+    (tmp_path / "lib" / "python3.12" / "site-packages").mkdir(parents=True)
+
+    assert was_created_for(str(tmp_path), parse_spec(spec)) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "spec", "expected"),
+    [
+        ("3.14.0rc2", "3.14", True),
+        ("3.14.0.candidate.2", "3.14.0rc2", True),
+        ("3.14.0.candidate.2", "3.14.0rc1", False),
+        ("3.12", "3.12", True),
+        ("unknown", "3.12", False),
+        ("", "3.12", False),
+        ("3.12.1.final.x", "3.12", False),
+    ],
+)
+def test_other_forms_of_versions_are_read(tmp_path: Path, text: str, spec: str, expected: bool) -> None:
+    (tmp_path / "pyvenv.cfg").write_text(f"home = /opt/bin\nversion_info = {text}\n")
+
+    assert was_created_for(str(tmp_path), parse_spec(spec)) is expected
+
+
+def test_a_directory_that_cannot_be_searched_is_reported(tmp_path: Path) -> None:
+    errors: list[OSError] = []
+
+    assert environments_below(str(tmp_path / "nothing"), errors.append) == []
+    assert [error.filename for error in errors] == [str(tmp_path / "nothing")]
+
+
+def test_environments_inside_packages_are_not_reported(tmp_path: Path) -> None:
+    for name in ("a", "a/inner", "a/lib/d", "b/c", "lib/site-packages/d", "b/node_modules/e"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "pyvenv.cfg").touch()
+
+    found = environments_below(str(tmp_path), lambda error: pytest.fail(str(error)))
+
+    assert found == [str(tmp_path / name) for name in ("a", "a/inner", "b/c")]
