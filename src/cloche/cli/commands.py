@@ -230,7 +230,7 @@ COMMANDS = {
                 Option("prefix", "put everything into a directory of this name", metavar="NAME", sources="argv"),
                 Option("exclude", "leave out the names and paths that match", "list", "GLOB", sources="argv"),
                 Option("force", "replace an existing file", "flag", sources="argv"),
-                Option("follow", "replace links that lead out of it by what they lead to", "flag", sources="argv"),
+                Option("follow", "replace links and editable installs by what they lead to", "flag", sources="argv"),
                 Option("with-base-outside", "accept that it needs a Python outside of it", "flag", sources="argv"),
             ),
             "[ENV]",

@@ -42,6 +42,7 @@ from cloche.planning.pyvenv_cfg import is_portable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Literal
 
     from cloche.lifecycle.embedded_paths import File
     from cloche.model.environment import Environment
@@ -100,21 +101,27 @@ class Expected:
     distribution: str
 
 
-def verify_environment(path: str, session: Session) -> Verification:
+def verify_environment(
+    path: str, session: Session, *, bytecode: Literal["compared", "skipped"] = "compared"
+) -> Verification:
     """Compare every file of an environment with what was installed.
 
+    :param bytecode: whether to compile every module whose bytecode is not that of an image, which takes long.
     :raises DestinationError: there is no environment at the path.
     """
     environment = read_environment(path, session.host, session.probes)
-    return Verifier(environment, session).run()
+    return Verifier(environment, session, bytecode).run()
 
 
 class Verifier:
     """Collects the differences of one environment."""
 
-    def __init__(self, environment: Environment, session: Session) -> None:
+    def __init__(
+        self, environment: Environment, session: Session, bytecode: Literal["compared", "skipped"] = "compared"
+    ) -> None:
         self.environment = environment
         self.session = session
+        self.bytecode = bytecode
         self.root = environment.location
         self.settings = effective_settings(self.root)
         self.distributions = list(every_distribution(environment))
@@ -371,7 +378,8 @@ class Verifier:
                     compiled.append(Compiled(path, source, match["tag"], int(match["level"] or 0)))
             elif (path not in known or path.endswith(".pyc")) and not self.is_link_of_runtime(files[path]):
                 self.report("added", path, "does not belong to a package or to the environment")
-        self.check_bytecode(compiled)
+        if self.bytecode == "compared":
+            self.check_bytecode(compiled)
 
     def is_link_of_runtime(self, file: File) -> bool:
         """Return whether a file is a link that belongs to the interpreter in a portable environment: to one of its files."""
