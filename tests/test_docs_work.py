@@ -148,7 +148,17 @@ def test_code_blocks_are_valid_in_their_language(path: Path) -> None:
         elif block.language == "sh":
             subprocess.run([require("bash"), "-n"], input=block.body, text=True, check=True)
         else:
-            known = {"", "console", "text", "{terminal}", "{toctree}", "{include}", "{literalinclude}", *SHELLS}
+            known = {
+                "",
+                "console",
+                "dockerfile",
+                "text",
+                "{terminal}",
+                "{toctree}",
+                "{include}",
+                "{literalinclude}",
+                *SHELLS,
+            }
             assert block.language.partition(" ")[0] in known
 
 
