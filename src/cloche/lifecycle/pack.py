@@ -303,4 +303,4 @@ class Progress:
         self.done += size
         if (now := monotonic()) - self.shown > PAUSE:
             self.shown = now
-            self.session.progress(f"packing `{self.location}`: {100 * self.done // max(self.total, 1)} %")
+            self.session.progress(f"packing {100 * self.done // max(self.total, 1)} % of `{self.location}`")
