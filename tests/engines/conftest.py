@@ -1,7 +1,7 @@
 """Packed environments, and machines of a cluster: namespaces that have nothing of the base interpreter.
 
 These tests are nightly, because they install the engines from the package index. They need root, and the programs `unshare`
-and `ip`; Spark also needs Java 17 or later.
+and `ip`. Spark also needs Java 17 or later, and Slurm Debian's packages `slurm-wlm`, `munge`, `squashfuse` and `fuse3`.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ def base() -> Base:
 def packed(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return a function that creates an environment with some packages and packs it; only the archive remains."""
 
-    def pack(*requirements: str) -> Path:
+    def pack(*requirements: str, name: str = "env.tar.gz") -> Path:
         directory = tmp_path_factory.mktemp(requirements[0])
         cloche = [sys.executable, "-m", "cloche"]
         run(*cloche, "./original", "--creator", "portable", "-p", base.executable, cwd=directory)
         run("original/bin/python", "-m", "pip", "install", "--quiet", *requirements, cwd=directory)
-        run(*cloche, "pack", "original", "-o", "env.tar.gz", cwd=directory)
+        run(*cloche, "pack", "original", "-o", name, cwd=directory)
         (directory / "original").rename(directory / "moved away")
-        return directory / "env.tar.gz"
+        return directory / name
 
     return pack
 
