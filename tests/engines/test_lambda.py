@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
             threading.Event().wait(60)  # as Lambda does until the next event
         event = self.server.events.pop()
         self.send_response(200)
-        for name, value in (("Request-Id", "1"), ("Deadline-Ms", "9999999999999"), ("Invoked-Function-Arn", "arn")):
+        for name, value in (("Aws-Request-Id", "1"), ("Deadline-Ms", "9999999999999"), ("Invoked-Function-Arn", "arn")):
             self.send_header(f"Lambda-Runtime-{name}", value)
         self.send_header("Content-Length", str(len(event)))
         self.end_headers()

@@ -38,7 +38,8 @@ print(json.dumps(ray.get([there.remote(), chosen.remote()])))
 """
 
 SCRIPT = """
-export RAY_USAGE_STATS_ENABLED=0
+mount -t tmpfs none /mnt # Ray remembers its cluster in a directory, and names of sockets must be short
+export RAY_TMPDIR=/mnt RAY_USAGE_STATS_ENABLED=0
 for copy in first second "the third"; do mkdir "$copy"; tar -xzf "$1" -C "$copy"; done
 first/bin/ray start --head --node-ip-address 10.9.8.1 --port 6379 --resources '{"first": 1}' --include-dashboard false >&2
 machine 2 second/bin/ray start --block --address 10.9.8.1:6379 --resources '{"other": 1}' >&2
