@@ -28,7 +28,12 @@ PROGRAM = """\
 import markupsafe._speedups, sqlite3, ssl, sys
 print(sys.prefix, len(ssl.create_default_context().get_ca_certs()) > 9)
 """
-OVERLAY = 'mount -t overlay none -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/merged"; cd "$1/merged"; mount --rbind /dev dev; mount -t proc none proc; '
+OVERLAY = """
+mount -t overlay none -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/merged"
+cd "$1/merged"
+mount --rbind /dev dev
+mount -t proc none proc
+"""
 
 
 @pytest.fixture

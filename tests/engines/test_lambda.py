@@ -83,5 +83,6 @@ def test_the_function_answers_an_event(tmp_path: Path) -> None:
         function.kill()
         function.wait()
         server.shutdown()
+        server.server_close()
 
     assert json.loads(server.answer) == {"prefix": str(task), "event": {"question": 6}}
