@@ -79,7 +79,7 @@ def isolated_environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
             if name.startswith(REMOVED_PREFIXES) and name not in KEPT_VARIABLES:
                 patch.delenv(name)
         patch.setenv("XDG_CACHE_HOME", str(shared / "cache"))
-        patch.setenv("XDG_CONFIG_HOME", str(shared / "config"))
+        patch.setenv("XDG_CONFIG_HOME", str(base / "config"))
         if pip_configs and "PIP_CONFIG_FILE" not in os.environ:
             patch.setenv("PIP_CONFIG_FILE", str(pip_configs[0]))
         yield

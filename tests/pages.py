@@ -112,6 +112,7 @@ class Reader:
         self.environ = {
             **environ,
             "HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / ".config"),
             "PATH": path,
             "PWD": str(self.directory),
             "SHELL": require("bash"),

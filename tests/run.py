@@ -53,13 +53,23 @@ def cloche_command_in(environment: Path) -> list[str]:
 
 
 def clean_environ(home: Path, cache: Path) -> dict[str, str]:
-    """Return the environment variables of a user without settings for cloche or Python, with this home and cache."""
+    """Return the environment variables of a user without settings for cloche or Python, with this home and cache.
+
+    Settings are in the home too: tests run side by side, and one that changes a setting must not change the others.
+    """
     kept = {
         name: text
         for name, text in os.environ.items()
         if not name.startswith(("CLOCHE_", "PYENV_VERSION", "VIRTUAL_ENV", "PYTHON"))
     }
-    return {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(cache), "SHELL": "/bin/bash", "PYTHONWARNINGS": "error"}
+    return {
+        **kept,
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(cache),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "SHELL": "/bin/bash",
+        "PYTHONWARNINGS": "error",
+    }
 
 
 def filled_cache(directory: Path) -> Path:

@@ -83,7 +83,7 @@ def report_import_error(error: ImportError | OSError) -> int:
     sys.stderr.write(f"cloche: error: {problem.message}\nhint: {problem.hint}\n")
     if "--json" in sys.argv:
         try:
-            from cloche.cli.report import error_json, print_error_json
+            from cloche.cli.json_output import error_json, print_error_json
 
             print_error_json(**error_json(problem))
         except (ImportError, OSError):

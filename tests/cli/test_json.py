@@ -11,7 +11,7 @@ import pytest
 
 import cloche as api
 from cloche.cli.commands import COMMANDS
-from cloche.cli.report import as_json
+from cloche.cli.json_output import as_json
 from tests.run import Cloche, clean_environ
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import subprocess
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from tests.trees import snapshot
+from tests.trees import Tree, differences, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -183,7 +183,10 @@ class Sweep:
         next_run = self._run(self.command)
         after = snapshot(self.directory)
         if next_run.returncode or not same(after, self.complete):
-            problem = problem or f"the next run exited with {next_run.returncode}: {next_run.stderr.strip()[-300:]}"
+            paths = differences(without_bytecode(self.complete), without_bytecode(after))
+            problem = problem or "\n".join(
+                [f"the next run exited with {next_run.returncode}: {next_run.stderr.strip()[-300:]}", *paths]
+            )
         return Verdict(point, fault, state, done.returncode, errors, leftovers, problem, injected)
 
     def _problem(self, point: Point, fault: str, state: str, code: int, errors: str, leftovers: Sequence[str]) -> str:
@@ -215,8 +218,8 @@ def same(left: Mapping[str, tuple[object, ...]], right: Mapping[str, tuple[objec
     return without_bytecode(left) == without_bytecode(right)
 
 
-def without_bytecode(tree: Mapping[str, tuple[object, ...]]) -> dict[str, tuple[object, ...]]:
-    return {path: without_rows(path, entry) for path, entry in tree.items() if "__pycache__" not in path}
+def without_bytecode(tree: Mapping[str, tuple[object, ...]]) -> Tree:
+    return Tree({path: without_rows(path, entry) for path, entry in tree.items() if "__pycache__" not in path})
 
 
 def without_rows(path: str, entry: tuple[object, ...]) -> tuple[object, ...]:

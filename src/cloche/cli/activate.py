@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.cli import report
+from cloche.cli import json_output, report
 from cloche.cli.default_environment import chosen_environment
 from cloche.cli.user_shell import login_program, parent_program
 from cloche.errors import DestinationError, Inexpressible, UsageError
@@ -44,7 +44,7 @@ def activate(invocation: Invocation) -> int:
         else:
             lines = []
     if not lines:
-        report.print_json(set=variables(environment, host), unset=UNSET)
+        json_output.print_json(set=variables(environment, host), unset=UNSET)
     report.restore_stdout()  # `--print-env` overrides the variable `CLOCHE_JSON`
     for line in lines:
         report.print_result(line)

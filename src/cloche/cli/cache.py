@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.cli import report
+from cloche.cli import json_output, report
 from cloche.cli.info import human_size
 from cloche.discovery import cache as probes
 from cloche.model.value import TYPE_CHECKING, value
@@ -34,7 +34,7 @@ def cache(invocation: Invocation) -> int:
         outcome = ACTIONS[action](session.store)
         directory = session.store.root or cache_directory(invocation.host)
     if settings.flag("json"):
-        report.print_json(action=action, directory=directory, **outcome.facts)
+        json_output.print_json(action=action, directory=directory, **outcome.facts)
     elif not invocation.arguments.count("quiet") or action in ("dir", "size", "verify"):
         for line in outcome.lines or (directory,):
             report.print_result(report.one_line(line))

@@ -6,7 +6,7 @@ import os.path
 import sys
 from typing import TYPE_CHECKING
 
-from cloche.cli import report
+from cloche.cli import json_output, report
 from cloche.cli.settings import OTHER_KEYS, Settings, is_option_name, nearest_file, user_file
 from cloche.cli.user_config import set_value, typed_value, unset_value
 from cloche.errors import UsageError
@@ -81,7 +81,7 @@ def print_outcome(invocation: Invocation, line: str, **facts: object) -> None:
         where = "the command line" if setting.origin == "command line" else f"`{setting.origin}`"
         report.print_warnings([f"{where} also sets `{name}`, and takes precedence over `{path}`"])
     if invocation.unchecked_settings.flag("json"):
-        report.print_json(**facts)
+        json_output.print_json(**facts)
     elif not invocation.arguments.count("quiet") or "exists" in facts:
         report.print_result(report.one_line(line))
 
@@ -114,7 +114,7 @@ def get(name: str, option: Option | None, invocation: Invocation) -> int:
     settings = invocation.settings
     row = replacements_row(settings) if option is None else setting_row(option, settings, invocation.host)
     if settings.flag("json"):
-        report.print_json(name=name, value=row.value, origin=row.origin)
+        json_output.print_json(name=name, value=row.value, origin=row.origin)
         return 0
     if not invocation.arguments.count("quiet"):
         what = "not set" if row.value is None or row.value == () else f"`{name}` is set by {row.origin}"
@@ -140,7 +140,7 @@ def show(invocation: Invocation) -> int:
     files = [path for path in (nearest_file(host.cwd, "pyproject.toml"), user_file(host)) if path]
     report.print_warnings(settings.warnings)
     if settings.flag("json"):
-        report.print_json(
+        json_output.print_json(
             settings=[
                 {"name": row.name, "value": row.value, "origin": row.origin} for row in rows if is_row_shown(row)
             ],

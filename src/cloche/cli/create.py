@@ -62,7 +62,7 @@ def create(invocation: Invocation) -> int:
             report.print_message(describe_choice(plan, session.found, settings))
     report.print_warnings(plan.notes)
     if result is None:
-        print_plan(plan, settings, host)
+        print_plan(plan, settings)
     else:
         print_created(result, request.spec, session.activators, invocation)
     return 0
@@ -78,11 +78,15 @@ def describe_choice(plan: Plan, found: FoundInterpreter | None, settings: Settin
     return report.one_line(f"cloche: {name}, found by {found.found_by if found else 'current'}: {because}")
 
 
-def print_plan(plan: Plan, settings: Settings, host: Host) -> None:
+def print_plan(plan: Plan, settings: Settings) -> None:
     if settings.flag("json"):
-        report.print_json(plan=report.plan_json(plan))
+        from cloche.cli import json_output
+
+        json_output.print_json(plan=json_output.plan_json(plan))
     else:
-        report.print_result(report.plan_text(plan, host))
+        from cloche.cli.plan_text import plan_text
+
+        report.print_result(plan_text(plan))
 
 
 def print_created(
@@ -90,11 +94,13 @@ def print_created(
 ) -> None:
     milliseconds = (perf_counter() - invocation.started) * 1000
     if invocation.settings.flag("json"):
-        report.print_json(
-            plan=report.plan_json(result.plan),
+        from cloche.cli import json_output
+
+        json_output.print_json(
+            plan=json_output.plan_json(result.plan),
             result={
                 "outcome": result.plan.outcome,
-                "environment": report.environment_json(result.environment),
+                "environment": json_output.environment_json(result.environment),
                 "milliseconds": round(milliseconds, 1),
                 "compiled": list(result.compiled),
                 "warnings": report.recorded_warnings(),
@@ -104,10 +110,13 @@ def print_created(
         hint = activation_hint(result, activators, invocation.host)
         details = invocation.arguments.count("verbose")
         lines = [report.result_line(result, invocation.host, milliseconds, hint, details)]
-        if details and result.plan.is_update:
-            lines += report.package_lines(result.plan)
-        if details or spec.startup_code != "allow":
-            lines += report.startup_lines(report.new_images(result.plan))
+        changes = result.plan.is_update and details > 0
+        startup = [image for image in result.plan.new_images if image.startup_code]
+        if changes or startup:
+            from cloche.cli.plan_text import package_lines, startup_lines
+
+            lines += package_lines(result.plan) if changes else ()
+            lines += startup_lines(startup) if details or spec.startup_code != "allow" else ()
         report.print_result("\n".join(lines))
 
 

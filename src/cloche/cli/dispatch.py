@@ -38,7 +38,9 @@ def run_command(argv: Sequence[str], started: float) -> int:
         code = error.exit_code if isinstance(error, Interrupted) else 130
         report.print_message("cloche: interrupted")
         if invocation is not None and invocation.wants_json:
-            report.print_error_json(kind="Interrupted", message="interrupted", hint=None, exit_code=code)
+            from cloche.cli import json_output
+
+            json_output.print_error_json(kind="Interrupted", message="interrupted", hint=None, exit_code=code)
         return code
     except BrokenPipeError:  # the program that reads our output has closed the pipe, and knows it
         return ClocheError.exit_code
@@ -59,7 +61,9 @@ def report_error(error: ClocheError, invocation: Invocation | None) -> int:
         report.print_message(format_exc().rstrip())
     report.print_error(error)
     if invocation is not None and invocation.wants_json:
-        report.print_error_json(**report.error_json(error))
+        from cloche.cli import json_output
+
+        json_output.print_error_json(**json_output.error_json(error))
     return error.exit_code
 
 
@@ -102,7 +106,9 @@ def print_version(invocation: Invocation) -> int:
     from cloche.model import VERSION
 
     if invocation.wants_json:
-        report.print_json(version=VERSION)
+        from cloche.cli import json_output
+
+        json_output.print_json(version=VERSION)
     else:
         report.print_result(f"cloche {VERSION}")
     return 0

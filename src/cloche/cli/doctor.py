@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import recover_environment
-from cloche.cli import report
+from cloche.cli import json_output, report
 from cloche.cli.default_environment import chosen_environment
 from cloche.errors import ClocheError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, open_case
@@ -54,7 +54,7 @@ def doctor(invocation: Invocation) -> int:
                 if len(paths) > 1:
                     session.progress(f"{len(outcomes)} of {len(paths)} environments")
     if settings.flag("json"):
-        report.print_json(environments=[outcome_json(outcome) for outcome in outcomes])
+        json_output.print_json(environments=[outcome_json(outcome) for outcome in outcomes])
     else:
         print_outcomes(outcomes, arguments)
     return int(any(outcome.failure or outcome.result.remaining for outcome in outcomes))

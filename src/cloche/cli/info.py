@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.cli import report
+from cloche.cli import json_output, plan_text, report
 from cloche.cli.default_environment import chosen_environment
 from cloche.errors import UsageError
 from cloche.lifecycle.info import environment_info
@@ -53,13 +53,13 @@ def info(invocation: Invocation) -> int:
     needs = needs_of(facts)
     startup = installed_startup_code(facts)
     if settings.flag("json"):
-        report.print_json(**info_json(facts, needs), startup_code=[startup_json(item) for item in startup])
+        json_output.print_json(**info_json(facts, needs), startup_code=[startup_json(item) for item in startup])
         return 0
     for title, text in summary_lines(facts, needs, invocation.arguments.count("verbose")):
         report.print_result(f"{title + ':':14}{report.one_line(text)}")
     for item in startup:
         owner = item.distribution or "no package"
-        report.print_result(f"{'at start:':14}{owner}, {report.startup_place(item.code)}")
+        report.print_result(f"{'at start:':14}{owner}, {plan_text.startup_place(item.code)}")
     return 0
 
 
@@ -182,7 +182,7 @@ def human_size(size: float) -> str:
 def info_json(facts: EnvironmentInfo, needs: Needs | None) -> dict[str, object]:
     """Return the information as JSON."""
     return {
-        "environment": report.environment_json(facts.environment),
+        "environment": json_output.environment_json(facts.environment),
         "config": facts.settings,
         "maker": facts.maker,
         "python": {

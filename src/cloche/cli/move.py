@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cloche.cli import report
+from cloche.cli import json_output, plan_text, report
 from cloche.lifecycle.move import move_environment, plan_move
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def move(invocation: Invocation) -> int:
     report.print_warnings(f"{reference} still contains `{plan.source}`" for reference in plan.external_references)
     outcome = ("would be " if is_dry_run else "") + ("moved" if plan.action == "move" else "copied")
     if settings.flag("json"):
-        report.print_json(**move_json(plan, outcome))
+        json_output.print_json(**move_json(plan, outcome))
     elif not arguments.count("quiet"):
         new = report.one_line(report.relative_path(plan.destination.location, host))
         old = report.one_line(report.relative_path(plan.source, host))
@@ -35,7 +35,7 @@ def move(invocation: Invocation) -> int:
         report.print_result(f"{outcome} {old} to {new}: {count}, {(perf_counter() - invocation.started) * 1000:.0f} ms")
         if is_dry_run or arguments.count("verbose"):
             for operation in plan.operations:
-                report.print_result(f"  {report.operation_text(operation)}")
+                report.print_result(f"  {plan_text.operation_text(operation)}")
     return 0
 
 

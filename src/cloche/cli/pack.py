@@ -6,7 +6,7 @@ import os
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cloche.cli import report
+from cloche.cli import json_output, report
 from cloche.cli.default_environment import chosen_environment
 from cloche.errors import UsageError
 from cloche.fs.locks import DirectoryLock
@@ -44,7 +44,7 @@ def pack(invocation: Invocation) -> int:
         count = pack_environment(plan, session)
     size = 0 if os.path.isdir(plan.output) else os.path.getsize(plan.output)
     if settings.flag("json"):
-        report.print_json(
+        json_output.print_json(
             outcome="packed", environment=plan.environment.location, output=plan.output,
             format=plan.component.name, members=count, size=size,
         )  # fmt: skip

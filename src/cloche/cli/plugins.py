@@ -7,7 +7,7 @@ import sys
 import textwrap
 import traceback
 
-from cloche.cli import report
+from cloche.cli import json_output, report
 from cloche.cli.commands import COMMANDS
 from cloche.errors import UsageError
 from cloche.model import VERSION
@@ -42,7 +42,7 @@ def plugins(invocation: Invocation) -> int:
                 f"plugin {plugin.source}:\n{''.join(traceback.format_exception(plugin.error)).rstrip()}"
             )
     if settings.flag("json"):
-        report.print_json(
+        json_output.print_json(
             api_version=API_VERSION,
             plugins=[plugin_json(plugin, registry) for plugin in reports],
             conflicts=[{"message": conflict.message, "hint": conflict.hint} for conflict in registry.conflicts],
@@ -65,7 +65,7 @@ def new(invocation: Invocation) -> int:
     kind, directory = arguments[0], arguments[1] if len(arguments) > 1 else f"cloche-my-{arguments[0]}"
     location, files = write_plugin(kind, directory, invocation.host)
     if invocation.settings.flag("json"):
-        report.print_json(path=location, files=files)
+        json_output.print_json(path=location, files=files)
     elif not invocation.arguments.count("quiet"):
         shown = report.one_line(report.relative_path(location, invocation.host))
         report.print_result(f"created {shown}: {', '.join(files)}; install it with: pip install --editable {shown}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cloche.cli import report
+from cloche.cli import json_output, report
 from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ def pythons(invocation: Invocation) -> int:
     if listing.error is not None and spec is None:  # the list is complete, but `cloche DEST` would fail here
         report.print_warnings([listing.error.message])
     if settings.flag("json"):
-        report.print_json(**listing_json(listing, spec))
+        json_output.print_json(**listing_json(listing, spec))
     else:
         for line in interpreter_table(listing, show_skipped=invocation.arguments.flag("all")):
             report.print_result(line)
@@ -83,7 +83,7 @@ def listing_json(listing: InterpreterListing, spec: str | None) -> dict[str, obj
         "request": spec,
         "chosen": found.interpreter.executable if found else None,
         "chosen_because": found.because if found else None,
-        "error": report.error_json(listing.error) if listing.error else None,
+        "error": json_output.error_json(listing.error) if listing.error else None,
         "pythons": [result_json(result) for result in listing.results if not result.reason],
         "passed_over": [
             {**result_json(result), "reason": result.reason} for result in listing.results if result.reason
@@ -100,5 +100,5 @@ def result_json(result: SearchResult) -> dict[str, object]:
         "chosen": result.is_chosen,
         "version": found.version_text if found else result.too_old or None,
         "implementation": found.implementation if found else None,
-        "interpreter": report.as_json(found),
+        "interpreter": json_output.as_json(found),
     }

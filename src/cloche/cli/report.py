@@ -7,20 +7,14 @@ import sys
 from errno import EBADF
 
 from cloche.errors import ClocheError, reason_of
-from cloche.model.value import TYPE_CHECKING, fields
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import TextIO
 
-    from cloche.model.distribution import Image, StartupCode
-    from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
-    from cloche.model.operations import Operation
     from cloche.model.plan import Plan, Result
-
-SCHEMA_VERSION = 1
-"""Version of the objects that `--json` prints; increased when a key is removed or its meaning changes."""
 
 STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 """ANSI codes of styles (ECMA-48)."""
@@ -49,7 +43,7 @@ def print_error(problem: ClocheError) -> None:
 
 
 _warnings: list[str] = []
-"""The warnings of this run; `print_json` adds them to its object."""
+"""The warnings of this run; `json_output.print_json` adds them to its object."""
 
 _hides_warnings: list[bool] = []
 """Not empty if warnings are not printed (`-qq`)."""
@@ -62,7 +56,7 @@ def begin_run(*, hides_warnings: bool) -> None:
 
 
 def print_warnings(texts: Iterable[str]) -> None:
-    """Print warnings unless `-qq` is given, and keep them for `print_json`."""
+    """Print warnings unless `-qq` is given, and keep them for `json_output.print_json`."""
     for text in texts:
         _warnings.append(text)
         if not _hides_warnings:
@@ -208,80 +202,10 @@ def packages_text(plan: Plan, details: int) -> list[str]:
     return [f"{number} ({', '.join(words)})" if words else number]
 
 
-def package_lines(plan: Plan) -> list[str]:
-    """Return one line for each package that changes."""
-    return [
-        f"  - {change.distribution} {change.old}"
-        if not change.new
-        else f"  + {change.distribution} {change.new}"
-        if not change.old
-        else f"  ~ {change.distribution} {change.old} -> {change.new}"
-        for change in plan.changes
-    ]
-
-
-def new_images(plan: Plan) -> list[Image]:
-    """Return the images of the packages that a plan adds or changes."""
-    changed = {change.distribution for change in plan.changes}
-    return [image for image in plan.images if not plan.is_update or image.distribution in changed]
-
-
-def startup_lines(images: Iterable[Image]) -> list[str]:
-    """Return one line for each place in packages with code that runs whenever Python starts."""
-    return [
-        f"  runs at every start of Python: {image.distribution} {image.version}, {startup_place(code)}"
-        for image in images
-        for code in image.startup_code
-    ]
-
-
-def startup_place(code: StartupCode) -> str:
-    """Return the file and the line of start-up code, with its text."""
-    text = code.text if len(code.text) <= 80 else f"{code.text[:80]}…"
-    return one_line(f"{code.path} line {code.line}: {text}" if code.line else code.path)
-
-
 def relative_path(path: str, host: Host) -> str:
     """Return a path as the user would type it: relative if it is below the current directory."""
     below = host.cwd.rstrip(os.sep) + os.sep
     return path.removeprefix(below) if host.cwd and path.startswith(below) else path
-
-
-# JSON
-
-
-def as_json(item: object) -> object:
-    """Convert a value to JSON types: objects become their fields by name, bytes their length and hash."""
-    if hasattr(type(item), "__match_args__") and not isinstance(item, (str, bytes, tuple, dict)):
-        kind = {"kind": type(item).__name__} if type(item).__module__ == "cloche.model.operations" else {}
-        return {**kind, **{name: as_json(field) for name, field in fields(item).items()}}
-    if isinstance(item, bytes):
-        from hashlib import sha256
-
-        return {"size": len(item), "sha256": sha256(item).hexdigest()}
-    if isinstance(item, dict):
-        return {valid_unicode(str(key)): as_json(field) for key, field in item.items()}
-    if isinstance(item, (tuple, list)):
-        return [as_json(element) for element in item]
-    if isinstance(item, str):
-        return valid_unicode(item)
-    return item if item is None or isinstance(item, (int, float, bool)) else valid_unicode(repr(item))
-
-
-def valid_unicode(text: str) -> str:
-    """Return text that any JSON parser accepts: a byte of a path that is not UTF-8 becomes `\\xff`."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "".join(escape_surrogate(letter) if "\ud800" <= letter <= "\udfff" else letter for letter in text)
-    return text
-
-
-def escape_surrogate(letter: str) -> str:
-    """Return an escape for a lone surrogate: in a path on POSIX, it stands for a byte (PEP 383)."""
-    return f"\\x{ord(letter) - 0xDC00:02x}" if "\udc80" <= letter <= "\udcff" else f"\\u{ord(letter):04x}"
 
 
 _reserved: list[tuple[TextIO, int]] = []
@@ -289,7 +213,7 @@ _reserved: list[tuple[TextIO, int]] = []
 
 
 def reserve_stdout() -> None:
-    """Reserve standard output for `print_json`; until then, output of plugins and programs goes to standard error."""
+    """Reserve standard output for `json_output.print_json`; until then, output of plugins and programs goes to standard error."""
     if _reserved:
         return
     kept = -1
@@ -315,103 +239,3 @@ def restore_stdout() -> None:
                 pass  # output of a plugin that standard error does not accept
             os.dup2(kept, sys.stdout.fileno())
             os.close(kept)
-
-
-def print_json(**parts: object) -> None:
-    """Print one JSON object with `schema_version` and all warnings on standard output."""
-    import json
-
-    restore_stdout()
-    content = {"schema_version": SCHEMA_VERSION, **parts, "warnings": recorded_warnings()}
-    print_result(json.dumps(as_json(content), indent=2))
-
-
-def error_json(error: ClocheError) -> dict[str, object]:
-    """Return an error as JSON types; `kind` is the name of its public class."""
-    kind = next(base.__name__ for base in type(error).__mro__ if base.__module__ == ClocheError.__module__)
-    return {"kind": kind, "message": error.message, "hint": error.hint, "exit_code": error.exit_code}
-
-
-def print_error_json(**error: object) -> None:
-    """Print an error as a JSON object on standard output, as far as that can be written; the exit code reports it too."""
-    try:
-        print_json(error=error)
-    except (ClocheError, OSError):
-        pass  # perhaps this is the error
-
-
-def environment_json(environment: Environment) -> dict[str, object]:
-    """Return an environment as JSON types, with absolute paths."""
-    layout = environment.layout
-    return {
-        "root": environment.location,
-        "executable": environment.path_to(layout.executable),
-        "bin": environment.path_to(layout.bin),
-        "purelib": environment.path_to(layout.purelib),
-        "platlib": environment.path_to(layout.platlib),
-        "include": environment.path_to(layout.include),
-        "config": environment.path_to(layout.config),
-        "prompt": environment.prompt,
-        "placement": environment.placement,
-        "interpreter": as_json(environment.interpreter),
-    }
-
-
-def plan_json(plan: Plan) -> dict[str, object]:
-    """Return a plan as JSON types, with absolute paths; some values also appear under the names that version 0.1 used."""
-    record = as_json(plan)
-    assert isinstance(record, dict)
-    for operation in record["operations"]:
-        if operation["kind"] == "InstallTree":
-            operation["manifest"] = operation["file_list"]
-    return {**record, "way": plan.strategy, "environment": environment_json(plan.environment)}
-
-
-# The plan as text
-
-
-def plan_text(plan: Plan, host: Host) -> str:
-    """Return a plan as readable text: the choices, then every operation."""
-    environment = plan.environment
-    interpreter = environment.interpreter
-    because = f" (from {one_line(plan.chosen_because)})" if plan.chosen_because else ""
-    lines = [
-        f"would be {plan.outcome}: {one_line(environment.location)}",
-        f"python:     {interpreter.name if interpreter else '?'} at {interpreter.executable if interpreter else '?'}{because}",
-        f"creator:    {plan.creator}",
-        f"packages:   {', '.join(packages_text(plan, 1)) or 'none'}",
-        *(package_lines(plan) if plan.is_update else []),
-        *startup_lines(plan.images),
-        f"activators: {', '.join(plan.activators) or 'none'}",
-        f"prompt:     {one_line(environment.prompt)}",
-        f"placement:  {environment.placement}",
-        f"strategy:   {plan.strategy}",
-        "operations:",
-    ]
-    return "\n".join([*lines, *(f"  {operation_text(operation)}" for operation in plan.operations)])
-
-
-def operation_text(operation: Operation) -> str:
-    from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
-
-    match operation:
-        case MakeDir(path):
-            return f"directory {path}"
-        case Link(path, target):
-            return f"link      {path} -> {target}"
-        case Copy(path, source):
-            return f"copy      {path} from {source}"
-        case Write(path, content):
-            return f"write     {one_line(path)} ({len(content)} bytes)"
-        case Rewrite(path, content):
-            return f"rewrite   {one_line(path)} ({len(content)} bytes)"
-        case CopyTree(source, _, mode):
-            return f"{'link' if mode == 'hardlink' else 'copy'} all  from {one_line(source)}"
-        case InstallTree(path, source, _, files, size):
-            return f"install   {path} from {source} ({files} files, {size} bytes)"
-        case Remove(path):
-            return f"remove    {one_line(path)}"
-        case SetMode(path, mode):
-            return f"chmod     {one_line(path)} to {mode:o}"
-        case Run(arguments, purpose):
-            return f"run       {arguments[0]} to {purpose}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cloche.cli import report
+from cloche.cli import json_output, report
 from cloche.lifecycle.unpack import unpack as unpack_archive
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def unpack(invocation: Invocation) -> int:
         session.progress(f"unpacking `{file}`")
         location, count = unpack_archive(file, to, session)
     if invocation.settings.flag("json"):
-        report.print_json(outcome="unpacked", location=location, files=count)
+        json_output.print_json(outcome="unpacked", location=location, files=count)
     elif not invocation.arguments.count("quiet"):
         shown = report.one_line(report.relative_path(location, invocation.host))
         milliseconds = (perf_counter() - invocation.started) * 1000

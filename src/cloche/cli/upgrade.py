@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cloche.cli import report
+from cloche.cli import json_output, report
 from cloche.cli.default_environment import chosen_environment
 from cloche.lifecycle.rebuild import rebuild
 from cloche.lifecycle.upgrade import UpgradeResult, outdated_seeds, plan_upgrade, upgrade_in_place
@@ -43,7 +43,7 @@ def upgrade(invocation: Invocation) -> int:
     )
     report.print_warnings(result.notes if result else ())
     if settings.flag("json"):
-        report.print_json(**upgrade_json(plan, outcome, result))
+        json_output.print_json(**upgrade_json(plan, outcome, result))
     elif not arguments.count("quiet"):
         milliseconds, details = (perf_counter() - invocation.started) * 1000, arguments.count("verbose")
         for line in summary_lines(plan, outcome, result, invocation.host, milliseconds, details):
@@ -105,7 +105,7 @@ def upgrade_json(plan: UpgradePlan, outcome: str, result: UpgradeResult | None) 
         "environment": plan.location,
         "from": plan.info.version_text,
         "to": plan.interpreter.version_text,
-        "interpreter": report.as_json(plan.interpreter),
+        "interpreter": json_output.as_json(plan.interpreter),
         "carried": [f"{distribution.key}=={distribution.version}" for distribution in inventory.carried]
         if inventory
         else [],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cloche.cli import report
+from cloche.cli import json_output, report
 from cloche.cli.default_environment import chosen_environment
 from cloche.cli.info import human_size
 from cloche.lifecycle.verify import verify_environment
@@ -21,7 +21,7 @@ def verify(invocation: Invocation) -> int:
         found = verify_environment(chosen_environment(invocation), session)
     root = found.environment.location
     if invocation.settings.flag("json"):
-        report.print_json(
+        json_output.print_json(
             root=root,
             verified=not found.differences,
             files=found.files,

@@ -242,6 +242,12 @@ class Plan:
         return self.outcome in ("updated", "repaired", "up to date")
 
     @property
+    def new_images(self) -> list[Image]:
+        """The images of the packages that it adds or changes."""
+        changed = {change.distribution for change in self.changes}
+        return [image for image in self.images if not self.is_update or image.distribution in changed]
+
+    @property
     def way(self) -> Strategy:
         """The name of `strategy` in version 0.1, kept for code that uses it."""
         return self.strategy

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 
-from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError, reason_of
-from cloche.fs import read_regular_file
-from cloche.fs.checksums import MANIFEST, format_manifest, parse_manifest, sha256_of
+from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError
+from cloche.fs.checksums import MANIFEST, format_manifest, sha256_of
 from cloche.model.environment import Environment, Script
 from cloche.model.interpreter import path_module
-from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Remove, Run, Write
+from cloche.model.operations import InstallTree, Link, Remove, Run, Write
 from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import (
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from cloche.model.plan import Blueprint, ChosenComponent, Strategy, Target
     from cloche.planning.clearing import Replacement
     from cloche.planning.destination import Destination
+    from cloche.planning.merging import Kept
     from cloche.plugins.hookspecs import Activator
 
 
@@ -58,21 +58,24 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
     )
     seeds = seeds_for(blueprint, destination, strategy, environment, intact) if is_kept else (blueprint.images, (), ())
     images, preparations, seed_notes = seeds
-    notes = [*seed_notes]
-    if strategy == "merge" and is_kept:
-        notes += relocatable_notes(environment, destination)
+    kept: Kept | None = None
+    if is_kept and strategy == "merge" and destination.state not in ("absent", "empty"):
+        from cloche.planning.merging import find_kept
+
+        kept = find_kept(destination, blueprint.operations, environment)
+    notes = [*seed_notes, *(kept.notes if kept else ())]
     if forbids_execution(destination.target):
         notes.append(noexec_note(blueprint, destination))
     scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
     operations: list[Operation] = [
         operation
         for operation in blueprint.operations
-        if not (is_kept and isinstance(operation, Link) and is_kept_directory(destination, strategy, operation.path))
+        if not (kept and isinstance(operation, Link) and operation.path in kept.directories)
     ]
     if blueprint.runtime:
         refuse_unsuitable_destination(destination, target, strategy)
         operations.append(runtime_operation(blueprint.runtime))
-    elif strategy == "merge" and is_kept and is_portable(destination.settings):
+    elif kept and is_portable(destination.settings):
         raise DestinationError(
             f"`{destination.location}` is a portable environment, which contains its own Python",
             hint="`--creator portable` refreshes it, and `--clear` replaces it",
@@ -85,7 +88,7 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
             operations += image_operations(image, environment)
     operations += (script_operation(script, blueprint.layout) for script in scripts)
     operations += metadata_files(target, blueprint, environment, destination, replacement, host)
-    operations.append(manifest_file(operations, kept_checksums(destination, target)))
+    operations.append(manifest_file(operations, kept.checksums if kept else {}))
     if replacement is not None:
         written = {operation.path for operation in operations if isinstance(operation, (Link, Write))}
         operations[:0] = [Remove(path) for path in replacement.removed if path not in written]
@@ -93,6 +96,8 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
         destination.target, operations, longest_in_images=120 if blueprint.all_images else 0, platform=host.platform
     )
     if destination.state == "directory" and strategy == "merge":
+        from cloche.planning.merging import refuse_conflicts
+
         refuse_conflicts(destination, operations, blueprint.layout)
     return Plan(
         environment=environment,
@@ -193,16 +198,6 @@ def placement_for(target: Target, destination: Destination, strategy: Strategy) 
     return "relocatable" if stays_relocatable else target.placement
 
 
-def relocatable_notes(environment: Environment, destination: Destination) -> list[str]:
-    """Return the notes about scripts that do not become relocatable together with their environment."""
-    was_fixed = destination.settings.get("home") and not is_relocatable(destination.settings)
-    if environment.placement == "relocatable" and was_fixed:
-        return [
-            "new scripts are relocatable; `cloche doctor --fix` makes the scripts of installed packages relocatable too"
-        ]
-    return []
-
-
 def noexec_note(blueprint: Blueprint, destination: Destination) -> str:
     """Return the note about an environment on a file system that is mounted with `noexec`.
 
@@ -284,14 +279,6 @@ def metadata_files(
     yield Write(blueprint.layout.config, format_settings(settings).encode("utf-8"))
 
 
-def is_kept_directory(destination: Destination, strategy: Strategy, path: str) -> bool:
-    """Return whether a directory exists and is kept where the creator would put a link to a directory (`lib64`)."""
-    existing = os.path.join(destination.target, path)
-    if strategy != "merge" or destination.state == "absent" or "/" in path:
-        return False  # only links at the top point to directories; those in `bin` point to executables
-    return os.path.isdir(existing) and not os.path.islink(existing)
-
-
 def manifest_file(operations: Iterable[Operation], kept: Mapping[str, str]) -> Write:
     """Return the manifest, by which later runs distinguish the files that cloche wrote from the user's.
 
@@ -300,56 +287,6 @@ def manifest_file(operations: Iterable[Operation], kept: Mapping[str, str]) -> W
     written = {operation.path: sha256_of(operation.content) for operation in operations if isinstance(operation, Write)}
     removed = {operation.path for operation in operations if isinstance(operation, Remove)}
     return Write(MANIFEST, format_manifest({path: kept[path] for path in kept if path not in removed} | written))
-
-
-def kept_checksums(destination: Destination, target: Target) -> dict[str, str]:
-    """Return the checksums by path in the manifest of an environment that is kept.
-
-    :raises DestinationError: the manifest exists and cannot be read.
-    """
-    if destination.state != "environment" or target.existing != "keep":
-        return {}
-    path = os.path.join(destination.target, MANIFEST)
-    try:
-        return parse_manifest(read_regular_file(path).decode("utf-8", "replace"))
-    except OSError as error:
-        if os.path.isfile(path) and not os.path.islink(path):  # a new manifest would lose its entries
-            raise DestinationError(
-                f"cannot read `{path}`: {reason_of(error)}",
-                hint="make the file readable, or replace the environment with `--clear`",
-            ) from error
-        return {}
-
-
-def refuse_conflicts(destination: Destination, operations: Iterable[Operation], layout: Layout) -> None:
-    """Refuse to replace a file in a directory that is not an environment.
-
-    :raises DestinationError: a path that is to be created exists.
-    """
-    for operation in operations:
-        paths: list[str] = []
-        match operation:
-            case MakeDir(path):
-                existing = os.path.join(destination.target, path)
-                if os.path.lexists(existing) and (os.path.islink(existing) or not os.path.isdir(existing)):
-                    raise conflict_error(destination, path)
-            case InstallTree():
-                pass  # applying the plan finds conflicts in the directory for packages
-            case Run():  # creates the executables
-                paths = [f"{layout.bin}/{name}" for name in layout.names]
-            case Link(path) | Copy(path) | Write(path):
-                paths = [path]
-        for path in paths:
-            if os.path.lexists(os.path.join(destination.target, path)):
-                raise conflict_error(destination, path)
-
-
-def conflict_error(destination: Destination, path: str) -> DestinationError:
-    """Return the error for a path that already exists."""
-    return DestinationError(
-        f"`{destination.location}` is not an environment, and `{path}` already exists in it",
-        hint="move it away, or choose another destination",
-    )
 
 
 # Activation scripts

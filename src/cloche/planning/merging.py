@@ -1,0 +1,113 @@
+"""What a plan for an existing directory keeps, and what it must not replace."""
+
+from __future__ import annotations
+
+import os
+
+from cloche.errors import DestinationError, reason_of
+from cloche.fs import read_regular_file
+from cloche.fs.checksums import MANIFEST, parse_manifest
+from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
+from cloche.model.value import TYPE_CHECKING, value
+from cloche.planning.destination import is_relocatable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cloche.model.environment import Environment, Layout
+    from cloche.model.operations import Operation
+    from cloche.planning.destination import Destination
+
+
+@value
+class Kept:
+    """What stays in a directory into which an environment is merged."""
+
+    directories: frozenset[str]
+    """Paths of directories that stay where the creator would put a link to a directory (`lib64`)."""
+    checksums: Mapping[str, str]
+    """The checksums by path in the manifest of the environment that is there."""
+    notes: Sequence[str]
+
+
+def find_kept(destination: Destination, operations: Iterable[Operation], environment: Environment) -> Kept:
+    """Return what stays in an existing directory.
+
+    :param operations: the creator's operations.
+    :raises DestinationError: the manifest exists and cannot be read.
+    """
+    return Kept(
+        frozenset(
+            operation.path
+            for operation in operations
+            if isinstance(operation, Link) and is_kept_directory(destination, operation.path)
+        ),
+        kept_checksums(destination) if destination.state == "environment" else {},
+        relocatable_notes(environment, destination),
+    )
+
+
+def is_kept_directory(destination: Destination, path: str) -> bool:
+    """Return whether there is a directory where the creator would put a link to a directory."""
+    existing = os.path.join(destination.target, path)
+    if "/" in path:
+        return False  # only links at the top point to directories; those in `bin` point to executables
+    return os.path.isdir(existing) and not os.path.islink(existing)
+
+
+def kept_checksums(destination: Destination) -> dict[str, str]:
+    """Return the checksums by path in the manifest of an environment.
+
+    :raises DestinationError: the manifest exists and cannot be read.
+    """
+    path = os.path.join(destination.target, MANIFEST)
+    try:
+        return parse_manifest(read_regular_file(path).decode("utf-8", "replace"))
+    except OSError as error:
+        if os.path.isfile(path) and not os.path.islink(path):  # a new manifest would lose its entries
+            raise DestinationError(
+                f"cannot read `{path}`: {reason_of(error)}",
+                hint="make the file readable, or replace the environment with `--clear`",
+            ) from error
+        return {}
+
+
+def refuse_conflicts(destination: Destination, operations: Iterable[Operation], layout: Layout) -> None:
+    """Refuse to replace a file in a directory that is not an environment.
+
+    :raises DestinationError: a path that is to be created exists.
+    """
+    for operation in operations:
+        paths: list[str] = []
+        match operation:
+            case MakeDir(path):
+                existing = os.path.join(destination.target, path)
+                if os.path.lexists(existing) and (os.path.islink(existing) or not os.path.isdir(existing)):
+                    raise conflict_error(destination, path)
+            case InstallTree():
+                pass  # applying the plan finds conflicts in the directory for packages
+            case Run():  # creates the executables
+                paths = [f"{layout.bin}/{name}" for name in layout.names]
+            case Link(path) | Copy(path) | Write(path):
+                paths = [path]
+        for path in paths:
+            if os.path.lexists(os.path.join(destination.target, path)):
+                raise conflict_error(destination, path)
+
+
+def conflict_error(destination: Destination, path: str) -> DestinationError:
+    """Return the error for a path that already exists."""
+    return DestinationError(
+        f"`{destination.location}` is not an environment, and `{path}` already exists in it",
+        hint="move it away, or choose another destination",
+    )
+
+
+def relocatable_notes(environment: Environment, destination: Destination) -> list[str]:
+    """Return the notes about scripts that do not become relocatable together with their environment."""
+    was_fixed = destination.settings.get("home") and not is_relocatable(destination.settings)
+    if environment.placement == "relocatable" and was_fixed:
+        return [
+            "new scripts are relocatable; `cloche doctor --fix` makes the scripts of installed packages relocatable too"
+        ]
+    return []
