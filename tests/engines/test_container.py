@@ -62,7 +62,8 @@ def test_two_stages(context: Path, minimal_root: Path, tmp_path: Path) -> None:
     shutil.copy(context / "pylock.toml", tmp_path / "upper")
     script = OVERLAY + f'exec chroot . "$2" -m cloche {command}'
     unshare = [require("unshare"), "-m", "sh", "-ec", script, "sh", str(tmp_path), sys.executable]
-    done = subprocess.run(unshare, capture_output=True, text=True, check=False, env={**os.environ, "HOME": "/tmp"})
+    environ = {**os.environ, "HOME": "/tmp", "XDG_CACHE_HOME": "/cache"}  # an empty one, as in a new container
+    done = subprocess.run(unshare, capture_output=True, text=True, check=False, env=environ)
     if "overlay" in done.stderr and done.returncode == 32:
         skip_missing("overlays are not permitted")
     assert done.returncode == 0, done

@@ -21,6 +21,15 @@ pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1800)]
 
 API = "/2018-06-01/runtime/invocation/"
 
+HEADERS = {
+    "Content-Type": "application/json",
+    "Lambda-Runtime-Aws-Request-Id": "1",
+    "Lambda-Runtime-Deadline-Ms": "1896543448000",
+    "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:f",
+    "Lambda-Runtime-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1",
+}
+"""The headers of an event; the client of Lambda relies on them."""
+
 
 class Runtime(ThreadingHTTPServer):
     """Offers one event, and keeps the answer to it."""
@@ -42,8 +51,8 @@ class Handler(BaseHTTPRequestHandler):
             threading.Event().wait(60)  # as Lambda does until the next event
         event = self.server.events.pop()
         self.send_response(200)
-        for name, value in (("Aws-Request-Id", "1"), ("Deadline-Ms", "9999999999999"), ("Invoked-Function-Arn", "arn")):
-            self.send_header(f"Lambda-Runtime-{name}", value)
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(event)))
         self.end_headers()
         self.wfile.write(event)
