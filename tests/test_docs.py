@@ -13,7 +13,7 @@ import pluggy
 import pytest
 
 import cloche
-from cloche import errors, testing
+from cloche import api, errors, testing
 from cloche.cli import settings
 from cloche.cli.commands import COMMANDS, COMMON
 from cloche.cli.virtualenv_options import INEFFECTIVE
@@ -52,6 +52,21 @@ def test_every_variable_is_documented() -> None:
 
 def test_every_config_file_key_without_an_option_is_documented() -> None:
     assert {key for key in settings.OTHER_KEYS if f"`{key}`\n:" not in built_page("reference/settings.md")} == set()
+
+
+def test_the_values_of_each_choice_in_the_python_interface_are_documented() -> None:
+    text = built_page("reference/python-interface.md")
+
+    for values in api.ALLOWED_VALUES.values():
+        assert all(f"`{value}`" in text for value in values), values
+    assert "One of `keep`, `replace`, `replace-anything`." in text
+
+
+def test_each_value_is_documented_once() -> None:
+    headings = re.findall("^### .*$", built_page("reference/python-interface.md"), re.MULTILINE)
+
+    assert sorted(headings) == sorted(set(headings))
+    assert "### `LayImage`" in headings
 
 
 def test_ineffective_options_are_documented_as_such() -> None:

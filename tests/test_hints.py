@@ -188,7 +188,7 @@ VARYING = {
     "cloche/lifecycle/upgrade.py": "tests/lifecycle/test_upgrade.py",
     "cloche/model/spec.py": "tests/unit/test_spec.py",
     "cloche/planning/clearing.py": "tests/integration/test_clearing.py",
-    "cloche/store/downloads.py": "tests/seeding/test_downloads.py",
+    "cloche/store/artifacts.py": "tests/seeding/test_downloads.py",
     "cloche/store/pip_settings.py": "tests/seeding/test_index_settings.py",
     "cloche/store/pylock_files.py": "tests/unit/test_lock_files.py",
     "cloche/store/runtimes.py": "the hints of other errors",

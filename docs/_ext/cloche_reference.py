@@ -8,7 +8,9 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from typing import TYPE_CHECKING
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import cloche
 import cloche_errors
@@ -17,7 +19,7 @@ from cloche.cli.commands import COMMANDS, COMMON
 from cloche.plugins import hookspecs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sphinx.application import Sphinx
 
@@ -126,7 +128,7 @@ def protocol_section(name: str) -> str:
 
 def hook_table() -> str:
     """Return a table of all hooks."""
-    lines = ["| hook | what it is for | since |", "| --- | --- | --- |"]
+    lines = ["| hook | what it does | since |", "| --- | --- | --- |"]
     for name, function in vars(hookspecs).items():
         if name.startswith("cloche_"):
             text = str(inspect.getdoc(function))
@@ -159,7 +161,7 @@ def values() -> str:
     """Return a section for each public value class of `cloche`."""
     on_other_pages = {"Command", "Descriptor", "Option"}
     return "\n".join(
-        class_section(item)
+        class_section(item) if item.__name__ == name else f"### `{name}`\n\n{definitions(item)[name].text}\n"
         for name, item in public_names()
         if inspect.isclass(item) and not issubclass(item, Exception) and name not in on_other_pages
     )
@@ -192,18 +194,61 @@ def public_names() -> Iterator[tuple[str, object]]:
 def class_section(item: type) -> str:
     """Return a section about a class: its docstring, fields, properties and public methods."""
     lines = [f"### `{item.__name__}`\n", docstring_as_markdown(inspect.getdoc(item)), ""]
-    lines += [field_line(*field) for field in fields(item)]
+    aliases = {**definitions_in_model(), **definitions(item)}
+    lines += [field_line(*field, aliases) for field in fields(item)]
     for name, method in vars(item).items():
         if isinstance(method, property):
-            lines.append(field_line(name, str(method.fget.__annotations__["return"]), inspect.getdoc(method) or ""))
+            annotation = str(method.fget.__annotations__["return"])
+            lines.append(field_line(name, annotation, inspect.getdoc(method) or "", aliases))
     for name, method in vars(item).items():
         if inspect.isfunction(method) and not name.startswith("_"):
             lines += ["", f"`{signature_of(name, method)}`\n", docstring_as_markdown(inspect.getdoc(method))]
     return "\n".join([*lines, ""])
 
 
-def field_line(name: str, annotation: str, text: str) -> str:
-    return f"- `{name}: {annotation}`" + (f" — {' '.join(text.split())}" if text else "")
+def field_line(name: str, annotation: str, text: str, aliases: Mapping[str, Definition]) -> str:
+    """Return a line about a field. If its type is an alias, the alias says which values there are, and what they mean."""
+    alias = aliases.get(annotation.removesuffix(" | None"), Definition("", ()))
+    parts = [" ".join((text or alias.text).split())]
+    if alias.values:
+        parts.append(f"One of {', '.join(f'`{one}`' for one in alias.values)}.")
+    described = " ".join(filter(None, parts))
+    return f"- `{name}: {annotation}`" + (f" — {described}" if described else "")
+
+
+class Definition(NamedTuple):
+    """A name that a module defines by an assignment."""
+
+    text: str
+    """The docstring after it; empty if it has none."""
+    values: tuple[str, ...]
+    """The values of a `Literal`; empty for anything else."""
+
+
+def definitions(item: type) -> dict[str, Definition]:
+    """Return the documented names and the type aliases in the module of a class."""
+    return definitions_in(Path(inspect.getfile(item)))
+
+
+@cache
+def definitions_in(path: Path) -> dict[str, Definition]:
+    """Return the names that a module defines by an assignment, also in `if TYPE_CHECKING`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = {}
+    for block in (node for node in ast.walk(tree) if isinstance(node, (ast.Module, ast.If))):
+        for node, following in zip(block.body, [*block.body[1:], None], strict=True):
+            if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+                target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+                literal = re.fullmatch(r"Literal\[\(?(.*?)\)?\]", ast.unparse(node.value))
+                choices = ast.literal_eval(f"({literal[1]},)") if literal else ()
+                found[ast.unparse(target)] = Definition(docstring_of(following), choices)
+    return found
+
+
+def definitions_in_model() -> dict[str, Definition]:
+    """Return the type aliases of all values."""
+    directory = Path(str(cloche.__file__)).parent / "model"
+    return {name: found for path in sorted(directory.glob("*.py")) for name, found in definitions_in(path).items()}
 
 
 def fields(item: type) -> Iterator[tuple[str, str, str]]:
@@ -212,9 +257,13 @@ def fields(item: type) -> Iterator[tuple[str, str, str]]:
     assert isinstance(definition, ast.ClassDef)
     for node, following in zip(definition.body, [*definition.body[1:], None], strict=True):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
-            text = str(following.value.value) if documented else ""
-            yield node.target.id, ast.unparse(node.annotation), text
+            yield node.target.id, ast.unparse(node.annotation), docstring_of(following)
+
+
+def docstring_of(following: ast.stmt | None) -> str:
+    """Return the docstring of a name, given the statement after its definition; empty if that is something else."""
+    documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+    return str(following.value.value) if documented else ""
 
 
 # Text
@@ -238,6 +287,8 @@ def docstring_as_markdown(text: str | None) -> str:
             if lines and lines[-1] and not lines[-1].startswith("- "):
                 lines.append("")
             lines.append(f"- {'raises ' if match[1] == 'raises' else ''}`{match[2]}`: {match[3]}")
+        elif lines and re.match(r"- (raises )?`", lines[-1]) and line.startswith("    "):
+            lines[-1] += f" {line.strip()}"
         elif match := SINCE.match(line):
             lines.append(f"Since cloche {match[1]}.")
         elif line.endswith("::"):

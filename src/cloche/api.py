@@ -224,7 +224,7 @@ def wanted_packages(host: Host, **choices: Unpack[Choices]) -> Wanted | None:
 
 
 def lock_request(host: Host, **choices: Unpack[Choices]) -> LockRequest | None:
-    """Return the lock file that these arguments name, and what to install of it.
+    """Return the lock file that these arguments name, and what to install from it.
 
     :raises UsageError: an argument needs a lock file, but `lock` is not given.
     """
@@ -256,7 +256,7 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param try_first_with: executables of interpreters to try before all others.
     :param no_finders: names of finders that are not asked for interpreters.
     :param creator: name of a creator; by default `symlink`, on Windows `copy`.
-    :param seeder: name of a seeder; by default `pip`.
+    :param seeder: name of a seeder; by default `lock` if there is a lock file, otherwise `pip`.
     :param seeds: requirements to install (`NAME` or `NAME==VERSION`), by default `pip`; None or () for none.
     :param lock: a lock file (`pylock.toml`, or a pinned requirements file): exactly its packages are installed. The default for
         `seeds` is then none.

@@ -71,3 +71,8 @@ def reason_of(error: Exception) -> str:
     """Return the reason of an error, for a message: the text of its `errno` if it has one, starting in lower case."""
     text = getattr(error, "strerror", None) or str(error)
     return text[:1].lower() + text[1:]
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun, for a message: `1 file`, `2 files`."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"

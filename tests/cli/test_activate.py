@@ -210,6 +210,7 @@ def test_a_missing_script_or_activator_is_an_error_that_suggests_print_env(cloch
     assert {shell: done.code for shell, done in refused.items()} == {"bash": 4, "rc": 2, "nu": 2, "": 2}
     assert "has no activation script for `bash`" in refused["bash"].err
     assert "no activator supports the shell `rc`" in refused["rc"].err
+    assert "choose one of ash, bash" in refused["rc"].err
     assert "no activator supports the shell `nu`" in refused["nu"].err
     assert "install `cloche-nushell`" in refused["nu"].err
     assert "no activator supports the shell `ion`" in refused[""].err

@@ -40,7 +40,8 @@ def test_each_value_is_shown_with_its_origin(cloche: Cloche, tmp_path: Path) -> 
     assert settings["creator"] == ("symlink", "default")
     assert settings["find-links"] == ([], "default")
     assert settings["replace"] == (["bash=acme"], "config file")
-    assert [(file["path"], file["there"]) for file in done.json["files"]] == [(str(project), True), (str(user), True)]
+    assert [(file["path"], file["exists"]) for file in done.json["files"]] == [(str(project), True), (str(user), True)]
+    assert all(file["there"] == file["exists"] for file in done.json["files"])  # the old name
 
 
 def test_show_is_the_default_and_lists_explicit_settings_first(cloche: Cloche) -> None:

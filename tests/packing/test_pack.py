@@ -119,9 +119,9 @@ def test_the_time_comes_from_the_variable(cloche: Cloche, env: Path) -> None:
         ("-o ENV/e.zip", 4, "is inside the environment"),
         ("-o taken.zip", 4, "already exists"),
         ("-o missing/e.zip", 4, "does not exist"),
-        ("-o e.rar", 2, "does not tell the format"),
+        ("-o e.rar", 2, "cannot tell the format from the name"),
         ("-o e.zip --format rar", 2, "unknown packer `rar`"),
-        ("-o e.zip --prefix a/b", 2, "is not a name for a directory"),
+        ("-o e.zip --prefix a/b", 2, "is not the name of a directory"),
     ],
 )
 def test_refused_arguments(cloche: Cloche, env: Path, words: str, code: int, message: str) -> None:

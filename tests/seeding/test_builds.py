@@ -24,7 +24,8 @@ from cloche.model.plan import Wanted
 from cloche.model.value import replace
 from cloche.programs.pip import PipRun
 from cloche.store import Store, builds, pip_settings
-from cloche.store.builds import Source, build_wheels, what_will_be_built
+from cloche.store.build_sources import Source
+from cloche.store.builds import build_wheels, sources_to_build
 from cloche.testing import fake_host, fake_interpreter
 from tests import interpreters
 from tests.seeding.projects import EDITABLE, make_project, make_repository, make_sdist
@@ -108,12 +109,12 @@ def test_every_interpreter_builds_its_own_wheels(name: str, sdist: Source, store
 def test_a_wheel_is_built_once(sdist: Source, python: Interpreter, store: Store) -> None:
     texts: list[str] = []
     store.progress = texts.append
-    assert what_will_be_built([sdist], python, OFFLINE, store) == [sdist]
+    assert sources_to_build([sdist], python, OFFLINE, store) == [sdist]
 
     wheel = build_wheel(sdist, python, OFFLINE, store)
 
     assert texts[0] == f"building spam 1.0 for {python.name}"
-    assert what_will_be_built([sdist], python, OFFLINE, store) == []
+    assert sources_to_build([sdist], python, OFFLINE, store) == []
     texts.clear()
     assert build_wheels([sdist, sdist], python, OFFLINE, store) == [wheel, wheel]
     assert texts == []
@@ -127,7 +128,7 @@ def test_everything_that_decides_a_wheel_leads_to_another_one(
 
     def is_known(source: Source = sdist, interpreter: Interpreter = python, **variables: str) -> bool:
         store.host = replace(host, environ={**host.environ, **variables})
-        return what_will_be_built([source], interpreter, OFFLINE, store) == []
+        return sources_to_build([source], interpreter, OFFLINE, store) == []
 
     copied = tmp_path / "elsewhere.tar.gz"
     copied.write_bytes(Path(sdist.path).read_bytes())
@@ -346,7 +347,7 @@ def test_a_source_distribution_cannot_write_elsewhere(python: Interpreter, store
     [
         ({"path": "/does/not/exist.tar.gz"}, "`/does/not/exist.tar.gz` cannot be read (no such file or directory)"),
         ({"path": "FIFO"}, "cannot be read (not a regular file)"),
-        ({"path": ""}, "spam cannot be built: the lock file names no file, directory or commit for it"),
+        ({"path": ""}, "spam cannot be built: the lock file gives no file, directory or commit for it"),
         ({"path": "/tmp", "subdirectory": "../x"}, "its subdirectory `../x` is not a relative path"),
         ({"path": "/tmp", "subdirectory": "/x"}, "its subdirectory `/x` is not a relative path"),
         ({"path": "/tmp", "subdirectory": "a\\..\\b"}, "is not a relative path inside the source"),
@@ -415,7 +416,8 @@ from cloche.cli.dispatch import install_signal_handlers
 from cloche.api import find
 from cloche.model.plan import Wanted
 from cloche.store import Store
-from cloche.store.builds import Source, build_wheels
+from cloche.store.build_sources import Source
+from cloche.store.builds import build_wheels
 from cloche.testing import fake_host
 
 install_signal_handlers()

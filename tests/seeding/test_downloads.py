@@ -21,7 +21,7 @@ import pytest
 
 from cloche.errors import SeedError
 from cloche.model.plan import Wanted
-from cloche.store import Store, downloads, http
+from cloche.store import Store, downloads, http, worker_threads
 from cloche.store.pins import Pin
 from cloche.testing import fake_host, fake_interpreter
 from tests.seeding.artifacts import DATA, NAME, SHA256, failure, obtain, obtain_bytes, read, spam, stored_files
@@ -658,7 +658,7 @@ def test_files_are_downloaded_side_by_side(store: Store, site: Site) -> None:
 
 
 def test_progress_names_files_bytes_and_time(store: Store, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "REPAINT", 0.02)
+    monkeypatch.setattr(worker_threads, "REPORT_INTERVAL", 0.02)
     texts: list[str] = []
     store.progress = texts.append
 

@@ -118,6 +118,8 @@ def test_options_before_the_first_operand_are_stored_separately():
         (["venv", "info"], "unexpected argument `info`", "--help"),
         (["move"], "missing argument ENV", "`cloche move ENV DEST`"),
         (["move", "venv"], "missing argument DEST", "`cloche move ENV DEST`"),
+        (["cache"], "missing argument ACTION", "choose one of dir, size, verify, prune, clear"),
+        (["completion"], "missing argument SHELL", "choose one of bash, fish"),
         (["cache", "dir", "size"], "unexpected argument `size`: only one argument is allowed", "--help"),
         (["pythons", "3", "4"], "unexpected argument `4`: only one SPEC is allowed", "--help"),
         (["cache", "empty"], "unknown argument `empty`", "prune"),

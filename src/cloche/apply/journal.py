@@ -151,23 +151,23 @@ def check_relative(path: str) -> str:
 
 def perform_step(action: Action, staging: str, target: str) -> None:
     """Perform one step. Where the system supports it, either the old or the new entry exists at any time."""
-    new, there = os.path.join(staging, "new", action.path), os.path.join(target, action.path)
+    new, existing = os.path.join(staging, "new", action.path), os.path.join(target, action.path)
     if action.kind == "add":
-        os.rename(new, there)
+        os.rename(new, existing)
     elif action.kind == "drop":
-        os.rename(there, backup_path(action, staging))
+        os.rename(existing, backup_path(action, staging))
     elif action.kind == "remove":
-        os.rmdir(there)
+        os.rmdir(existing)
     elif action.kind == "mode":
-        os.chmod(there, action.mark >> 12)
+        os.chmod(existing, action.mark >> 12)
     elif action.kind == "set-aside":
         os.rename(target, set_aside_path(staging))
-    elif not exchange(new, there):
+    elif not exchange(new, existing):
         try:
-            os.link(there, backup_path(action, staging), follow_symlinks=False)
+            os.link(existing, backup_path(action, staging), follow_symlinks=False)
         except OSError:
-            os.rename(there, backup_path(action, staging))
-        os.replace(new, there)
+            os.rename(existing, backup_path(action, staging))
+        os.replace(new, existing)
 
 
 def backup_path(action: Action, staging: str) -> str:
@@ -200,27 +200,27 @@ def undo_steps(actions: Sequence[Action], staging: str, target: str) -> None:
 
 def undo_step(action: Action, staging: str, target: str) -> None:
     """Undo one step if it was performed."""
-    new, there = os.path.join(staging, "new", action.path), os.path.join(target, action.path)
+    new, existing = os.path.join(staging, "new", action.path), os.path.join(target, action.path)
     old = backup_path(action, staging)
     match action.kind:
         case "set-aside":
             restore_directory(set_aside_path(staging), target)
         case "add":
-            if not os.path.lexists(new) and os.path.lexists(there) and os.lstat(there).st_ino == action.mark:
-                os.rename(there, new)
+            if not os.path.lexists(new) and os.path.lexists(existing) and os.lstat(existing).st_ino == action.mark:
+                os.rename(existing, new)
         case "remove":
-            if not os.path.lexists(there):
-                os.mkdir(there)
-                os.chmod(there, action.mark)
+            if not os.path.lexists(existing):
+                os.mkdir(existing)
+                os.chmod(existing, action.mark)
         case "mode":
-            if os.path.exists(there) and not os.path.islink(there):
-                os.chmod(there, action.mark & 0o7777)
+            if os.path.exists(existing) and not os.path.islink(existing):
+                os.chmod(existing, action.mark & 0o7777)
         case "drop" | "swap" if os.path.lexists(old):
-            if os.path.isdir(old) and not os.path.islink(old) and os.path.lexists(there):
-                os.rename(there, new)  # the new directory, which `replace` would not overwrite
-            os.replace(old, there)
+            if os.path.isdir(old) and not os.path.islink(old) and os.path.lexists(existing):
+                os.rename(existing, new)  # the new directory, which `replace` would not overwrite
+            os.replace(old, existing)
         case "swap" if os.lstat(new).st_ino != action.mark:
-            exchange(new, there)
+            exchange(new, existing)
 
 
 def restore_directory(old: str, target: str) -> None:

@@ -151,24 +151,24 @@ def mode_steps(staging: str, target: str, changes: Iterable[Remove | SetMode]) -
     modes = {change.path: change.mode for change in changes if isinstance(change, SetMode)}
     steps: list[Step] = []
     for path, mode in sorted(modes.items(), reverse=True):  # a directory after its contents: it may become inaccessible
-        there = os.path.join(target, path)
-        if is_replaced_by(os.path.join(new, path), there):
+        existing = os.path.join(target, path)
+        if is_replaced_by(os.path.join(new, path), existing):
             os.chmod(os.path.join(new, path), mode)
-        elif not os.path.islink(there):
-            steps.append(("mode", mode_change(stat.S_IMODE(os.lstat(there).st_mode), mode), path))
+        elif not os.path.islink(existing):
+            steps.append(("mode", mode_change(stat.S_IMODE(os.lstat(existing).st_mode), mode), path))
     return steps
 
 
-def is_replaced_by(new: str, there: str) -> bool:
-    """Return whether the commit replaces `there` with `new`; False for links, and for directories that both have."""
+def is_replaced_by(new: str, existing: str) -> bool:
+    """Return whether the commit replaces `existing` with `new`; False for links, and for directories that both have."""
     if not os.path.lexists(new) or os.path.islink(new):
         return False
-    return not os.path.isdir(new) or not os.path.isdir(there)
+    return not os.path.isdir(new) or not os.path.isdir(existing)
 
 
-def is_directory_in_both(new: str, there: str) -> bool:
+def is_directory_in_both(new: str, existing: str) -> bool:
     """Return whether both paths are directories, not links: one can be swapped for the other."""
-    return os.path.isdir(new) and os.path.isdir(there) and not os.path.islink(new) and not os.path.islink(there)
+    return os.path.isdir(new) and os.path.isdir(existing) and not os.path.islink(new) and not os.path.islink(existing)
 
 
 def update_steps(new: str, target: str, below: str, dropped: frozenset[str] = frozenset()) -> Iterator[Step]:
@@ -179,19 +179,19 @@ def update_steps(new: str, target: str, below: str, dropped: frozenset[str] = fr
     entries = sorted(os.scandir(os.path.join(new, below)), key=lambda entry: (entry.name == "pyvenv.cfg", entry.name))
     for entry in entries:
         path = f"{below}/{entry.name}" if below else entry.name
-        there = os.path.join(target, path)
+        existing = os.path.join(target, path)
         if path in dropped:
-            yield "swap" if is_directory_in_both(entry.path, there) else "add", entry.inode(), path
+            yield "swap" if is_directory_in_both(entry.path, existing) else "add", entry.inode(), path
             continue
         try:
-            status = os.lstat(there)
+            status = os.lstat(existing)
         except FileNotFoundError:
             yield "add", entry.inode(), path
             continue
         is_directory = status.st_mode & 0o170000 == 0o040000
         if entry.is_dir(follow_symlinks=False):
             if not is_directory:
-                kind = "a symbolic link" if os.path.islink(there) else "not a directory"
+                kind = "a symbolic link" if os.path.islink(existing) else "not a directory"
                 raise DestinationError(
                     f"`{path}` in `{target}` is {kind}, but an environment needs a directory there",
                     hint="move it away, or choose another destination",
@@ -202,7 +202,7 @@ def update_steps(new: str, target: str, below: str, dropped: frozenset[str] = fr
                 f"`{path}` in `{target}` is a directory, but an environment needs a file there",
                 hint="move it away, or choose another destination",
             )
-        elif not is_same_entry(entry.path, there):
+        elif not is_same_entry(entry.path, existing):
             yield "swap", entry.inode(), path
 
 
@@ -223,8 +223,8 @@ def steps_by_file(staging: str, target: str, removed: Iterable[str]) -> Iterator
     new = os.path.join(staging, "new")
     dropped, left = [], []
     for path in entries_below(target, removed):
-        there = os.path.join(target, path)
-        if os.path.islink(there) or not os.path.isdir(there):
+        existing = os.path.join(target, path)
+        if os.path.islink(existing) or not os.path.isdir(existing):
             dropped.append(path)
         elif not os.path.isdir(os.path.join(new, path)) or os.path.islink(os.path.join(new, path)):
             left.append(path)
@@ -239,9 +239,9 @@ def entries_below(target: str, paths: Iterable[str]) -> Iterator[str]:
     """Yield entries and everything below them, each directory before its contents."""
     for path in paths:
         yield path
-        there = os.path.join(target, path)
-        if os.path.isdir(there) and not os.path.islink(there):
-            for directory, names, files in os.walk(there):
+        existing = os.path.join(target, path)
+        if os.path.isdir(existing) and not os.path.islink(existing):
+            for directory, names, files in os.walk(existing):
                 below = os.path.relpath(directory, target)
                 yield from (os.path.join(below, name) for name in (*names, *files))
 

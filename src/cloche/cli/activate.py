@@ -15,7 +15,7 @@ from cloche.shells import MODULES, built_in_shells, shell_of_program, shell_with
 from cloche.shells.plugin_shells import DISTRIBUTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from cloche.cli.invocation import Invocation
     from cloche.model.environment import Environment
@@ -59,6 +59,7 @@ def shell_for(requested: str, environment: Environment, session: Session) -> tup
     host, built_in = session.host, built_in_shells()
     name = requested or parent_program(host)
     shell = shell_with_program(name, built_in) or (activator_shell(name, built_in) if requested else None)
+    plugins: Sequence[ShellFamily] = ()
     if shell is None:
         plugins = shells_of_plugins(session, environment)
         shell = shell_with_program(name, plugins) or (activator_shell(name, plugins) if requested else None)
@@ -69,9 +70,11 @@ def shell_for(requested: str, environment: Environment, session: Session) -> tup
         return name, shell
     known = shell_of_program(name)
     distribution = DISTRIBUTIONS.get(known.name) if known else None
+    supported = {program for one in (*built_in, *plugins) if one.source_line for program in one.programs}
+    remedy = f"choose one of {', '.join(sorted(supported))}" if requested else "name a shell with `--shell`"
     raise UsageError(
         f"no activator supports the shell `{name}`" if name else "cannot detect the current shell",
-        hint=(f"install `{distribution}` beside cloche" if distribution else "name a shell with `--shell`")
+        hint=(f"install `{distribution}` in cloche's environment" if distribution else remedy)
         + ", or print the variables with `--print-env json` or `--print-env dotenv`",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloche.cli import json_output, report
 from cloche.cli.info import human_size
 from cloche.discovery import cache as probes
+from cloche.errors import counted
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning import plan_cache
 from cloche.store import cache_directory, maintenance
@@ -51,7 +52,10 @@ def show_directory(store: Store) -> ActionResult:
 def measure_cache(store: Store) -> ActionResult:
     usages = maintenance.measure_store(store)
     total = sum(usage.size for usage in usages)
-    lines = [f"{usage.kind + ':':14}{human_size(usage.size):>10}  {usage.entries} entries" for usage in usages]
+    lines = [
+        f"{usage.kind + ':':14}{human_size(usage.size):>10}  {counted(usage.entries, 'entry', 'entries')}"
+        for usage in usages
+    ]
     facts = [{"kind": usage.kind, "entries": usage.entries, "size": usage.size} for usage in usages]
     return ActionResult((*lines, f"{'total:':14}{human_size(total):>10}"), {"kinds": facts, "size": total})
 
@@ -69,7 +73,8 @@ def prune_cache(store: Store) -> ActionResult:
     lines = [f"removed {removal.path}: {removal.reason}" for removal in removed]
     facts = [{"path": removal.path, "reason": removal.reason, "size": removal.size} for removal in removed]
     return ActionResult(
-        (*lines, f"removed {len(removed)} entries, {human_size(total)}"), {"removed": facts, "size": total}
+        (*lines, f"removed {counted(len(removed), 'entry', 'entries')}, {human_size(total)}"),
+        {"removed": facts, "size": total},
     )
 
 

@@ -144,7 +144,7 @@ def show(invocation: Invocation) -> int:
             settings=[
                 {"name": row.name, "value": row.value, "origin": row.origin} for row in rows if is_row_shown(row)
             ],
-            files=[{"path": path, "there": os.path.isfile(path)} for path in files],
+            files=[{"path": path, "exists": os.path.isfile(path), "there": os.path.isfile(path)} for path in files],
         )
         return 0
     for line in settings_table([row for row in rows if is_row_shown(row)], files):

@@ -265,7 +265,7 @@ def compile_policy(settings: Settings) -> Compile:
 
 
 def lock_request(settings: Settings, host: Host) -> LockRequest | None:
-    """Return the lock file to install, and what of it; None without one.
+    """Return the lock file, and what to install from it; None without one.
 
     :raises UsageError: an option that needs a lock file is given without one.
     """

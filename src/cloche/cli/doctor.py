@@ -63,7 +63,7 @@ def doctor(invocation: Invocation) -> int:
 def requested_environments(invocation: Invocation) -> list[str]:
     """Return the paths of the environments in the arguments, and of those below the `--find` directories.
 
-    :raises UsageError: there are no arguments and no default environment, one is blank, or `--find` names no directory.
+    :raises UsageError: there are no arguments and no default environment, one is blank, or a `--find` path is not a directory.
     """
     arguments, host = invocation.arguments, invocation.host
     directories = arguments.given.get("find", ())

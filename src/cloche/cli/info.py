@@ -30,7 +30,7 @@ class RecordedLock:
     digest: str
     """A hash of what the lock file selected: `sha256:…`."""
     request: LockRequest | None
-    """The file, and what of it is installed; None in a portable environment, which contains no path outside itself."""
+    """The file, and which parts of it are installed; None in a portable environment, which contains no path outside itself."""
 
 
 def info(invocation: Invocation) -> int:
@@ -81,7 +81,7 @@ def summary_lines(facts: EnvironmentInfo, needs: Needs | None, details: int) -> 
     yield "environment", environment.location
     elsewhere = [root for root in facts.recorded_roots if not is_same_directory(root, environment.location)]
     if elsewhere:
-        yield "created at", f"{', '.join(elsewhere)} (`cloche doctor --fix` repairs what still points there)"
+        yield "created at", f"{', '.join(elsewhere)} (`cloche doctor --fix` updates the files that still point there)"
     yield "created by", facts.maker
     yield "python", python_line(facts)
     yield "prompt", environment.prompt
@@ -109,7 +109,7 @@ def lock_of(facts: EnvironmentInfo) -> RecordedLock | None:
 
 
 def lock_line(lock: RecordedLock) -> str:
-    """Return the lock file, what of it is installed, and the hash of that."""
+    """Return the lock file, which parts of it are installed, and their hash."""
     if lock.request is None:
         return f"{lock.digest} (the lock file is not recorded)"
     words = [lock.request.path if os.path.isfile(lock.request.path) else f"{lock.request.path} (no longer exists)"]

@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cloche.cli import json_output, plan_text, report
+from cloche.errors import counted
 from cloche.lifecycle.move import move_environment, plan_move
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def move(invocation: Invocation) -> int:
     elif not arguments.count("quiet"):
         new = report.one_line(report.relative_path(plan.destination.location, host))
         old = report.one_line(report.relative_path(plan.source, host))
-        count = f"{len(plan.changed)} files updated"
+        count = f"{counted(len(plan.changed), 'file')} updated"
         report.print_result(f"{outcome} {old} to {new}: {count}, {(perf_counter() - invocation.started) * 1000:.0f} ms")
         if is_dry_run or arguments.count("verbose"):
             for operation in plan.operations:

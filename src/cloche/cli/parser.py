@@ -172,7 +172,7 @@ def parse_option(word: str, queue: list[str], table: Mapping[str, Option], given
     if option.kind in ("flag", "count"):
         if joined:
             raise UsageError(f"`{spelling}` takes no value", hint=f"write `{spelling}` alone")
-        if text:  # `-vq` is `-v -q`
+        if text:  # `-vp3.12` is `-v -p3.12`
             queue.append(f"-{text}")
         for implied, implication in option.implies or ((name, "true"),):
             given.setdefault(implied, []).append(implication)
@@ -202,7 +202,8 @@ def check_operands(arguments: ParsedArguments) -> None:
     name = "cloche" if command.name == "create" else f"cloche {command.name}"
     if len(operands) < command.min_operands:
         missing = command.operands.split()[len(operands)]
-        raise UsageError(f"missing argument {missing}", hint=f"`{name} {command.operands}`; see `{name} --help`")
+        rest = f"choose one of {', '.join(command.choices)}" if command.choices else f"see `{name} --help`"
+        raise UsageError(f"missing argument {missing}", hint=f"`{name} {command.operands}`; {rest}")
     if 0 <= command.max_operands < len(operands):
         raise UsageError(
             f"unexpected argument `{operands[command.max_operands]}`: {describe_limit(command)}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cloche.cli.report import one_line, packages_text
+from cloche.errors import counted
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def operation_text(operation: Operation) -> str:
         case CopyTree(source, _, mode):
             return f"{'link' if mode == 'hardlink' else 'copy'} all  from {one_line(source)}"
         case InstallTree(path, source, _, files, size):
-            return f"install   {path} from {source} ({files} files, {size} bytes)"
+            return f"install   {path} from {source} ({counted(files, 'file')}, {size} bytes)"
         case Remove(path):
             return f"remove    {one_line(path)}"
         case SetMode(path, mode):

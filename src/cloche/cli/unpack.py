@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cloche.cli import json_output, report
+from cloche.errors import counted
 from cloche.lifecycle.unpack import unpack as unpack_archive
 
 if TYPE_CHECKING:
@@ -23,5 +24,5 @@ def unpack(invocation: Invocation) -> int:
     elif not invocation.arguments.count("quiet"):
         shown = report.one_line(report.relative_path(location, invocation.host))
         milliseconds = (perf_counter() - invocation.started) * 1000
-        report.print_result(f"unpacked {shown}: {count} files verified, {milliseconds:.0f} ms")
+        report.print_result(f"unpacked {shown}: {counted(count, 'file')} verified, {milliseconds:.0f} ms")
     return 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloche.cli import json_output, report
 from cloche.cli.default_environment import chosen_environment
+from cloche.errors import counted
 from cloche.lifecycle.rebuild import rebuild
 from cloche.lifecycle.upgrade import UpgradeResult, outdated_seeds, plan_upgrade, upgrade_in_place
 
@@ -77,7 +78,8 @@ def summary_lines(
     yield f"{outcome}: {location}: {change}{', ' if seeds else ''}{seeds}, {milliseconds:.0f} ms"
     if plan.inventory is not None:
         inventory = plan.inventory
-        yield f"  carried over: {len(inventory.carried)} packages, {len(inventory.loose)} files outside packages"
+        packages, files = counted(len(inventory.carried), "package"), counted(len(inventory.loose), "file")
+        yield f"  carried over: {packages}, {files} outside packages"
         if inventory.reinstalled:
             names = [f"{distribution.key} {distribution.version}" for distribution in inventory.reinstalled]
             yield f"  installed by pip: {report.summarize(names, details)}"

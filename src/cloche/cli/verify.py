@@ -7,6 +7,7 @@ import sys
 from cloche.cli import json_output, report
 from cloche.cli.default_environment import chosen_environment
 from cloche.cli.info import human_size
+from cloche.errors import counted
 from cloche.lifecycle.verify import verify_environment
 from cloche.model.value import TYPE_CHECKING, fields
 
@@ -37,7 +38,9 @@ def verify(invocation: Invocation) -> int:
             report.print_message(report.one_line(f"not verified: {text}"))
         if not found.differences:
             verified = report.styled("verified", "green", sys.stdout)
-            report.print_result(f"{report.one_line(root)}: {verified}, {found.files} files, {human_size(found.size)}")
+            report.print_result(
+                f"{report.one_line(root)}: {verified}, {counted(found.files, 'file')}, {human_size(found.size)}"
+            )
     return int(bool(found.differences))
 
 

@@ -40,7 +40,7 @@ def find_project_request(
     for origin, lines in _version_sources(host, inputs):
         for line in lines:
             if request := request_in_line(line, host, inputs):
-                if warnings is not None and (general := pin_made_general(line, request)):
+                if warnings is not None and (general := loosened_pin(line, request)):
                     warnings.append(
                         f"{origin} asks for `{general}`: no installation has this name, so any `{request}` is accepted"
                     )
@@ -85,8 +85,8 @@ def request_in_line(line: str, host: Host, inputs: Inputs) -> str:
     return installation(line, host, inputs) or request or parse_request(first_version(line))
 
 
-def pin_made_general(line: str, request: str) -> str:
-    """Return the exact version of PyPy or GraalPy in a line of which a request keeps only the Python version; or empty."""
+def loosened_pin(line: str, request: str) -> str:
+    """Return a line that pins a version of PyPy or GraalPy, if the request keeps only the version of Python; else empty."""
     name = line.lower()
     return line if name.startswith(("pypy", "graalpy")) and "-" in name and name.startswith(f"{request}-") else ""
 

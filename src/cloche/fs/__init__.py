@@ -125,6 +125,19 @@ def read_at_most(path: str, limit: int) -> bytes | None:
         os.close(descriptor)
 
 
+def remove_path(path: str) -> None:
+    """Remove a file, a link or a directory tree, without following links; ignore what cannot be removed."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        import shutil
+
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        try:
+            os.unlink(path)
+        except OSError:
+            pass
+
+
 def replace_file(path: str, content: bytes) -> None:
     """Write a private file atomically and replace what exists at `path`; a link is replaced, not followed.
 

@@ -132,7 +132,7 @@ class DynamicFile:
     def add_search_path(self, path: str, tag: SearchTag) -> None:
         """Give the file a search path if it has none.
 
-        The entry takes an unused place in the dynamic section, and the text the unused bytes after the segment that has
+        The entry uses a free slot in the dynamic section, and the text the unused bytes after the segment that has
         the other texts. Linkers leave room for both.
 
         :raises NotEditable: there is no room.

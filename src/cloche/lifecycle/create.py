@@ -120,7 +120,7 @@ def record_use(plan: Plan, session: Session) -> None:
 
 
 def is_locked(spec: EnvironmentSpec) -> bool:
-    """Return whether a lock file says which packages an environment has."""
+    """Return whether a lock file determines the packages of an environment."""
     return spec.wanted is not None and spec.wanted.lock is not None
 
 

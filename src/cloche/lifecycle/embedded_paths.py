@@ -188,7 +188,7 @@ def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
     """Replace the embedded paths of an environment; return the files that still contain an old root, sorted."""
     needles = {needle(old) for old, _ in (*context.relocation.roots, *context.relocation.parents)} - {b""}
     unedited = unedited_files(overlay)
-    runtime = parse_manifest(overlay.text(RUNTIME_MANIFEST)).keys()  # names no place, and has thousands of files
+    runtime = parse_manifest(overlay.text(RUNTIME_MANIFEST)).keys()  # thousands of files, without such paths
     remaining = []
     for file in walk_files(overlay.root):
         if file.path in runtime:

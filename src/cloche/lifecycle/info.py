@@ -115,7 +115,7 @@ def find_activation_scripts(
     shells: Iterable[str],
     distributions: Iterable[InstalledDistribution],
 ) -> tuple[str, ...]:
-    """Return the names of the activation scripts in `bin`, also those of plugins that are not installed any more.
+    """Return the names of the activation scripts in `bin`, also those of plugins that are no longer installed.
 
     They are the scripts of known shells, names such as `activate.xsh`, and what cloche generated that is not a package's.
     """

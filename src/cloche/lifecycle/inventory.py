@@ -92,7 +92,7 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
             reinstalled.append(distribution)
         else:
             losses.append(
-                Loss(f"{distribution.name} {distribution.version}", "its metadata names no version or source")
+                Loss(f"{distribution.name} {distribution.version}", "its version or its source is not recorded")
             )
     loose = list(loose_files(root, info.environment.layout, info.shells, everything))
     kept = [path for path in loose if not path.endswith((".so", ".pyd", ".dylib"))]

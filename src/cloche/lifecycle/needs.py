@@ -38,7 +38,7 @@ class Needs:
 
     @property
     def tag(self) -> str:
-        """The platform tag of a wheel with the same needs of glibc (PEP 600); empty if there is none."""
+        """The platform tag of a wheel that needs the same glibc (PEP 600); empty if there is none."""
         return f"manylinux_{self.glibc.replace('.', '_')}_{self.machine}" if self.glibc else ""
 
 

@@ -72,7 +72,7 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
     refuse_output(output, environment.location, request)
     time = time_of_members(host.environ.get("SOURCE_DATE_EPOCH", ""))
     if request.prefix and (request.prefix in (".", "..") or set("/\\\0") & set(request.prefix)):
-        raise UsageError(f"`{request.prefix}` is not a name for a directory", hint="`--prefix` takes one name")
+        raise UsageError(f"`{request.prefix}` is not the name of a directory", hint="`--prefix` takes one name")
     component = packer_for(request, session)
     refuse_dependent(environment, info.editable, request)
     entries = with_ordinary_installs(list(walk(environment, request)), info.editable, environment, session)
@@ -142,7 +142,7 @@ def packer_for(request: PackRequest, session: Session) -> Component:
         if not matching:
             known = ", ".join(f"`{suffix}`" for suffix in sorted(filter(None, suffixes)))
             raise UsageError(
-                f"the name `{os.path.basename(request.output)}` does not tell the format",
+                f"cannot tell the format from the name `{os.path.basename(request.output)}`",
                 hint=f"choose one with `--format`, or a name that ends with {known}",
             )
         chosen = suffixes[max(matching, key=len)]
@@ -156,7 +156,7 @@ def packer_for(request: PackRequest, session: Session) -> Component:
 def refuse_dependent(environment: Environment, editable: Sequence[InstalledDistribution], request: PackRequest) -> None:
     """Refuse an environment that would not work elsewhere.
 
-    :raises ClocheError: it needs its place, its base interpreter, or the source of an editable install.
+    :raises ClocheError: it depends on its path, its base interpreter, or the source of an editable install.
     """
     location = environment.location
     settings = read_settings(location)

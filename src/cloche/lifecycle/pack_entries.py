@@ -40,7 +40,7 @@ class PackRequest:
     """Patterns of names, or of paths relative to the environment."""
     overwrites: bool = False
     follows: bool = False
-    """Whether links that lead out of the environment, and editable installs, are replaced by what they lead to."""
+    """Whether links that lead out of the environment, and editable installs, are replaced by their targets."""
     base_outside: bool = False
     """Whether the environment may need an interpreter that is not in it."""
 
@@ -114,7 +114,7 @@ def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
         raise ClocheError(
             f"links lead out of the environment: {', '.join(f'`{path}`' for path in outside[:4])}"
             f"{f' and {len(outside) - 4} more' if len(outside) > 4 else ''}",
-            hint="`--follow` replaces them by what they lead to, `--exclude` leaves them out",
+            hint="`--follow` packs their targets instead, `--exclude` leaves them out",
         )
 
 

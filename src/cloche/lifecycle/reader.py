@@ -35,7 +35,7 @@ def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
     if not settings:
         raise not_an_environment_error(location)
     interpreter = find_base(location, settings, host, cache)
-    if interpreter is not None and is_portable(settings):  # its scripts must not name the place of its Tcl
+    if interpreter is not None and is_portable(settings):  # its scripts must not contain the path of its Tcl
         interpreter = replace(interpreter, tcl_library="", tk_library="")
     layout = layout_of(interpreter) if interpreter else layout_on_disk(location)
     return Environment(
@@ -50,7 +50,7 @@ def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
 
 
 def not_an_environment_error(location: str) -> DestinationError:
-    """Return the error for a path without an environment, according to what is there instead."""
+    """Return the error for a path without an environment, according to what exists there instead."""
     if is_unreadable(location):
         return DestinationError(
             f"`{location}` cannot be read: permission denied", hint="check the permissions of its directories"

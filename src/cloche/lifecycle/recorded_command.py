@@ -98,7 +98,7 @@ def replace_interpreter(command: str, executable: str) -> str:
 
 
 def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
-    """Return the lock file that an environment was created from, with what of it is installed; None without one.
+    """Return the lock file that an environment was created from, and what is installed from it; None without one.
 
     The lock file may no longer exist.
     """

@@ -121,7 +121,7 @@ def sites(environment: Environment) -> set[str]:
 
 
 def cannot_execute(path: str, environment: Environment) -> CommandFailed:
-    """Return the error for a program that exists but cannot be executed, or that a path names in vain."""
+    """Return the error for a program that cannot be executed, or for a path that does not exist."""
     where = quote(environment.location)
     hint = f"`cloche doctor {where}` checks that the environment is intact"
     if not os.path.lexists(path):

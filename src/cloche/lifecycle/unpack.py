@@ -198,7 +198,7 @@ class Extraction:
         )
         if different:
             raise ClocheError(
-                f"`{different[0]}` in `{self.source}` is not what was packed", hint="get another copy of it"
+                f"`{different[0]}` in `{self.source}` differs from what was packed", hint="get another copy of it"
             )
         self.check_links(top)
         if top:
@@ -283,7 +283,7 @@ def zstandard() -> Any:
             pass
     raise ClocheError(
         "Zstandard archives need Python 3.14, or the package backports.zstd",
-        hint="install backports.zstd beside cloche",
+        hint="install backports.zstd in cloche's environment",
     )
 
 

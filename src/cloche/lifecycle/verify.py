@@ -2,8 +2,8 @@
 
 What a file must be is recorded in the environment: in the RECORD of each distribution, in the manifest of what cloche
 generated, and in that of a portable interpreter. A RECORD can be changed together with its files, so it is compared with the
-image in the cache that it was installed from, if there is one. Bytecode has no recorded hash, because Python writes it: it
-must be the bytecode of its image, or what the source beside it compiles to.
+image in the cache that it was installed from, if there is one. Bytecode has no recorded hash, because Python writes it. It
+must equal the bytecode in the image, or what its source compiles to.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
-from cloche.errors import ClocheError, reason_of
+from cloche.errors import ClocheError, counted, reason_of
 from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import (
     MANIFEST,
@@ -73,7 +73,7 @@ class Difference:
     message: str
     """The difference, as a lower-case fragment that follows the path."""
     distribution: str = ""
-    """The distribution that the file belongs to, `NAME VERSION`; empty if it is not of one."""
+    """The distribution that the file belongs to, `NAME VERSION`; empty if it belongs to none."""
 
 
 @value
@@ -195,9 +195,9 @@ class Verifier:
         if self.unlisted:
             self.unverified.append(f"{', '.join(self.unlisted)}: no RECORD with hashes")
         if outside:
-            self.unverified.append(f"{outside} files outside of the environment")
+            self.unverified.append(f"{counted(outside, 'file')} outside the environment")
         if unhashed > 3:
-            self.unverified.append(f"{unhashed - 3} more files without a hash in their RECORD")
+            self.unverified.append(f"{counted(unhashed - 3, 'more file')} without a hash in their RECORD")
 
     def expect_generated(self) -> None:
         """Expect what the manifests list."""
@@ -209,7 +209,7 @@ class Verifier:
             if is_needed and not hashes:
                 self.report("missing", name, "is missing, or has no hashes")
             elif hashes and format_manifest(hashes) != text.encode("utf-8", "surrogateescape"):
-                self.report("modified", name, "is not as cloche wrote it")
+                self.report("modified", name, "differs from what cloche wrote")
         if not self.is_ours:
             self.unverified.append("activation scripts and `pyvenv.cfg`: only cloche records their hashes")
 
@@ -240,7 +240,7 @@ class Verifier:
                     continue  # given to another distribution that has the same file
                 self.report("modified", distribution.record, f"does not list `{path}`, unlike the cache")
         if absent:
-            self.unverified.append(f"the RECORD of {', '.join(absent)}: the cache does not have its image any more")
+            self.unverified.append(f"the RECORD of {', '.join(absent)}: the cache has no image that matches")
 
     def image_of(self, distribution: InstalledDistribution) -> tuple[int, dict[str, str]] | None:
         """Return the image that a distribution was installed from: its time, and the hash of each file by path.
@@ -356,7 +356,7 @@ class Verifier:
         return [path for path in files if path.startswith(prefix) and PYTHON_NAME.fullmatch(path[len(prefix) :])]
 
     def check_added(self, files: Mapping[str, File]) -> None:
-        """Report files in the directories of installed files that nothing lists, and bytecode that is not of its source."""
+        """Report files in the directories of installed files that nothing lists, and bytecode without a source."""
         layout = self.environment.layout
         scheme = (layout.bin, layout.include, layout.purelib, layout.platlib)
         tops = {path.partition("/")[0] for path in scheme} | {*VERIFIED, *(link for link, _ in layout.links)}
@@ -382,14 +382,14 @@ class Verifier:
             self.check_bytecode(compiled)
 
     def is_link_of_runtime(self, file: File) -> bool:
-        """Return whether a file is a link that belongs to the interpreter in a portable environment: to one of its files."""
+        """Return whether a file is a link to a file of the interpreter in a portable environment."""
         if not is_portable(self.settings) or file.kind != "link" or "/site-packages/" in file.path:
             return False
         inside = os.path.relpath(os.path.realpath(os.path.join(self.root, file.path)), os.path.realpath(self.root))
         return inside.replace(os.sep, "/") in self.expected
 
     def others_files(self, files: Iterable[str]) -> Iterator[str]:
-        """Yield the files of other creators than cloche, which do not record what they write."""
+        """Yield the files that other creators write without recording them."""
         names = [path for path in files if path.startswith(f"{self.environment.layout.bin}/")]
         scripts = shells_by_script([posixpath.basename(path) for path in names], self.environment, self.session)
         for path in names:
@@ -420,11 +420,11 @@ class Verifier:
         if not left:
             return
         if interpreter is None:
-            self.unverified.append(f"{len(left)} bytecode files: the base interpreter no longer exists")
+            self.unverified.append(f"{counted(len(left), 'bytecode file')}: the base interpreter no longer exists")
             return
         if is_portable(self.settings) and self.differences:
             self.unverified.append(
-                f"{len(left)} bytecode files: the Python that would compile them is in the environment"
+                f"{counted(len(left), 'bytecode file')}: the Python that would compile them is in the environment"
             )
             return
         self.session.progress(f"compiling {len(left)} modules to compare their bytecode")
@@ -483,7 +483,7 @@ class Verifier:
             return
         wanted, interpreter = recorded_lock(self.settings), self.environment.interpreter
         if wanted is None or wanted.lock is None or not os.path.isfile(wanted.lock.path) or interpreter is None:
-            self.unverified.append("the lock file: it is no longer where it was")
+            self.unverified.append("the lock file: it no longer exists at its recorded path")
             return
         from cloche.store.lock_files import locked_packages
         from cloche.store.locked_images import is_version
@@ -511,7 +511,7 @@ class Verifier:
 
 MESSAGES = {
     "different": "is not what its source compiles to",
-    "stale": "is not of its source as it is now",
+    "stale": "was not compiled from its current source",
     "other": "is for another Python, or damaged",
 }
 """What is wrong with bytecode, by the verdict of `_compare_bytecode.py`."""

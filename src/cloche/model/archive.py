@@ -18,6 +18,7 @@ class Member:
     path: str
     """Relative, with `/`. A byte that is not UTF-8 is a surrogate (PEP 383)."""
     kind: Kind
+    """What it is."""
     mode: int
     """The permission bits."""
     time: int

@@ -59,9 +59,11 @@ class Image:
     distribution: str
     """Normalized name: `pip`."""
     version: str
+    """As in its metadata: `26.3`."""
     root: str
     """Its directory in the store; see `cloche.store.images`. Empty if an existing environment does not need the image."""
     entry_points: tuple[EntryPoint, ...]
+    """The scripts that it declares."""
     dist_info: str
     """Name of the metadata directory: `pip-26.3.dist-info`."""
     files: int

@@ -65,11 +65,15 @@ class Layout:
     names: tuple[str, ...]
     """All names of the Python in `bin`: `python`, `python3`, `python3.12`."""
     purelib: str
+    """The directory for pure-Python packages: `lib/python3.12/site-packages`."""
     platlib: str
+    """The directory for packages with extension modules; usually the same."""
     include: str
+    """The directory for C headers."""
     links: tuple[tuple[str, str], ...] = ()
     """Symbolic links between directories of the environment, as (path, target): `lib64 -> lib` where `venv` creates it."""
     config: str = "pyvenv.cfg"
+    """Its settings (PEP 405)."""
     options: Mapping[str, object] = {}
     """The values of the creator's own options."""
 
@@ -81,7 +85,9 @@ class Environment:
     location: str
     """Absolute path of the root."""
     layout: Layout
+    """The paths in it."""
     os_name: str
+    """`os.name` of its Python: `posix` or `nt`."""
     prompt: str
     """The text that an activated shell shows; by default, the name of the root directory."""
     interpreter: Interpreter | None = None
@@ -185,6 +191,8 @@ class Script:
     name: str
     """The file name, without a directory: `activate.fish`."""
     text: str
+    """The content, with `\\n` as the line ending."""
     newline: str = "\n"
+    """The line ending in the file: `\\n` or `\\r\\n`."""
     byte_order_mark: bool = False
     """Whether the file begins with one. Windows PowerShell 5.1 needs it to read non-ASCII text correctly."""

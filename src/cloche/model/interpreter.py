@@ -117,6 +117,7 @@ class Candidate:
     """An executable that may be an interpreter, and the finder that found it."""
 
     path: str
+    """Its absolute path."""
     found_by: str
     """The name of the finder."""
     note: str = ""

@@ -119,6 +119,7 @@ class Run:
     """Run a program that creates part of the environment; `{root}` in an argument is replaced by the root directory."""
 
     arguments: tuple[str, ...]
+    """The program and its arguments."""
     purpose: str
     """What it does, for people: "create the environment with the `venv` of CPython 3.12.1"."""
 

@@ -49,14 +49,14 @@ class Option:
 PORTABLE_OPTIONS = (
     Option(
         "stdlib",
-        "how much of the standard library a portable environment contains: `runtime` leaves out its tests and IDLE",
+        "the part of the standard library in a portable environment; `runtime` leaves out tests and IDLE",
         metavar="PART",
         choices=("runtime", "full"),
         group="portable environments",
     ),
     Option(
         "carry-libraries",
-        "put the libraries of the system that it needs into a portable environment, except the C library",
+        "add the system libraries that it needs, except the C library, to a portable environment",
         "flag",
         group="portable environments",
     ),

@@ -1,6 +1,6 @@
 """A request, and the results of planning it: a blueprint, which is valid for every destination, and a plan for one.
 
-A request has the options of all sources combined, and nothing was looked up for it yet.
+A request combines the options of all sources; nothing has been looked up for it yet.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     output of the command, or refused."""
 
     Compile: TypeAlias = Literal["auto", "now", "never"]
-    """When packages are compiled to bytecode: `auto` when a second environment gets them, so that one environment alone does
+    """When packages are compiled to bytecode: `auto` when a second environment gets them, so that a single environment does
     not pay for it; `now` before the first one; `never`, so that Python compiles each module when it is imported."""
 
     Consult: TypeAlias = Literal["nothing", "project"]
-    """What determines the Python if the request names none: nothing (the running Python is used) or the project's files."""
+    """What determines the Python without a request for one: nothing (the running Python is used) or the project's files."""
 
     Strategy: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied", "nothing"]
     """How a staging tree gets to its destination (see `cloche.apply.transaction`).
@@ -62,11 +62,12 @@ if TYPE_CHECKING:
 
 @value
 class LockRequest:
-    """A lock file, and what to install of it."""
+    """A lock file, and what to install from it."""
 
     path: str
     """Absolute path of a `pylock.toml` (PEP 751) or of a requirements file."""
     extras: tuple[str, ...] = ()
+    """Extras to install."""
     groups: tuple[str, ...] = ()
     """Dependency groups to install in addition to the default ones."""
     default_groups: DefaultGroups = "included"
@@ -216,6 +217,7 @@ class Plan:
     """Everything that a run will do: `--dry-run` prints it, and `cloche.apply` performs it."""
 
     environment: Environment
+    """The environment as it will be."""
     target: str
     """Absolute path of the root directory: the environment's location, or the target of a symbolic link there."""
     strategy: Strategy
@@ -223,12 +225,18 @@ class Plan:
     """The result in a word or two, for people: `created`, `replaced`, `refreshed`, `added`; with a lock file, an existing
     environment is `updated`, `repaired` or `up to date`."""
     operations: tuple[Operation, ...]
+    """What is created or changed, in this order."""
     creator: str
+    """The name of the creator."""
     seeder: str | None
+    """The name of the seeder; None for an environment without seeds."""
     images: tuple[Image, ...]
+    """The seeds."""
     activators: tuple[str, ...]
+    """The names of the activators whose scripts it gets."""
     link_mode: LinkMode
     chosen_because: str = ""
+    """Why this Python was chosen, for people; empty if the user chose it."""
     runtime: Image | None = None
     """The image of the interpreter itself, for a portable environment."""
     changes: tuple[PackageChange, ...] = ()
@@ -258,9 +266,12 @@ class Result:
     """The result of a run that created an environment."""
 
     environment: Environment
+    """The environment that exists now."""
     plan: Plan
+    """The plan that was applied."""
     seconds: float
     """Elapsed time, without the start of the Python process."""
     warnings: tuple[str, ...] = ()
+    """One line each, in the order in which they occurred."""
     compiled: tuple[str, ...] = ()
     """The names of the packages that this run compiled to bytecode, sorted; later environments share that."""

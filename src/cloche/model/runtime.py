@@ -26,7 +26,7 @@ class BinaryEdits:
     """Changes of an ELF file that keep its size."""
 
     search_path: str = ""
-    """Where it finds libraries, in place of what it contains: `$ORIGIN/../lib`; empty to keep that."""
+    """The search path for libraries that replaces its own: `$ORIGIN/../lib`; empty to keep its own."""
     search_tag: SearchTag = "runpath"
     add_search_path: AddSearchPath = "no"
     """Whether the search path is also set in a file that has none: `if renamed` if it needs a renamed library by name."""

@@ -25,7 +25,7 @@ DEFAULT = "default"
 """uv's word for `python`."""
 
 SYSTEM = "system"
-"""The request for the Python on PATH, as pyenv means it: of the active version manager, no version."""
+"""The request for a Python on PATH that no version manager provides, as in pyenv."""
 
 IMPLEMENTATIONS = {
     "cp": "cpython",

@@ -61,7 +61,7 @@ EXECUTABLE = re.compile(
 
 @value
 class Replacement:
-    """What of an existing directory is replaced."""
+    """The part of an existing directory that is replaced."""
 
     removed: tuple[str, ...] = ()
     """The paths to remove, relative to the directory; empty if `keeps_others` is False."""
@@ -74,7 +74,7 @@ class Replacement:
 def plan_replacement(
     destination: Destination, existing: OnExisting, interpreter: Interpreter, host: Host
 ) -> Replacement:
-    """Return what of a directory that is not empty is replaced.
+    """Return the part of an existing directory that is replaced; the directory is not empty.
 
     :raises DestinationError: it has no environment, or something would be deleted that must not be.
     """
@@ -98,7 +98,7 @@ def plan_replacement(
 
 
 def refuse_to_empty(destination: Destination, host: Host) -> None:
-    """Refuse to delete everything in a directory that holds something which people do not expect to lose.
+    """Refuse to delete everything in a directory that holds something people do not expect to lose.
 
     :raises DestinationError: it holds such a thing.
     """
@@ -276,7 +276,7 @@ def content_of(path: str, limit: int) -> bytes:
 
 
 def refuse_unreadable(error: OSError) -> None:
-    """Refuse to go on after an error, unless it says that a path does not exist or is of another kind.
+    """Refuse to continue after an error, unless it says that a path does not exist or is of another kind.
 
     :raises DestinationError: it is another error.
     """
@@ -298,7 +298,7 @@ def removable(root: str, paths: Iterable[str]) -> Iterator[str]:
 
 
 def with_whole_directories(root: str, paths: Iterable[str]) -> Iterator[str]:
-    """Yield paths, and each directory at the top (`share`) that contains nothing else than some of them."""
+    """Yield paths, and each directory at the top (`share`) that contains nothing but some of them."""
     chosen = set(paths)
     yield from chosen
     for top in {path.partition("/")[0] for path in chosen if "/" in path}:

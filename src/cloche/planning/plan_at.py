@@ -129,7 +129,7 @@ def runtime_operation(runtime: Image) -> InstallTree:
 
 
 def refuse_unsuitable_destination(destination: Destination, target: Target, strategy: Strategy) -> None:
-    """Refuse to put an interpreter where it does not belong.
+    """Refuse a destination or a link mode that does not suit a portable environment.
 
     :raises UsageError: the files would be links to the cache.
     :raises DestinationError: the destination is an environment of a base interpreter.

@@ -61,7 +61,7 @@ def settings_for(
 ) -> dict[str, str]:
     """Return the settings of a new environment: PEP 405's keys, and those that other tools rely on.
 
-    Those of a portable environment name no place outside of it.
+    Those of a portable environment contain no path outside it.
     """
     interpreter = blueprint.interpreter
     implementations = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}

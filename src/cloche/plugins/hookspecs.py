@@ -169,7 +169,7 @@ class SeedStore(Protocol):
         """
 
     def images_for(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
-        """Return one image per requirement, as the built-in seeder `pip` does.
+        """Return the images of the requirements and of their dependencies, as the built-in seeder `pip` does.
 
         :raises cloche.errors.SeedError: one cannot be found, is damaged, or cannot be compiled.
         :raises cloche.errors.UsageError: a requirement is not `NAME` or `NAME==VERSION`.
@@ -362,7 +362,7 @@ def cloche_commands() -> Iterable[Command]:
 
 @hookspec
 def cloche_created(result: Result) -> None:
-    """Act on an environment that was created or changed. A failure of this hook is only a warning.
+    """Act on an environment that `cloche DEST` or `cloche.create` has created or changed. A failure is only a warning.
 
     It is not called for an environment that is up to date with its lock file.
 

@@ -69,7 +69,7 @@ else:
 """
 """The program that starts pip with a Python up to 3.9, without the files of distutils that change where pip installs.
 
-Besides the user's file, the installation can have a `distutils.cfg`, and an environment obeys its `install_lib`.
+In addition to the user's file, the installation can have a `distutils.cfg`, whose `install_lib` applies to environments.
 """
 
 TIMEOUT_SECONDS = 300.0
@@ -222,7 +222,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str], directory: str, tim
 
 
 def _error_line(errors: str, output: str) -> str:
-    """Return the line in the output of pip that tells what went wrong: the last one that pip marks as an error.
+    """Return the line in the output of pip that says what went wrong: the last one that pip marks as an error.
 
     Advice on new versions, which pip prints at the end, is not an error.
     """

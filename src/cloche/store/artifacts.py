@@ -30,11 +30,16 @@ class Artifact:
     path: str = ""
     """Absolute path of a local file; empty if it is remote."""
     size: int | None = None
-    """In bytes; None if the lock file does not say it."""
+    """In bytes; None if the lock file does not give it."""
     hashes: Mapping[str, str] = {}
     """Algorithm → lower-case hex digest; a requirements file without hashes has none."""
     index: str = ""
-    """The index that the lock file names for it; empty if it names none."""
+    """The index in the lock file; empty if it gives none."""
+
+    @property
+    def title(self) -> str:
+        """The file and its distribution, for messages."""
+        return f"`{self.file_name}` of {self.distribution} {self.version}"
 
 
 @value
@@ -47,7 +52,7 @@ class OfferedFile:
     hashes: Mapping[str, str]
     """Those that the index names, by algorithm; lower-case hexadecimal."""
     requires_python: str = ""
-    """The Pythons that it is for (PEP 345); empty if the index does not say it."""
+    """The Pythons that it is for (PEP 345); empty if the index does not give them."""
 
 
 WEAK = frozenset(("md5", "sha1", "shake_128", "shake_256"))
@@ -75,7 +80,7 @@ def check_artifact(artifact: Artifact) -> None:
 
     PEP 751 requires one secure algorithm. Others are checked as well, and unknown ones are ignored.
 
-    :raises SeedError: it has not; everything in a lock file is untrusted.
+    :raises SeedError: it does not; everything in a lock file is untrusted.
     """
     name = artifact.file_name
     if name in ("", ".", "..") or any(character in "/\\:" or not character.isprintable() for character in name):
@@ -157,6 +162,24 @@ def file_digests(hashers: Mapping[str, Hasher], path: str) -> tuple[dict[str, st
             for hasher in hashers.values():
                 hasher.update(chunk)
     return {name: hasher.hexdigest() for name, hasher in hashers.items()}, size
+
+
+def wrong_file(artifact: Artifact, source: str, problem: str) -> SeedError:
+    """Return the error for a file that has other hashes than the lock file names."""
+    return SeedError(
+        f"{source} is not the {artifact.title} in the lock file: {problem}",
+        hint="do not use the file unless you know why it changed; if you do, create the lock file again",
+    )
+
+
+def obtain_error(subject: str, reason: str) -> SeedError:
+    """Return the error for a file that cannot be obtained, with the hint that its reason suggests."""
+    hint = "check the network, or name a directory that has the file with `--find-links`"
+    if re.search(r": (401|403|407)\b", reason):
+        hint = "add your credentials to `~/.netrc`, or to the URL of the index in pip's settings"
+    elif "certificate" in reason:
+        hint = "name the certificates of your organization with pip's setting `cert`: `pip config set global.cert FILE`"
+    return SeedError(f"cannot obtain {subject}: {reason}", hint=hint)
 
 
 def storage_name(artifact: Artifact) -> str:

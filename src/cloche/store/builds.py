@@ -1,11 +1,11 @@
-"""Wheels built from source: source distributions, archives, checkouts and directories that a lock file names.
+"""Wheels built from the sources in a lock file: source distributions, archives, checkouts and directories.
 
-The pip of the target builds them: a pip that fits the interpreter, unpacked in the store, run by the interpreter itself. So
-there is one way for every Python since 3.6, in which pip isolates the build and fetches what it requires from the user's
-index. pip gets a cleaned environment and no configuration files, but the user's settings for the index.
+The interpreter itself runs a pip that supports it, from the store. This works for every Python since 3.6: pip isolates the
+build, and gets what the build requires from the user's index. pip receives a cleaned environment and no configuration
+files, but the user's settings for the index.
 
-A wheel is built once, and kept under everything that decided it: the source, the interpreter, the settings and the
-environment variables that the build saw. Directories change, so that their wheels are built each time.
+A wheel is built once. Its key in the store is a hash of everything that it depends on: the source, the interpreter, the
+settings, and the environment variables that the build sees. Directories change, so their wheels are built each time.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cloche.errors import SeedError, reason_of
-from cloche.fs import open_regular_file
+from cloche.fs import open_regular_file, remove_path
 from cloche.model.distribution import normalize_name
-from cloche.model.value import replace, value
+from cloche.model.value import replace
 from cloche.programs.pip import pip_environ
 from cloche.shells.template import resource
+from cloche.store.build_sources import archive_hash, check_source, pip_argument, repository_url, unusable
 from cloche.store.distributions import read_wheel
-from cloche.store.images import find_or_build_image, remove_path
+from cloche.store.images import find_or_build_image
 from cloche.store.pip_settings import read_pip_settings
 from cloche.store.requirements import Requirement
 from cloche.store.tags import incompatibility
@@ -42,13 +43,14 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
     from cloche.model.plan import Wanted
     from cloche.store import Store
+    from cloche.store.build_sources import Source
     from cloche.store.distributions import Distribution
 
 FORMAT = 1
 """Increased when wheels that an earlier version built must not be used."""
 
 OLDEST_PIP = "21.3"
-"""The first pip that builds a directory in place; older ones copy it, with everything that lies in it."""
+"""The first pip that builds a directory in place; older ones copy it, with everything in it."""
 
 PATIENCE = 3600.0
 """Seconds to wait for another process that builds the same wheel."""
@@ -60,14 +62,6 @@ LOG_LINES = 12
 """The number of lines of a log that an error shows."""
 
 UNFINISHED = ".new"
-
-VERSION_CONTROL = {
-    "git": re.compile("[0-9a-f]{40}|[0-9a-f]{64}"),
-    "hg": re.compile("[0-9a-f]{40}"),
-    "svn": re.compile("[0-9]+"),
-    "bzr": re.compile("[0-9]+"),
-}
-"""The version control systems that pip supports, and the form of a commit that cannot move."""
 
 _NOISE = re.compile(
     r"|\[.*|note:.*|hint:.*|error: [a-z-]+|ERROR: Failed.*|Failed to build.*|from \S+:.*|Encountered error.*|See above .*|"
@@ -89,7 +83,7 @@ HIDDEN_VARIABLES = frozenset(
     GIT_WORK_TREE OLDPWD PWD SHLVL _
     """.split()
 )
-"""Variables that a build does not see. Git sets its own ones for hooks, and they would redirect every other checkout."""
+"""Variables that a build does not see. Git sets them for hooks; they would redirect other checkouts."""
 
 UNIMPORTANT_VARIABLES = frozenset(
     """
@@ -97,38 +91,10 @@ UNIMPORTANT_VARIABLES = frozenset(
     TEMP TERM TMP TMPDIR WAYLAND_DISPLAY WINDOWID XAUTHORITY XDG_RUNTIME_DIR XDG_SESSION_ID
     """.split()
 )
-"""Variables that differ from session to session, and that do not change what a build makes."""
+"""Variables that differ from session to session, but do not change the result of a build."""
 
 
-@value
-class Source:
-    """Source code of a distribution."""
-
-    distribution: str
-    """Normalized (PEP 503)."""
-    version: str = ""
-    """Empty if the lock file does not say it."""
-    path: str = ""
-    """Absolute path of a source distribution or another archive, checked against its hashes, or of a directory."""
-    url: str = ""
-    """URL of a repository, if the source is a commit."""
-    vcs: str = ""
-    """A key of `VERSION_CONTROL`; empty for files and directories."""
-    commit: str = ""
-    """The full commit ID."""
-    subdirectory: str = ""
-    """The directory of the project inside the source, relative; empty for the source itself."""
-    editable: bool = False
-    """Whether a directory is installed so that changes in it take effect."""
-
-    @property
-    def title(self) -> str:
-        return f"{self.distribution} {self.version}".rstrip()
-
-
-def what_will_be_built(
-    sources: Sequence[Source], interpreter: Interpreter, wanted: Wanted, store: Store
-) -> list[Source]:
+def sources_to_build(sources: Sequence[Source], interpreter: Interpreter, wanted: Wanted, store: Store) -> list[Source]:
     """Return the sources for which the store has no wheel.
 
     :raises SeedError: a source is not usable.
@@ -151,7 +117,7 @@ def build_wheels(
             f"`--only-binary` forbids building, and the lock file has no wheel for this Python of {names}",
             hint="leave out `--only-binary`, or add wheels to the lock file",
         )
-    if missing := what_will_be_built(sources, interpreter, wanted, store):
+    if missing := sources_to_build(sources, interpreter, wanted, store):
         store.progress(f"building {', '.join(source.title for source in missing)} for {interpreter.name}")
     environ = _build_environ(wanted, store) if sources else {}
     return [_find_or_build(source, interpreter, wanted, store, environ) for source in sources]
@@ -163,7 +129,7 @@ def _find_or_build(
     key = _build_key(source, interpreter, environ)
     if found := _find_built(source, key, store):
         return found
-    if source.vcs and wanted.network == "never" and urlsplit(_repository(source)).scheme != "file":
+    if source.vcs and wanted.network == "never" and urlsplit(repository_url(source)).scheme != "file":
         raise SeedError(
             f"`--no-download` forbids the network, and {source.title} comes from a repository",
             hint="leave out `--no-download`",
@@ -199,14 +165,14 @@ def _find_built(source: Source, key: str, store: Store) -> str:
 
 
 def _build_key(source: Source, interpreter: Interpreter, environ: Mapping[str, str]) -> str:
-    """Return the name under which a built wheel is kept: a hash of everything that decided it.
+    """Return the key of a built wheel in the store: a hash of everything that it depends on.
 
     :raises SeedError: the source is not usable.
     """
-    _check_source(source)
+    check_source(source)
     content = source.commit
     if not source.vcs:
-        content = source.path if os.path.isdir(source.path) else _file_hash(source.path)
+        content = source.path if os.path.isdir(source.path) else archive_hash(source.path)
     variables = sorted((name, text) for name, text in environ.items() if name not in UNIMPORTANT_VARIABLES)
     decided = (FORMAT, replace(source, path="", version=""), content, repr(interpreter), variables)
     return hashlib.sha256(repr(decided).encode("utf-8", "surrogateescape")).hexdigest()
@@ -242,7 +208,7 @@ def _build(
             stage,
             "--",
         ]
-        command.append(_editable_project(source, work) if source.editable else _pip_argument(source))
+        command.append(_editable_project(source, work) if source.editable else pip_argument(source))
         additional = {"TMPDIR": work, "TEMP": work, "TMP": work, "DIST_EXTRA_CONFIG": _setuptools_config(source, work)}
         code = _run(command, {**environ, **additional}, work, log, source, store)
         if code != 0:
@@ -280,7 +246,7 @@ def _pip_for(interpreter: Interpreter, wanted: Wanted, store: Store) -> str:
         )
     image = find_or_build_image(distribution, interpreter, store)
     if image.bytecode == "missing":
-        store.mark_installed([image])  # pip starts several times in a build, so that compiling it pays at once
+        store.mark_installed([image])  # a build starts pip several times, so compiling it pays off at once
         image = find_or_build_image(distribution, interpreter, store)
     return os.path.join(image.root, distribution.root_tree, "pip")
 
@@ -309,54 +275,6 @@ def _build_environ(wanted: Wanted, store: Store) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",  # the pip in the store must not change
         "PYTHONIOENCODING": "utf-8",
     }
-
-
-def _check_source(source: Source) -> None:
-    """Check what comes from a lock file, which is untrusted.
-
-    :raises SeedError: it names something that cannot be built, or that must not be read.
-    """
-    parts = source.subdirectory.replace("\\", "/").split("/") if source.subdirectory else []
-    if any(part in ("", "..") or not {":", "&", "#"}.isdisjoint(part) for part in parts):
-        raise _unusable(source, f"its subdirectory `{source.subdirectory}` is not a relative path inside the source")
-    if source.vcs:
-        pattern = VERSION_CONTROL.get(source.vcs)
-        if pattern is None:
-            raise _unusable(source, f"the version control system `{source.vcs}` is not supported")
-        if not pattern.fullmatch(source.commit):
-            raise _unusable(source, f"`{source.commit}` is not a full commit ID of {source.vcs}")
-        try:
-            scheme = urlsplit(_repository(source)).scheme
-        except ValueError:
-            scheme = "invalid"
-        if scheme not in ("https", "http", "ssh", "file", "git", "svn", "svn+ssh"):
-            raise _unusable(source, f"the URL of its repository is not supported: it begins with `{scheme}:`")
-    elif source.editable and not os.path.isdir(source.path):
-        raise _unusable(source, f"`{source.path}` is not a directory, so it cannot be installed as editable")
-    elif not os.path.isabs(source.path):
-        raise _unusable(source, "the lock file names no file, directory or commit for it")
-
-
-def _repository(source: Source) -> str:
-    """Return the URL of a repository, which may also be a local path, or Git's short form for SSH: `git@host:path`."""
-    if os.path.isabs(source.url):
-        return Path(source.url).as_uri()
-    if re.fullmatch(r"[\w.-]+@[\w.-]+:(?!/)[^\s]+", source.url):
-        return "ssh://" + source.url.replace(":", "/", 1)
-    return source.url.partition("#")[0]
-
-
-def _pip_argument(source: Source) -> str:
-    """Return the source as an argument of pip; pip checks the hash of an archive again before it unpacks it."""
-    fragments = [f"subdirectory={source.subdirectory}"] if source.subdirectory else []  # pip does not unquote it
-    if source.vcs:
-        address = f"{source.vcs}+{_repository(source)}@{source.commit}"
-    elif os.path.isdir(source.path):
-        return os.path.join(source.path, source.subdirectory) if source.subdirectory else source.path
-    else:
-        address = Path(source.path).as_uri()
-        fragments.insert(0, f"sha256={_file_hash(source.path)}")
-    return "#".join(filter(None, (address, "&".join(fragments))))
 
 
 def _setuptools_config(source: Source, work: str) -> str:
@@ -415,12 +333,12 @@ def _build_system(source: Source, path: str) -> Mapping[str, object]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise _unusable(source, f"`{path}` cannot be read ({reason_of(error)})") from error
+        raise unusable(source, f"`{path}` cannot be read ({reason_of(error)})") from error
     kinds = {"requires": list, "backend-path": list, "build-backend": str}
     if not isinstance(system, dict) or not all(
         isinstance(system.get(key, kind()), kind) for key, kind in kinds.items()
     ):
-        raise _unusable(source, f"the table `build-system` in `{path}` is not valid")
+        raise unusable(source, f"the table `build-system` in `{path}` is not valid")
     return system
 
 
@@ -429,7 +347,7 @@ def _run(
 ) -> int:
     """Run a build in a process group of its own, and return its exit code; its output goes to `log`.
 
-    A build starts compilers and other programs. If the user interrupts the run, all of them are ended.
+    A build starts compilers and other programs. If the user interrupts the run, all of them are killed.
     """
     started = time.monotonic()
     with open(log, "wb") as output:
@@ -444,7 +362,7 @@ def _run(
                 start_new_session=True,
             )
         except OSError as error:
-            raise _unusable(source, f"`{command[0]}` cannot be run ({reason_of(error)})") from error
+            raise unusable(source, f"`{command[0]}` cannot be run ({reason_of(error)})") from error
         try:
             while True:
                 try:
@@ -457,7 +375,7 @@ def _run(
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all processes in its group."""
+    """Stop a process and all processes in its group, by force if necessary."""
     if os.name == "nt":
         subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
     else:
@@ -517,23 +435,6 @@ def _publish(wheel: str, directory: str) -> str:
     return path
 
 
-def _file_hash(path: str) -> str:
-    """Return the SHA-256 of a regular file in hexadecimal.
-
-    :raises SeedError: it cannot be read.
-    """
-    hasher = hashlib.sha256()
-    try:
-        with open_regular_file(path) as file:
-            while chunk := file.read(1 << 20):
-                hasher.update(chunk)
-    except OSError as error:
-        raise SeedError(
-            f"`{path}` cannot be read ({reason_of(error)})", hint="check that it is a file that you may read"
-        ) from error
-    return hasher.hexdigest()
-
-
 def _log_line(log: str) -> str:
     """Return the line of a log that most likely says what failed."""
     lines = [re.sub(r"^[^\x00-\x7f]+>?\s*", "", line) for line in _last_lines(log)]  # pip draws boxes
@@ -556,7 +457,3 @@ def _build_error(source: Source, interpreter: Interpreter, reason: str, log: str
         f"cannot build {source.title} for {interpreter.name}: {reason}",
         hint=f"the log is `{log}`; it ends with:{lines}",
     )
-
-
-def _unusable(source: Source, reason: str) -> SeedError:
-    return SeedError(f"{source.title} cannot be built: {reason}")

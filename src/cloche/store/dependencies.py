@@ -66,7 +66,7 @@ def with_dependencies(
 
 
 def unmet_needs(distributions: Sequence[Distribution], interpreter: Interpreter) -> Iterator[Need]:
-    """Yield the dependencies that are not among the distributions, or are there in a version that does not fit."""
+    """Yield the dependencies that are not among the distributions, or are among them in another version."""
     by_name = {distribution.name: distribution for distribution in distributions}
     extras: dict[str, set[str]] = {name: set() for name in by_name}
     applying: list[Need] = []
@@ -78,8 +78,8 @@ def unmet_needs(distributions: Sequence[Distribution], interpreter: Interpreter)
         if extras == before:
             break
     for need in applying:
-        there = by_name.get(need.name)
-        if there is None or not need.dependency.specifier.contains(there.version.replace("_", "-"), prereleases=True):
+        found = by_name.get(need.name)
+        if found is None or not need.dependency.specifier.contains(found.version.replace("_", "-"), prereleases=True):
             yield need
 
 
@@ -120,7 +120,7 @@ def _resolve_with_pip(
 ) -> list[Distribution]:
     """Download everything that the chosen distributions depend on.
 
-    :raises SeedError: pip fails, or downloads something that does not fit.
+    :raises SeedError: pip fails, or downloads something unsuitable.
     """
     from cloche.store.index import download_with_dependencies
 

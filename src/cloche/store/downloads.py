@@ -1,10 +1,10 @@
 """Obtain the files that a lock file names, and check their hashes.
 
 For each file, the sources are, in this order: the store, `--find-links`, the local path and the URL in the lock file, and
-the index: the one in the lock file, then those of the user. A file that does not match a hash is never used: in a place
-that may hold another file of the same name, such as `--find-links` or an index, it is skipped; elsewhere it is an error.
+the index: the one in the lock file, then those of the user. `cloche.store.local_search` searches those on this machine. A
+file that does not match a hash is never used: on an index, it is skipped; at the URL in the lock file, it is an error.
 
-Files are downloaded side by side. Each goes to a private directory first, is hashed on the way, flushed, and published in
+Files are downloaded in parallel. Each goes to a private directory first, is hashed on the way, flushed, and published in
 the store by one rename, under its hash. The files are not kept among the wheels for seeds, because a lock file can name
 anything, and must not decide which pip the next environment gets.
 """
@@ -13,17 +13,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
-import re
 import tempfile
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cloche.errors import SeedError, reason_of
-from cloche.fs import list_names
+from cloche.errors import SeedError, counted, reason_of
+from cloche.fs import remove_path
 from cloche.model.value import replace
 from cloche.store.artifacts import (
     Artifact,
@@ -32,10 +30,13 @@ from cloche.store.artifacts import (
     file_mismatch,
     hash_mismatch,
     hashers_for,
+    obtain_error,
     storage_name,
+    wrong_file,
 )
-from cloche.store.images import remove_path
+from cloche.store.local_search import LocalSearch
 from cloche.store.pins import Pin, best_file, check_pin, pin_mismatch
+from cloche.store.worker_threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,23 +46,14 @@ if TYPE_CHECKING:
     from cloche.store import Store
     from cloche.store.indexes import Indexes
 
-    Item = TypeVar("Item")
-    Outcome = TypeVar("Outcome")
-
 CONNECTIONS = 12
 """The number of files to download at the same time."""
 
 MAX_FILE_SIZE = 1 << 34
-"""The maximum size in bytes of a file whose size the lock file does not say."""
+"""The maximum size in bytes of a file if the lock file does not give its size."""
 
 PATIENCE = 1800.0
 """Seconds to wait for another process that downloads the same file."""
-
-REPAINT = 0.1
-"""Seconds between two updates of the progress."""
-
-GRACE = 0.5
-"""Seconds to wait for other threads when a run fails."""
 
 UNFINISHED = ".new"
 
@@ -77,154 +69,21 @@ def obtain(items: Sequence[Artifact | Pin], wanted: Wanted, interpreter: Interpr
     for item in items:
         check_pin(item) if isinstance(item, Pin) else check_artifact(item)
     unique = list(dict.fromkeys(items))
-    search = _LocalSearch(wanted, interpreter, store)
+    search = LocalSearch(wanted, interpreter, store)
     found = dict(zip(unique, in_threads(search.find, unique, threading.Event()), strict=True))
     missing = [item for item in unique if not found[item]]
     if missing and wanted.network == "never":
         raise _network_forbidden(missing, search)
     if missing:
-        store.progress(f"downloading {_counted(len(missing), 'file')} for {interpreter.name}")
+        store.progress(f"downloading {counted(len(missing), 'file')} for {interpreter.name}")
         found |= _Downloads(missing, search, store).run()
     return [found[item] for item in items]
-
-
-class _LocalSearch:
-    """Finds files on this machine."""
-
-    def __init__(self, wanted: Wanted, interpreter: Interpreter, store: Store) -> None:
-        self._wanted = wanted
-        self.interpreter = interpreter
-        self._store = store
-        self.tried: dict[Artifact | Pin, list[str]] = {}
-        """Why a source did not have an item, if there is more to say than that it does not exist."""
-
-    def find(self, item: Artifact | Pin) -> str:
-        """Return the path of the file for an item; empty if no local source has it.
-
-        :raises SeedError: the lock file names a local file that is not the artifact, or a file or directory cannot be read.
-        """
-        self.tried[item] = []
-        return self._find_pinned(item) if isinstance(item, Pin) else self._find_artifact(item)
-
-    def _find_artifact(self, artifact: Artifact) -> str:
-        tried = self.tried[artifact]
-        if artifact.hashes and (path := self.stored(artifact)):
-            return path
-        for directory in self._wanted.find_links:
-            path = os.path.join(directory, artifact.file_name)
-            if not artifact.hashes:
-                self._store.inputs.path(directory)
-            if problem := self._problem(artifact, path):
-                tried.append(f"`{path}`: {problem}")
-            elif problem is None:
-                return path
-        for path in filter(None, (artifact.path, self._path_in_url(artifact))):
-            problem = self._problem(artifact, path)
-            if problem is None:
-                return path
-            if problem:
-                raise wrong_file(artifact, f"`{path}`", problem)
-            tried.append(f"`{path}` does not exist")
-        return ""
-
-    def _find_pinned(self, pin: Pin) -> str:
-        """Return the best local wheel of a pin; a source distribution only if no index can have a wheel."""
-        directories = list(self._wanted.find_links)
-        if pin.hashes:
-            directories += self._store.readable_directories("wheels")
-            for parent in self._store.readable_directories("artifacts"):
-                directories += [os.path.join(parent, f"{name}-{digest}") for name, digest in sorted(pin.hashes)]
-        else:
-            for directory in directories:
-                self._store.inputs.path(directory)
-        files = [
-            OfferedFile(name, os.path.join(directory, name), {})
-            for directory in directories
-            for name in list_names(directory)
-            if name.endswith(".whl") or self._wanted.network == "never"
-            if not os.path.islink(os.path.join(directory, name)) or directory in self._wanted.find_links
-        ]
-        while best := best_file(pin, files, self.interpreter):
-            if not (problem := self._pin_problem(pin, best.url)):
-                return best.url
-            self.tried[pin].append(f"`{best.url}`: {problem}")
-            files.remove(best)
-        return ""
-
-    def _pin_problem(self, pin: Pin, path: str) -> str:
-        """Return why a pin does not allow a file, empty if it does."""
-        if not pin.hashes:
-            self._store.inputs.path(path)
-        try:
-            return pin_mismatch(pin, path)
-        except OSError as error:
-            return f"it cannot be read ({reason_of(error)})"
-
-    def stored(self, artifact: Artifact) -> str:
-        """Return the path of an artifact in the store; empty if it is not there. A damaged file is removed."""
-        for parent in self._store.readable_directories("artifacts"):
-            directory = os.path.join(parent, storage_name(artifact))
-            path = os.path.join(directory, artifact.file_name)
-            if os.path.islink(directory):
-                remove_path(directory)
-            elif self._is_intact(artifact, path):
-                self._mark_used(directory)
-                return path
-            else:
-                remove_path(path)
-        for directory in self._store.readable_directories("wheels"):
-            path = os.path.join(directory, artifact.file_name)
-            if self._is_intact(artifact, path):
-                return path
-        return ""
-
-    def _is_intact(self, artifact: Artifact, path: str) -> bool:
-        """Return whether a file in the store is the artifact; links are not followed."""
-        try:
-            return not os.path.islink(path) and file_mismatch(artifact, path) is None
-        except OSError:
-            return False
-
-    def _problem(self, artifact: Artifact, path: str) -> str | None:
-        """Return why a file is not the artifact: an empty string if it does not exist, None if it is the artifact.
-
-        :raises SeedError: it cannot be read.
-        """
-        if not artifact.hashes:
-            self._store.inputs.path(path)
-        try:
-            return file_mismatch(artifact, path)
-        except (FileNotFoundError, NotADirectoryError):
-            return ""
-        except (OSError, ValueError) as error:
-            raise SeedError(
-                f"`{path}` cannot be read ({reason_of(error)})", hint="check that it is a file that you may read"
-            ) from error
-
-    def _path_in_url(self, artifact: Artifact) -> str:
-        if urlsplit(artifact.url).scheme != "file":
-            return ""
-        from cloche.store.http import RequestFailed
-        from cloche.store.simple_index import local_path
-
-        try:
-            return local_path(artifact.url)
-        except RequestFailed as failure:
-            raise _cannot_obtain(artifact, [failure.reason]) from failure
-
-    def _mark_used(self, directory: str) -> None:
-        """Keep `cloche cache prune` from removing a directory for another month."""
-        if self._store.is_persistent_path(directory) and self._store.is_persistent:
-            try:
-                os.utime(directory)
-            except OSError:
-                pass  # another process removed it, and the caller notices
 
 
 class _Downloads:
     """Downloads of one run, which share connections, the pages of indexes, and one line of progress."""
 
-    def __init__(self, items: Sequence[Artifact | Pin], search: _LocalSearch, store: Store) -> None:
+    def __init__(self, items: Sequence[Artifact | Pin], search: LocalSearch, store: Store) -> None:
         from cloche.store.indexes import Indexes
 
         def size(item: Artifact | Pin) -> int:
@@ -259,7 +118,7 @@ class _Downloads:
 
             def report() -> None:
                 if url := self._indexes.client.overdue():
-                    raise _obtain_error(f"`{printable_url(url)}`", "the server takes too long to answer")
+                    raise obtain_error(f"`{printable_url(url)}`", "the server takes too long to answer")
                 self._store.progress(self._meter.text())
 
             found = in_threads(fetch, self._items, self._stopped, CONNECTIONS, report)
@@ -287,7 +146,7 @@ class _Downloads:
         best = best_file(pin, offered, self._search.interpreter)
         if best is None:
             names = {file.name for file in offered}
-            tried.append(f"none of {_counted(len(names), 'file')} on the index is a suitable file of this version")
+            tried.append(f"none of {counted(len(names), 'file')} on the index is a suitable file of this version")
             raise _cannot_obtain(pin, tried)
         artifact = _with_hashes(Artifact(pin.distribution, pin.version, best.name, best.url), best.hashes)
         self._search.tried[artifact] = tried
@@ -400,7 +259,7 @@ class _Downloads:
 
 
 class _Meter:
-    """Measures how far the downloads are."""
+    """Measures the progress of the downloads."""
 
     def __init__(self, sizes: Sequence[int]) -> None:
         """Begin to measure.
@@ -437,7 +296,7 @@ class _Meter:
 
     def text(self) -> str:
         """Return the state as text: `downloading 3 of 36 files, 12.3 of 80.1 MB, 4 s left`."""
-        parts = [f"downloading {self._finished} of {_counted(self._files, 'file')}"]
+        parts = [f"downloading {self._finished} of {counted(self._files, 'file')}"]
         if self._received and not self._all_known:
             parts.append(f"{self._received / 1e6:.1f} MB")
         elif self._received:
@@ -446,68 +305,6 @@ class _Meter:
         if self._waiting:
             parts.append(f"waiting for another process that downloads {self._waiting} of them")
         return ", ".join(parts)
-
-
-def wrong_file(artifact: Artifact, source: str, problem: str) -> SeedError:
-    """Return the error for a file that has other hashes than the lock file names."""
-    return SeedError(
-        f"{source} is not the `{artifact.file_name}` of {artifact.distribution} {artifact.version} in the lock file: {problem}",
-        hint="do not use the file unless you know why it changed; if you do, create the lock file again",
-    )
-
-
-def in_threads(
-    function: Callable[[Item], Outcome],
-    items: Sequence[Item],
-    stopped: threading.Event,
-    threads: int = 4,
-    report: Callable[[], object] = int,
-) -> list[Outcome]:
-    """Call a function for each item, in several threads; return the results in the order of the items.
-
-    After the first exception, or if the user interrupts the run, the event is set, and the exception is raised without
-    waiting long for the other threads, which may wait for a server. They are daemons, and end with the process at the
-    latest.
-
-    :param report: called several times a second.
-    """
-    waiting: queue.SimpleQueue[tuple[int, Item]] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[int, Outcome] | BaseException] = queue.SimpleQueue()
-    for numbered in enumerate(items):
-        waiting.put(numbered)
-
-    def work() -> None:
-        while not stopped.is_set():
-            try:
-                number, item = waiting.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                done.put((number, function(item)))
-            except BaseException as error:
-                done.put(error)
-
-    results: dict[int, Outcome] = {}
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(min(threads, len(items)))]
-    try:
-        for worker in workers:
-            worker.start()
-        while len(results) < len(items):
-            try:
-                outcome = done.get(timeout=REPAINT)
-            except queue.Empty:
-                report()
-                continue
-            if isinstance(outcome, BaseException):
-                raise outcome
-            results[outcome[0]] = outcome[1]
-    finally:
-        stopped.set()
-        deadline = time.monotonic() + GRACE
-        for worker in workers:
-            if worker.ident is not None:
-                worker.join(max(deadline - time.monotonic(), 0))
-    return [results[number] for number in range(len(items))]
 
 
 def _publish(temporary: str, artifact: Artifact, artifacts: str) -> str:
@@ -534,7 +331,7 @@ def _with_hashes(artifact: Artifact, hashes: Mapping[str, str]) -> Artifact:
     return completed
 
 
-def _network_forbidden(missing: Sequence[Artifact | Pin], search: _LocalSearch) -> SeedError:
+def _network_forbidden(missing: Sequence[Artifact | Pin], search: LocalSearch) -> SeedError:
     names = []
     for item in missing:
         notes = f" ({'; '.join(search.tried[item])})" if search.tried[item] else ""
@@ -550,21 +347,7 @@ def _name(item: Artifact | Pin) -> str:
 
 
 def _cannot_obtain(item: Artifact | Pin, tried: Sequence[str]) -> SeedError:
-    title = f"{item.distribution} {item.version}"
-    subject = title if isinstance(item, Pin) else f"`{item.file_name}` of {title}"
-    return _obtain_error(
+    subject = f"{item.distribution} {item.version}" if isinstance(item, Pin) else item.title
+    return obtain_error(
         subject, "; ".join(tried) or "the lock file has no URL for it, and pip's settings name no index"
     )
-
-
-def _obtain_error(subject: str, reason: str) -> SeedError:
-    hint = "check the network, or name a directory that has the file with `--find-links`"
-    if re.search(r": (401|403|407)\b", reason):
-        hint = "add your credentials to `~/.netrc`, or to the URL of the index in pip's settings"
-    elif "certificate" in reason:
-        hint = "name the certificates of your organization with pip's setting `cert`: `pip config set global.cert FILE`"
-    return SeedError(f"cannot obtain {subject}: {reason}", hint=hint)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

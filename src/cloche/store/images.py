@@ -29,19 +29,17 @@ import re
 import stat
 from typing import TYPE_CHECKING, Protocol
 
-from cloche.apply.file_list import FileList, format_file_list, read_file_list
+from cloche.apply.file_list import read_file_list
 from cloche.errors import ClocheError, SeedError, reason_of
-from cloche.fs import list_names, read_regular_file, replace_file, write_all
-from cloche.fs.checksums import format_row, record_digest
+from cloche.fs import list_names, read_regular_file, remove_path, replace_file
 from cloche.model.distribution import EntryPoint, Image, StartupCode
 from cloche.model.value import fields, value
 from cloche.store import bytecode
 from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST, check_image, check_own_files, check_tree, own_files
-from cloche.store.startup_code import is_startup_file, path_in_site, startup_code_of_wheel
+from cloche.store.image_writer import READ_ONLY, SHEBANGS, ImageWriter, flush_path, flush_tree, parents_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from cloche.apply.file_list import FileList
     from cloche.model.distribution import Bytecode
     from cloche.model.interpreter import Host, Interpreter
     from cloche.store import Store
@@ -51,11 +49,6 @@ if TYPE_CHECKING:
 FORMAT = 4
 """Increased when images of an earlier version must not be used."""
 
-READ_ONLY = os.name != "nt"
-"""Whether files are created read-only. An editor that opens one in an environment then refuses to change it in all
-environments that share it. Windows cannot delete read-only files."""
-
-SHEBANGS = "shebangs"
 UNFINISHED = ".new"
 DISCARDED = ".old"
 
@@ -312,7 +305,7 @@ def verify_image(root: str) -> list[str]:
         return [problem]
     names = own_files(root)
     problems = []
-    known = {OWN_FILE_LIST, *names, *(parent for name in names for parent in _parents(name))}
+    known = {OWN_FILE_LIST, *names, *(parent for name in names for parent in parents_of(name))}
     for name in names:
         if name.endswith(FILE_LIST_SUFFIX):
             tree = name.removesuffix(FILE_LIST_SUFFIX)
@@ -323,19 +316,6 @@ def verify_image(root: str) -> list[str]:
             problems += [f"`{path}` is a symbolic link" for path in filter(os.path.islink, directories)]
     problems += [f"`{root}/{path}` is not part of the image" for path in sorted(_walk(root) - known)]
     return problems + _changed_files(root, read_file_list(f"{root}/{OWN_FILE_LIST}"))
-
-
-def remove_path(path: str) -> None:
-    """Remove a file, a link or a directory tree, without following links; ignore what cannot be removed."""
-    if os.path.isdir(path) and not os.path.islink(path):
-        import shutil
-
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        try:
-            os.unlink(path)
-        except OSError:
-            pass
 
 
 def abi_name(interpreter: Interpreter) -> str:
@@ -405,95 +385,11 @@ def _build(source: ImageSource, interpreter: Interpreter, host: Host, stage: str
             writer.register(name, inside, size, digest)
     finally:
         compiler.close()
-    writer.finish(source, code, interpreter)
+    description = {"distribution": source.name, "version": source.version, **source.description, "bytecode": code}
+    writer.finish(description, interpreter.version)
     os.utime(stage, (writer.seconds, writer.seconds))
-    _flush(stage)
+    flush_tree(stage)
     return code
-
-
-class ImageWriter:
-    """Writes the files of a new image and keeps a list of them."""
-
-    def __init__(self, root: str, seconds: int) -> None:
-        self.root = root
-        self.seconds = seconds
-        """The modification time of every file, in seconds since the epoch."""
-        self._files: dict[str, dict[str, tuple[int, str]]] = {}
-        """Size and SHA-256 of each file, by tree and path."""
-        self._created: set[str] = set()
-        self._startup_files: dict[tuple[str, str], bytes] = {}
-        """The content of the files that may run whenever Python starts, by tree and path."""
-
-    def add(self, tree: str, path: str, content: bytes, *, executable: bool = False) -> None:
-        """Write a new file and register it."""
-        self.register(tree, path, len(content), hashlib.sha256(content).hexdigest())
-        if is_startup_file(path_in_site(tree, path)[1]):
-            self._startup_files[tree, path] = content
-        self._write(f"{tree}/{path}", content, 0o555 if executable else 0o444)
-
-    def register(self, tree: str, path: str, size: int, sha256: str) -> None:
-        """Add an existing file to the file list."""
-        self._files.setdefault(tree, {})[path] = (size, sha256)
-
-    def finish(self, source: ImageSource, code: Bytecode, interpreter: Interpreter) -> None:
-        """Write the file lists, the records and the description; `code` becomes `Image.bytecode`."""
-        own: dict[str, tuple[int, str]] = {}
-
-        def write(name: str, text: str) -> None:
-            content = text.encode("utf-8")
-            self._write(name, content, 0o444)
-            own[name] = (len(content), hashlib.sha256(content).hexdigest())
-
-        for tree, files in self._files.items():
-            if tree == SHEBANGS:
-                own.update({f"{SHEBANGS}/{path}": size_and_hash for path, size_and_hash in files.items()})
-                continue
-            write(f"{tree}{FILE_LIST_SUFFIX}", self._file_list(files))
-            write(f"{tree}.record", "".join(_record_row(path, *files[path]) for path in sorted(files)))
-        description = {
-            "distribution": source.name,
-            "version": source.version,
-            **source.description,
-            "startup_code": [*map(fields, startup_code_of_wheel(self._startup_files, interpreter.version))],
-            "bytecode": code,
-            "files": sum(len(files) for tree, files in self._files.items() if tree != SHEBANGS),
-            "size": sum(size for tree, files in self._files.items() if tree != SHEBANGS for size, _ in files.values()),
-        }
-        write("image.json", json.dumps(description, indent=1, sort_keys=True) + "\n")
-        self._write(OWN_FILE_LIST, self._file_list(own).encode("utf-8"), 0o444)
-
-    def _file_list(self, files: dict[str, tuple[int, str]]) -> str:
-        directories = {parent for path in files for parent in _parents(path)}
-        paths = sorted(files)
-        sizes, hashes = zip(*(files[path] for path in paths), strict=True) if paths else ((), ())
-        return format_file_list(FileList(sorted(directories), paths, sizes, hashes, self.seconds * 10**9))
-
-    def _write(self, path: str, content: bytes, mode: int) -> None:
-        self._create_parent(path)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(f"{self.root}/{path}", flags, mode if READ_ONLY else 0o666)
-        try:  # faster than a file object for each of a thousand files
-            write_all(descriptor, content)
-            if READ_ONLY:
-                os.fchmod(descriptor, mode)  # not reduced by the umask: environments share this file
-        finally:
-            os.close(descriptor)
-        os.utime(f"{self.root}/{path}", (self.seconds, self.seconds))
-
-    def _create_parent(self, path: str) -> None:
-        parent = path.rpartition("/")[0]
-        if parent and parent not in self._created:  # never the root: another process may have removed it on purpose
-            self._create_parent(parent)
-            _create_directory(f"{self.root}/{parent}", 0o777)
-            self._created.add(parent)
-
-
-def _create_directory(path: str, mode: int) -> None:
-    try:
-        os.mkdir(path, mode)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise
 
 
 def _create_real_directory(path: str) -> None:
@@ -504,57 +400,6 @@ def _create_real_directory(path: str) -> None:
         if not stat.S_ISDIR(os.lstat(path).st_mode):
             os.unlink(path)
             os.mkdir(path, 0o700)
-
-
-def _parents(path: str) -> Iterable[str]:
-    parent = path.rpartition("/")[0]
-    while parent:
-        yield parent
-        parent = parent.rpartition("/")[0]
-
-
-def _record_row(path: str, size: int, sha256: str) -> str:
-    """Return a row of a RECORD; bytecode gets no hash, because Python may write it again at any time."""
-    if path.endswith(".pyc"):
-        return format_row(path)
-    return format_row(path, record_digest(bytes.fromhex(sha256)), size)
-
-
-def _flush(stage: str) -> None:
-    """Flush everything in `stage` to the disk, with a single `syncfs` where the system supports it (Linux)."""
-    descriptor = os.open(stage, os.O_RDONLY) if os.name != "nt" else -1
-    try:
-        if descriptor >= 0 and _flush_file_system(descriptor):
-            return
-        for parent, _, names in os.walk(stage):
-            for name in names:
-                _flush_path(os.path.join(parent, name))
-            _flush_path(parent)
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
-
-
-def _flush_file_system(descriptor: int) -> bool:
-    """Flush the file system of an open file; return False if the system does not support it."""
-    try:
-        import ctypes
-
-        status: int = ctypes.CDLL(None).syncfs(descriptor)  # 20 ms, where 900 calls of `fsync` take 500 ms
-    except (ImportError, AttributeError, OSError, TypeError):
-        return False
-    return status == 0
-
-
-def _flush_path(path: str) -> None:
-    """Flush one file or directory to the disk; does nothing on Windows, where that requires opening it for writing."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _publish(stage: str, target: str, code: Bytecode) -> None:
@@ -572,7 +417,7 @@ def _publish(stage: str, target: str, code: Bytecode) -> None:
         if not load_image(target):  # otherwise another process published an equal image first
             raise
         remove_path(stage)
-    _flush_path(os.path.dirname(target))
+    flush_path(os.path.dirname(target))
 
 
 def _remove_leftovers(images: str, name: str) -> None:

@@ -1,6 +1,6 @@
 """Credentials from the user's keyring, if pip's setting `keyring-provider` asks for it.
 
-pip asks the keyring on its own only in a dialogue with the user; otherwise the setting must name the way to it.
+Without the setting, pip asks a keyring only if it can also ask the user, which cloche never does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SECONDS = 60.0
 def keyring_credentials(provider: str, services: Iterable[str], user: str, host: Host) -> tuple[str, str] | None:
     """Return user and password for the first service that the keyring knows; None if there is none.
 
-    :param provider: `import` for the package `keyring` beside cloche, `subprocess` for the command on PATH.
+    :param provider: `import` for the package `keyring` in cloche's environment, `subprocess` for the command on PATH.
     :param user: the name of the user, if it is known.
     """
     for service in services:

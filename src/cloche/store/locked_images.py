@@ -13,12 +13,13 @@ from packaging.version import InvalidVersion, Version
 from cloche.errors import SeedError, UsageError, reason_of
 from cloche.model.value import replace
 from cloche.store.artifacts import Artifact, file_digests, new_hasher
-from cloche.store.builds import Source, build_wheels
+from cloche.store.build_sources import Source
+from cloche.store.builds import build_wheels
 from cloche.store.bytecode import available_processors
 from cloche.store.conflicts import settle_conflicts
 from cloche.store.dependencies import with_dependencies
 from cloche.store.distributions import Distribution, read_wheel
-from cloche.store.downloads import in_threads, obtain
+from cloche.store.downloads import obtain
 from cloche.store.images import find_image_of_wheel, find_or_build_image, needs_bytecode, record_origin
 from cloche.store.lock_files import locked_packages
 from cloche.store.locked_packages import absolute_path
@@ -26,6 +27,7 @@ from cloche.store.pins import Pin
 from cloche.store.requirements import Requirement, parse_requirements
 from cloche.store.tags import incompatibility
 from cloche.store.wheels import choose_distribution
+from cloche.store.worker_threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from cloche.store.locked_packages import LockedPackage
 
     Making: TypeAlias = Literal["obtained", "built"]
-    """Whether a wheel is one that the lock file names, or was built from a source that it names."""
+    """Whether a wheel is one that the lock file names, or was built from one of its sources."""
 
 
 def locked_images(wanted: Wanted, interpreter: Interpreter, store: Store) -> list[Image]:

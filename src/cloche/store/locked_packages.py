@@ -42,7 +42,7 @@ class LockedPackage:
     name: str
     """Normalized (PEP 503)."""
     version: str
-    """Empty if the lock file does not say it, for example for a directory."""
+    """Empty if the lock file does not give it, for example for a directory."""
     artifact: Artifact | None = None
     """The file to install; None for a pin of a requirements file, or if it has to be built from `source`."""
     hashes: frozenset[tuple[str, str]] = frozenset()

@@ -12,13 +12,13 @@ import time
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError, SeedError
-from cloche.fs import list_names, read_regular_file
+from cloche.fs import list_names, read_regular_file, remove_path
 from cloche.model.value import value
 from cloche.store import KINDS, OPTIONAL_KINDS
 from cloche.store.artifacts import damaged_artifacts
 from cloche.store.check import check_tree
 from cloche.store.distributions import read_wheel
-from cloche.store.images import DISCARDED, UNFINISHED, remove_path, verify_image
+from cloche.store.images import DISCARDED, UNFINISHED, verify_image
 from cloche.store.links import linked_images, records_in_use
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ def marker_environment(interpreter: Interpreter) -> dict[str, str]:
 
 
 def unknown_variables(interpreter: Interpreter) -> frozenset[str]:
-    """Return the marker variables that the description of an interpreter does not tell."""
+    """Return the marker variables that the description of an interpreter does not include."""
     unknown = {"implementation_version"} if interpreter.implementation != "cpython" else set()
     if interpreter.platform != sys.platform:
         unknown |= {"platform_release", "platform_version"}

@@ -29,7 +29,7 @@ class Pin:
     """(algorithm, lower-case hexadecimal digest) of every file that is allowed; empty if any is."""
 
     def allows(self, hashes: Iterable[tuple[str, str]]) -> bool:
-        """Return whether a file with these hashes is allowed, as far as they say it."""
+        """Return whether a file with these hashes is allowed, as far as these tell."""
         known = frozenset(hashes)
         comparable = {algorithm for algorithm, _ in known} & {algorithm for algorithm, _ in self.hashes}
         return not self.hashes or not comparable or not known.isdisjoint(self.hashes)

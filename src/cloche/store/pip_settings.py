@@ -63,7 +63,7 @@ def read_pip_settings(host: Host) -> PipSettings:
 
 
 def default_index(host: Host) -> str:
-    """Return the index that pip uses if no setting names one, from its help text; empty if that does not say it.
+    """Return the index that pip uses if no setting names one, from its help text; empty if that does not name one.
 
     :raises SeedError: pip cannot be run.
     """
@@ -79,7 +79,7 @@ def _link_url(link: str, cwd: str) -> str:
 
 
 def _ask_pip(host: Host, ask: Callable[[list[str], Host, str], PipRun]) -> str:
-    """Return what the pip beside cloche prints.
+    """Return what the pip that is installed with cloche prints.
 
     :raises SeedError: pip cannot be run, or fails.
     """

@@ -29,7 +29,7 @@ runpy.run_module("pip", run_name="__main__")
 
 
 def is_known_to_start(distribution: Distribution, interpreter: Interpreter) -> bool:
-    """Return whether a pip needs no trial: it came with the interpreter, or runs on the same version beside cloche."""
+    """Return whether a pip needs no test: it came with the interpreter, or is that of cloche on the same version."""
     beside = distribution.kind == "installed" and interpreter.magic == MAGIC_NUMBER.hex()
     return distribution.name != "pip" or beside or distribution.location.startswith(interpreter.stdlib)
 

@@ -231,7 +231,7 @@ def locked_package(
         (algorithm.lower(), digest.lower()) for algorithm, _, digest in (hashed.partition(":") for hashed in options)
     )
     if text.startswith(("-e ", "--editable ", "--editable=")):
-        return editable(re.sub(r"^(-e|--editable)[ =]\s*", "", text), line)
+        return from_directory(re.sub(r"^(-e|--editable)[ =]\s*", "", text), line)
     if text.startswith("-"):
         raise invalid_line(line, f"unknown option `{text.split()[0]}`")
     if " @ " not in text and URL_OR_PATH.match(text):
@@ -272,7 +272,7 @@ def expand_variables(text: str, store: Store) -> str:
 def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line) -> LockedPackage:
     """Return the package that a URL or path pins; its fragment may have hashes, a name and a subdirectory.
 
-    :raises UsageError: the URL names no package, or can change.
+    :raises UsageError: the URL does not name a package, or can change.
     """
     base = os.path.dirname(line.path)
     address, fragment = urldefrag(url)
@@ -324,7 +324,7 @@ def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line
 def from_version_control(address: str, name: str, subdirectory: str | None, line: Line) -> LockedPackage:
     """Return the package that a URL such as `git+https://host/repository@COMMIT` pins.
 
-    :raises UsageError: it names no package or no commit.
+    :raises UsageError: it does not name a package or a commit.
     """
     kind, _, rest = address.partition("+")
     url, at, commit = rest.rpartition("@")
@@ -339,7 +339,7 @@ def from_version_control(address: str, name: str, subdirectory: str | None, line
     return LockedPackage(name, "", source=source, base=base, metadata=(("direct_url.json", direct_url(base, source)),))
 
 
-def editable(path: str, line: Line) -> LockedPackage:
+def from_directory(path: str, line: Line) -> LockedPackage:
     """Return the package in a directory that is installed in editable mode (`-e DIRECTORY`).
 
     :raises UsageError: it is not a directory with a `pyproject.toml` that names the package.
@@ -360,7 +360,7 @@ def editable(path: str, line: Line) -> LockedPackage:
 
 
 def project_name(directory: str) -> str:
-    """Return the normalized name of the project in a directory; empty if its `pyproject.toml` does not say it."""
+    """Return the normalized name of the project in a directory; empty if its `pyproject.toml` does not give it."""
     import sys
 
     if sys.version_info >= (3, 11):

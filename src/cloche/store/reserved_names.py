@@ -1,6 +1,6 @@
 """Names that belong to the environment itself: its interpreters, its activation scripts and its own files.
 
-A wheel that brings one of them could replace what every other program in the environment depends on. The rules are the same
+A wheel that contains one of them could replace what every other program in the environment depends on. The rules are the same
 on every platform, so that a wheel is accepted everywhere or nowhere.
 """
 

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from cloche.model.runtime import BinaryEdits, Runtime, RuntimeFile
     from cloche.store import Store
     from cloche.store.bytecode import Compiler, Validation
-    from cloche.store.images import ImageWriter
+    from cloche.store.image_writer import ImageWriter
 
 TREE = "runtime"
 """The only tree of such an image, which is installed into the root of an environment."""
 
 RECIPE = 1
-"""Increased when runtimes are made in another way."""
+"""Increased when runtimes are built differently."""
 
 TIMEOUT = 60
 """Seconds to wait for the start of an interpreter."""
@@ -136,7 +136,7 @@ def refuse_broken(program: str, interpreter: Interpreter) -> None:
 def status_of(file: RuntimeFile) -> os.stat_result:
     """Return the status of the file that a file of a runtime is copied from.
 
-    :raises ClocheError: it does not exist any more.
+    :raises ClocheError: it no longer exists.
     """
     try:
         return os.stat(file.source)

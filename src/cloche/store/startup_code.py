@@ -80,7 +80,7 @@ def is_startup_file(path: str) -> bool:
 
 
 def is_module_file(path: str) -> bool:
-    """Return whether a file is one of the modules that `site` imports, in whatever directory."""
+    """Return whether a file is one of the modules that `site` imports, in any directory."""
     parent, _, name = path.rpartition("/")
     if name.startswith("__init__."):
         name = f"{parent.rpartition('/')[2]}{name.removeprefix('__init__')}"
@@ -126,7 +126,7 @@ SITE_DIRECTORY = re.compile(
 
 
 def path_in_site(tree: str, path: str) -> tuple[str, str]:
-    """Return the `site-packages` that a file of a wheel is installed in, and its path there; two empty texts if in none.
+    """Return the `site-packages` that a file of a wheel is installed in, and its path there; two empty strings if in none.
 
     The directory is empty for that of the environment itself.
     """

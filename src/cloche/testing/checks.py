@@ -88,7 +88,10 @@ def missing_tool(reason: str) -> NoReturn:
 
 
 def require_program(name: str) -> str:
-    """Return the absolute path of a program on PATH; if it is missing, skip the running test, or fail it as above."""
+    """Return the absolute path of a program on PATH. If it is missing, skip the running test.
+
+    With `CLOCHE_REQUIRE_ALL=1`, the test fails instead.
+    """
     found = shutil.which(name)
     if found is None:
         missing_tool(f"`{name}` is not on PATH")

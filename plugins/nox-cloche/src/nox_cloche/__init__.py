@@ -4,7 +4,7 @@
 
     nox_cloche.register(default=True)
 
-With `default=True`, sessions that name no backend use it too.
+With `default=True`, sessions that do not name a backend use it, too.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def write_gitignore(directory: Path) -> None:
 def register(*, default: bool = False) -> None:
     """Register the backend `cloche`, for `venv_backend="cloche"` in a noxfile and for `NOX_DEFAULT_VENV_BACKEND`.
 
-    :param default: whether to use it for sessions that name no backend.
+    :param default: whether to use it for sessions that do not name a backend.
     """
     nox.virtualenv.ALL_VENVS["cloche"] = ClocheEnv
     if default:

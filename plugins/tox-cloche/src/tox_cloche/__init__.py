@@ -147,7 +147,7 @@ class ClocheEnv(Python, ABC):
         }
 
     def _lock_signature(self) -> list[object]:
-        """Return a value that changes with the lock file, and with what of it is installed."""
+        """Return a value that changes with the lock file, and with what is installed from it."""
         try:
             digest = sha256(self._lock.read_bytes()).hexdigest()
         except OSError:

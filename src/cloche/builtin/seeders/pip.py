@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Pip:
-    """Returns one image per requested distribution. Missing dependencies are reported but not installed."""
+    """Returns the images of the requested distributions and, unless the user omits them, of their dependencies."""
 
     name = "pip"
 
@@ -25,7 +25,7 @@ class Pip:
         return ()
 
     def images(self, interpreter: Interpreter, wanted: Wanted, store: SeedStore) -> list[Image]:
-        """Return one image per requirement.
+        """Return one image per requirement, then those of the dependencies.
 
         :raises cloche.errors.SeedError: a distribution cannot be found, is damaged, or cannot be compiled.
         :raises cloche.errors.UsageError: a requirement is not `NAME` or `NAME==VERSION`, or two are for one distribution.

@@ -183,7 +183,7 @@ def check_pip(case: Case) -> Iterator[Finding]:
     """Report a pip that does not run or lacks files, and seeds that are links to a cache that was removed."""
     lost = case.lost_seeds
     for seed in lost:
-        message = f"{len(seed.links)} files of {seed.name} {seed.version} are links to a cache that was removed"
+        message = f"{seed.name} {seed.version} consists of links to a cache that was removed"
         source = "" if seed.name == "pip" else "; if it is no longer on this machine, that needs the package index"
         yield Finding("seed-broken", seed.links[0], message, f"{REINSTALLS}{source}", "yes")
     if any(seed.name == "pip" for seed in lost):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cloche.errors import counted
 from cloche.fs import list_names
 from cloche.fs.checksums import RUNTIME_MANIFEST, parse_manifest, was_edited
 from cloche.lifecycle.case import FIX, Finding
@@ -196,6 +197,6 @@ def check_other_versions(case: Case) -> Iterator[Finding]:
             continue
         if os.path.isdir(case.environment.path_to(site)) and own:
             count = sum(entry.endswith(".dist-info") for entry in list_names(case.environment.path_to(site)))
-            message = f"it is for another version, and has {count} packages that this Python does not find"
+            message = f"it is for another version, and has {counted(count, 'package')} that this Python does not find"
             remedy = "`cloche upgrade` transfers them; if they are not needed, remove the directory"
             yield Finding("lib-of-other-version", f"lib/{name}", message, remedy)

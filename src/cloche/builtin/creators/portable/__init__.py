@@ -1,7 +1,7 @@
 """The creator `portable`: an environment that contains its interpreter, and needs nothing from the base afterwards.
 
 The modules of this package describe the files of an interpreter: `executables` its programs and libraries, `stdlib` its
-modules, `prefix` the text that names its place, `debian` what a distribution changed, and `libraries` what the system
+modules, `prefix` the text that contains its path, `debian` what a distribution changed, and `libraries` what the system
 provides. The store copies and edits the files (`cloche.store.runtimes`).
 """
 
@@ -65,7 +65,7 @@ class Portable:
         return None
 
     def inputs(self, interpreter: Interpreter, layout: Layout) -> tuple[str, ...]:
-        """Return the executable, its library, and every directory that files are taken from."""
+        """Return the executable, its library, and every directory that files are copied from."""
         files = [os.path.realpath(interpreter.executable), interpreter.library]
         if is_wanted(layout, "carry-libraries"):
             files += (LOADER_CACHE, *certificates.KNOWN_BUNDLES)

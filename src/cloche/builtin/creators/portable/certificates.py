@@ -1,4 +1,4 @@
-"""The certificates by which `ssl` verifies servers, on a machine that has them elsewhere than the one of the base."""
+"""The certificates with which `ssl` verifies servers, on a machine that has them at another path than the base's machine."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def _set_default_verify_paths(self):
 
 SSLContext.set_default_verify_paths = _set_default_verify_paths
 '''
-"""What is appended to `ssl.py`. `SSL_CERT_FILE`, `SSL_CERT_DIR` and the places of OpenSSL come first."""
+"""What is appended to `ssl.py`. `SSL_CERT_FILE`, `SSL_CERT_DIR` and the default paths of OpenSSL come first."""
 
 
 def find_bundle() -> str:
-    """Return the certificates to carry: those of this system, else those that pip brings; empty if there are none."""
+    """Return the certificates to carry: those of this system, else those in pip; empty if there are none."""
     for path in KNOWN_BUNDLES:
         if os.path.isfile(path):
             return path

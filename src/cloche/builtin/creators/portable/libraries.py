@@ -1,7 +1,7 @@
 """The libraries of the system that an interpreter uses, for environments that carry them.
 
-Which file a library is, the loader of the system says. The libraries get no search path of their own: all of them are in
-`lib`, where the search path of the executable leads, which is valid for them too.
+The loader of the system says which file a library is. The libraries get no search path of their own: all of them are in
+`lib`, and the search path of the executable, which leads there, applies to them too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LISTED = re.compile(r"\s*(?P<name>\S+) => (?P<path>/.*) \(0x[0-9a-f]+\)")
 """A line of the loader's answer: `libz.so.1 => /lib/x86_64-linux-gnu/libz.so.1 (0x00007f…)`."""
 
-TCL_PLACES = ("/usr/share/tcltk", "/usr/share", "/usr/lib", "/usr/lib64", "/usr/local/lib")
+TCL_DIRECTORIES = ("/usr/share/tcltk", "/usr/share", "/usr/lib", "/usr/lib64", "/usr/local/lib")
 """Where Linux distributions have the libraries of Tcl and Tk that are not machine code."""
 
 
@@ -84,7 +84,7 @@ def libraries_of(binaries: Iterable[str], loader: str) -> dict[str, str]:
 
 def tcl_scripts(name: str) -> Iterator[RuntimeFile]:
     """Yield the scripts of Tcl or Tk: `tcl8.6`; Tcl finds them in `lib` beside the directory of the executable."""
-    for place in TCL_PLACES:
+    for place in TCL_DIRECTORIES:
         root = os.path.join(place, name)
         if os.path.isfile(os.path.join(root, "init.tcl")) or os.path.isfile(os.path.join(root, "tk.tcl")):
             for found, names, files in os.walk(root):

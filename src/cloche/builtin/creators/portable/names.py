@@ -1,4 +1,4 @@
-"""The names and places of an interpreter's files, in its base and in a portable environment."""
+"""The names and directories of an interpreter's files, in its base and in a portable environment."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The prefix of an interpreter in text: the build-time variables, the Makefile and the files of pkg-config.
 
-A system's prefix, `/usr`, also contains what does not belong to Python, so only paths of Python itself are replaced there.
+The prefix of a system, `/usr`, contains more than Python, so only paths of Python itself are replaced there.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _relocate():
 
 _relocate()
 '''
-"""The module that `sysconfig` reads; paths in flags are quoted for a shell, as those who read them split them."""
+"""The module that `sysconfig` reads; paths in flags are quoted for a shell, because their readers split them as a shell does."""
 
 
 @value
@@ -45,7 +45,7 @@ class Prefix:
     """The directories that an interpreter was built and installed in, and how to recognize them in text."""
 
     recorded: tuple[str, ...]
-    """The prefixes: where it is now, and where its build wanted it to be."""
+    """The prefixes: where it is now, and the one that it was built for."""
     build: tuple[str, ...]
     """Directories that only existed while it was built."""
     python: str
@@ -124,18 +124,18 @@ def sysconfig_data(source: str, prefix: Prefix, changes: dict[str, object]) -> s
 
 
 def makefile(source: str, prefix: Prefix) -> str:
-    """Return a Makefile that finds the environment from its own place."""
+    """Return a Makefile that finds the environment from its own path."""
     here = "$(abspath $(dir $(lastword $(MAKEFILE_LIST)))/../../..)"
     return re.sub(r"(?m)^prefix\s*=.*$", f"prefix=\t\t{here}", prefix.replaced(source, "$(prefix)"))
 
 
 def pkg_config(source: str, prefix: Prefix) -> str:
-    """Return a file of pkg-config that finds the environment from its own place."""
+    """Return a file of pkg-config that finds the environment from its own path."""
     text = re.sub(r"(?m)^prefix=.*$", "prefix=", source)
     text = prefix.replaced(text, "${prefix}")
     return text.replace("prefix=", "prefix=${pcfiledir}/../..", 1)
 
 
 def relative_text(source: str, prefix: Prefix) -> str:
-    """Return `python-config`, which replaces its built-in prefix by its own place, with a placeholder in it."""
+    """Return `python-config`, which replaces its built-in prefix with its own path, with a placeholder in it."""
     return prefix.replaced(source, f"/{PLACEHOLDER}")

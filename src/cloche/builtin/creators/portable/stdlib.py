@@ -36,7 +36,7 @@ NEVER = (
     ".port",
     ".pyport",
 )
-"""Names that are never taken: packages, and what belongs to the installation, or environment, rather than to the library."""
+"""Names that are never copied: packages, and what belongs to the installation or environment, not to the library."""
 
 ONLY_FULL = (
     "test",
@@ -57,7 +57,7 @@ ONLY_FULL = (
 """Paths in the standard library that `--stdlib runtime` leaves out: its tests, IDLE, and files to embed Python."""
 
 TCL = ("tcl[0-9]*", "tk[0-9]*", "itcl*", "thread[0-9]*", "Tix*", "libtcl*", "libtk*", "libitcl*")
-"""Names in `lib` of an interpreter that brings its own Tcl and Tk."""
+"""Names in `lib` of an interpreter that has its own Tcl and Tk."""
 
 
 def is_left_out(path: str, layout: Layout) -> bool:
@@ -71,7 +71,7 @@ def is_left_out(path: str, layout: Layout) -> bool:
 
 
 def directories(interpreter: Interpreter, layout: Layout) -> Iterator[str]:
-    """Yield every directory that files are taken from."""
+    """Yield every directory that files are copied from."""
     for found, _, _ in walk(interpreter.stdlib, layout):
         yield found
     for source, _ in other_trees(interpreter):
@@ -81,7 +81,7 @@ def directories(interpreter: Interpreter, layout: Layout) -> Iterator[str]:
 
 
 def walk(root: str, layout: Layout) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield each directory of a tree, its path relative to the tree, and the files in it that are taken."""
+    """Yield each directory of a tree, its path relative to the tree, and the files in it to copy."""
     for found, names, files in os.walk(root, followlinks=True):
         below = os.path.relpath(found, root)
         inside = "" if below == "." else f"{below}/"
@@ -147,7 +147,7 @@ def other_trees(interpreter: Interpreter) -> Iterator[tuple[str, str]]:
 
 
 def changed_text(inside: str, name: str, source: str, prefix: Prefix, interpreter: Interpreter) -> str:
-    """Return the new text of a file that names the place of the base; empty for any other file."""
+    """Return the new text of a file that contains the path of the base; empty for any other file."""
     if is_sysconfig_data(name) and not inside:
         changes: dict[str, object] = {}
         if interpreter.library:
