@@ -11,7 +11,8 @@ from cloche.lifecycle.pack_entries import Entry, read_whole, status_of
 from cloche.model.operations import InstallTree, Write
 from cloche.model.plan import Wanted
 from cloche.model.value import replace
-from cloche.store.builds import Source, build_wheels
+from cloche.store.build_sources import Source
+from cloche.store.builds import build_wheels
 from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image
 from cloche.store.installation import image_operations
