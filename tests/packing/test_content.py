@@ -113,8 +113,8 @@ def test_an_editable_install_that_cannot_be_built_is_refused(cloche: Cloche, env
 
     done = cloche("pack", "env", "-o", "env.tar.gz", "--follow")
 
-    assert (done.code, len(done.err.splitlines()), (cloche.cwd / "env.tar.gz").exists()) == (1, 2, False)
-    assert "spam" in done.err
+    assert (done.code, (cloche.cwd / "env.tar.gz").exists()) == (5, False)
+    assert "spam" in done.err.splitlines()[0]
 
 
 def test_what_was_modified_before_packing_is_a_warning(cloche: Cloche, env: Path) -> None:
