@@ -1,12 +1,14 @@
-"""Build hook: add the manual page to the wheel, generated from the definitions of the commands and options."""
+"""Build hooks: add the generated manual page to the wheel, and make the links of the README absolute in the metadata."""
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from pathlib import Path
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 
 class ManualHook(BuildHookInterface):
@@ -27,3 +29,33 @@ class ManualHook(BuildHookInterface):
 
     def finalize(self, version: str, build_data: dict[str, object], artifact_path: str) -> None:
         self.temporary.cleanup()
+
+
+class ReadmeHook(MetadataHookInterface):
+    """Use the README as the description of the package."""
+
+    PLUGIN_NAME = "custom"
+
+    def update(self, metadata: dict[str, object]) -> None:
+        text = (Path(self.root) / "README.md").read_text(encoding="utf-8")
+        urls = metadata.get("urls")
+        source = urls.get("Source", "") if isinstance(urls, dict) else ""
+        metadata["readme"] = {"content-type": "text/markdown", "text": with_absolute_links(text, source)}
+
+
+RELATIVE_LINK = re.compile(r"(?P<picture>!?)\[(?P<text>[^\]]*)\]\((?![a-z]+:|#)(?P<target>[^)]*)\)")
+
+
+def with_absolute_links(text: str, source: str) -> str:
+    """Return Markdown that can be read outside the repository.
+
+    :param source: the URL of the repository. Without one, links become plain text, and pictures are left out.
+    """
+
+    def absolute(link: re.Match[str]) -> str:
+        if not source:
+            return "" if link["picture"] else link["text"]
+        kind = "raw" if link["picture"] else "blob"
+        return f"{link['picture']}[{link['text']}]({source.rstrip('/')}/{kind}/main/{link['target']})"
+
+    return RELATIVE_LINK.sub(absolute, text)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 CHART_ROWS = ("seeded", "unseeded", "first-pip", "in-process", "cold")
 """The rows in the chart; the table has all of them."""
 
+SHORT_CHART_ROWS = ("seeded", "first-pip")
+"""The rows in the chart on the front page of the documentation."""
+
 WIDTH, LEFT, RIGHT = 720, 110, 90
 """The width of the chart, of the names before the bars, and of the figures after them, in pixels."""
 
@@ -41,12 +44,12 @@ path { fill: #ffffff }
 """
 
 
-def chart(results: dict[str, Any]) -> str:
+def chart(results: dict[str, Any], names: tuple[str, ...] = CHART_ROWS) -> str:
     """Return the chart; every figure is also text in it, so that a screen reader can read it."""
     parts: list[str] = []
     y = 8
     for row in ROWS:
-        if row.name in CHART_ROWS and row.name in results["seconds"]:
+        if row.name in names and row.name in results["seconds"]:
             y += 22
             parts.append(text(16, y, row.title, "title"))
             y += 10

@@ -25,7 +25,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from chart import chart
+from chart import SHORT_CHART_ROWS, chart
 from explain import explain
 from growth import measure_growth
 from locked import measure_locked
@@ -35,7 +35,7 @@ from rounds import measure
 from rows import ROWS
 
 STATIC = CHECKOUT / "docs" / "_static"
-PAGE = CHECKOUT / "docs" / "explanation" / "speed.md"
+PAGE = CHECKOUT / "benchmarks" / "README.md"
 BEGINNING, END = "<!-- measured by benchmarks/run.py -->\n", "<!-- end -->\n"
 
 
@@ -144,6 +144,7 @@ def publish(results: dict[str, Any]) -> None:
         results = {**json.loads(data.read_text(encoding="utf-8")), **results}
     data.write_text(to_json(results), encoding="utf-8")
     (STATIC / "speed.svg").write_text(chart(results), encoding="utf-8")
+    (STATIC / "speed-short.svg").write_text(chart(results, SHORT_CHART_ROWS), encoding="utf-8")
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGINNING)
     _, _, after = rest.partition(END)
     PAGE.write_text(f"{before}{BEGINNING}\n{report(results)}\n{END}{after}", encoding="utf-8")

@@ -80,7 +80,7 @@ def blocks(page: Path) -> Iterator[Block]:
         if directive == "{literalinclude":
             content = (page.parent / argument).read_text(encoding="utf-8")
         language = argument if directive == "{code-block" else info
-        yield Block(language, options.get("caption", ""), content, text.count("\n", 0, match.start()) + 1)
+        yield Block(language, options.get("caption", "").strip("`"), content, text.count("\n", 0, match.start()) + 1)
 
 
 def console_commands(body: str) -> Iterator[Command]:
@@ -103,12 +103,13 @@ def console_commands(body: str) -> Iterator[Command]:
 class Reader:
     """Follows pages in a new home directory, with one bash session."""
 
-    def __init__(self, home: Path, environ: dict[str, str]) -> None:
+    def __init__(self, home: Path, environ: dict[str, str], tools: Path = Path(sys.executable).parent) -> None:
+        """Start the session; the programs in `tools` come first on `PATH`."""
         home.mkdir()
         (home / "cloche").symlink_to(REPOSITORY)
         self.directory = home / "here"
         self.directory.mkdir()
-        path = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
+        path = os.pathsep.join([str(tools), environ.get("PATH", os.defpath)])
         self.environ = {
             **environ,
             "HOME": str(home),

@@ -125,6 +125,18 @@ SLOW: dict[str, Choice] = {
     "lifecycle/test_upgrade.py::test_check_*": few(1),
     "lifecycle/test_upgrade.py::test_files_of_the_user_*": few(1),
     "lifecycle/test_upgrade.py::*": NONE,
+    "lifecycle/test_records.py::test_absolute_*": few(1),
+    "lifecycle/test_records.py::*": NONE,
+    "lifecycle/test_kept_files.py::test_edits_*": few(1),
+    "lifecycle/test_kept_files.py::*": NONE,
+    "lifecycle/test_known_tools.py::test_every_*": few(1),
+    "lifecycle/test_known_tools.py::*": NONE,
+    "lifecycle/test_requirements.py::test_a_requirement_*": few(11),
+    "lifecycle/test_requirements.py::test_an_upgrade_refuses_*": few(1),
+    "lifecycle/test_requirements.py::*": NONE,
+    "lifecycle/test_causes.py::test_a_base_that_is_too_old_*": few(1),
+    "lifecycle/test_causes.py::test_a_directory_in_the_place_of_a_link_becomes_*": few(1),
+    "lifecycle/test_causes.py::*": NONE,
     "lifecycle/*": few(1),
     # Portable environments: the quick tests use one Python, and none that takes long to compile.
     "portable/test_libraries.py::test_*_in_a_root_*": NONE,
@@ -185,6 +197,8 @@ SLOW: dict[str, Choice] = {
     "plugins/test_commands.py::test_a_blocked_plugin_is_not_imported_*": few(4),
     # Pages that are followed: one for each part of the documentation.
     "test_docs_work.py::test_the_instructions_of_a_page_work": each("path"),
+    # The validator of workflows reads large schemas.
+    "test_recipes.py::test_*workflow*": NONE,
     # Tests of the tests.
     "test_runs.py::test_every_case_is_in_one_run_*": NONE,
     "test_trees.py::test_a_failed_comparison_*": NONE,

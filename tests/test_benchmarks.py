@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.interpreters import pyenv
-from tests.pages import REPOSITORY
+from tests.pages import REPOSITORY, built_page, cloche_reference
 from tests.tools import require
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 BENCHMARKS = REPOSITORY / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-from chart import chart  # noqa: E402
+from chart import SHORT_CHART_ROWS, chart  # noqa: E402
 from locked import LOCKED_ROWS  # noqa: E402
-from report import quality_warnings, report, rows_of  # noqa: E402
+from report import MAX_IDLE_LOAD, quality_warnings, report, rows_of  # noqa: E402
 from rounds import Spread, compare, ratio, spread, verdict  # noqa: E402
 from rows import ROWS, Goal  # noqa: E402
 
@@ -104,13 +104,27 @@ def test_a_bar_is_cut_off_if_it_is_much_longer_than_the_others() -> None:
 
 
 def test_the_page_shows_the_measured_figures() -> None:
-    page = (REPOSITORY / "docs/explanation/speed.md").read_text(encoding="utf-8")
+    page = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
 
     assert report(MEASURED) in page
 
 
 def test_the_chart_shows_the_measured_figures() -> None:
-    assert (REPOSITORY / "docs/_static/speed.svg").read_text(encoding="utf-8") == chart(MEASURED)
+    static = REPOSITORY / "docs/_static"
+
+    assert (static / "speed.svg").read_text(encoding="utf-8") == chart(MEASURED)
+    assert (static / "speed-short.svg").read_text(encoding="utf-8") == chart(MEASURED, SHORT_CHART_ROWS)
+
+
+def test_the_pages_for_users_show_no_time_of_a_busy_machine() -> None:
+    """Their table and their chart come from the rows that were measured on an idle machine."""
+    assert MEASURED["load"] <= MAX_IDLE_LOAD
+    assert set(cloche_reference.TASKS) <= set(MEASURED["seconds"])
+    assert {*SHORT_CHART_ROWS} <= set(cloche_reference.TASKS)
+    for page in ("index.md", "explanation/speed.md", "explanation/comparison.md"):
+        text = built_page(page)
+        assert cloche_reference.speed() in text or "speed-short.svg" in text
+        assert " ms" not in text.replace(cloche_reference.speed(), "")
 
 
 def test_every_row_was_measured() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import runpy
 import textwrap
 import types
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import pluggy
 import pytest
@@ -306,3 +308,41 @@ def test_every_key_of_an_object_is_described(heading: str, words: str, tmp_path:
 
 def first_key(path: str) -> str:
     return path.partition(".")[0].removesuffix("[]")
+
+
+# The site
+
+
+class Metadata:
+    """Stands for the metadata of a distribution."""
+
+    def __init__(self, *urls: str) -> None:
+        self.urls = urls
+
+    def get_all(self, name: str) -> list[str] | None:
+        return list(self.urls) or None if name == "Project-URL" else []
+
+
+@pytest.mark.parametrize("urls", [(), ("Source, https://example.org/cloche", "Issues, https://example.org/issues")])
+def test_the_links_of_the_site_are_those_of_the_package(urls: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every page has a link that edits it, and the footer has all links, as soon as the package declares them."""
+    monkeypatch.setattr("importlib.metadata.metadata", lambda name: Metadata(*urls))
+    options = runpy.run_path(str(DOCS / "conf.py"))["html_theme_options"]
+
+    assert options.get("source_repository") == ("https://example.org/cloche" if urls else None)
+    assert [icon["url"] for icon in options.get("footer_icons", [])] == [url.partition(", ")[2] for url in urls]
+
+
+def test_every_image_of_the_theme_exists() -> None:
+    conf = runpy.run_path(str(DOCS / "conf.py"))
+
+    for name in (conf["html_theme_options"]["light_logo"], conf["html_theme_options"]["dark_logo"]):
+        assert ET.parse(DOCS / "_static" / name).getroot().tag.endswith("}svg")
+    assert (DOCS / conf["html_favicon"]).is_file()
+
+
+def test_every_recipe_is_in_the_list_of_recipes() -> None:
+    text = (DOCS / "recipes.md").read_text(encoding="utf-8")
+    recipes = {path.stem for path in DOCS.glob("how-to/use-*.md")} - {"use-your-shell"}
+
+    assert {name for name in recipes if text.count(f"how-to/{name}") != 2} == set()

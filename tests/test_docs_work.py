@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import re
 import subprocess
@@ -145,20 +146,13 @@ def test_code_blocks_are_valid_in_their_language(path: Path) -> None:
             tomllib.loads(block.body)
         elif block.language == "ini":
             configparser.ConfigParser().read_string(block.body)
-        elif block.language == "sh":
+        elif block.language == "json":
+            json.loads(block.body)
+        elif block.language in ("bash", "sh"):
             subprocess.run([require("bash"), "-n"], input=block.body, text=True, check=True)
         else:
-            known = {
-                "",
-                "console",
-                "dockerfile",
-                "text",
-                "{terminal}",
-                "{toctree}",
-                "{include}",
-                "{literalinclude}",
-                *SHELLS,
-            }
+            known = {"", "console", "text", "{terminal}", "{toctree}", "{include}", "{literalinclude}", *SHELLS}
+            known |= {"dockerfile", "make", "yaml"}  # `test_recipes` checks these, or a command on the page reads them
             assert block.language.partition(" ")[0] in known
 
 

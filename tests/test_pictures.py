@@ -91,6 +91,26 @@ def test_a_picture_is_as_large_as_its_content() -> None:
     assert higher - height == pytest.approx(2 * pictures.HEIGHT)
 
 
+def test_times_can_be_left_out() -> None:
+    require("bash")
+    lines = pictures.without_times(pictures.run_in_terminal(["echo 'created x: pip 26, 240 ms; at 12 ms'"]))
+
+    assert [pictures.text_of(line) for line in lines] == ["$ echo 'created x: pip 26; at'", "created x: pip 26; at"]
+
+
+def test_the_lines_of_an_animated_picture_appear_in_order() -> None:
+    require("bash")
+    lines = pictures.run_in_terminal(["echo one", "echo two"])
+    root = ET.fromstring(pictures.render_svg(lines, animated=True))
+
+    styles = [group.attrib["style"] for group in root.findall(f"{SVG}g/{SVG}g")]
+    times = [float(style.removeprefix("animation-delay: ").removesuffix("s")) for style in styles]
+    assert len(times) == len(lines) == 4
+    assert times == sorted(times)
+    still = ET.fromstring(pictures.render_svg(lines))
+    assert [text.text for text in root.iter(f"{SVG}text")] == [text.text for text in still.iter(f"{SVG}text")]
+
+
 def test_markup_in_the_output_is_escaped() -> None:
     root = picture("echo '<script>&amp;</script>'")
 

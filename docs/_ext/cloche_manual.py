@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cloche import __version__, errors
 from cloche.cli.commands import COMMANDS, COMMON
+from cloche.cli.help import EXAMPLES_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,6 +55,10 @@ def page_lines() -> Iterator[str]:
         yield f".SS {quote(synopsis_text(command))}"
         yield from paragraph(f"{command.summary[0].upper()}{command.summary[1:]}.")
         yield from option_entries(command.options)
+    yield ".SH EXAMPLES"
+    for name in COMMANDS:
+        for line, text in EXAMPLES_OF[name]:
+            yield from entry(line, text)
     yield from (".SH ENVIRONMENT", *paragraph(ENVIRONMENT), ".SH EXIT STATUS")
     yield from entry("0", "success")
     for code, meaning in exit_statuses():

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 import cloche
 import cloche_errors
 from cloche import errors, testing
 from cloche.cli.commands import COMMANDS, COMMON
+from cloche.cli.help import EXAMPLES_OF
 from cloche.plugins import hookspecs
 
 if TYPE_CHECKING:
@@ -59,7 +62,13 @@ def command_lines(command: CommandSpec) -> Iterator[str]:
     yield f"{as_sentence(command.summary)}\n"
     if command.name == "create":
         yield "You can also write `cloche create DEST`.\n"
+    yield "```sh"
+    yield "\n\n".join(f"# {text.replace('`', '')}\n{line}" for line, text in EXAMPLES_OF[command.name])
+    yield "```\n"
     yield from tables_by_group([option for option in command.options if not option.hidden])
+    if command.ineffective:
+        names = ", ".join(f"`--{name}`" for name in command.ineffective)
+        yield f"It accepts {names} like every command, but they have no effect.\n"
 
 
 def usage(command: CommandSpec) -> str:
@@ -266,6 +275,54 @@ def docstring_of(following: ast.stmt | None) -> str:
     return str(following.value.value) if documented else ""
 
 
+# Speed and changes
+
+DOCS = Path(__file__).parent.parent
+
+TASKS = {
+    "seeded": "create an environment with pip",
+    "first-pip": "the same, then start pip for the first time",
+    "unseeded": "create an environment without pip",
+    "cold": "create one with pip when nothing is cached, as in a new container",
+    "cold-first-pip": "the same, then start pip for the first time",
+}
+"""What users do, by the name of the row in the benchmarks."""
+
+
+def speed() -> str:
+    """Return a table of the measured medians of what users do, with the fastest of each row in bold."""
+    measured = json.loads((DOCS / "_static/speed.json").read_text(encoding="utf-8"))
+    peers = ("cloche", "uv", "virtualenv", "venv")
+    lines = [f"| milliseconds | {' | '.join(peers)} |", f"| --- |{' ---: |' * len(peers)}"]
+    for name, task in TASKS.items():
+        times = {
+            peer: median(second for second in seconds if second is not None) * 1000
+            for peer, seconds in measured["seconds"][name].items()
+            if peer in peers
+        }
+        cells = [f"{times[peer]:,.0f}".replace(",", "\u202f") if peer in times else "" for peer in peers]
+        best = list(peers).index(min(times, key=lambda peer: times[peer]))
+        cells[best] = f"**{cells[best]}**"
+        lines.append(f"| {task} | {' | '.join(cells)} |")
+    machine = measured["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
+    conditions = (
+        f"Medians, measured on {measured['measured']} on an idle machine with {machine['cores']} cores "
+        f"({machine['processor']}, {machine['filesystem']}): {machine['python']}, {versions}."
+    )
+    return "\n".join([*lines, "", conditions])
+
+
+def changes() -> str:
+    """Return the changes that are not released yet, one list for each kind."""
+    lines = []
+    for kind in ("added", "changed", "fixed"):
+        fragments = sorted((DOCS / "changelog").glob(f"*.{kind}.md"))
+        entries = [" ".join(path.read_text(encoding="utf-8").split()) for path in fragments]
+        lines += [f"### {kind.capitalize()}\n", *(f"- {entry}" for entry in entries), ""]
+    return "\n".join(lines)
+
+
 # Text
 
 
@@ -317,5 +374,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "messages": cloche_errors.message_index,
     "functions": functions,
     "values": values,
+    "speed": speed,
+    "changes": changes,
     "contract-kit": contract_kit,
 }

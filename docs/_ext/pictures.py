@@ -31,6 +31,12 @@ WIDTH, HEIGHT, BASELINE, MARGIN = 8.4, 19, 14, 14
 PROMPT_MARK = re.compile(rb"\x1b\]777;(\d+)\x07")
 """The escape sequence before each prompt, with the exit code of the last command; terminals do not show it."""
 
+DURATION = re.compile(r",? \d+ ms\b")
+PROMPT = re.compile(r"(?:\([^)]*\) )?\$ ")
+
+PAUSE = 0.9
+"""The time between the output of a command and the next command in an animated picture, in seconds."""
+
 COLORS = {
     "black": "#5c6370",
     "red": "#ff7b72",
@@ -45,7 +51,7 @@ BACKGROUND, FOREGROUND = "#161b22", "#d5dbe3"
 
 
 def run_in_terminal(commands: Iterable[str], before: str = "") -> list[list[Char]]:
-    """Run commands in bash, with an empty home directory, and return the lines of the terminal.
+    """Run commands in bash, with an empty home directory, and return the lines of the terminal, with `~` for this directory.
 
     :param before: shell commands to run first; their output is not shown.
     :raises RuntimeError: a command is not found, or prints a traceback.
@@ -80,10 +86,10 @@ def run_in_terminal(commands: Iterable[str], before: str = "") -> list[list[Char
             stream = pyte.ByteStream(screen)
             for command in commands:
                 shell.expect_exact(b"$ ")
-                stream.feed(shell.before + shell.after)
+                stream.feed((shell.before + shell.after).replace(home.encode(), b"~"))
                 shell.sendline(command)
                 shell.expect(PROMPT_MARK)
-                stream.feed(shell.before)
+                stream.feed(shell.before.replace(home.encode(), b"~"))
                 if shell.match[1] == b"127" or b"Traceback (most" in shell.before:
                     raise RuntimeError(f"`{command}` failed: {shell.before.decode()}")
         finally:
@@ -98,8 +104,31 @@ def text_of(line: Iterable[Char]) -> str:
     return "".join(character.data for character in line).rstrip()
 
 
-def render_svg(lines: list[list[Char]]) -> str:
-    """Return lines of a terminal as SVG, with selectable text in the colors that the programs chose."""
+def without_times(lines: list[list[Char]]) -> list[list[Char]]:
+    """Return the lines without durations such as `, 240 ms`, which say more about this machine than about cloche."""
+    cleaned = []
+    for line in lines:
+        characters = list(line)
+        for match in reversed(list(DURATION.finditer("".join(character.data for character in line)))):
+            del characters[match.start() : match.end()]
+        cleaned.append(characters)
+    return cleaned
+
+
+def delays(lines: list[list[Char]]) -> list[float]:
+    """Return when each line appears, in seconds: a command after a pause, its output soon after it."""
+    times, now = [], 0.0
+    for line in lines:
+        now += PAUSE if PROMPT.match(text_of(line)) else PAUSE / 4
+        times.append(now)
+    return times
+
+
+def render_svg(lines: list[list[Char]], *, animated: bool = False) -> str:
+    """Return lines of a terminal as SVG, with selectable text in the colors that the programs chose.
+
+    :param animated: let the lines appear one after the other, if the style sheet of the page says so.
+    """
     width = 2 * MARGIN + WIDTH * max(map(len, map(text_of, lines)), default=0)
     height = 2 * MARGIN + HEIGHT * len(lines)
     parts = [
@@ -108,8 +137,10 @@ def render_svg(lines: list[list[Char]]) -> str:
         f'<rect width="100%" height="100%" rx="6" fill="{BACKGROUND}"/>',
         f'<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,monospace" font-size="14" fill="{FOREGROUND}">',
     ]
-    for row, line in enumerate(lines):
+    for row, (line, delay) in enumerate(zip(lines, delays(lines), strict=True)):
         column = 0
+        if animated:
+            parts.append(f'<g class="appears" style="animation-delay: {delay:g}s">')
         for style, run in groupby(line, key=style_of):
             text = "".join(character.data for character in run)
             if text.strip():
@@ -117,6 +148,8 @@ def render_svg(lines: list[list[Char]]) -> str:
                 length = f'textLength="{WIDTH * len(text):g}" lengthAdjust="spacingAndGlyphs"'
                 parts.append(f'<text {position} {length} xml:space="preserve"{style}>{escape(text)}</text>')
             column += len(text)
+        if animated:
+            parts.append("</g>")
     return "\n".join([*parts, "</g></svg>"])
 
 

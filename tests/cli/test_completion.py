@@ -49,7 +49,7 @@ def test_the_first_word_is_a_command_or_a_directory(host: Host) -> None:
 
 def test_every_option_of_a_command_is_suggested_except_hidden_ones(host: Host) -> None:
     for command in COMMANDS.values():
-        shown = {f"--{option.name}" for option in (*COMMON, *command.options) if not option.hidden}
+        shown = {f"--{option.name}" for option in (*command.common_options, *command.options) if not option.hidden}
         assert set(suggested_words(host, command.name, "--")) == shown
     assert set(suggested_words(host, "--")) == {f"--{option.name}" for option in (*COMMON, *CREATE)}
 
@@ -83,6 +83,41 @@ def test_actions_and_shells_are_suggested_for_their_commands(host: Host) -> None
 @pytest.mark.parametrize("line", [["info", ""], ["doctor", "a", ""], ["move", "a", ""], ["create", ""], ["run", ""]])
 def test_directories_are_suggested_for_environments(host: Host, line: list[str]) -> None:
     assert (suggest(line, host).words, suggest(line, host).paths) == ((), "directories")
+
+
+def make_environment(path: Path, version: str = "3.12.1") -> None:
+    path.mkdir(parents=True)
+    (path / "pyvenv.cfg").write_text(f"home = /usr/bin\nversion = {version}\n")
+
+
+@pytest.mark.parametrize("command", ["info", "doctor", "verify", "move", "upgrade", "pack", "run", "activate"])
+def test_environments_are_suggested_where_a_command_expects_one(host: Host, command: str) -> None:
+    here = Path(host.cwd)
+    for name in (".venv", "tools", "services/api/.venv", "it's", "$(touch PWNED)"):
+        make_environment(here / name)
+    (here / "docs").mkdir()
+
+    assert suggested_words(host, command, "") == [".venv", "tools"]
+    assert suggested_words(host, command, ".v") == [".venv"]
+    assert dict(suggest([command, "too"], host).words) == {"tools": "Python 3.12.1"}
+    assert suggested_words(host, command, "services/") == ["services/api/.venv"]
+    assert suggested_words(host, command, f"{here}/t") == ([f"{here}/tools"] if SAFE.issuperset(str(here)) else [])
+
+
+@pytest.mark.parametrize("word", ["do", "it", "$(", "nowhere/", "~/", "a\0b/"])
+def test_directories_are_suggested_where_no_environment_matches(host: Host, word: str) -> None:
+    make_environment(Path(host.cwd) / ".venv")
+    make_environment(Path(host.cwd) / "it's")
+
+    assert suggest(["info", word], host) == suggest(["doctor", ".venv", word], host)
+    assert (suggest(["info", word], host).words, suggest(["info", word], host).paths) == ((), "directories")
+
+
+def test_the_destination_of_a_move_is_any_directory(host: Host) -> None:
+    make_environment(Path(host.cwd) / ".venv")
+
+    assert suggest(["move", ".venv", ""], host).words == ()
+    assert sorted(COMMANDS) == suggested_words(host, "")
 
 
 def test_arguments_of_a_program_to_run_are_files(host: Host) -> None:

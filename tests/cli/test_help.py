@@ -3,28 +3,106 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
+import pexpect
 import pytest
 
-from cloche.cli.commands import COMMANDS, COMMON
-from cloche.cli.help import help_text
+from cloche.cli.commands import COMMANDS
+from cloche.cli.help import EXAMPLES_OF, help_text
+from cloche.cli.parser import parse_arguments
 from cloche.model.options import Option
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
+
+@pytest.fixture(autouse=True)
+def no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bash and some tools set this variable for the programs that they start."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.mark.parametrize("columns", [0, 64, 80, 100])
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
-def test_no_line_is_longer_than_80_columns(command: object) -> None:
+def test_no_line_is_wider_than_the_terminal(command: object, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal and without `COLUMNS`, there are 80 columns."""
     long = Option("an-option-with-a-name-that-leaves-no-room-at-all", "what it does " * 20, metavar="A-LONG-WORD")
+    if columns:
+        monkeypatch.setenv("COLUMNS", str(columns))
 
     for text in (help_text(command), help_text(command, spellings="all"), help_text(command, [long])):
-        assert [line for line in text.splitlines() if len(line) > 80] == []
+        assert [line for line in text.splitlines() if len(line) > (columns or 80)] == []
+
+
+@pytest.mark.parametrize(("columns", "expected"), [(100, 100), (300, 110), (64, 64), (20, 40)])
+def test_help_is_as_wide_as_the_terminal(columns: int, expected: int) -> None:
+    shell = pexpect.spawn(
+        sys.executable, ["-m", "cloche", "doctor", "--help"], encoding="utf-8", dimensions=(90, columns)
+    )
+    try:
+        widths = [len(line) for line in re.sub(r"\x1b\[\d*m", "", shell.read()).splitlines()]
+    finally:
+        shell.close()
+
+    usage_and_examples = 60  # lines that are not wrapped
+    assert expected - 20 < max(widths) <= max(expected, usage_and_examples)
+
+
+@pytest.mark.parametrize("columns", ["", "0", "-5", "x", "²", "9" * 30])
+def test_any_value_of_columns_is_accepted(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+
+    assert help_text(COMMANDS["info"]).startswith("usage: cloche info")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_two_examples_that_are_valid(name: str) -> None:
+    text = help_text(COMMANDS[name])
+
+    assert len(EXAMPLES_OF[name]) == 2
+    for line, description in EXAMPLES_OF[name]:
+        assert f"\n  {line}" in text
+        assert description[-1] != "."
+        (words,) = re.findall(r"cloche[^)|]*", line)
+        arguments = parse_arguments(shlex.split(words)[1:])
+        arguments.check()
+        assert arguments.command.name == name
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS.values() if command.ineffective])
+def test_an_option_without_effect_is_accepted_and_not_shown(command: object) -> None:
+    text = help_text(command)
+
+    for name in command.ineffective:
+        assert f"--{name}" not in text
+        value = ["x"] if name in ("cache-dir", "no-plugin") else []
+        operands = {"unpack": ["a", "b"], "run": ["--", "x"], "cache": ["dir"], "completion": ["bash"]}
+        parse_arguments([command.name, f"--{name}", *value, *operands.get(command.name, [])]).check()
+
+
+@pytest.mark.parametrize("words", ["run . -- x", "unpack no dest", "cache dir", "completion bash"])
+def test_commands_without_options_for_plugins_load_no_plugin(words: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-v", "-m", "cloche", *words.split()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "import 'cloche.cli.commands'" in done.stderr
+    assert "import 'cloche.plugins.registry'" not in done.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
 def test_every_option_is_listed_once_below_its_heading(command: object) -> None:
     text = help_text(command)
-    for option in (*command.options, *COMMON):
+    for option in (*command.options, *command.common_options):
         lines = [line for line in text.splitlines() if f" --{option.name} " in f"{line[:24]} " and line[:3] == "  -"]
         assert len(lines) == (0 if option.hidden else 1), option.name
         assert option.hidden or f"\n{option.group}:\n" in text

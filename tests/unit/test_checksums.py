@@ -91,9 +91,23 @@ def test_an_updated_record_keeps_its_order_and_line_endings() -> None:
         "bin/s": b"",
         "c": b"",
     }
-    after = update_record(before, "site", changed)
+    after = update_record(before, "site", changed, lambda path, digest: lambda content: content)
     new, empty = digest_of(b"new"), digest_of(b"")
     assert after == f'b.py,sha256=old,3\r\n"a,1.py",{new},3\r\nunhashed,,\r\nx.pyc,,\r\n../bin/s,{empty},0'
+
+
+def test_a_hash_that_was_not_true_is_not_updated() -> None:
+    record = "a.py,sha256=old,3\n"
+    assert update_record(record, "site", {"site/a.py": b"new"}, lambda path, digest: None) == record
+
+
+def test_absolute_paths_below_a_root_are_relative_to_it(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    for row in (tmp_path / "link" / "bin" / "x", tmp_path / "real" / "bin" / "x"):
+        assert path_from_root("lib", str(row), str(tmp_path / "link")) == "bin/x"
+    outside = tmp_path / "linked" / "x"
+    assert path_from_root("lib", str(outside), str(tmp_path / "link")) == str(outside)
 
 
 # The manifest

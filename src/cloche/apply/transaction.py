@@ -190,7 +190,9 @@ class Transaction:
 def staging_error(target: str, error: OSError) -> ClocheError:
     """Return the error to raise when no staging directory can be created for `target`."""
     message = f"cannot write `{target}`: {reason_of(error)}"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno == errno.EROFS:
+        return DestinationError(message, hint="mount its file system for writing, or choose another directory")
+    if error.errno in (errno.EACCES, errno.EPERM):
         return DestinationError(message, hint="change its permissions, or choose another directory")
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT):
         return DestinationError(message, hint="choose another directory")

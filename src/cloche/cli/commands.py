@@ -34,11 +34,18 @@ class CommandSpec:
     """The command whose options it also reads from variables and config files."""
     aliases: str = ""
     """`"package.module:attribute"` of another tool's spellings, which are loaded when one is used."""
+    ineffective: tuple[str, ...] = ()
+    """Names of common options that it accepts like every command, but that change nothing; help does not show them."""
 
     @property
     def options(self) -> tuple[Option, ...]:
         """Every option that only this command has, including the aliases."""
         return self.own_options + load_object(self.aliases) if self.aliases else self.own_options
+
+    @property
+    def common_options(self) -> tuple[Option, ...]:
+        """The common options that have an effect."""
+        return tuple(option for option in COMMON if option.name not in self.ineffective)
 
 
 COMMON = (
@@ -53,6 +60,8 @@ COMMON = (
     Option("version", "print the version", "flag", group="output", sources="argv"),
     Option("help", "show this help", "flag", short="h", group="output", sources="argv"),
 )
+
+OF_CACHE, OF_PLUGINS = ("cache-dir", "read-only-cache"), ("no-plugin", "no-plugins")
 
 NO_FINDER = Option("no-finder", "do not search for interpreters with this finder", "list", "NAME", group="python")
 
@@ -247,6 +256,7 @@ COMMANDS = {
             "FILE DEST",
             2,
             2,
+            ineffective=(*OF_CACHE, *OF_PLUGINS),
         ),
         CommandSpec(
             "run",
@@ -257,6 +267,7 @@ COMMANDS = {
             0,
             1,
             rest="CMD",
+            ineffective=OF_PLUGINS,
         ),
         CommandSpec(
             "activate",
@@ -295,6 +306,7 @@ COMMANDS = {
             1,
             1,
             choices=("dir", "size", "verify", "prune", "clear"),
+            ineffective=OF_PLUGINS,
         ),
         CommandSpec(
             "config",
@@ -316,8 +328,18 @@ COMMANDS = {
             1,
             -1,
             choices=("bash", "fish", "nushell", "powershell", "tcsh", "zsh"),
+            ineffective=("json", *OF_CACHE, *OF_PLUGINS),
         ),
-        CommandSpec("help", "show the help of a command", "cloche.cli.help:show_help", (), "[COMMAND]", 0, 1),
+        CommandSpec(
+            "help",
+            "show the help of a command",
+            "cloche.cli.help:show_help",
+            (),
+            "[COMMAND]",
+            0,
+            1,
+            ineffective=("json", *OF_CACHE),
+        ),
     )
 }
 """Every command by name; `create` is the default."""

@@ -1,14 +1,15 @@
-"""Format help from the tables in `cloche.cli.commands`: options by group, in at most 80 columns.
+"""Format help from the tables in `cloche.cli.commands`: options by group, as wide as the terminal.
 
 Importing `argparse` would double the run time of `cloche --help`.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cloche.cli import report
-from cloche.cli.commands import COMMANDS, COMMON, CommandSpec
+from cloche.cli.commands import COMMANDS, CommandSpec
 from cloche.cli.parser import nearest_command
 from cloche.errors import UsageError
 from cloche.model.value import TYPE_CHECKING
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from cloche.model.options import Option
     from cloche.plugins.components import Component
 
-WIDTH = 80
+WIDTH, NARROWEST, WIDEST = 80, 40, 110
+"""The width of help that does not go to a terminal, and the limits for a terminal; longer lines are hard to read."""
+
 INDENT = 24
 """Column at which descriptions begin."""
 
@@ -46,6 +49,9 @@ def help_text(
         f"{styled_heading('usage')} {usage_line(command)}",
         "",
         *wrap_text(f"{command.summary[0].upper()}{command.summary[1:]}.", 0),
+        "",
+        styled_heading("examples"),
+        *example_lines(EXAMPLES_OF[command.name]),
     ]
     for title, options in options_by_group(command, extra).items():
         shown = [option for option in options if spellings == "all" or not option.hidden]
@@ -64,9 +70,7 @@ CLOSING = (
 
 def short_help() -> str:
     """Return what `cloche` prints without arguments: the common command lines, and where to find the rest."""
-    lines = [f"{styled_heading('usage')} cloche [COMMAND] [options] [ARGUMENTS]", ""]
-    for line, text in EXAMPLES:
-        lines += entry_lines(line, text)
+    lines = [f"{styled_heading('usage')} cloche [COMMAND] [options] [ARGUMENTS]", "", *example_lines(EXAMPLES)]
     return "\n".join(
         [*lines, "", styled_heading("commands"), *wrap_text(", ".join(COMMANDS), 2), "", *wrap_text(POINTERS, 0)]
     )
@@ -79,6 +83,74 @@ EXAMPLES = (
     ("cloche run -- CMD", "run a command in the environment"),
     ("cloche doctor", "find problems in the environment"),
 )
+
+EXAMPLES_OF = {
+    "create": (
+        ("cloche .venv -p 3.12", "create `.venv` for Python 3.12"),
+        ("cloche .venv --lock pylock.toml", "create or update it with exactly the packages of a lock file"),
+    ),
+    "pythons": (
+        ("cloche pythons", "list all of them; a star marks the default"),
+        ('cloche pythons ">=3.11"', "list those that match"),
+    ),
+    "info": (
+        ("cloche info", "describe the active environment, or the nearest `.venv`"),
+        ("cloche info .venv --json", "describe it for programs"),
+    ),
+    "doctor": (
+        ("cloche doctor --fix .venv", "repair an environment, for example after `mv`"),
+        ("cloche doctor --find ~/src", "examine every environment below a directory"),
+    ),
+    "verify": (
+        ("cloche verify .venv", "list what was added, changed or removed"),
+        ("cloche verify .venv --json", "list it for programs"),
+    ),
+    "move": (
+        ("cloche move .venv ../other/.venv", "move an environment"),
+        ("cloche move --copy .venv .venv-backup", "keep the original"),
+    ),
+    "upgrade": (
+        ("cloche upgrade .venv -p 3.13", "switch to Python 3.13"),
+        ("cloche upgrade --check", "find out whether a newer patch release is installed"),
+    ),
+    "pack": (
+        ("cloche pack env -o env.tar.gz", "write a portable environment as an archive"),
+        ("cloche pack env -o env.zip --exclude tests", "leave out directories called `tests`"),
+    ),
+    "unpack": (
+        ("cloche unpack env.tar.gz /opt/env", "put it in place, after checking every file"),
+        ("cloche unpack env.zip env --json", "print the result for programs"),
+    ),
+    "run": (
+        ("cloche run -- pytest -x", "run pytest in the nearest `.venv`"),
+        ("cloche run ~/envs/tools -- ruff check", "run a program of another environment"),
+    ),
+    "activate": (
+        ('eval "$(cloche activate .venv)"', "activate it in this shell: bash, zsh or sh"),
+        ("cloche activate .venv --print-env json", "print the variables that activation sets"),
+    ),
+    "plugins": (
+        ("cloche plugins", "list them"),
+        ("cloche plugins new activator cloche-acme", "write a new one, with tests"),
+    ),
+    "cache": (
+        ("cloche cache size", "show how large the cache is, and what is in it"),
+        ("cloche cache prune", "remove what is no longer useful"),
+    ),
+    "config": (
+        ("cloche config", "show every setting, and where it comes from"),
+        ("cloche config set python 3.12", "use Python 3.12 from now on"),
+    ),
+    "completion": (
+        ('eval "$(cloche completion bash)"', "complete in this bash"),
+        ("cloche completion fish | source", "complete in this fish"),
+    ),
+    "help": (
+        ("cloche help upgrade", "show the help of `upgrade`"),
+        ("cloche help -v", "also show the options of virtualenv"),
+    ),
+}
+"""Examples of each command."""
 
 POINTERS = "`cloche --help` lists all options, `cloche help COMMAND` those of a command."
 
@@ -123,7 +195,7 @@ def styled_heading(text: str) -> str:
 def options_by_group(command: CommandSpec, extra: Sequence[Option]) -> dict[str, list[Option]]:
     """Return the options of a command by heading."""
     groups: dict[str, list[Option]] = {}
-    for option in (*command.options, *extra, *COMMON):
+    for option in (*command.options, *extra, *command.common_options):
         title = OF_PLUGINS if option in extra and option.group == "options" else option.group
         groups.setdefault(title, []).append(option)
     return groups
@@ -136,6 +208,17 @@ def option_lines(option: Option) -> Iterator[str]:
     choices = f": {', '.join(option.choices)}" if option.choices else ""
     repeat = "; may be repeated" if option.kind == "list" else ""
     yield from entry_lines(f"{short}--{option.name}{value}", f"{option.help}{choices}{repeat}")
+
+
+def example_lines(examples: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield command lines with descriptions beside them, or below them if the terminal is too narrow for that."""
+    longest = max(len(line) for line, _ in examples)
+    beside = longest + 4 <= terminal_width() // 2
+    for line, text in examples:
+        if beside:
+            yield from entry_lines(line, text, max(INDENT, longest + 4))
+        else:
+            yield from (f"  {line}", *wrap_text(text, 6))
 
 
 def command_lines(plugin_commands: Sequence[Component]) -> Iterator[str]:
@@ -151,6 +234,8 @@ def command_lines(plugin_commands: Sequence[Component]) -> Iterator[str]:
 
 def entry_lines(name: str, text: str, indent: int = INDENT) -> Iterator[str]:
     """Yield the lines for one entry: its name, with the description beside or below it."""
+    if indent > terminal_width() // 2:
+        indent = 6
     first, *others = wrap_text(text, indent) or [""]
     if len(name) + 4 <= indent:
         yield f"  {name}".ljust(indent) + first.lstrip()
@@ -162,12 +247,25 @@ def entry_lines(name: str, text: str, indent: int = INDENT) -> Iterator[str]:
 
 def wrap_text(text: str, indent: int) -> list[str]:
     """Wrap text into indented lines; importing `textwrap` would be much slower."""
+    width = terminal_width()
     lines: list[str] = []
     line = ""
     for word in text.split():
-        if line and indent + len(line) + 1 + len(word) > WIDTH:
+        if line and indent + len(line) + 1 + len(word) > width:
             lines.append(" " * indent + line)
             line = word
         else:
             line = f"{line} {word}" if line else word
     return [*lines, " " * indent + line] if line else lines
+
+
+def terminal_width() -> int:
+    """Return the columns to fill: those of the terminal within limits, or `COLUMNS`; importing `shutil` would be slower."""
+    columns = os.environ.get("COLUMNS", "")
+    width = int(columns) if columns.isascii() and columns.isdecimal() else 0
+    if not width and sys.stdout is not None and sys.stdout.isatty():
+        try:
+            width = os.get_terminal_size(sys.stdout.fileno()).columns
+        except OSError:
+            return WIDTH
+    return max(NARROWEST, min(width, WIDEST)) if width else WIDTH

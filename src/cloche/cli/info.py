@@ -133,6 +133,9 @@ def python_line(facts: EnvironmentInfo) -> str:
         return f"{interpreter.name} at {interpreter.executable}{created_for}"
     if base is not None:
         return f"{recorded}, but {base.executable} is {base.name} now"
+    if facts.unusable_base is not None:
+        executable, reason = facts.unusable_base
+        return f"{recorded}; {executable} {reason}"
     return f"{recorded}, no longer in {facts.settings['home']}"
 
 

@@ -9,7 +9,7 @@ from cloche.cli import json_output, report
 from cloche.cli.default_environment import chosen_environment
 from cloche.errors import counted
 from cloche.lifecycle.rebuild import rebuild
-from cloche.lifecycle.upgrade import UpgradeResult, outdated_seeds, plan_upgrade, upgrade_in_place
+from cloche.lifecycle.upgrade import UpgradeResult, lost_in_place, outdated_seeds, plan_upgrade, upgrade_in_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,8 @@ def upgrade(invocation: Invocation) -> int:
         if result and plan.kind == "nothing" and not result.seeds:
             outcome = "up to date"
     report.print_warnings(
-        f"{loss.item} was not carried over: {loss.reason}" for loss in (result.losses if result else ())
+        f"{loss.item}{' was not carried over' if loss.is_absent == 'yes' else ''}: {loss.reason}"
+        for loss in (result.losses if result else ())
     )
     report.print_warnings(result.notes if result else ())
     if settings.flag("json"):
@@ -57,7 +58,7 @@ def perform_upgrade(plan: UpgradePlan, session: Session, arguments: ParsedArgume
     if plan.kind == "rebuild":
         session.progress(f"rebuilding for {plan.interpreter.name}")
         return rebuild(plan, session, losses="allowed" if arguments.flag("allow-loss") else "refused")
-    return upgrade_in_place(plan, session)
+    return upgrade_in_place(plan, session, losses="allowed" if arguments.flag("allow-loss") else "refused")
 
 
 def rehearse_upgrade(plan: UpgradePlan, session: Session) -> UpgradeResult:
@@ -65,7 +66,9 @@ def rehearse_upgrade(plan: UpgradePlan, session: Session) -> UpgradeResult:
     if plan.kind == "rebuild":
         session.progress(f"rehearsing the upgrade to {plan.interpreter.name}")
         return rebuild(plan, session, losses="allowed", commit="no")
-    return UpgradeResult(plan.info.environment, seeds=outdated_seeds(plan, session))
+    return UpgradeResult(
+        plan.info.environment, tuple(lost_in_place(plan, session)), seeds=outdated_seeds(plan, session)
+    )
 
 
 def summary_lines(
@@ -91,8 +94,10 @@ def describe_change(plan: UpgradePlan) -> str:
     if plan.kind == "nothing":
         return new.name
     was = plan.info.version_text or (base.version_text if base else "an unknown version")
-    if base is None or was != new.version_text:
+    if was != new.version_text:
         return f"{new.name} instead of {was}"
+    if base is None:
+        return f"{new.name} at `{new.executable}` instead of one that no longer exists"
     if base.name != new.name:
         return f"{new.name} instead of {base.name}"
     return f"{new.name} at `{new.executable}` instead of `{base.executable}`"

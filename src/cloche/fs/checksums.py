@@ -16,7 +16,7 @@ from cloche.fs import lines_of, open_regular_file
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 sha256 = import_sha256()
 
@@ -91,6 +91,19 @@ def digest_text(raw: bytes) -> str:
     return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
+def hash_like(digest: str, content: bytes) -> str:
+    """Return the hash of `content` with the algorithm of another hash in a RECORD; empty if that is unknown."""
+    algorithm = digest.partition("=")[0]
+    if algorithm == "sha256":
+        return digest_of(content)
+    import hashlib
+
+    try:
+        return f"{algorithm}={digest_text(hashlib.new(algorithm, content).digest())}"
+    except (ValueError, TypeError):  # TypeError: an algorithm with a length of its own
+        return ""
+
+
 def format_row(path: str, digest: str = "", size: int | str = "") -> str:
     """Return a row of a RECORD with its newline; bytecode and the RECORD itself have neither hash nor size."""
     return f"{_quote_field(path)},{_quote_field(digest)},{size}\n"
@@ -125,41 +138,73 @@ def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:
     return (row for row in csv.reader(io.StringIO(text, newline=""), strict=strict) if row)
 
 
-def read_record(text: str, site: str) -> Iterator[Row]:
-    """Yield the rows of the RECORD of a package in the directory `site`; skip rows without a path."""
+def read_record(text: str, site: str, root: str = "") -> Iterator[Row]:
+    """Yield the rows of the RECORD of a package in the directory `site`; skip rows without a path.
+
+    :param root: the environment's root, if absolute paths below it are to be relative to it.
+    """
     for row in parse_rows(text):
         if row[0]:
             path, digest, size = (*row, "", "")[:3]
-            yield Row(path_from_root(site, path), digest, size)
+            yield Row(path_from_root(site, path, root), digest, size)
 
 
-def path_from_root(site: str, path: str) -> str:
-    """Convert a path that is relative to `site` to one that is relative to the root."""
+def path_from_root(site: str, path: str, *roots: str) -> str:
+    """Convert a path that is relative to `site` to one that is relative to the root.
+
+    An absolute path stays absolute, unless it is below one of `roots`: some installers (poetry) write all paths like that.
+    """
     path = path.replace("\\", "/")
-    return path if path.startswith("/") or path[1:2] == ":" else posixpath.normpath(f"{site}/{path}")
+    if not is_absolute(path):
+        return posixpath.normpath(f"{site}/{path}")
+    for root in roots:
+        for spelling in (root, os.path.realpath(root)) if root else ():
+            prefix = spelling.replace("\\", "/").rstrip("/") + "/"
+            if path.startswith(prefix):
+                return posixpath.normpath(path[len(prefix) :])
+    return path
 
 
-def update_record(text: str, site: str, changed: Mapping[str, bytes | None]) -> str:
+def is_absolute(path: str) -> bool:
+    """Return whether a path in a RECORD is absolute, on any platform."""
+    return path.startswith("/") or path[1:2] == ":"
+
+
+def update_record(
+    text: str,
+    site: str,
+    changed: Mapping[str, bytes | None],
+    form: Callable[[str, str], Callable[[bytes], bytes] | None],
+    *roots: str,
+) -> str:
     """Return a RECORD with the rows of changed files updated.
 
     Rows keep their order. A row without a hash stays without one, and no row is added. Bytecode keeps its row when it is
     removed, because Python creates it again.
 
     :param changed: the new content of each file by its path relative to the root; None for a removed file.
+    :param form: takes the path and the old hash of a row; returns how to turn the file into what the hash describes, or
+        None if the hash was not true before the change: then the row stays, so that the file still counts as modified.
+    :param roots: the environment's root, and where it is going to be.
     """
     lines = []
     for line in lines_of(text):
         row = next(parse_rows(line), [])
-        path = path_from_root(site, row[0]) if row else ""
+        path = path_from_root(site, row[0], *roots) if row else ""
         if path in changed:
             content = changed[path]
             if content is None and not path.endswith(".pyc"):
                 continue
-            if content is not None and len(row) > 1 and row[1]:
-                ending = line[len(line.rstrip("\r\n")) :]
-                line = format_row(row[0], digest_of(content), len(content)).rstrip("\n") + ending
+            if content is not None and len(row) > 1 and row[1] and (installed := form(path, row[1])):
+                content = installed(content)
+                line = with_row(line, row[0], hash_like(row[1], content) or digest_of(content), len(content))
         lines.append(line)
     return "".join(lines)
+
+
+def with_row(line: str, path: str, digest: str, size: int | str) -> str:
+    """Return a line of a RECORD with another row, and with the same line ending."""
+    return format_row(path, digest, size).rstrip("\n") + line[len(line.rstrip("\r\n")) :]
 
 
 def is_modified(path: str, digest: str, size: str = "") -> bool:
@@ -187,18 +232,26 @@ FILES = ".cloche-files"
 """The same for all files of a packed environment."""
 
 
-def format_manifest(hashes: Mapping[str, str]) -> bytes:
+def format_manifest(hashes: Mapping[str, str], foreign: Collection[str] = ()) -> bytes:
     """Return the content of a manifest.
 
     :param hashes: SHA-256 in hexadecimal, by path.
+    :param foreign: the files that another creator wrote and that an upgrade kept. `sha256sum` ignores their mark.
     """
-    return "".join(f"{digest}  {path}\n" for path, digest in sorted(hashes.items())).encode("utf-8", "surrogateescape")
+    lines = (f"{digest} {'*' if path in foreign else ' '}{path}\n" for path, digest in sorted(hashes.items()))
+    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def parse_manifest(text: str) -> dict[str, str]:
     """Return the hashes in a manifest by path; skip invalid lines."""
-    lines = (line.rstrip("\r").partition("  ") for line in text.split("\n"))
-    return {path: digest for digest, separator, path in lines if separator}
+    lines = (line.rstrip("\r").partition(" ") for line in text.split("\n"))
+    return {path[1:]: digest for digest, _, path in lines if path[:1] in (" ", "*") and path}
+
+
+def foreign_files(text: str) -> frozenset[str]:
+    """Return the files in a manifest that another creator wrote."""
+    lines = (line.rstrip("\r").partition(" *") for line in text.split("\n") if " *" in line[:66])
+    return frozenset(path for _, _, path in lines)
 
 
 def was_edited(content: bytes, digest: str) -> bool:
@@ -223,4 +276,4 @@ def update_manifest(text: str, changed: Mapping[str, bytes | None], before: Call
             del hashes[path]
         elif old is None or not was_edited(old, hashes[path]):
             hashes[path] = sha256_of(content)
-    return format_manifest(hashes)
+    return format_manifest(hashes, foreign_files(text))

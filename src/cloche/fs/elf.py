@@ -19,6 +19,8 @@ from elftools.elf.segments import InterpSegment
 from cloche.model.value import value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cloche.model.runtime import SearchTag
 
 NULL, NEEDED, STRING_TABLE, STRING_SIZE, NAME, RPATH, RUNPATH = 0, 1, 5, 10, 14, 15, 29
@@ -129,6 +131,16 @@ class DynamicFile:
             struct.pack_into(self._word, self.content, position, RPATH if tag == "rpath" else RUNPATH)
         return bool(found)
 
+    def change_search_path(self, change: Callable[[str], str]) -> None:
+        """Replace each directory in the search path of the file; the tag stays.
+
+        :raises NotEditable: the new path is longer, or something else in the file uses the same text.
+        """
+        for _, tag, offset in self._entries:
+            if tag in (RPATH, RUNPATH):
+                old = self._text(offset).decode("utf-8", "surrogateescape")
+                self._replace_text(offset, ":".join(map(change, old.split(":"))))
+
     def add_search_path(self, path: str, tag: SearchTag) -> None:
         """Give the file a search path if it has none.
 
@@ -184,7 +196,7 @@ class DynamicFile:
         return bytes(self.content[start : self.content.index(0, start)])
 
     def _replace_text(self, offset: int, text: str) -> None:
-        old, new = self._text(offset), text.encode()
+        old, new = self._text(offset), text.encode("utf-8", "surrogateescape")
         if old == new:
             return
         if len(new) > len(old):

@@ -6,6 +6,7 @@ It imports nothing from cloche, which is not installed there.
 import importlib.util
 import json
 import os
+import site
 import sys
 
 
@@ -15,6 +16,24 @@ def is_importable(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except Exception:
         return False
+
+
+def import_problem(module: str) -> str:
+    """Return why a module that is not in a package cannot be imported; empty if it can. Its own code does not run."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    if spec is None:
+        return "no finder finds it"
+    if spec.has_location and spec.origin and not os.path.exists(spec.origin):
+        return f"`{spec.origin}` does not exist"
+    if not spec.has_location:  # a namespace package, or what is left of another one
+        for directory in spec.submodule_search_locations or ():
+            for name in sorted(os.listdir(directory)):
+                if not os.path.exists(os.path.join(directory, name)):
+                    return f"the target of `{os.path.join(directory, name)}` does not exist"
+    return ""
 
 
 def pip_failure() -> str:
@@ -39,9 +58,11 @@ def main(arguments: "list[str]") -> None:
         "prefix": sys.prefix,
         "base_prefix": sys.base_prefix,
         "version": list(sys.version_info),
-        "unresolvable": [module for module in arguments if module != "--seed" and not is_importable(module)],
+        "unresolvable": [module for module in arguments if module[:2] != "--" and not is_importable(module)],
+        "problems": {module[9:]: import_problem(module[9:]) for module in arguments if module[:9] == "--import="},
         "seed": pip_failure() if "--seed" in arguments else "",
         "path": sys.path,
+        "user_site": site.getusersitepackages(),
     }
     sys.stdout.write(f"\n{json.dumps(facts)}\n")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.lost_targets import find_lost_targets, seeds_of
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.relocation import Relocation, moved_parent
+from cloche.lifecycle.relocation import Relocation, moved_parent, spellings
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -72,9 +72,10 @@ class Case:
     @property
     def relocation(self) -> Relocation:
         """The relocation from the old roots, and from parent directories that were moved with them, to the current root."""
+        roots = [root for root in spellings(self.old_roots) if not is_same_file(root, self.root)]
         return Relocation(
-            tuple((root, self.root) for root in self.old_roots),
-            tuple(pair for root in self.old_roots for pair in moved_parent(root, self.root)),
+            tuple((root, self.root) for root in roots),
+            tuple(pair for root in roots for pair in moved_parent(root, self.root)),
         )
 
 

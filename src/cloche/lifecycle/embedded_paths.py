@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_inside
 from cloche.fs import lines_of, list_names, open_regular_file
-from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, parse_manifest, was_edited
+from cloche.fs.checksums import (
+    MANIFEST,
+    RUNTIME_MANIFEST,
+    foreign_files,
+    is_absolute,
+    parse_manifest,
+    parse_rows,
+    was_edited,
+    with_row,
+)
 from cloche.lifecycle import launchers, recorded_command
 from cloche.lifecycle.activation_scripts import rewrite_script, roots_in_script
 from cloche.lifecycle.installed import site_directories
@@ -195,7 +204,9 @@ def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
             continue
         if file.kind == "link":
             relocate_link(overlay, file.path, context)
-        elif file.kind == "file" and not file.path.endswith((".pyc", "/RECORD")) and file.path != MANIFEST:
+        elif file.kind == "file" and file.path.endswith(".dist-info/RECORD"):
+            relocate_record(overlay, file.path, context.relocation)
+        elif file.kind == "file" and not file.path.endswith(".pyc") and file.path != MANIFEST:
             if file.size > TEXT_LIMIT:
                 if file_contains(overlay.on_disk(file.path), needles):
                     remaining.append(file.path)
@@ -205,7 +216,7 @@ def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
                 continue
             if file.path in unedited and file.path in context.generated:
                 overlay.write(file.path, context.generated[file.path])
-            elif any(part in content for part in needles) or shows_prompt(file.path, content, context):
+            elif any(part in content for part in needles) or shows_prompt(overlay, file.path, content, context):
                 relocate_file(overlay, file.path, content, context)
                 relocated = overlay.content(file.path) or b""
                 if context.relocation.mentions_old_root(relocated.decode("utf-8", "surrogateescape")):
@@ -221,14 +232,16 @@ def unedited_files(overlay: Overlay) -> frozenset[str]:
 
 
 def generated_file_states(overlay: Overlay) -> dict[str, str]:
-    """Return the existing files that cloche generated, by path: `unedited` or `edited`.
+    """Return the existing files in the manifest, by path: `unedited`, `edited`, or `foreign` if another creator wrote them.
 
     Empty for the environment of another creator.
     """
     found = {}
-    for path, digest in parse_manifest(overlay.text(MANIFEST)).items():
+    text = overlay.text(MANIFEST)
+    foreign = foreign_files(text)
+    for path, digest in parse_manifest(text).items():
         if (content := overlay.content(path)) is not None:
-            found[path] = "edited" if was_edited(content, digest) else "unedited"
+            found[path] = "foreign" if path in foreign else "edited" if was_edited(content, digest) else "unedited"
     return found
 
 
@@ -248,17 +261,19 @@ def relocate_file(overlay: Overlay, path: str, content: bytes, context: Relocati
     text = content.decode("utf-8", "surrogateescape")
     name = path.rpartition("/")[2].lower()
     relocation = context.relocation
-    if path == context.environment.layout.config:
+    if name == context.environment.layout.config:
         overlay.write_text(path, shorten(relocate_settings(text, relocation)))
-    elif path.startswith(f"{context.environment.layout.bin}/") and name in context.shells:
-        overlay.write_text(path, relocate_activator(text, context.shells[name], context))
+    elif (inner := environment_of_activator(overlay, path, context)) is not None:
+        overlay.write_text(
+            path, relocate_activator(text, context.shells[name], replace(context, prompts=None) if inner else context)
+        )
     elif content.startswith(b"MZ"):
         if changed := launchers.replace_program(content, lambda program: relocation.path(program)):
             overlay.write(path, changed)
     elif content.startswith(b"#!"):
         overlay.write(path, relocate_script(path, content, context))
     elif b"\0" in content:
-        return
+        overlay.write(path, relocate_library(path, content, context))
     elif name == "direct_url.json":
         overlay.write_text(path, relocate_urls(text, relocation))
     elif name.endswith((".json", ".ipynb", ".webmanifest")):
@@ -308,15 +323,26 @@ def relocate_activator(text: str, shell: ShellFamily, context: RelocationContext
     return relocation.plain_text(text)
 
 
-def shows_prompt(path: str, content: bytes, context: RelocationContext) -> bool:
+def shows_prompt(overlay: Overlay, path: str, content: bytes, context: RelocationContext) -> bool:
     """Return whether a file is an activation script that contains the old name of the directory as its prompt."""
-    name = path.rpartition("/")[2].lower()
     return (
         context.prompts is not None
-        and name in context.shells
-        and path.startswith(f"{context.environment.layout.bin}/")
         and os.fsencode(context.prompts[0]) in content
+        and environment_of_activator(overlay, path, context) == ""
     )
+
+
+def environment_of_activator(overlay: Overlay, path: str, context: RelocationContext) -> str | None:
+    """Return the root of the environment that a file activates, relative to the root of the tree; None for other files.
+
+    It is empty for the environment itself, and a path for one inside it.
+    """
+    directory, _, name = path.rpartition("/")
+    inner, _, scripts = directory.rpartition("/")
+    if name.lower() not in context.shells or scripts != context.environment.layout.bin:
+        return None
+    config = f"{inner}/{context.environment.layout.config}"
+    return inner if not inner or os.path.isfile(overlay.on_disk(config)) else None
 
 
 def relocate_script(path: str, content: bytes, context: RelocationContext) -> bytes:
@@ -336,6 +362,59 @@ def relocate_script(path: str, content: bytes, context: RelocationContext) -> by
     is_python = header is not None and re.search(r"(python|pypy)[\w.]*$", header.program)
     moved = relocation.python(text) if is_python else relocation.plain_text(text)
     return start + moved.encode("utf-8", "surrogateescape")
+
+
+def relocate_record(overlay: Overlay, path: str, relocation: Relocation) -> None:
+    """Replace the paths in a RECORD: absolute ones, and relative ones that lead out of the environment."""
+    site = path.rsplit("/", 2)[0]
+    lines = []
+    for line in lines_of(overlay.text(path)):
+        if line.startswith(("/", '"', "..")) or line[1:2] == ":":
+            row = next(parse_rows(line), [])
+            moved = relocate_row(row[0], site, relocation) if row else ""
+            if row and moved != row[0]:
+                line = with_row(line, moved, *(*row, "", "")[1:3])
+        lines.append(line)
+    overlay.write_text(path, "".join(lines))
+
+
+def relocate_row(path: str, site: str, relocation: Relocation) -> str:
+    """Return the path of a row of a RECORD that leads to the same file after the environment was moved."""
+    if is_absolute(path):
+        return relocation.path(path)
+    if not posixpath.normpath(f"{site}/{path}").startswith("../"):
+        return path
+    for old, new in relocation.roots:
+        target = relocation.path(os.path.normpath(os.path.join(old, site, path)))
+        if os.path.lexists(target):
+            return os.path.relpath(target, os.path.join(new, site)).replace(os.sep, "/")
+    return path
+
+
+def relocate_library(path: str, content: bytes, context: RelocationContext) -> bytes:
+    """Return an ELF file in which the search path for libraries follows the environment; other content unchanged.
+
+    Directories inside the environment become relative to the file, so that they stay valid.
+    """
+    if not content.startswith(b"\x7fELF"):
+        return content
+    from cloche.fs.elf import DynamicFile, NotEditable
+
+    root = context.environment.location
+
+    def change(directory: str) -> str:
+        moved = context.relocation.path(directory)
+        if moved == directory or not is_within(moved, root):
+            return moved
+        inside = os.path.relpath(moved, os.path.dirname(os.path.join(root, path)))
+        return "$ORIGIN" if inside == "." else f"$ORIGIN/{inside}"
+
+    try:
+        file = DynamicFile(content)
+        file.change_search_path(change)
+    except NotEditable:
+        return content
+    return bytes(file.content)
 
 
 def relocate_urls(text: str, relocation: Relocation) -> str:

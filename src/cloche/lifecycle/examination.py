@@ -44,6 +44,12 @@ class Examination:
     """The requested modules that cannot be found."""
     seed: str = ""
     """Why pip does not run; empty if it runs or is not installed."""
+    path: tuple[str, ...] = ()
+    """Its `sys.path`, without the packages of the user."""
+    user_site: str = ""
+    """The directory for the packages of the user, whether or not it exists."""
+    problems: Mapping[str, str] = {}
+    """Why modules cannot be imported, by module; empty texts for those that can."""
     obstacle: str = ""
     """The path, relative to the root, of a pipe or device that would block Python at startup; Python is not started then."""
 
@@ -63,11 +69,18 @@ def examine(
     :param modules: the modules to look for.
     :param seed: whether to check that pip runs.
     """
-    program = template.resource(__name__, "_examine.py")
-    executable = environment.path_to(environment.layout.executable)
-    arguments = [*modules, *(["--seed"] if seed == "yes" else [])]
     if obstacle := blocking_file(environment):
         return Examination(f"`{obstacle}` is not a regular file; reading it would block", obstacle=obstacle)
+    executable = environment.path_to(environment.layout.executable)
+    return ask_python(executable, host, [*modules, *(["--seed"] if seed == "yes" else [])])
+
+
+def ask_python(executable: str, host: Host, arguments: Iterable[str] = ()) -> Examination:
+    """Start a Python and return what it reports.
+
+    :param arguments: those of `_examine.py`.
+    """
+    program = template.resource(__name__, "_examine.py")
     try:
         command = [executable, "-I", "-B", "-c", program, *arguments]
         completed = run_to_end(command, python_environ(host.environ), os.path.abspath(os.sep))
@@ -79,7 +92,14 @@ def examine(
     try:
         report = json.loads(lines[-1])
         return Examination(
-            "", report["prefix"], tuple(report["version"][:3]), tuple(report["unresolvable"]), report["seed"].strip()
+            "",
+            report["prefix"],
+            tuple(report["version"][:3]),
+            tuple(report["unresolvable"]),
+            report["seed"].strip(),
+            tuple(report["path"]),
+            report["user_site"],
+            report["problems"],
         )
     except (IndexError, ValueError, KeyError, TypeError):
         errors = completed.stderr.decode("utf-8", "replace").strip().splitlines()

@@ -6,46 +6,78 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.fs import list_names, read_at_most
-from cloche.lifecycle.relocation import Relocation, is_within
+from cloche.lifecycle.relocation import Relocation, is_within, spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cloche.model.interpreter import Host
 
 PROJECT_FILES = (".envrc", ".vscode/settings.json", ".git/hooks/pre-commit", ".venv", "pyrightconfig.json", "Makefile")
-"""Files beside an environment, relative to its parent directory, that often name it."""
+"""Files in a project, relative to its directory, that often name its environment."""
 
-HOME_DIRECTORIES = (".local/bin", ".local/share/jupyter/kernels", "Library/Jupyter/kernels", ".config/systemd/user")
+HOME_DIRECTORIES = (".local/bin", ".local/share/applications", "Library/Jupyter/kernels", ".config/systemd/user")
 """Directories, relative to the home directory, whose links and files often name environments."""
 
+HOME_FILES = (
+    ".bash_aliases",
+    ".bash_profile",
+    ".bashrc",
+    ".config/fish/config.fish",
+    ".profile",
+    ".zprofile",
+    ".zshrc",
+)
+"""Files, relative to the home directory, that often name environments."""
 
-def find_external_references(location: str, host: Host) -> list[str]:
-    """Return descriptions of everything outside an environment that names it."""
-    found = [f"`{path}`" for path in candidate_files(location, host) if refers_to(path, location)]
-    if is_within(os.path.normpath(host.environ.get("VIRTUAL_ENV", "")), location):
+
+def find_external_references(roots: Iterable[str], places: Iterable[str], host: Host) -> list[str]:
+    """Return descriptions of everything outside an environment that names it.
+
+    :param roots: the paths of the environment to look for.
+    :param places: where it is and was; the projects there are searched.
+    """
+    names = spellings(roots)
+    found = [
+        f"`{path}`"
+        for path in dict.fromkeys(candidate_files(places, host))
+        if any(refers_to(path, name) for name in names)
+    ]
+    if any(is_within(os.path.normpath(host.environ.get("VIRTUAL_ENV", "")), name) for name in names):
         found.append("`VIRTUAL_ENV` in this shell")
     return found
 
 
-def candidate_files(location: str, host: Host) -> Iterator[str]:
-    """Yield the paths of files, existing or not, that may name an environment."""
-    project = os.path.dirname(location)
-    yield from (os.path.join(project, name) for name in PROJECT_FILES)
+def candidate_files(places: Iterable[str], host: Host) -> Iterator[str]:
+    """Yield the paths of files, existing or not, that may name an environment at one of these places."""
+    for place in places:
+        project = os.path.dirname(place)
+        while os.path.basename(project).startswith("."):  # `.direnv`, `.tox`, `.nox`
+            project = os.path.dirname(project)
+        yield from (os.path.join(project, name) for name in PROJECT_FILES)
     if home := host.environ.get("HOME") or host.environ.get("USERPROFILE"):
-        for directory in HOME_DIRECTORIES:
-            for name in list_names(os.path.join(home, directory)):
-                path = os.path.join(home, directory, name)
+        yield from (os.path.join(home, name) for name in HOME_FILES)
+        for directory in (*(os.path.join(home, name) for name in HOME_DIRECTORIES), *kernel_directories(home, host)):
+            for name in list_names(directory):
+                path = os.path.join(directory, name)
                 yield os.path.join(path, "kernel.json") if os.path.isdir(path) else path
+
+
+def kernel_directories(home: str, host: Host) -> Iterator[str]:
+    """Yield the directories in which Jupyter looks for the kernels of a user."""
+    data = host.environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
+    for directory in (host.environ.get("JUPYTER_DATA_DIR"), os.path.join(data, "jupyter")):
+        if directory:
+            yield os.path.join(directory, "kernels")
 
 
 def refers_to(path: str, location: str) -> bool:
     """Return whether a symbolic link points into a directory, or the first 64 KiB of a file contain its path."""
     try:
         if os.path.islink(path):
-            return is_within(os.path.join(os.path.dirname(path), os.readlink(path)), location)
-        return Relocation(((location, ""),)).mentions_old_root(
-            (read_at_most(path, 1 << 16) or b"").decode("utf-8", "surrogateescape")
-        )
+            return is_within(os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path))), location)
+        text = (read_at_most(path, 1 << 16) or b"").decode("utf-8", "surrogateescape")
     except OSError:
         return False
+    relocation = Relocation(((location, ""),))
+    return relocation.mentions_old_root(text) or relocation.json(text) != text

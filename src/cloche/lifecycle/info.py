@@ -10,7 +10,13 @@ from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths import find_recorded_roots, walk_files
 from cloche.lifecycle.installed import InstalledDistribution, installed_distributions
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.reader import creator_of, current_base, effective_settings, read_environment
+from cloche.lifecycle.reader import (
+    creator_of,
+    current_base,
+    effective_settings,
+    read_environment,
+    unusable_base,
+)
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning.pyvenv_cfg import is_portable
 
@@ -52,6 +58,8 @@ class EnvironmentInfo:
     """Bytes of files that it shares through hard links, with a store or with other environments."""
     activation_scripts: tuple[str, ...] = ()
     """File names of all activation scripts, also those of unknown shells."""
+    unusable_base: tuple[str, str] | None = None
+    """If there is no `base`: the path of a file in its place, and why that cannot be used; None if there is no file."""
 
     @property
     def is_portable(self) -> bool:
@@ -93,12 +101,14 @@ def environment_info(path: str, session: Session) -> EnvironmentInfo:
     shells = shells_by_script(names, environment, session)
     recorded = find_recorded_roots(environment, settings, distributions, shells, Overlay(environment.location))
     own, shared = disk_usage(environment.location)
+    base = environment.interpreter or current_base(environment.location, settings, host, cache)
     return EnvironmentInfo(
         environment=environment,
         settings=settings,
         maker=creator_of(settings),
         recorded_version=settings.get("version_info") or settings.get("version") or "",
-        base=environment.interpreter or current_base(environment.location, settings, host, cache),
+        base=base,
+        unusable_base=None if base is not None else unusable_base(environment.location, settings, host, cache),
         recorded_roots=tuple(sorted(recorded, key=lambda root: -len(recorded[root]))),
         distributions=tuple(distributions),
         activators=tuple(name for name in names if name.lower() in shells),

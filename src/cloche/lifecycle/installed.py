@@ -116,7 +116,7 @@ def read_metadata(
         version=version,
         site=site,
         metadata=metadata,
-        rows=tuple(read_record(read_text(os.path.join(path, "RECORD")), site)),
+        rows=tuple(read_record(read_text(os.path.join(path, "RECORD")), site, root)),
         installer=read_text(os.path.join(path, "INSTALLER")).strip(),
         requested="yes" if os.path.isfile(os.path.join(path, "REQUESTED")) else "no",
         tags=tuple(expand_tags(tag for tag in wheel.get_all("Tag", []))),

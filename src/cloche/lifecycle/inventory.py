@@ -13,20 +13,24 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from cloche.fs import list_names, open_regular_file
+from cloche.fs import list_names, open_regular_file, read_at_most
 from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, digest_of, format_row, is_modified, parse_manifest
-from cloche.lifecycle.embedded_paths import generated_file_states, walk_files
+from cloche.lifecycle.checks.tree import is_same_content
+from cloche.lifecycle.embedded_paths import file_contains, generated_file_states, walk_files
 from cloche.lifecycle.installed import distributions_in, read_text, site_directories
 from cloche.lifecycle.overlay import Overlay, parent_directories
+from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.shebangs import parse_header, script_with_program
+from cloche.lifecycle.tool_edits import as_it_is, installed_form
 from cloche.model.operations import Copy, Link, Rewrite
 from cloche.model.value import value
 from cloche.planning.clearing import refuse_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
@@ -38,11 +42,13 @@ if TYPE_CHECKING:
 
 @value
 class Loss:
-    """A distribution or a file that the new environment will not have."""
+    """A distribution or a file that the new environment will not have, or a distribution that will not work there."""
 
     item: str
     """`NAME VERSION`, or a path."""
     reason: str
+    is_absent: str = "yes"
+    """`no` if the new environment has it, but it lacks something that it requires."""
 
 
 @value
@@ -55,8 +61,9 @@ class Inventory:
     """Distributions that pip reinstalls, in the same version and from the same source."""
     loose: tuple[str, ...]
     """Files outside packages, relative to the root, which are copied."""
-    edited: tuple[str, ...]
-    """Activation scripts of cloche that were edited: they are copied and replace the new ones."""
+    kept: tuple[str, ...]
+    """Activation scripts, and files in the root, that are copied and replace the new ones, because they were edited or another
+    creator wrote them."""
     losses: tuple[Loss, ...]
 
 
@@ -94,16 +101,39 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
             losses.append(
                 Loss(f"{distribution.name} {distribution.version}", "its version or its source is not recorded")
             )
-    loose = list(loose_files(root, info.environment.layout, info.shells, everything))
-    kept = [path for path in loose if not path.endswith((".so", ".pyd", ".dylib"))]
-    losses += (Loss(path, "it is an extension module outside of packages") for path in sorted({*loose} - {*kept}))
+    links = copied_links(info.environment)
+    loose = list(loose_files(root, info.environment.layout, info.shells, everything, links))
+    kept = []
+    for path in loose:
+        if is_extension_module(root, path):
+            losses.append(Loss(path, "it is an extension module outside of packages"))
+        elif any(is_replaced_in(root, path, link, target) for link, target in links):
+            losses.append(Loss(path, "it is different in the directory that its directory is a copy of"))
+        else:
+            kept.append(path)
     return Inventory(
         tuple(carried),
         tuple(reinstalled),
         tuple(kept),
-        tuple(edited_scripts(info.environment, info.shells)),
+        tuple(kept_files(info.environment, info.shells)),
         tuple(losses),
     )
+
+
+def is_extension_module(root: str, path: str) -> bool:
+    """Return whether a file is an extension module for one version of Python; other libraries in C are none."""
+    if not path.endswith((".so", ".pyd", ".dylib")) or path.endswith(".abi3.so"):
+        return False
+    if re.search(r"\.(cpython|pypy|graalpy|cp\d)[\w-]*\.(so|pyd)$", path):
+        return True
+    place = os.path.join(root, path)
+    name = posixpath.basename(path).partition(".")[0].encode()
+    return os.path.isfile(place) and file_contains(place, {b"PyInit_" + name, b"PyInitU_" + name})
+
+
+def is_replaced_in(root: str, path: str, link: str, target: str) -> bool:
+    """Return whether a file in a copy of a directory has another content than in that directory."""
+    return path.startswith(f"{link}/") and os.path.lexists(os.path.join(root, target + path[len(link) :]))
 
 
 def refusal_reason(distribution: InstalledDistribution, target: Interpreter) -> str:
@@ -153,7 +183,11 @@ def is_intact(distribution: InstalledDistribution, root: str) -> bool:
     return bool(rows) and not any(
         row.path.startswith(("/", "../"))
         or not os.path.lexists(os.path.join(root, row.path))
-        or (row.digest.startswith("sha256=") and is_modified(os.path.join(root, row.path), row.digest))
+        or (
+            row.digest.startswith("sha256=")
+            and is_modified(os.path.join(root, row.path), row.digest)
+            and installed_form(read_at_most(os.path.join(root, row.path), 1 << 20) or b"", row.digest) is None
+        )
         for row in rows
     )
 
@@ -176,11 +210,16 @@ STARTUP_FILES = ("_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth"
 
 
 def loose_files(
-    root: str, layout: Layout, shells: Mapping[str, ShellFamily], everything: Iterable[InstalledDistribution]
+    root: str,
+    layout: Layout,
+    shells: Mapping[str, ShellFamily],
+    everything: Iterable[InstalledDistribution],
+    links: Iterable[tuple[str, str]] = (),
 ) -> Iterator[str]:
     """Yield the paths of files that neither one of these packages nor the creator of the environment wrote.
 
     :param shells: the shells of activation scripts, by file name in lower case.
+    :param links: the links between directories in whose place is a copy of the directory.
     :raises DestinationError: a directory cannot be read; the files in it would be lost.
     """
     everything = list(everything)
@@ -190,14 +229,15 @@ def loose_files(
     generated = {
         layout.config,
         MANIFEST,
-        ".gitignore",
-        "CACHEDIR.TAG",
+        *ROOT_FILES,
         ".lock",
         *(distribution.metadata for distribution in everything),
     }
     generated |= parse_manifest(read_text(os.path.join(root, MANIFEST))).keys()
     runtime = parse_manifest(read_text(os.path.join(root, RUNTIME_MANIFEST))).keys()
     known = owned | generated | names | {RUNTIME_MANIFEST, *runtime}
+    sites = {*site_directories(layout), *(distribution.site for distribution in everything)}
+    copies = [(link, target) for link, target in links if os.path.isdir(os.path.join(root, link))]
     for file in walk_files(root, refuse_unreadable):
         directory, _, name = file.path.rpartition("/")
         in_bin = directory == layout.bin
@@ -209,10 +249,22 @@ def loose_files(
             or (in_bin and (PYTHON_NAME.fullmatch(name) or name.lower() in shells))
             or (file.kind == "link" and target_inside(root, file.path) in runtime)
             or (file.kind == "link" and file.path in ("lib64", "local", *(path for path, _ in layout.links)))
-            or (name in STARTUP_FILES and posixpath.basename(directory) == "site-packages")
+            or (name in STARTUP_FILES and directory in sites)
+            or any(is_stale_copy(root, file.path, link, target, owned) for link, target in copies)
         ):
             continue
         yield file.path
+
+
+def is_stale_copy(root: str, path: str, link: str, target: str, owned: AbstractSet[str]) -> bool:
+    """Return whether a file is in a copy of a directory, made in place of a link to it, and the directory has it as well.
+
+    A file of a package may be different there, because it was installed again since.
+    """
+    if not path.startswith(f"{link}/"):
+        return False
+    original = target + path[len(link) :]
+    return original in owned or is_same_content(os.path.join(root, path), os.path.join(root, original))
 
 
 def target_inside(root: str, path: str) -> str:
@@ -220,20 +272,25 @@ def target_inside(root: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(path), os.readlink(os.path.join(root, path))))
 
 
-def edited_scripts(environment: Environment, shells: Mapping[str, ShellFamily]) -> list[str]:
-    """Return the activation scripts of cloche that were edited.
+def kept_files(environment: Environment, shells: Mapping[str, ShellFamily]) -> list[str]:
+    """Return the activation scripts, and the files of the creator in the root, that may have edits.
 
-    Scripts that contain the old library directory are left out, because they would not work. For environments of other
-    creators the original content is unknown.
+    What other creators wrote is unknown, so all of their files are kept. Activation scripts do not depend on the version of
+    Python, except for the library directory in `activate_this.py`.
     """
     overlay = Overlay(environment.location)
+    states = generated_file_states(overlay)
+    names = list_names(overlay.on_disk(environment.layout.bin))
+    scripts = [f"{environment.layout.bin}/{name}" for name in names if name.lower() in shells]
     return [
         path
-        for path, state in generated_file_states(overlay).items()
-        if state == "edited"
-        and posixpath.basename(path).lower() in shells
-        and environment.layout.purelib not in overlay.text(path)
+        for path in (*scripts, *ROOT_FILES)
+        if overlay.content(path) is not None and states.get(path, "foreign") != "unedited"
     ]
+
+
+ROOT_FILES = (".gitignore", "CACHEDIR.TAG")
+"""Files that creators write into the root, and that users edit."""
 
 
 # Operations
@@ -251,6 +308,9 @@ class PathMapping:
 
     def path(self, path: str, site: str = "") -> str:
         """Return the new path of a file; `site` is the `site-packages` of its distribution."""
+        for link, target in self.new.links:
+            if path.startswith(f"{link}/"):  # from a copy that was made in place of the link
+                path = target + path[len(link) :]
         for before, after in (
             (site, self.new.purelib),
             (self.old.platlib, self.new.platlib),
@@ -280,7 +340,7 @@ class PathMapping:
 def carry_operations(
     inventory: Inventory, info: EnvironmentInfo, mapping: PathMapping, platform: str
 ) -> list[Operation]:
-    """Return the operations that copy carried distributions, loose files and edited scripts, with updated RECORDs."""
+    """Return the operations that copy carried distributions, loose and kept files, with updated RECORDs."""
     root = info.environment.location
     operations: list[Operation] = []
     for distribution in inventory.carried:
@@ -289,27 +349,34 @@ def carry_operations(
             if row.path.endswith((".pyc", "/__pycache__")) or row.path == distribution.record:
                 continue
             destination = mapping.path(row.path, distribution.site)
-            operation, hashed = carry_file(os.path.join(root, row.path), destination, mapping, info, platform)
+            operation = carry_file(os.path.join(root, row.path), destination, mapping, info, platform)
             operations.append(operation)
             recorded_path = posixpath.relpath(destination, mapping.path(distribution.site, distribution.site))
-            size = len(operation.content) if hashed and isinstance(operation, Rewrite) else row.size
-            record.append(format_row(recorded_path, hashed or row.digest, size))
+            digest, size = row.digest, row.size
+            if row.digest and isinstance(operation, Rewrite):
+                with open_regular_file(operation.old) as file:
+                    form = installed_form(file.read(), row.digest) or as_it_is
+                content = form(operation.content)
+                digest, size = digest_of(content), str(len(content))
+            record.append(format_row(recorded_path, digest, size))
         record_path = mapping.path(distribution.record, distribution.site)
         record.append(format_row(posixpath.relpath(record_path, mapping.path(distribution.site, distribution.site))))
         operations.append(Rewrite(record_path, "".join(record).encode(), os.path.join(root, distribution.record)))
-    for path in (*inventory.loose, *inventory.edited):
+    for path in (*inventory.loose, *inventory.kept):
         source = os.path.join(root, path)
-        if os.path.islink(source):
+        script = read_at_most(source, 1 << 20) if path in inventory.kept else None
+        if script and mapping.old.purelib.encode() in script:
+            changed = script.replace(mapping.old.purelib.encode(), mapping.new.purelib.encode())
+            operations.append(Rewrite(mapping.path(path), changed, source))
+        elif os.path.islink(source):
             operations.append(Link(mapping.path(path), mapping.target(path, os.readlink(source))))
         else:
-            operations.append(carry_file(source, mapping.path(path), mapping, info, platform)[0])
+            operations.append(carry_file(source, mapping.path(path), mapping, info, platform))
     return [*parent_directories(operations), *operations]
 
 
-def carry_file(
-    source: str, destination: str, mapping: PathMapping, info: EnvironmentInfo, platform: str
-) -> tuple[Operation, str]:
-    """Return the operation that copies one file, and its hash if the content changes."""
+def carry_file(source: str, destination: str, mapping: PathMapping, info: EnvironmentInfo, platform: str) -> Operation:
+    """Return the operation that copies one file, for `Rewrite` with another content."""
     if is_within(destination, mapping.new.bin):
         with open_regular_file(source) as file:
             content = file.read()
@@ -319,5 +386,5 @@ def carry_file(
             program = info.environment.path_to(mapping.new.executable)
             changed = script_with_program(header, program, platform)
             if changed is not None and changed != content:
-                return Rewrite(destination, changed, source), digest_of(changed)
-    return Copy(destination, os.path.realpath(source)), ""
+                return Rewrite(destination, changed, source)
+    return Copy(destination, os.path.realpath(source))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from cloche.apply.file_list import read_file_list
 from cloche.apply.staging import NAME_PREFIX, SLOTS
 from cloche.fs import list_names, read_at_most
-from cloche.fs.checksums import MANIFEST, format_manifest, parse_manifest
+from cloche.fs.checksums import MANIFEST, foreign_files, format_manifest, parse_manifest
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.installed import installed_distributions
-from cloche.lifecycle.inventory import edited_scripts, loose_files
+from cloche.lifecycle.inventory import kept_files, loose_files
 from cloche.lifecycle.reader import read_environment
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Write
 from cloche.model.plan import PackageChange
@@ -55,7 +55,7 @@ def plan_update(blueprint: Blueprint, target: Target, destination: Destination, 
     kept = [item for item in installed if target.extra_packages == "kept" and item.key not in wanted]
     dropped = [item for item in installed if item not in kept]
     shells = shells_by_script(list_names(old.path_to(old.layout.bin)), old, session)
-    edited = edited_scripts(old, shells)
+    edited = kept_files(old, shells)
     if is_relocatable(destination.settings):
         target = replace(target, placement="relocatable")
     if destination.immovable or is_in_use(destination, session):
@@ -203,7 +203,8 @@ def plan_merge(
         if isinstance(operation, Write) and operation.path == MANIFEST:
             hashes = parse_manifest(operation.content.decode("utf-8", "surrogateescape"))
             current = {path: digest for path, digest in hashes.items() if path in files or path not in removed}
-            operations.append(replace(operation, content=format_manifest(current)))
+            foreign = foreign_files(operation.content.decode("utf-8", "surrogateescape"))
+            operations.append(replace(operation, content=format_manifest(current, foreign)))
         elif getattr(operation, "path", "") not in edited:
             operations.append(operation)
     return replace(plan, operations=(*(Remove(path) for path in gone), *operations))

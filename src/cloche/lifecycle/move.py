@@ -21,7 +21,7 @@ from cloche.lifecycle.examination import examine, failing_activations, is_same_f
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import read_environment
-from cloche.lifecycle.relocation import Relocation, is_within, refuse_other_encoding
+from cloche.lifecycle.relocation import Relocation, is_within, refuse_other_encoding, spellings
 from cloche.lifecycle.repair import relocation_context
 from cloche.model.operations import CopyTree, SetMode
 from cloche.model.value import replace, value
@@ -79,13 +79,13 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
     refuse_other_encoding(source, destination.location)
     refuse_move(source, destination, action, session)
     info = environment_info(source, session)
-    old = [source, os.path.realpath(source), *info.recorded_roots]
-    relocation = Relocation(tuple((root, destination.location) for root in dict.fromkeys(old)))
+    old = spellings([source, *info.recorded_roots])
+    relocation = Relocation(tuple((root, destination.location) for root in old))
     overlay = Overlay(source)
     moved = replace(info.environment, location=destination.location)
     context = relocation_context(info, moved, relocation, os.path.basename(source), session)
     remaining = relocate_tree(overlay, context)
-    overlay.update_checksums()
+    overlay.update_checksums(destination.location)
     tree = CopyTree(source, tuple(overlay.changed), "hardlink" if action == "move" else "clone")
     operations = [tree, *overlay.operations]
     if destination.state == "absent":  # an existing directory keeps its own permissions
@@ -97,7 +97,7 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
         operations=tuple(operations),
         changed=tuple(overlay.changed),
         unchanged_mentions=tuple(remaining),
-        external_references=tuple(external_references.find_external_references(source, host))
+        external_references=tuple(external_references.find_external_references([source], [source], host))
         if action == "move"
         else (),
     )

@@ -13,7 +13,8 @@ from cloche.apply import apply
 from cloche.fs import open_regular_file
 from cloche.fs.checksums import MANIFEST, update_manifest, update_record
 from cloche.fs.locks import DirectoryLock
-from cloche.model.operations import InstallTree, Link, MakeDir, Remove, Rewrite, SetMode, Write
+from cloche.lifecycle.tool_edits import as_it_is, installed_form
+from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Remove, Rewrite, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ class Overlay:
             self._forget(path)
             self._links[path] = target
 
+    def replace_with_link(self, path: str, target: str) -> None:
+        """Replace a directory and everything in it with a symbolic link."""
+        self.remove(path)
+        self._links[path] = target
+
     def target(self, path: str) -> str | None:
         """Return what the link at a path will point to; None if there will be no link."""
         if path in self._links:
@@ -119,7 +125,9 @@ class Overlay:
         return sorted({*self._contents, *self._links, *self._removed, *self._modes, *more})
 
     def _will_be_absent(self, path: str) -> bool:
-        return path not in self._contents and (path in self._removed or self._is_removed_with_parent(path))
+        return path not in self._contents and (
+            path in self._removed or path in self._links or self._is_removed_with_parent(path)
+        )
 
     def _is_removed_with_parent(self, path: str) -> bool:
         parts = path.split("/")
@@ -137,19 +145,59 @@ class Overlay:
                 edits.append(Write(path, content, "yes" if path in self._executable else "no"))
         edits += (Link(path, target) for path, target in sorted(self._links.items()))
         removed = (Remove(path) for path in sorted(self._removed) if not self._is_removed_with_parent(path))
-        modes = (SetMode(path, mode) for path, mode in sorted(self._modes.items()) if not self._will_be_absent(path))
+        modes = [SetMode(path, mode) for path, mode in sorted(self._modes.items()) if not self._will_be_absent(path)]
+        edits += (Copy(change.path, self.on_disk(change.path)) for change in modes if self._is_shared(change.path))
         return [*removed, *parent_directories((*edits, *self._more)), *edits, *self._more, *modes]
 
-    def update_checksums(self) -> None:
-        """Update every RECORD, and the manifest of an environment that cloche created, to match the other edits."""
-        changed = {path: self.content(path) for path in (*self._contents, *self._removed)}
-        for record in list(record_files(self.root)):
-            if self.content(record) is not None:
-                others = {path: content for path, content in changed.items() if path != record}
-                self.write_text(record, update_record(self.text(record), record.rsplit("/", 2)[0], others))
-        if manifest := self.text(MANIFEST):
-            changed = {path: self.content(path) for path in (*self._contents, *self._removed)}
-            self.write(MANIFEST, update_manifest(manifest, changed, Overlay(self.root).content))
+    def _is_shared(self, path: str) -> bool:
+        """Return whether other environments or a store share an unchanged file, and so its permissions, by hard links."""
+        if path in self._contents or path in self._links:
+            return False
+        status = os.lstat(self.on_disk(path))
+        return stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+
+    def update_checksums(self, location: str = "") -> None:
+        """Update every RECORD, and the manifest of an environment that cloche created, to match the other edits.
+
+        A hash is updated only if it was true before, so that a modified file still counts as modified. Environments inside
+        this one are updated as well.
+
+        :param location: where the environment is going to be, if that is not its root.
+        """
+        now = Overlay(self.root).content
+
+        def form(path: str, digest: str) -> Callable[[bytes], bytes] | None:
+            content = now(path)
+            return as_it_is if content is None else installed_form(content, digest)
+
+        for inner in ["", *self._environments_inside()]:
+            prefix = f"{inner}/" if inner else ""
+            for record in [f"{prefix}{path}" for path in record_files(self.on_disk(inner) if inner else self.root)]:
+                if self.content(record) is not None:
+                    changed = {path: content for path, content in self._changed_contents().items() if path != record}
+                    site = record.rsplit("/", 2)[0]
+                    self.write_text(record, update_record(self.text(record), site, changed, form, self.root, location))
+            if manifest := self.text(f"{prefix}{MANIFEST}"):
+                inside = {
+                    path.removeprefix(prefix): content
+                    for path, content in self._changed_contents().items()
+                    if path.startswith(prefix)
+                }
+                before = Overlay(self.on_disk(inner) if inner else self.root).content
+                self.write(f"{prefix}{MANIFEST}", update_manifest(manifest, inside, before))
+
+    def _changed_contents(self) -> dict[str, bytes | None]:
+        return {path: self.content(path) for path in (*self._contents, *self._removed)}
+
+    def _environments_inside(self) -> list[str]:
+        """Return the environments below the root that contain a changed file."""
+        parents = {
+            path[:index]
+            for path in (*self._contents, *self._removed)
+            for index, character in enumerate(path)
+            if character == "/"
+        }
+        return sorted(parent for parent in parents if os.path.isfile(self.on_disk(f"{parent}/pyvenv.cfg")))
 
     def apply(self, verify: Callable[[], None] | None = None, link_mode: LinkMode = "auto") -> None:
         """Apply the edits to the environment in one transaction.

@@ -168,6 +168,14 @@ def current_base(location: str, settings: Mapping[str, str], host: Host, cache: 
     return None
 
 
+def unusable_base(location: str, settings: Mapping[str, str], host: Host, cache: ProbeCache) -> tuple[str, str] | None:
+    """Return the path of the base interpreter, and why it cannot be used; None if it does not exist."""
+    for executable in base_candidates(location, settings, host):
+        if os.path.isfile(executable):
+            return executable, describe_interpreter(executable, host, cache).reason
+    return None
+
+
 def creator_of(settings: Mapping[str, str]) -> str:
     """Return the name of the tool that created an environment, for display: `cloche 0.1.0`, `uv 0.9.2`, `venv`."""
     for name in ("cloche", "virtualenv", "uv"):
@@ -190,6 +198,21 @@ def base_candidates(location: str, settings: Mapping[str, str], host: Host) -> l
     recorded = [settings[key] for key in ("base-executable", "executable") if settings.get(key)]
     home = os.path.join(location, "bin") if is_portable(settings) else settings.get("home", "")
     return [*recorded[:1], *(os.path.join(home, name) for name in names if home), *recorded[1:]]
+
+
+def copied_links(environment: Environment) -> list[tuple[str, str]]:
+    """Return the links between directories, as (path, target), in whose place is a directory: `lib64` after `cp -rL`.
+
+    Archives and the caches of CI services often store what a link leads to instead of the link.
+    """
+    return [
+        (path, target)
+        for path, target in environment.layout.links or [("lib64", "lib")]
+        if os.path.isdir(environment.path_to(path))
+        and not os.path.islink(environment.path_to(path))
+        and os.path.isdir(environment.path_to(target))
+        and not any(site.startswith(f"{path}/") for site in (environment.layout.purelib, environment.layout.platlib))
+    ]
 
 
 def layout_on_disk(location: str) -> Layout:

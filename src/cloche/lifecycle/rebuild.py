@@ -14,20 +14,28 @@ from typing import TYPE_CHECKING
 from cloche.apply import apply, rehearse
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError
+from cloche.fs.checksums import MANIFEST, foreign_files, format_manifest, parse_manifest, sha256_of, was_edited
 from cloche.fs.locks import DirectoryLock
-from cloche.lifecycle.embedded_paths import environment_of_program, program_of_script, relocate_tree, retarget_scripts
+from cloche.lifecycle.embedded_paths import (
+    environment_of_program,
+    generated_file_states,
+    program_of_script,
+    relocate_tree,
+    retarget_scripts,
+)
 from cloche.lifecycle.examination import examine, failing_activations, modules_of
 from cloche.lifecycle.info import SEEDS
 from cloche.lifecycle.installed import distributions_in, site_directories
 from cloche.lifecycle.inventory import Loss, PathMapping, carry_operations, pip_arguments
 from cloche.lifecycle.move import refuse_broken
 from cloche.lifecycle.overlay import Overlay, parent_directories
-from cloche.lifecycle.reader import LIBRARY_NAME
+from cloche.lifecycle.reader import LIBRARY_NAME, copied_links
 from cloche.lifecycle.rebase import PYTHON_NAME
-from cloche.lifecycle.relocation import Relocation
+from cloche.lifecycle.relocation import Relocation, spellings
 from cloche.lifecycle.repair import relocation_context
-from cloche.lifecycle.upgrade import UpgradeResult, verification_error
-from cloche.model.operations import MakeDir, SetMode
+from cloche.lifecycle.tool_edits import with_edits_of
+from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
+from cloche.model.operations import MakeDir, Remove, SetMode
 from cloche.model.options import PORTABLE_OPTIONS
 from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import replace
@@ -41,15 +49,12 @@ if TYPE_CHECKING:
 
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.inventory import Inventory
-    from cloche.lifecycle.upgrade import UpgradePlan
+    from cloche.lifecycle.upgrade import Losses, UpgradePlan
     from cloche.model.environment import Environment, Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
     from cloche.model.plan import Plan
     from cloche.session import Session
-
-    Losses: TypeAlias = Literal["refused", "allowed"]
-    """Whether losses are allowed."""
 
     Commit: TypeAlias = Literal["yes", "no"]
     """With `no`, the new environment is created and verified, then discarded."""
@@ -67,10 +72,11 @@ def rebuild(
     assert inventory is not None
     refuse_running_cloche(upgrade.location, session.host, "an upgrade to another Python")
     request = request_for(upgrade, session)
-    refuse_losses(inventory.losses, losses, commit)
+    allowed: Losses = losses if commit == "yes" else "allowed"
+    refuse_losses(inventory.losses, allowed)
     blueprint = session.blueprint(request.spec)
     notes = tuple(activator_notes(upgrade, session))
-    already_failing = failing_activations(upgrade.info.environment, session.host) if inventory.edited else []
+    already_failing = failing_activations(upgrade.info.environment, session.host) if inventory.kept else []
     lost = [*inventory.losses]
     with DirectoryLock(upgrade.location):
         plan = plan_at(blueprint, request.target, session.host)
@@ -82,7 +88,8 @@ def rebuild(
             lost.extend(failed)
             rewrite_staged_paths(upgrade, staged, plan, installed, session).apply()
             lost.extend(missing_packages(inventory, staged, plan, lost))
-            refuse_losses(lost, losses, commit)
+            lost.extend(unmet_after(upgrade, staged, plan, session))
+            refuse_losses(lost, allowed)
             verify_rebuilt(plan.environment, staged, upgrade, session)
             return kept_directories(upgrade, staged, plan)
 
@@ -95,25 +102,18 @@ def rebuild(
             ]:
                 raise verification_error(plan.environment, f"the activation script {failing[0]} does not activate it")
 
-        operations = [*new_operations(upgrade, plan), *carried_operations(upgrade, plan)]
+        links = [path for path, _ in copied_links(upgrade.info.environment)]
+        operations = [
+            *map(Remove, links),
+            *new_operations(upgrade, plan),
+            *carried_operations(upgrade, plan),
+        ]
         link_mode = session.link_mode(plan.link_mode)
         if commit == "yes":
             apply(operations, plan.target, plan.strategy, verify, link_mode=link_mode, complete=complete)
         else:
             rehearse(operations, plan.target, plan.strategy, complete, link_mode=link_mode)
     return UpgradeResult(plan.environment, tuple(lost), notes=notes)
-
-
-def refuse_losses(lost: Sequence[Loss], losses: Losses, commit: Commit) -> None:
-    """Refuse losses that are not allowed.
-
-    :raises ClocheError: something would be lost.
-    """
-    if lost and losses == "refused" and commit == "yes":
-        shown = "; ".join(f"{loss.item}: {loss.reason}" for loss in lost)
-        raise ClocheError(
-            f"not everything can be kept: {shown}", hint="`--allow-loss` continues without it; nothing was changed"
-        )
 
 
 def request_for(upgrade: UpgradePlan, session: Session) -> Request:
@@ -150,8 +150,9 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
 def activator_notes(upgrade: UpgradePlan, session: Session) -> Iterator[str]:
     """Yield a note for each activation script that the new environment lacks, because its activator is not installed."""
     offered = {component.name for component in session.registry.all("activator")}
+    kept = {os.path.basename(path) for path in upgrade.inventory.kept} if upgrade.inventory else set()
     for name in upgrade.info.activators:
-        if (shell := upgrade.info.shells[name.lower()].name) not in offered:
+        if name not in kept and (shell := upgrade.info.shells[name.lower()].name) not in offered:
             yield f"`{name}` is not in the new environment: activator `{shell}` is not installed"
 
 
@@ -168,11 +169,9 @@ def usable_activators(names: Sequence[str], interpreter: Interpreter, session: S
 
 
 def new_operations(upgrade: UpgradePlan, plan: Plan) -> list[Operation]:
-    """Return the operations that create the new environment, without activation scripts that are kept."""
+    """Return the operations that create the new environment, without files that are kept from the old one."""
     assert upgrade.inventory is not None
-    return [
-        operation for operation in plan.operations if getattr(operation, "path", "") not in upgrade.inventory.edited
-    ]
+    return [operation for operation in plan.operations if getattr(operation, "path", "") not in upgrade.inventory.kept]
 
 
 def carried_operations(upgrade: UpgradePlan, plan: Plan) -> list[Operation]:
@@ -275,9 +274,9 @@ def rewrite_staged_paths(
     location, old, new = plan.environment.location, upgrade.info.environment.layout, plan.environment.layout
     roots = [(staged, location)]
     if old.purelib != new.purelib:
-        old_roots = (*upgrade.info.recorded_roots, location)
+        old_roots = spellings([*upgrade.info.recorded_roots, location])
         roots += ((f"{root}/{old.purelib}", f"{location}/{new.purelib}") for root in old_roots)
-    roots += [(root, location) for root in upgrade.case.old_roots]
+    roots += upgrade.case.relocation.roots
     overlay = Overlay(staged)
     environment = replace(plan.environment, location=location)
     context = relocation_context(
@@ -296,9 +295,33 @@ def rewrite_staged_paths(
             if PYTHON_NAME.fullmatch(name) and (name not in names or is_fixed):
                 stale.append(row.path)
     retarget_scripts(overlay, environment, stale, upgrade.interpreter.platform)
+    before = Overlay(upgrade.location)
+    for row in (row for distribution in installed for row in distribution.rows):
+        if row.path.startswith(f"{old.bin}/"):  # pip has installed the script again
+            path = path_mapping_for(upgrade, plan).path(row.path)
+            if (content := overlay.content(path)) is not None:
+                overlay.write(path, with_edits_of(before.content(row.path) or b"", content))
     unmark_requested(overlay, installed, new)
-    overlay.update_checksums()
+    overlay.write(MANIFEST, manifest_with_kept_files(upgrade, overlay))
+    overlay.update_checksums(location)
     return overlay
+
+
+def manifest_with_kept_files(upgrade: UpgradePlan, overlay: Overlay) -> bytes:
+    """Return the manifest of a staged environment with the hashes of kept files that another creator wrote.
+
+    Edited files of cloche have the hash of what cloche writes, so that they still count as edited.
+    """
+    assert upgrade.inventory is not None
+    text, old = overlay.text(MANIFEST), Overlay(upgrade.location)
+    states = generated_file_states(old)
+    foreign = [path for path in upgrade.inventory.kept if states.get(path, "foreign") == "foreign"]
+    recorded = parse_manifest(old.text(MANIFEST))
+    hashes = parse_manifest(text)
+    for path in foreign:
+        was_true = path not in recorded or not was_edited(old.content(path) or b"", recorded[path])
+        hashes[path] = sha256_of(overlay.content(path) or b"") if was_true else recorded[path]
+    return format_manifest(hashes, foreign_files(text) | set(foreign))
 
 
 def kept_directories(upgrade: UpgradePlan, staged: str, plan: Plan) -> list[Operation]:
@@ -343,6 +366,17 @@ def missing_packages(inventory: Inventory, staged: str, plan: Plan, lost: Sequen
         and staged_versions.get(distribution.key) != distribution.version
         and not distribution.editable
     ]
+
+
+def unmet_after(upgrade: UpgradePlan, staged: str, plan: Plan, session: Session) -> list[Loss]:
+    """Return the packages in a staged environment with requirements that were met before and are not met any more."""
+    found = [
+        distribution
+        for site in site_directories(plan.environment.layout)
+        for distribution in distributions_in(staged, site)
+    ]
+    after = examine(replace(plan.environment, location=staged), session.host, seed="no")
+    return [] if after.failure else lost_requirements(upgrade, found, after.path, after.user_site)
 
 
 def verify_rebuilt(environment: Environment, location: str, upgrade: UpgradePlan, session: Session) -> None:

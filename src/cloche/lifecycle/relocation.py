@@ -18,7 +18,7 @@ from cloche.errors import ClocheError
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _BEFORE = r"(?:(?<![\w.~+-])|(?<=-[ILRWl]))"
 """The start of an absolute path: not in the middle of a longer one, but after an option as in `-I/usr/include`."""
@@ -153,6 +153,11 @@ class Relocation:
             return replacement
 
         return re.sub(pattern, change, text)
+
+
+def spellings(paths: Iterable[str]) -> list[str]:
+    """Return paths together with what they are without symbolic links: programs record the one or the other."""
+    return list(dict.fromkeys(spelling for path in paths for spelling in (path, os.path.realpath(path))))
 
 
 def is_within(path: str, directory: str) -> bool:

@@ -14,8 +14,10 @@ from cloche.lifecycle.checks.tree import world_writable
 from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.embedded_paths import RelocationContext, relocate_tree, retarget_scripts, with_location
 from cloche.lifecycle.examination import examine
+from cloche.lifecycle.external_references import find_external_references
 from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.overlay import Overlay
+from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import rebase
 from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import replace, value
@@ -41,7 +43,8 @@ class RepairResult:
     remaining: tuple[Finding, ...]
     """The findings after it."""
     notes: tuple[str, ...] = ()
-    """What is left for the user to do: files that still contain the old path, and seeds that are not available."""
+    """What is left for the user to do: files, inside and outside, that still contain the old path, and seeds that are not
+    available."""
 
     @property
     def repaired(self) -> tuple[Finding, ...]:
@@ -100,6 +103,11 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
         )
         remaining = relocate_tree(overlay, context)
         notes += (f"`{path}` still contains `{case.old_roots[0]}`" for path in remaining)
+        lost = [
+            root for root in case.old_roots if not os.path.isdir(root)
+        ]  # those that exist have references of their own
+        references = find_external_references(lost, [*lost, case.root], session.host) if lost else []
+        notes += (f"{reference} still contains `{lost[0]}`" for reference in references)
     by_code: dict[str, list[str]] = {}
     for finding in findings:
         if finding.repairable == "yes":
@@ -112,6 +120,8 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
         mode = overlay.mode(path)
         if not mode & stat.S_IXUSR:
             overlay.set_mode(path, mode | (mode & 0o444) >> 2)  # users who can read it can execute it
+    for path in by_code.get("link-copied", []):
+        overlay.replace_with_link(path, dict(copied_links(environment))[path])
     if "world-writable" in codes:
         for path in world_writable(case.root):
             overlay.set_mode(path, overlay.mode(path) & ~stat.S_IWOTH)

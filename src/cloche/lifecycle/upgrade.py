@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, InterpreterNotFound, SeedError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, open_case
-from cloche.lifecycle.examination import examine, modules_of
+from cloche.lifecycle.examination import Examination, ask_python, examine, modules_of
+from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.inventory import Inventory, Loss, refusal_reason, take_inventory
 from cloche.lifecycle.reader import implementation_and_build
 from cloche.lifecycle.rebase import has_same_abi, is_same_release, rebase, version_like
 from cloche.lifecycle.recorded_command import recorded_lock
 from cloche.lifecycle.repair import plan_repairs, reinstall_seeds
+from cloche.lifecycle.requirements import site_paths, unmet_requirements, visible_versions
 from cloche.model.plan import EnvironmentSpec, Wanted
 from cloche.model.value import replace, value
 from cloche.planning.destination import absolute_path
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 
     Kind: TypeAlias = Literal["nothing", "rebase", "rebuild"]
     """`nothing`: it is up to date; `rebase`: onto another interpreter of its ABI; `rebuild`: a new environment replaces it."""
+
+    Losses: TypeAlias = Literal["refused", "allowed"]
+    """Whether losses are allowed."""
 
 
 @value
@@ -191,11 +196,14 @@ def is_recorded(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
     return bool(recorded) and recorded == version_like(recorded, interpreter)
 
 
-def upgrade_in_place(upgrade: UpgradePlan, session: Session) -> UpgradeResult:
+def upgrade_in_place(upgrade: UpgradePlan, session: Session, *, losses: Losses = "refused") -> UpgradeResult:
     """Upgrade an environment in place: rebase it onto an interpreter of its ABI, and upgrade seeds, as planned.
 
-    :raises ClocheError: an operation failed, or the environment does not work afterwards; nothing was changed.
+    :raises ClocheError: something would be lost and losses are not allowed, an operation failed, or the environment does
+        not work afterwards; nothing was changed.
     """
+    lost = lost_in_place(upgrade, session)
+    refuse_losses(lost, losses)
     case, info = upgrade.case, upgrade.info
     findings = [finding for finding in diagnose(case) if finding.code in ("moved", "name-of-other-version")]
     overlay, _ = plan_repairs(case, findings, session)
@@ -221,7 +229,58 @@ def upgrade_in_place(upgrade: UpgradePlan, session: Session) -> UpgradeResult:
             raise verification_error(environment, f"pip does not run: {after.seed}")
 
     overlay.apply(verify, session.link_mode("auto"))
-    return UpgradeResult(environment, seeds=seeded)
+    return UpgradeResult(environment, tuple(lost), seeds=seeded)
+
+
+def lost_requirements(
+    upgrade: UpgradePlan, distributions: Sequence[InstalledDistribution], paths: Sequence[str], user_site: str
+) -> list[Loss]:
+    """Return the distributions with requirements that are met now, by something outside too, and not after the upgrade.
+
+    :param distributions: those of the upgraded environment.
+    :param paths: the directories that its Python searches.
+    :param user_site: the directory for the packages of the user of its Python.
+    """
+    info, before = upgrade.info, upgrade.case.examination
+    sees_system = info.settings.get("include-system-site-packages", "").lower() == "true"
+    old_paths = before.path or site_paths(upgrade.location, site_directories(info.environment.layout))
+    visible_now = visible_versions([*old_paths, *([before.user_site] if sees_system else [])])
+    visible_then = visible_versions([*paths, *([user_site] if sees_system else [])])
+    unmet_now: set[tuple[str, str]] = set()
+    if info.base is not None:
+        unmet_now.update(unmet_requirements(info.distributions, visible_now, info.base))
+    names = {distribution.key: f"{distribution.name} {distribution.version}" for distribution in distributions}
+    lost: dict[str, list[str]] = {}
+    for key, requirement in unmet_requirements(distributions, visible_then, upgrade.interpreter):
+        if (key, requirement) not in unmet_now:
+            lost.setdefault(names[key], []).append(requirement)
+    return [
+        Loss(item, f"it requires {', '.join(requirements)}, which only its old Python has", "no")
+        for item, requirements in lost.items()
+    ]
+
+
+def lost_in_place(upgrade: UpgradePlan, session: Session) -> list[Loss]:
+    """Return what an upgrade in place would lose: requirements that packages of the present base interpreter meet."""
+    info = upgrade.info
+    if upgrade.kind != "rebase" or info.settings.get("include-system-site-packages", "").lower() != "true":
+        return []
+    base, current = ask_python(upgrade.interpreter.executable, session.host), info.base
+    present = ask_python(current.executable, session.host) if current is not None else Examination("")
+    own = [path for path in upgrade.case.examination.path if path not in present.path]
+    return lost_requirements(upgrade, info.distributions, [*own, *base.path], base.user_site)
+
+
+def refuse_losses(lost: Sequence[Loss], losses: Losses) -> None:
+    """Refuse losses that are not allowed.
+
+    :raises ClocheError: something would be lost.
+    """
+    if lost and losses == "refused":
+        shown = "; ".join(f"{loss.item}: {loss.reason}" for loss in lost)
+        raise ClocheError(
+            f"not everything can be kept: {shown}", hint="`--allow-loss` continues without it; nothing was changed"
+        )
 
 
 def renewable_seeds(

@@ -22,10 +22,12 @@ from cloche.fs.checksums import (
     MANIFEST,
     RUNTIME_MANIFEST,
     decode_digest,
+    foreign_files,
     format_manifest,
     hash_file,
     parse_manifest,
     read_record,
+    sha256_of,
 )
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.checks.tree import world_writable
@@ -33,9 +35,10 @@ from cloche.lifecycle.compiled import Compiled, compare_bytecode
 from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.installed import InstalledDistribution, distributions_in, installed_distributions, read_text
 from cloche.lifecycle.inventory import STARTUP_FILES
-from cloche.lifecycle.reader import creator_of, effective_settings, read_environment
+from cloche.lifecycle.reader import copied_links, creator_of, effective_settings, read_environment, unusable_base
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.recorded_command import recorded_lock
+from cloche.lifecycle.tool_edits import TOOL_EDITS, tool_of_file
 from cloche.model.distribution import parse_metadata_name
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning.pyvenv_cfg import is_portable
@@ -142,6 +145,12 @@ class Verifier:
         """Whether cloche created the environment, so that it has a manifest."""
         return "cloche" in self.settings or os.path.exists(os.path.join(self.root, MANIFEST))
 
+    @property
+    def base_problem(self) -> str:
+        """Why the base interpreter cannot be used, as a fragment."""
+        found = unusable_base(self.root, self.settings, self.session.host, self.session.probes)
+        return found[1] if found else "no longer exists"
+
     def run(self) -> Verification:
         self.expect_recorded()
         self.expect_generated()
@@ -208,7 +217,7 @@ class Verifier:
                 self.expect(path, "sha256", digest)
             if is_needed and not hashes:
                 self.report("missing", name, "is missing, or has no hashes")
-            elif hashes and format_manifest(hashes) != text.encode("utf-8", "surrogateescape"):
+            elif hashes and format_manifest(hashes, foreign_files(text)) != text.encode("utf-8", "surrogateescape"):
                 self.report("modified", name, "differs from what cloche wrote")
         if not self.is_ours:
             self.unverified.append("activation scripts and `pyvenv.cfg`: only cloche records their hashes")
@@ -295,8 +304,19 @@ class Verifier:
         return [
             Difference("modified", path, problem, self.expected[path].distribution)
             for path in paths
-            if (problem := self.content_problem(path, self.expected[path]))
+            if (problem := self.content_problem(path, self.expected[path])) and not self.is_tool_edit(path)
         ]
+
+    def is_tool_edit(self, path: str) -> bool:
+        """Return whether a modified script differs from what was installed only by the change of a known tool."""
+        if not path.startswith(f"{self.environment.layout.bin}/"):
+            return False
+        content = read_at_most(os.path.join(self.root, path), 1 << 20) or b""
+        return all(
+            any(sha256_of(edit.undo(content)) == digest for edit in TOOL_EDITS)
+            for algorithm, digest in self.expected[path].digests
+            if algorithm == "sha256"
+        )
 
     def content_problem(self, path: str, expected: Expected) -> str:
         """Return how the content of a file differs from what is expected; empty if it does not."""
@@ -319,6 +339,8 @@ class Verifier:
     def check_links(self, files: Mapping[str, File]) -> None:
         """Check that the links of the creator lead to the base interpreter, and that copies of it are equal to it."""
         environment, layout = self.environment, self.environment.layout
+        for path, target in copied_links(environment):
+            self.report("link", path, f"is a directory, and not a link to `{target}`")
         for path, target in layout.links:
             found = read_link(os.path.join(self.root, path))
             if path in files and found != target:
@@ -331,7 +353,7 @@ class Verifier:
                 self.report("missing", f"{layout.bin}/{name}", "is missing")
         base = environment.interpreter.executable if environment.interpreter else ""
         if not base and not is_portable(self.settings):
-            self.unverified.append("the links to the base interpreter: it no longer exists")
+            self.unverified.append(f"the links to the base interpreter: it {self.base_problem}")
         for path in self.pythons(files):
             place = os.path.join(self.root, path)
             if path in self.expected:
@@ -364,9 +386,13 @@ class Verifier:
         if not self.is_ours:
             known |= set(self.others_files(files))
         known |= {distribution.metadata for distribution in self.distributions}
+        copies = tuple(f"{path}/" for path, _ in copied_links(self.environment))  # reported by `check_links`
+        tools: Counter[str] = Counter()
         compiled: list[Compiled] = []
         for path in files:
             if path in self.expected or ("/" not in path and path not in tops) or path.partition("/")[0] not in tops:
+                continue
+            if path.startswith(copies):
                 continue
             match = BYTECODE.fullmatch(path)
             if match and files[path].kind == "file":
@@ -377,7 +403,13 @@ class Verifier:
                     self.owners.setdefault(path, self.owners.get(source, ""))
                     compiled.append(Compiled(path, source, match["tag"], int(match["level"] or 0)))
             elif (path not in known or path.endswith(".pyc")) and not self.is_link_of_runtime(files[path]):
-                self.report("added", path, "does not belong to a package or to the environment")
+                if tool := tool_of_file(path):
+                    tools[tool] += 1
+                else:
+                    self.report("added", path, "does not belong to a package or to the environment")
+        self.unverified += (
+            f"{counted(count, 'file')} of {tool}: nothing records their hashes" for tool, count in tools.items()
+        )
         if self.bytecode == "compared":
             self.check_bytecode(compiled)
 
@@ -420,7 +452,7 @@ class Verifier:
         if not left:
             return
         if interpreter is None:
-            self.unverified.append(f"{counted(len(left), 'bytecode file')}: the base interpreter no longer exists")
+            self.unverified.append(f"{counted(len(left), 'bytecode file')}: the base interpreter {self.base_problem}")
             return
         if is_portable(self.settings) and self.differences:
             self.unverified.append(
@@ -546,7 +578,7 @@ def without_metadata(root: str, site: str, name: str) -> InstalledDistribution:
         version=version,
         site=site,
         metadata=f"{site}/{name}",
-        rows=tuple(read_record(read_text(os.path.join(directory, "RECORD")), site)),
+        rows=tuple(read_record(read_text(os.path.join(directory, "RECORD")), site, root)),
         installer=read_text(os.path.join(directory, "INSTALLER")).strip(),
         requested="no",
         tags=(),

@@ -247,7 +247,7 @@ def recorded_files(root: str) -> Iterator[str]:
         for name in names_in(os.path.join(root, site)):
             if name.endswith(".dist-info"):
                 text = content_of(os.path.join(root, site, name, "RECORD"), 1 << 26).decode("utf-8", "replace")
-                yield from (row.path for row in read_record(text, site) if not row.path.startswith(f"{site}/"))
+                yield from (row.path for row in read_record(text, site, root) if not row.path.startswith(f"{site}/"))
 
 
 def names_in(directory: str) -> list[str]:

@@ -191,7 +191,7 @@ def restore(installed: InstalledSeed, scripts: dict[str, bytes]) -> Iterator[Mak
     """Yield the operations that write scripts again, and their hashes into the RECORD."""
     if scripts:
         yield from (Write(path, content, executable="yes") for path, content in scripts.items())
-        record = update_record(installed.record, installed.site, dict(scripts))
+        record = update_record(installed.record, installed.site, dict(scripts), lambda *_: lambda content: content)
         metadata = f"{installed.site}/{installed.dist_info}"
         yield MakeDir(metadata)
         yield Write(f"{metadata}/RECORD", record.encode("utf-8", "surrogateescape"))

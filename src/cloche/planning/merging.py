@@ -6,7 +6,7 @@ import os
 
 from cloche.errors import DestinationError, reason_of
 from cloche.fs import read_regular_file
-from cloche.fs.checksums import MANIFEST, parse_manifest
+from cloche.fs.checksums import MANIFEST, foreign_files, parse_manifest
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning.destination import is_relocatable
@@ -27,6 +27,8 @@ class Kept:
     """Paths of directories that stay where the creator would put a link to a directory (`lib64`)."""
     checksums: Mapping[str, str]
     """The checksums by path in the manifest of the environment that is there."""
+    foreign: frozenset[str]
+    """The files in that manifest that another creator wrote."""
     notes: Sequence[str]
 
 
@@ -36,13 +38,15 @@ def find_kept(destination: Destination, operations: Iterable[Operation], environ
     :param operations: the creator's operations.
     :raises DestinationError: the manifest exists and cannot be read.
     """
+    manifest = read_manifest(destination) if destination.state == "environment" else ""
     return Kept(
         frozenset(
             operation.path
             for operation in operations
             if isinstance(operation, Link) and is_kept_directory(destination, operation.path)
         ),
-        kept_checksums(destination) if destination.state == "environment" else {},
+        parse_manifest(manifest),
+        foreign_files(manifest),
         relocatable_notes(environment, destination),
     )
 
@@ -55,21 +59,21 @@ def is_kept_directory(destination: Destination, path: str) -> bool:
     return os.path.isdir(existing) and not os.path.islink(existing)
 
 
-def kept_checksums(destination: Destination) -> dict[str, str]:
-    """Return the checksums by path in the manifest of an environment.
+def read_manifest(destination: Destination) -> str:
+    """Return the text of the manifest of an environment; empty if it has none.
 
     :raises DestinationError: the manifest exists and cannot be read.
     """
     path = os.path.join(destination.target, MANIFEST)
     try:
-        return parse_manifest(read_regular_file(path).decode("utf-8", "replace"))
+        return read_regular_file(path).decode("utf-8", "replace")
     except OSError as error:
         if os.path.isfile(path) and not os.path.islink(path):  # a new manifest would lose its entries
             raise DestinationError(
                 f"cannot read `{path}`: {reason_of(error)}",
                 hint="make the file readable, or replace the environment with `--clear`",
             ) from error
-        return {}
+        return ""
 
 
 def refuse_conflicts(destination: Destination, operations: Iterable[Operation], layout: Layout) -> None:

@@ -26,7 +26,7 @@ from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, is_portable, 
 from cloche.plugins import call_component, load_object, omission_warning, refusal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
     from typing import Any
 
     from cloche.model.distribution import Image
@@ -88,7 +88,7 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
             operations += image_operations(image, environment)
     operations += (script_operation(script, blueprint.layout) for script in scripts)
     operations += metadata_files(target, blueprint, environment, destination, replacement, host)
-    operations.append(manifest_file(operations, kept.checksums if kept else {}))
+    operations.append(manifest_file(operations, kept))
     if replacement is not None:
         written = {operation.path for operation in operations if isinstance(operation, (Link, Write))}
         operations[:0] = [Remove(path) for path in replacement.removed if path not in written]
@@ -279,14 +279,17 @@ def metadata_files(
     yield Write(blueprint.layout.config, format_settings(settings).encode("utf-8"))
 
 
-def manifest_file(operations: Iterable[Operation], kept: Mapping[str, str]) -> Write:
+def manifest_file(operations: Iterable[Operation], kept: Kept | None) -> Write:
     """Return the manifest, by which later runs distinguish the files that cloche wrote from the user's.
 
-    :param kept: checksums by path of files that exist and are not written again.
+    :param kept: has the checksums of files that exist and are not written again; None for a new environment.
     """
     written = {operation.path: sha256_of(operation.content) for operation in operations if isinstance(operation, Write)}
     removed = {operation.path for operation in operations if isinstance(operation, Remove)}
-    return Write(MANIFEST, format_manifest({path: kept[path] for path in kept if path not in removed} | written))
+    if kept is None:
+        return Write(MANIFEST, format_manifest(written))
+    hashes = {path: digest for path, digest in kept.checksums.items() if path not in removed} | written
+    return Write(MANIFEST, format_manifest(hashes, kept.foreign - written.keys()))
 
 
 # Activation scripts

@@ -32,7 +32,10 @@ KINDS_OF_PATHS: dict[str, Paths] = {
 }
 """The kind of path, by the name of a value or operand in help."""
 
-SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,=+")
+LONGEST_CONFIGURATION = 32_768
+"""As many characters of a `pyvenv.cfg` as Python itself reads."""
+
+SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,=+/")
 """The characters that suggestions may contain; inside a word, no shell treats them specially."""
 
 
@@ -145,7 +148,9 @@ def option_suggestions(context: CursorContext, word: str, line: Invocation) -> S
     shown = [
         (f"--{candidate.name}", candidate.help)
         for candidate in table
-        if not candidate.hidden and (candidate.name not in context.given or candidate.kind in ("list", "count"))
+        if not candidate.hidden
+        and candidate.name not in context.command.ineffective
+        and (candidate.name not in context.given or candidate.kind in ("list", "count"))
     ]
     return Suggestions(matching_words(shown, word))
 
@@ -202,6 +207,8 @@ def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> 
     if name == "SPEC":
         return known_pythons(word, line.host)
     paths = KINDS_OF_PATHS.get(name.removesuffix("..."), "none")
+    if name.removesuffix("...") == "ENV" and (found := matching_words(environments(word, line.host), word)):
+        return Suggestions(found)
     if context.named or number or context.separator:
         return Suggestions(paths=paths)
     commands = [(command.name, command.summary) for command in COMMANDS.values()]
@@ -247,6 +254,30 @@ def known_pythons(word: str, host: Host) -> Suggestions:
                 found[f"{implementation}{python.python_version}{python.build}"] = (python.version, python.name)
     newest = sorted(found.items(), key=lambda item: (item[0][0].isalpha(), [-number for number in item[1][0][:2]]))
     return Suggestions(matching_words(((text, name) for text, (_, name) in newest), word))
+
+
+def environments(word: str, host: Host) -> Iterator[tuple[str, str]]:
+    """Yield the environments in a directory, and each `.venv` in one of its subdirectories, with their Python versions.
+
+    :param word: the beginning of a path; its directory is searched.
+    """
+    from cloche.cli.default_environment import NAME
+
+    parent = word[: word.rfind("/") + 1]
+    try:
+        with os.scandir(os.path.join(host.cwd, parent)) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir())
+    except (OSError, ValueError):
+        return
+    for name in names:
+        for path in (parent + name, f"{parent}{name}/{NAME}"):
+            try:
+                with open(os.path.join(host.cwd, path, "pyvenv.cfg"), encoding="utf-8", errors="replace") as file:
+                    lines = [line.partition("=") for line in file.read(LONGEST_CONFIGURATION).splitlines()]
+            except OSError:
+                continue
+            versions = [text.strip() for key, _, text in lines if key.strip() in ("version", "version_info")]
+            yield path, f"Python {versions[0]}" if versions else ""
 
 
 def program_names(operands: Sequence[str], host: Host) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cloche.lifecycle.checks.packages import (
     check_duplicates,
+    check_editables,
     check_extensions,
     check_metadata,
     check_paths,
@@ -23,7 +24,7 @@ from cloche.lifecycle.checks.python import (
     check_start,
 )
 from cloche.lifecycle.checks.scripts import check_activation, check_moved, check_scripts
-from cloche.lifecycle.checks.tree import check_leftovers, check_links, check_permissions
+from cloche.lifecycle.checks.tree import check_copied_links, check_leftovers, check_links, check_permissions
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,11 +44,13 @@ CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     check_other_versions,
     check_scripts,
     check_links,
+    check_copied_links,
     check_extensions,
     check_metadata,
     check_records,
     check_duplicates,
     check_paths,
+    check_editables,
     check_permissions,
     check_pip,
     check_leftovers,

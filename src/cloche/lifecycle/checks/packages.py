@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
+from shlex import quote
 from typing import TYPE_CHECKING
 
+from cloche.fs import read_at_most
 from cloche.fs.checksums import is_modified
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
+from cloche.lifecycle.examination import ask_python
 from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.relocation import is_within
+from cloche.lifecycle.tool_edits import installed_form
 from cloche.store.startup_code import split_lines
 
 if TYPE_CHECKING:
@@ -61,7 +66,7 @@ def reinstall_command(distribution: InstalledDistribution, case: Case) -> str:
     if distribution.installer == "cloche" and (command := lock_command(case.info.settings, case.root)):
         return f"`{command}`"
     if distribution.editable:
-        return f"`python -m pip install --no-deps -e {distribution.editable}`"
+        return f"`python -m pip install --no-deps -e {quote(distribution.editable)}`"
     return f"`python -m pip install --force-reinstall --no-deps {distribution.key}=={distribution.version}`"
 
 
@@ -98,10 +103,11 @@ def check_metadata(case: Case) -> Iterator[Finding]:
 def check_records(case: Case) -> Iterator[Finding]:
     """Report files of packages that are missing or were modified, according to RECORD."""
     lost = {path for target in case.lost_targets for path in target.links}
+    relocation = case.relocation  # rows that name an old root are part of what `check_moved` reports
     for distribution in case.info.distributions:
         missing, modified = [], []
         for row in distribution.rows:
-            path = os.path.join(case.root, row.path)
+            path = relocation.path(os.path.join(case.root, row.path))
             if row.path.endswith((".pyc", "/__pycache__")) or row.path.startswith("../"):
                 continue  # Python creates and removes bytecode at any time; files above the root may be shared
             if row.path in lost:
@@ -109,7 +115,11 @@ def check_records(case: Case) -> Iterator[Finding]:
             if not os.path.lexists(path):
                 if distribution.key != "pip":  # reported by `check_pip`
                     missing.append(row.path)
-            elif row.digest.startswith("sha256=") and is_modified(path, row.digest, row.size):
+            elif (
+                row.digest.startswith("sha256=")
+                and is_modified(path, row.digest, row.size)
+                and installed_form(read_at_most(path, 1 << 20) or b"", row.digest) is None
+            ):
                 modified.append(row.path)
         for code, paths, state in (("record-missing", missing, "missing"), ("record-altered", modified, "modified")):
             if paths:
@@ -160,6 +170,68 @@ def missing_path_finding(code: str, path: str, message: str, remedy: str, new: s
         if new == old
         else Finding(code, path, message, f"{FIX} changes it to `{new}`", "yes")
     )
+
+
+def check_editables(case: Case) -> Iterator[Finding]:
+    """Report editable installs whose source directory exists, but whose modules cannot be imported.
+
+    The source may have moved within its project, or the build directory that a build backend uses may be gone. Finding a
+    module does not run it, but some backends build their extension modules then, as for every import.
+    """
+    if case.examination.failure or case.examination.obstacle or case.old_roots:
+        return
+    modules = {
+        distribution.metadata: editable_modules(case, distribution)
+        for distribution in case.info.distributions
+        if distribution.editable and os.path.exists(distribution.editable)
+    }
+    wanted = sorted({module for found in modules.values() for module in found})
+    if not wanted:
+        return
+    executable = case.environment.path_to(case.environment.layout.executable)
+    problems = ask_python(executable, case.host, [f"--import={module}" for module in wanted]).problems
+    for distribution in case.info.distributions:
+        broken = [module for module in modules.get(distribution.metadata, ()) if problems.get(module)]
+        if broken:
+            message = (
+                f"{distribution.name} {distribution.version} is installed from `{distribution.editable}`, "
+                f"but `import {broken[0]}` fails: {problems[broken[0]]}"
+            )
+            yield Finding("editable-dead", distribution.metadata, message, reinstall_command(distribution, case))
+
+
+def editable_modules(case: Case, distribution: InstalledDistribution) -> list[str]:
+    """Return the top-level modules of an editable install, as far as its metadata and the files of its backend name them."""
+    names = {point.module for point in distribution.entry_points}
+    names.update(case.overlay.text(f"{distribution.metadata}/top_level.txt").split())
+    for row in distribution.rows:
+        if os.path.dirname(row.path) == distribution.site and row.path.endswith(".py"):
+            names.update(modules_in_loader(case.overlay.text(row.path)))
+    return sorted({name.partition(".")[0] for name in names if name.partition(".")[0].isidentifier()})
+
+
+def modules_in_loader(source: str) -> Iterator[str]:
+    """Yield the modules that the loader of an editable install names.
+
+    setuptools assigns a dictionary to `MAPPING`; meson-python and scikit-build-core pass a set or a dictionary to `install`.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for node in ast.walk(tree):
+        found: list[ast.expr | None] = []
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(target, ast.Name) and target.id == "MAPPING" for target in targets):
+                found = [node.value]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "install":
+            found = [*node.args]
+        for literal in found:
+            items = (
+                literal.keys if isinstance(literal, ast.Dict) else literal.elts if isinstance(literal, ast.Set) else []
+            )
+            yield from (item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str))
 
 
 def check_duplicates(case: Case) -> Iterator[Finding]:

@@ -61,6 +61,11 @@ def check_base(case: Case) -> Iterator[Finding]:
         if (found := case.info.base) is not None:
             message = f"its base in `{home}` is now {found.name}, but it was created for {version}"
             yield Finding("base-replaced", home, message, remedy, repairable)
+        elif case.info.unusable_base is not None:
+            executable, reason = case.info.unusable_base
+            if replacement is None:
+                remedy = "switch to another Python with `cloche upgrade -p`, or use the tool that created it"
+            yield Finding("base-unusable", home or executable, f"its base `{executable}` {reason}", remedy, repairable)
         else:
             message = f"its base, Python {version}{f' in `{home}`' if home else ''}, no longer exists"
             yield Finding("base-gone", home or case.environment.layout.executable, message, remedy, repairable)

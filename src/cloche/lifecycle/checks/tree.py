@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import staging_directories
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
+from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import is_within
 
@@ -34,10 +36,44 @@ def check_links(case: Case) -> Iterator[Finding]:
         if is_python and (case.environment.interpreter is None or case.examination.failure):
             continue  # reported by `check_base` or `check_start`
         target = os.readlink(os.path.join(case.root, file.path))
-        if any(is_within(target, root) for root in case.old_roots):
+        if any(is_within(target, root) for root, _ in case.relocation.roots):
             continue
         message = f"its target `{target}` does not exist"
         yield Finding("link-dangling", file.path, message, "remove the link, or restore its target")
+
+
+def check_copied_links(case: Case) -> Iterator[Finding]:
+    """Report directories in the place of links between directories, which double the size and go out of date."""
+    for path, target in copied_links(case.environment):
+        different = differing_files(case.root, path, target)
+        if not different:
+            message = f"it is a copy of `{target}`, to which it should be a link"
+            yield Finding("link-copied", path, message, f"{FIX} replaces it with the link", "yes")
+        else:
+            message = (
+                f"it is a copy of `{target}`, to which it should be a link, and {len(different)} files in it are not in "
+                f"`{target}` or are different there, such as `{different[0]}`"
+            )
+            remedy = f"this Python does not use it: move what you need to `{target}`, then remove it"
+            yield Finding("link-copied", path, message, remedy)
+
+
+def differing_files(root: str, path: str, target: str) -> list[str]:
+    """Return the files below `path`, except bytecode, that are not the same below `target`; relative to the root."""
+    return [
+        f"{path}/{file.path}"
+        for file in embedded_paths.walk_files(os.path.join(root, path))
+        if not file.path.endswith(".pyc")
+        and not is_same_content(os.path.join(root, path, file.path), os.path.join(root, target, file.path))
+    ]
+
+
+def is_same_content(one: str, other: str) -> bool:
+    """Return whether two files, or links to files, have the same content."""
+    try:
+        return os.path.samefile(one, other) or filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return os.path.islink(one) and os.path.islink(other) and os.readlink(one) == os.readlink(other)
 
 
 def check_permissions(case: Case) -> Iterator[Finding]:

@@ -1,0 +1,222 @@
+"""Test the comparison with other tools: what the page says with a check mark is what the real tools do."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interpreters import pyenv
+from tests.locks import package, pylock, sha256_of, simple_wheel
+from tests.pages import DOCS
+from tests.run import clean_environ
+from tests.tools import require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+PAGE = DOCS / "explanation/comparison.md"
+TESTED = " ✓"
+TOOLS = ("cloche", "venv", "virtualenv", "uv")
+
+
+def statements() -> dict[str, dict[str, str]]:
+    """Return the tested rows of the tables: the statement, and what the page says about each tool."""
+    rows: dict[str, dict[str, str]] = {}
+    tools: list[str] = []
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("| "):
+            continue
+        first, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        if not first:
+            tools = cells
+        elif first.endswith(TESTED):
+            rows[first.removesuffix(TESTED)] = dict(zip(tools, cells, strict=True))
+    return rows
+
+
+class Bench:
+    """A directory in which a tool creates environments, as a user with an empty home would."""
+
+    def __init__(self, directory: Path) -> None:
+        (directory / "home").mkdir()
+        environ = clean_environ(directory / "home", directory / "cache")
+        kept = {name: text for name, text in environ.items() if not name.startswith(("UV_", "VIRTUALENV_", "PIP_"))}
+        self.environ = {**kept, "UV_PYTHON_DOWNLOADS": "never", "UV_OFFLINE": "1", "PYTHONWARNINGS": ""}
+        self.cwd = directory / "work"
+        self.cwd.mkdir()
+
+    def run(self, *command: object) -> subprocess.CompletedProcess[str]:
+        words = [str(word) for word in command]
+        return subprocess.run(
+            words, cwd=self.cwd, env=self.environ, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        )
+
+    def succeeds(self, *command: object) -> bool:
+        return self.run(*command).returncode == 0
+
+    def create(self, tool: str, path: str, *options: str, python: str = sys.executable) -> bool:
+        """Create an environment with a tool and its options; return whether it succeeded."""
+        commands = {
+            "cloche": [sys.executable, "-m", "cloche", f"./{path}", "-p", python],
+            "venv": [python, "-m", "venv", path],
+            "virtualenv": [sys.executable, "-m", "virtualenv", path, "-p", python],
+            "uv": [require("uv"), "venv", path, "--python", python],
+        }
+        return self.succeeds(*commands[tool], *options)
+
+    def help_of(self, tool: str, *words: str) -> str:
+        commands = {
+            "cloche": [sys.executable, "-m", "cloche"],
+            "venv": [sys.executable, "-m", "venv"],
+            "virtualenv": [sys.executable, "-m", "virtualenv"],
+            "uv": [require("uv")],
+        }
+        return self.run(*commands[tool], *words, "--help").stdout
+
+
+def other_minor() -> str:
+    return "3.12" if sys.version_info[:2] != (3, 12) else "3.11"
+
+
+def finds_pyenv(bench: Bench, tool: str) -> bool:
+    minor = other_minor()
+    root = pyenv(minor).rpartition("/versions/")[0]
+    directories = bench.environ["PATH"].split(":")
+    bench.environ["PATH"] = ":".join(name for name in directories if not shutil.which(f"python{minor}", path=name))
+    bench.environ["PYENV_ROOT"] = root
+    return tool != "venv" and bench.create(tool, "env", python=minor)
+
+
+def installs_pip(bench: Bench, tool: str) -> bool:
+    assert bench.create(tool, "env")
+    return (bench.cwd / "env/bin/pip").exists()
+
+
+def pip_is_compiled(bench: Bench, tool: str) -> bool:
+    options = ["--no-download"] if tool == "virtualenv" else []
+    for name in ("first", "second"):
+        assert bench.create(tool, name, *options)
+    return any((bench.cwd / "second").glob("lib/*/site-packages/pip/__pycache__/*.pyc"))
+
+
+def clear_is_careful(bench: Bench, tool: str) -> bool:
+    (bench.cwd / "data").mkdir()
+    (bench.cwd / "data/file").touch()
+    bench.create(tool, "data", "--clear")
+    return (bench.cwd / "data/file").exists()
+
+
+def ignores(bench: Bench, tool: str) -> bool:
+    assert bench.create(tool, "env", python=pyenv("3.11"))
+    return (bench.cwd / "env/.gitignore").exists()
+
+
+def installs_lock(bench: Bench, tool: str) -> bool:
+    wheel = simple_wheel(bench.cwd, "demo")
+    entry = {"path": wheel.name, "hashes": {"sha256": sha256_of(wheel)}}
+    (bench.cwd / "pylock.toml").write_text(pylock([package("demo", wheels=[entry])]))
+    if tool == "cloche":
+        return bench.create(tool, "env", "--lock", "pylock.toml")
+    if tool == "uv":
+        assert bench.create(tool, "env")
+        options = ("--preview-features", "pylock", "--python", "env", "pylock.toml")
+        return bench.succeeds(require("uv"), "pip", "sync", *options)
+    return "--lock" in bench.help_of(tool)
+
+
+def resolves(bench: Bench, tool: str) -> bool:
+    return bench.succeeds(require("uv"), "lock", "--help") if tool == "uv" else "resolve" in bench.help_of(tool)
+
+
+def has_script(name: str) -> Callable[[Bench, str], bool]:
+    def found(bench: Bench, tool: str) -> bool:
+        assert bench.create(tool, "env")
+        return (bench.cwd / "env/bin" / name).exists()
+
+    return found
+
+
+def pip_runs_after_mv(bench: Bench, tool: str, *options: str) -> bool:
+    if tool == "uv":  # uv takes pip from the index, and this shows the same: it has a script as well
+        options = (*options, "--seed", "--find-links", str(bench.cwd / "wheels"))
+        (bench.cwd / "wheels").mkdir()
+        copy_pip_wheel(bench)
+    assert bench.create(tool, "env", *options, python=pyenv("3.12"))  # for older Pythons, uv also seeds setuptools
+    (bench.cwd / "env").rename(bench.cwd / "moved")
+    try:
+        return bench.succeeds(bench.cwd / "moved/bin/pip", "--version")
+    except OSError:  # the first line of the script names a file that does not exist any more
+        return False
+
+
+def copy_pip_wheel(bench: Bench) -> None:
+    """Put the wheel of pip that `ensurepip` has into a directory."""
+    code = (
+        "import ensurepip, pathlib; print(next((pathlib.Path(ensurepip.__file__).parent / '_bundled').glob('pip-*')))"
+    )
+    wheel = bench.run(pyenv("3.12"), "-c", code).stdout.strip()
+    shutil.copy(wheel, bench.cwd / "wheels")
+
+
+def has_command(name: str) -> Callable[[Bench, str], bool]:
+    """The commands of cloche are tested elsewhere; the others have no command of this kind in their help."""
+
+    def found(bench: Bench, tool: str) -> bool:
+        text = bench.help_of(tool)
+        return f"\n  {name} " in text and tool == "cloche"
+
+    return found
+
+
+def contains_python(bench: Bench, tool: str, *options: str) -> bool:
+    assert bench.create(tool, "env", *options)
+    code = "import os; print(os.__file__)"
+    return str(bench.cwd) in bench.run(bench.cwd / "env/bin/python", "-c", code).stdout
+
+
+CHECKS: Mapping[str, Callable[..., bool]] = {
+    "finds a Python of pyenv that is not active": finds_pyenv,
+    "installs pip by default": installs_pip,
+    "pip is already compiled in the second environment": pip_is_compiled,
+    "`--clear` leaves other files alone": clear_is_careful,
+    "writes a `.gitignore` for Python 3.12 and earlier": ignores,
+    "installs from a lock file": installs_lock,
+    "resolves dependencies and writes a lock file": resolves,
+    "activates in Nushell": has_script("activate.nu"),
+    "activates in xonsh": has_script("activate.xsh"),
+    "programs still run after `mv`": pip_runs_after_mv,
+    "repairs an environment after `mv`": has_command("doctor"),
+    "moves an environment": has_command("move"),
+    "changes its Python and keeps the packages": has_command("upgrade"),
+    "finds files that have changed since they were installed": has_command("verify"),
+    "the environment contains its Python": contains_python,
+    "writes an environment as one file": has_command("pack"),
+}
+CASES = [
+    (statement, tool, said)
+    for statement, by_tool in statements().items()
+    for tool, said in by_tool.items()
+    if tool in TOOLS  # conda-pack needs an environment of conda
+]
+
+
+def test_every_check_mark_has_a_test() -> None:
+    assert set(statements()) == set(CHECKS)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("statement", "tool", "said"), CASES)
+def test_a_tool_does_what_the_page_says(statement: str, tool: str, said: str, tmp_path: Path) -> None:
+    check = CHECKS[statement]
+
+    assert said.startswith(("yes", "no", "with"))
+    (tmp_path / "plain").mkdir()
+    assert check(Bench(tmp_path / "plain"), tool) is (said == "yes")
+    if said.startswith("with `"):
+        (tmp_path / "with").mkdir()
+        assert check(Bench(tmp_path / "with"), tool, *said.removeprefix("with ").strip("`").split())
