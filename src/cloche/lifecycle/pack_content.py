@@ -108,7 +108,10 @@ def packed_record(path: str, content: bytes, packed: Iterable[str], changed: dic
     kept = frozenset(packed)
     rows = [row[0] for row in parse_rows(text)]
     lost = frozenset(row for row in rows if "__pycache__/" in row or path_from_root(site, row) not in kept)
-    return update_record(remove_rows(text, lost), site, changed).encode("utf-8", "surrogateescape")
+    kept_rows = remove_rows(text, lost)
+    return update_record(kept_rows, site, changed, lambda *_: lambda content: content).encode(
+        "utf-8", "surrogateescape"
+    )
 
 
 def listed_lines(content: bytes, packed: Iterable[str]) -> bytes:
