@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from functools import cache
@@ -125,10 +126,16 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
+            start_new_session=True,
         )
 
     def close(self) -> None:
+        """End the shell, and the programs that it has started in the background."""
         self.shell.communicate()
+        try:
+            os.killpg(self.shell.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
     def follow(self, page: Path) -> int:
         """Follow a page; return the number of steps, which are commands, scripts and files.

@@ -190,6 +190,8 @@ SLOW: dict[str, Choice] = {
     "packing/test_unlucky.py::test_a_damaged_*": few(1),
     "packing/test_pack.py::test_other_programs_*": few(1),
     "packing/test_pack.py::test_a_packed_environment_*": few(1),
+    "packing/test_pack.py::test_hostile_file_systems_*": few(1),
+    "packing/test_content.py::*": NONE,
     "unit/test_installation.py::test_scripts_start_from_any_directory": few(4),
     "unit/test_programs.py::test_no_setting_*": few(4),
     "unit/test_images.py::test_a_damaged_image_*": few(4),

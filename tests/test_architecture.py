@@ -360,7 +360,11 @@ def test_only_the_outermost_layers_read_environment_variables() -> None:
 WITH_THE_VARIABLES_OF_THE_USER = ("cloche.lifecycle.run", "cloche.testing.")
 """Modules that start a command of the user, or only run in tests."""
 
-WITHOUT_VARIABLES = ("cloche.builtin.creators.portable.libraries", "cloche.builtin.packers.squashfs")
+WITHOUT_VARIABLES = (
+    "cloche.builtin.creators.portable.libraries",
+    "cloche.builtin.packers.squashfs",
+    "cloche.lifecycle.squashfs",
+)
 """Modules that start programs of the system with no variable of the user."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -72,6 +73,14 @@ def test_progress_is_shown_only_where_it_can_be_erased(environ: dict[str, str], 
     assert "reading" not in run_at_terminal(environ, tmp_path, "cache", "verify", "-q")
     assert "reading" not in run_at_terminal({**environ, "TERM": "dumb"}, tmp_path, "cache", "verify")
     assert "reading" not in run_in_pipe({**environ, "FORCE_COLOR": "1"}, tmp_path, "cache", "verify")
+
+
+def test_packing_shows_how_much_is_done(environ: dict[str, str], tmp_path: Path) -> None:
+    api.create(tmp_path / "env", seeds=None, activators=(), relocatable=True)
+    words = ("pack", "env", "-o", "env.tar.gz", "--with-base-outside")
+
+    assert re.search(r"packing \d+ % of `/", run_at_terminal(environ, tmp_path, *words))
+    assert "%" not in run_in_pipe(environ, tmp_path, *words, "--force")
 
 
 def test_a_progress_line_is_truncated_to_the_width_of_the_terminal(environ: dict[str, str], tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def output_of(*words: object, cwd: object = "/") -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("name", ["e.tar.gz", "e.tar.zst", "e.zip"])
+@pytest.mark.parametrize("name", ["e.tar.gz", "e.tar.zst", "e.zip", "e.squashfs"])
 def test_a_packed_environment_is_unpacked_and_runs(cloche: Cloche, env: Path, name: str) -> None:
     assert cloche("pack", env, "-o", name).code == 0
     done = cloche("unpack", name, "there")
@@ -217,3 +217,29 @@ def test_hostile_archives_are_refused(cloche: Cloche, name: str) -> None:
     assert done.code == 1, done
     assert len(done.err.splitlines()) == 2
     assert os.listdir(cloche.cwd) == ["e.tar.gz"]
+
+
+@pytest.mark.parametrize("name", ["device", "link"])
+def test_hostile_file_systems_are_refused(cloche: Cloche, name: str) -> None:
+    """A device is not even extracted."""
+    (cloche.cwd / "tree").mkdir()
+    (cloche.cwd / "tree" / "pyvenv.cfg").write_text("version = 3.12.1\n")
+    output_of("sh", "-c", "sha256sum pyvenv.cfg > .cloche-files", cwd=cloche.cwd / "tree")
+    more = ["-p", "x c 644 0 0 1 3"] if name == "device" else []
+    if name == "link":
+        (cloche.cwd / "tree" / "x").symlink_to("/etc")
+    output_of(require("mksquashfs"), "tree", "e.squashfs", "-quiet", "-no-progress", *more, cwd=cloche.cwd)
+
+    done = cloche("unpack", "e.squashfs", "there")
+
+    assert (done.code, len(done.err.splitlines())) == (1, 2), done
+    assert sorted(os.listdir(cloche.cwd)) == ["e.squashfs", "tree"]
+
+
+def test_a_program_that_is_missing_is_named(cloche: Cloche) -> None:
+    (cloche.cwd / "e.squashfs").write_bytes(b"hsqs" + bytes(100))
+
+    done = cloche("unpack", "e.squashfs", "there", PATH="/nonexistent")
+
+    assert (done.code, "`unsquashfs`" in done.err) == (1, True)
+    assert os.listdir(cloche.cwd) == ["e.squashfs"]

@@ -48,7 +48,7 @@ def cloche(tmp_path: Path) -> Cloche:
     return Cloche(tmp_path, os.environ)
 
 
-@pytest.mark.parametrize("name", ["e.tar.gz", "e.tar.zst", "e.zip"])
+@pytest.mark.parametrize("name", ["e.tar.gz", "e.tar.zst", "e.zip", "e.squashfs"])
 def test_a_damaged_archive_is_refused(cloche: Cloche, small: Path, name: str) -> None:
     """Unless the damage is in a part that does not count, such as the time in the header of a gzip file."""
     assert cloche("pack", small, "--with-base-outside", "-o", name).code == 0

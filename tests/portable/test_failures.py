@@ -7,12 +7,20 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cloche.builtin.creators.portable.libraries import loader_of
+from cloche.errors import ClocheError
+from cloche.model.plan import EnvironmentSpec
+from cloche.model.runtime import Runtime, RuntimeFile
+from cloche.model.value import replace
+from cloche.session import Session, current_host
+from cloche.store.runtimes import find_or_build_runtime
 from tests.interpreters import pyenv
 from tests.run import Cloche, clean_environ
 from tests.tools import require, skip_missing
@@ -115,3 +123,44 @@ def test_a_file_that_cannot_be_read_is_named(cold: Cloche, base: Path) -> None:
     assert cold(*words(base)).code == 0
 
     assert not (cold.cwd / "env/lib/python3.12/dangling.py").exists()
+
+
+def test_a_python_with_its_own_loader_is_refused(cold: Cloche, base: Path) -> None:
+    """Such as the Python of a newer Debian that was unpacked into a directory."""
+    executable = base / "bin/python3.12"
+    loader = os.fsencode(loader_of(str(executable)))
+    with tempfile.TemporaryDirectory(prefix="l", dir="/tmp") as directory:
+        own = os.path.join(directory, "ld.so")
+        os.symlink(os.fsdecode(loader), own)
+        content = executable.read_bytes()
+        assert content.count(loader) == 1
+        executable.write_bytes(content.replace(loader, os.fsencode(own).ljust(len(loader), b"\0")))
+        subprocess.run([executable, "-c", "pass"], check=True)
+
+        done = cold(*words(base))
+
+    assert (done.code, os.listdir(cold.cwd)) == (2, []), done
+    assert f"a loader of its own, `{own}`" in done.err
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [("#!/bin/sh\necho no libfoo >&2; exit 127\n", "no libfoo"), ("#!/none\n", "no such file")]
+)
+def test_a_copy_that_does_not_start_is_refused(
+    cold: Cloche, base: Path, tmp_path: Path, content: str, reason: str
+) -> None:
+    """Whatever the reason is, nothing is created, and nothing is kept in the cache."""
+    executable = tmp_path / "python3.12"
+    executable.write_text(content)
+    executable.chmod(0o755)
+    runtime = Runtime("cpython", "3.12.1", (RuntimeFile("bin/python3.12", str(executable), executable="yes"),))
+    with Session(current_host(cold.environ)) as session:
+        interpreter = replace(
+            session.find(EnvironmentSpec(pythons=(str(base / "bin/python3.12"),))).interpreter,
+            executable=str(executable),
+        )
+        with pytest.raises(ClocheError, match="does not start") as raised:
+            find_or_build_runtime(runtime, interpreter, session.store)
+
+    assert reason in raised.value.message.lower()
+    assert list(images(tmp_path)) == []

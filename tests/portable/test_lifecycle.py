@@ -11,7 +11,7 @@ import pytest
 
 from tests.distributions import make_wheel
 from tests.interpreters import pyenv
-from tests.portable.conftest import BUILDS, Portable, hidden_base, output_of
+from tests.portable.conftest import BUILDS, Base, Portable, hidden_base, output_of
 from tests.tools import require
 from tests.trees import snapshot
 
@@ -135,6 +135,38 @@ def test_it_is_refreshed(portable: Portable, cloche: Cloche) -> None:
     assert done.out.startswith("refreshed")
     assert module.is_file()
     assert (portable.root / "notes").read_text() == "mine"
+
+
+@pytest.mark.parametrize("beside", ["files", "project"])
+def test_clear_replaces_it_and_nothing_else(base: Base, cloche: Cloche, beside: str) -> None:
+    """In a project, `lib`, `bin`, `etc` and the standard library may also contain files of others."""
+    root = cloche.cwd / "env"
+    mine = ["notes", "etc/mine"]
+    if beside == "project":
+        mine += ["pyproject.toml", "bin/deploy", "lib/code.c", "lib/python3.12/json/mine.txt"]
+    options = ("--creator", "portable", "--carry-libraries", "-p", base.executable)
+    for path in mine if beside == "project" else []:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("precious")
+    assert cloche("./env", *options).code == 0
+    output_of(root / "bin/python", "-c", "import http.server")
+    for path in mine:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("precious")
+
+    done = cloche("./env", "--clear", "--no-seed", "-p", base.executable)
+
+    assert (done.code, done.err) == (0, ""), done
+    assert [path for path in mine if (root / path).read_text() != "precious"] == []
+    new = {"bin", "lib", "lib64", "include", "pyvenv.cfg", ".cloche-manifest", "CACHEDIR.TAG", ".gitignore"}
+    assert set(os.listdir(root)) - new == {path.split("/")[0] for path in mine} - new
+    library = [path for path in (root / "lib" / "python3.12").rglob("*") if not path.is_dir()]
+    assert [path.name for path in library if "site-packages" not in path.parts] == (
+        ["mine.txt"] if beside == "project" else []
+    )
+    assert not list(root.glob("lib/lib*"))
+    assert output_of(root / "bin/python", "-c", "import json, sys; print(sys.prefix)") == str(root)
+    assert cloche("doctor", "env").code == 0
 
 
 @pytest.mark.parametrize("creator", ["symlink", "copy"])

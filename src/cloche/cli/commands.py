@@ -241,12 +241,7 @@ COMMANDS = {
                 Option("prefix", "put everything into a directory of this name", metavar="NAME", sources="argv"),
                 Option("exclude", "leave out the names and paths that match", "list", "GLOB", sources="argv"),
                 Option("force", "replace an existing file", "flag", sources="argv"),
-                Option(
-                    "follow",
-                    "replace links that lead out of the environment with their targets",
-                    "flag",
-                    sources="argv",
-                ),
+                Option("follow", "replace links and editable installs with their targets", "flag", sources="argv"),
                 Option(
                     "with-base-outside", "allow an environment that needs a Python outside it", "flag", sources="argv"
                 ),

@@ -10,7 +10,8 @@ from cloche.cli import json_output, report
 from cloche.cli.default_environment import chosen_environment
 from cloche.errors import UsageError, counted
 from cloche.fs.locks import DirectoryLock
-from cloche.lifecycle.pack import PackRequest, pack_environment, plan_pack
+from cloche.lifecycle.pack import pack_environment, plan_pack
+from cloche.lifecycle.pack_entries import PackRequest
 from cloche.planning.destination import absolute_path
 
 if TYPE_CHECKING:

@@ -8,30 +8,22 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
-from fnmatch import fnmatchcase
 from hashlib import sha256
+from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
 from cloche.apply import DestinationChanged, write_error
 from cloche.apply.output import create_output
-from cloche.apply.staging import is_staging_inside
-from cloche.errors import ClocheError, DestinationError, SeedError, UsageError, reason_of
-from cloche.fs import REGULAR, open_for_reading
-from cloche.fs.checksums import (
-    FILES,
-    MANIFEST,
-    RUNTIME_MANIFEST,
-    format_manifest,
-    parse_rows,
-    remove_rows,
-    update_manifest,
-)
-from cloche.lifecycle.installed import installed_distributions, site_directories
-from cloche.lifecycle.reader import read_environment
+from cloche.errors import ClocheError, DestinationError, SeedError, UsageError
+from cloche.fs.checksums import FILES, format_manifest
+from cloche.lifecycle.info import environment_info
+from cloche.lifecycle.installed import site_directories
+from cloche.lifecycle.pack_content import with_portable_content
+from cloche.lifecycle.pack_editables import with_ordinary_installs
+from cloche.lifecycle.pack_entries import Entry, read_source, walk
 from cloche.lifecycle.relocation import is_within
 from cloche.model.archive import Member
-from cloche.model.value import replace, value
+from cloche.model.value import value
 from cloche.planning import pyvenv_cfg
 from cloche.planning.destination import absolute_path, is_relocatable, read_settings
 from cloche.plugins import call_component, check_refusal
@@ -41,51 +33,14 @@ from cloche.store.runtimes import SECONDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.lifecycle.pack_entries import PackRequest
     from cloche.model.environment import Environment
     from cloche.plugins.components import Component
     from cloche.session import Session
 
-PIECE = 1 << 20
-"""How many bytes of a file are read at once."""
-
-UNCHECKED = b"\1\0\0\0"
-"""The flags of bytecode that is used without a check of its source (PEP 552)."""
-
-
-@value
-class PackRequest:
-    """What to pack, and how."""
-
-    path: str
-    output: str
-    format: str = ""
-    """The name of a packer; empty to choose by the suffix of `output`."""
-    prefix: str = ""
-    """The top directory in the archive; empty for none."""
-    exclude: tuple[str, ...] = ()
-    """Patterns of names, or of paths relative to the environment."""
-    overwrites: bool = False
-    follows: bool = False
-    """Whether links that lead out of the environment are replaced by their targets."""
-    base_outside: bool = False
-    """Whether the environment may need an interpreter that is not in it."""
-
-
-@value
-class Entry:
-    """A file, directory or link to pack."""
-
-    path: str
-    """Relative to the environment, with `/`."""
-    kind: str
-    source: str = ""
-    """The absolute path of a file."""
-    target: str = ""
-    mode: int = 0o644
-    content: bytes | None = None
-    """The content, if it differs from that of `source`."""
-    size: int = 0
-    """The size of a file, in bytes."""
+PAUSE = 0.1
+"""Seconds between two updates of the progress."""
 
 
 @value
@@ -111,17 +66,17 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
     :raises ClocheError: the environment would not work elsewhere.
     """
     host = session.host
-    environment = read_environment(request.path, host, session.probes)
+    info = environment_info(request.path, session)
+    environment = info.environment
     output = absolute_path(request.output, host)
     refuse_output(output, environment.location, request)
     time = time_of_members(host.environ.get("SOURCE_DATE_EPOCH", ""))
     if request.prefix and (request.prefix in (".", "..") or set("/\\\0") & set(request.prefix)):
         raise UsageError(f"`{request.prefix}` is not the name of a directory", hint="`--prefix` takes one name")
     component = packer_for(request, session)
-    refuse_dependent(environment, request)
-    entries = list(walk(environment, request))
-    entries = [with_portable_content(entry, entries) if entry.path != MANIFEST else entry for entry in entries]
-    entries = [with_portable_content(entry, entries) if entry.path == MANIFEST else entry for entry in entries]
+    refuse_dependent(environment, info.editable, request)
+    entries = with_ordinary_installs(list(walk(environment, request)), info.editable, environment, session)
+    entries = with_portable_content(entries, environment, info.recorded_roots)
     kept = {entry.path for entry in entries}
     tag = environment.interpreter.cache_tag if environment.interpreter else ""
     modules = tuple(
@@ -198,7 +153,7 @@ def packer_for(request: PackRequest, session: Session) -> Component:
     return chosen
 
 
-def refuse_dependent(environment: Environment, request: PackRequest) -> None:
+def refuse_dependent(environment: Environment, editable: Sequence[InstalledDistribution], request: PackRequest) -> None:
     """Refuse an environment that would not work elsewhere.
 
     :raises ClocheError: it depends on its path, its base interpreter, or the source of an editable install.
@@ -217,167 +172,12 @@ def refuse_dependent(environment: Environment, request: PackRequest) -> None:
         )
     if environment.interpreter is None:
         raise ClocheError(f"the Python of `{location}` does not start", hint="`cloche doctor` finds out why")
-    editable = [found for found in installed_distributions(environment) if found.editable]
-    if editable:
+    if editable and not request.follows:
         sources = ", ".join(f"{found.name} (`{found.editable}`)" for found in editable)
         raise ClocheError(
             f"`{location}` contains editable installs, whose source is outside: {sources}",
-            hint="install them again, but not as editable",
+            hint="`--follow` builds them, and packs the result",
         )
-
-
-def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
-    """Yield what to pack, sorted, a directory before its content.
-
-    :raises ClocheError: a file cannot be read or packed, or a link leads out of the environment.
-    """
-    root = environment.location
-    stack: list[tuple[str, str, tuple[str, ...]]] = [("", root, (os.path.realpath(root),) if request.follows else ())]
-    outside: list[str] = []
-    while stack:
-        below, directory, parents = stack.pop()
-        if below:
-            yield Entry(below, "directory", directory, mode=0o755)
-        try:
-            with os.scandir(directory) as scanned:
-                found = sorted(scanned, key=lambda item: os.fsencode(item.name))
-        except OSError as error:
-            raise ClocheError(f"cannot read `{directory}`: {reason_of(error)}") from error
-        subdirectories: list[tuple[str, str, tuple[str, ...]]] = []
-        for item in found:
-            path = f"{below}/{item.name}" if below else item.name
-            if is_left_out(path, item.name, request.exclude) or (not below and is_staging_inside(item.name)):
-                continue
-            if item.name.endswith(".pyc") and directory.endswith("__pycache__") and not is_permanent(item.path):
-                continue
-            source, target = item.path, ""
-            if item.is_symlink():
-                target = inner_target(path, item.path, root)
-                if not target and request.base_outside and is_python_link(path, environment):
-                    target = os.readlink(item.path)
-                if target:
-                    yield Entry(path, "link", target=target, mode=0o777)
-                    continue
-                if not request.follows:
-                    outside.append(path)
-                    continue
-                source = os.path.realpath(item.path)
-            status = status_of(source)
-            if stat.S_ISDIR(status.st_mode):
-                reals: tuple[str, ...] = ()
-                if request.follows:  # only then can a directory contain itself
-                    reals = (*parents, os.path.realpath(source))
-                    if reals[-1] in parents:
-                        raise ClocheError(f"the link `{path}` leads to a directory that contains it")
-                subdirectories.append((path, source, reals))
-            elif stat.S_ISREG(status.st_mode):
-                mode = 0o755 if status.st_mode & 0o100 else 0o644
-                yield Entry(path, "file", source, mode=mode, size=status.st_size)
-            else:
-                raise ClocheError(
-                    f"`{item.path}` is not a file, a directory or a link, so it cannot be packed",
-                    hint="leave it out with `--exclude`",
-                )
-        stack += reversed(subdirectories)
-    if outside:
-        raise ClocheError(
-            f"links lead out of the environment: {', '.join(f'`{path}`' for path in outside[:4])}"
-            f"{f' and {len(outside) - 4} more' if len(outside) > 4 else ''}",
-            hint="`--follow` packs their targets instead, `--exclude` leaves them out",
-        )
-
-
-def status_of(path: str) -> os.stat_result:
-    """Return the status of a file.
-
-    :raises ClocheError: it does not exist or cannot be read.
-    """
-    try:
-        return os.lstat(path)
-    except OSError as error:
-        raise ClocheError(f"cannot read `{path}`: {reason_of(error)}") from error
-
-
-def is_left_out(path: str, name: str, patterns: Sequence[str]) -> bool:
-    """Return whether a pattern matches a name, or a path relative to the environment."""
-    return any(fnmatchcase(path, pattern) or fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def is_permanent(path: str) -> bool:
-    """Return whether bytecode comes from the image of an interpreter, and is the same everywhere."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read(8)[4:] == UNCHECKED and int(os.fstat(file.fileno()).st_mtime) == SECONDS
-    except OSError:
-        return False
-
-
-def inner_target(path: str, link: str, root: str) -> str:
-    """Return the target of a link, relative to its directory; empty if it leads out of the environment."""
-    target = os.readlink(link)
-    if os.path.isabs(target):
-        if not is_within(os.path.normpath(target), root):
-            return ""
-        target = os.path.relpath(target, os.path.dirname(link))
-    inside = not os.path.normpath(os.path.join(os.path.dirname(path), target)).startswith("..")
-    return target if inside and is_within(os.path.realpath(link), os.path.realpath(root)) else ""
-
-
-def is_python_link(path: str, environment: Environment) -> bool:
-    """Return whether a link is one of the names of the interpreter."""
-    directory, _, name = path.rpartition("/")
-    return directory == environment.layout.bin and name.startswith(("python", "pypy"))
-
-
-def with_portable_content(entry: Entry, entries: Sequence[Entry]) -> Entry:
-    """Return an entry without references to bytecode, to files that are left out, or to the path of the environment.
-
-    Whether a RECORD lists bytecode depends on when it was compiled. pip finds it without.
-
-    :raises ClocheError: the file cannot be read.
-    """
-    is_record = entry.path.endswith(".dist-info/RECORD")
-    if entry.kind != "file" or not (is_record or entry.path in (pyvenv_cfg.NAME, MANIFEST, RUNTIME_MANIFEST)):
-        return entry
-    old = read_whole(entry.source)
-    text = old.decode("utf-8", "surrogateescape")
-    if entry.path == pyvenv_cfg.NAME:
-        return with_content(entry, old, packed_settings(text))
-    paths = {other.path for other in entries}
-    if is_record:
-        site = os.path.dirname(os.path.dirname(entry.path))
-        rows = [row[0] for row in parse_rows(text)]
-        lost = frozenset(
-            row for row in rows if "__pycache__/" in row or os.path.normpath(os.path.join(site, row)) not in paths
-        )
-        return with_content(entry, old, remove_rows(text, lost).encode("utf-8", "surrogateescape"))
-    lines = [line for line in text.splitlines(keepends=True) if line.rstrip("\n").partition("  ")[2] in paths]
-    kept = "".join(lines)
-    if entry.path == RUNTIME_MANIFEST:
-        return with_content(entry, old, kept.encode("utf-8", "surrogateescape"))
-    before = {other.path: other.source for other in entries if other.content is not None}
-    changed = {other.path: other.content for other in entries if other.content is not None}
-    return with_content(entry, old, update_manifest(kept, changed, lambda path: read_whole(before[path])))
-
-
-def read_whole(path: str) -> bytes:
-    """Return the content of a file.
-
-    :raises ClocheError: it cannot be read.
-    """
-    return b"".join(read_source(path, status_of(path).st_size))
-
-
-def with_content(entry: Entry, old: bytes, new: bytes) -> Entry:
-    """Return an entry with this content; the same entry if it does not differ."""
-    return entry if old == new else replace(entry, content=new, size=len(new))
-
-
-def packed_settings(text: str) -> bytes:
-    """Return the content of `pyvenv.cfg` without the settings that say how and where the environment was created."""
-    keys = ("command", pyvenv_cfg.ADDED_KEY)
-    lines = [line for line in text.splitlines(keepends=True) if line.partition("=")[0].strip() not in keys]
-    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def pack_environment(plan: PackPlan, session: Session) -> int:
@@ -411,7 +211,9 @@ def write_archive(plan: PackPlan, path: str, scratch: str, session: Session) -> 
     component = plan.component
     packer = component.load()
     entries = sorted_entries(plan, compile_modules(plan, scratch, session))
-    call_component(lambda: packer.write(members(plan, entries), path), "packer", component.name, component.source)
+    call_component(
+        lambda: packer.write(members(plan, entries, session), path), "packer", component.name, component.source
+    )
     return len(entries) + bool(plan.prefix) + 1
 
 
@@ -460,8 +262,9 @@ def sorted_entries(plan: PackPlan, compiled: Iterable[Entry]) -> list[Entry]:
     ]
 
 
-def members(plan: PackPlan, entries: Iterable[Entry]) -> Iterator[Member]:
+def members(plan: PackPlan, entries: Sequence[Entry], session: Session) -> Iterator[Member]:
     """Yield the members of an archive; the last one lists the hashes of all files before it."""
+    progress = Progress(plan.environment.location, sum(entry.size for entry in entries), session)
     top = f"{plan.prefix}/" if plan.prefix else ""
     hashes: dict[str, str] = {}
     if top:
@@ -477,6 +280,7 @@ def members(plan: PackPlan, entries: Iterable[Entry]) -> Iterator[Member]:
             digest = sha256()
             for piece in read_source(entry.source, size) if entry.content is None else (entry.content,):
                 digest.update(piece)
+                progress.add(len(piece))
                 yield piece
             hashes[entry.path] = digest.hexdigest()
 
@@ -485,27 +289,19 @@ def members(plan: PackPlan, entries: Iterable[Entry]) -> Iterator[Member]:
     yield Member(top + FILES, "file", 0o644, plan.time, len(content), reader=lambda: iter((content,)))
 
 
-def read_source(path: str, size: int) -> Iterator[bytes]:
-    """Yield the content of a file that has this size.
+class Progress:
+    """Reports how much of an environment has been read."""
 
-    :raises ClocheError: it cannot be read, or changed meanwhile.
-    """
-    try:
-        descriptor = open_for_reading(path)
-    except OSError as error:
-        raise ClocheError(f"cannot read `{path}`: {reason_of(error)}") from error
-    try:
-        before = os.fstat(descriptor)
-        total = 0
-        while before.st_mode >> 12 == REGULAR and (piece := os.read(descriptor, min(PIECE, size + 1 - total))):
-            total += len(piece)
-            if total > size:
-                break
-            yield piece
-            if total == size == before.st_size:
-                break  # `after` shows whether it grew
-        after = os.fstat(descriptor)
-        if total != size or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
-            raise ClocheError(f"`{path}` changed while it was read", hint="wait until nothing uses it, and try again")
-    finally:
-        os.close(descriptor)
+    def __init__(self, location: str, total: int, session: Session) -> None:
+        self.location = location
+        self.total = total
+        self.session = session
+        self.done = 0
+        self.shown = 0.0
+        """When the progress was last reported."""
+
+    def add(self, size: int) -> None:
+        self.done += size
+        if (now := monotonic()) - self.shown > PAUSE:
+            self.shown = now
+            self.session.progress(f"packing {100 * self.done // max(self.total, 1)} % of `{self.location}`")

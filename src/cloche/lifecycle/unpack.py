@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import os
 import posixpath
+import shutil
 import stat
 import sys
 import tarfile
+import tempfile
 import zlib
 from functools import partial
 from hashlib import sha256
@@ -17,7 +19,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 from cloche.apply import DestinationChanged, apply
 from cloche.errors import ClocheError, DestinationError, UsageError, reason_of
 from cloche.fs.checksums import FILES, parse_manifest
+from cloche.lifecycle.examination import examine
 from cloche.lifecycle.relocation import is_within
+from cloche.lifecycle.squashfs import extract_squashfs
+from cloche.lifecycle.verify import verify_environment
 from cloche.model.archive import Member
 from cloche.planning import pyvenv_cfg
 from cloche.planning.destination import absolute_path, inspect_destination
@@ -38,9 +43,14 @@ HARMLESS = 100 << 20
 MAX_RATIO = 250
 """How many times its own size a larger archive may unpack to."""
 
+SHOWN = 3
+"""The number of differences that are named; the others are counted."""
+
 
 def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
     """Unpack an archive; return the path of the environment and its number of files.
+
+    What was not as it was installed before it was packed, and a Python that does not start here, are warnings.
 
     :raises DestinationError: the destination cannot be used.
     :raises ClocheError: the archive is not intact or not safe; nothing was changed.
@@ -68,7 +78,22 @@ def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
         raise DestinationError(
             f"another process has changed `{destination.location}`", hint="choose another path"
         ) from None
+    session.progress(f"verifying `{destination.location}`")
+    session.warn(concerns(destination.location, session))
     return destination.location, count[0]
+
+
+def concerns(location: str, session: Session) -> Iterator[str]:
+    """Yield what is wrong with an environment although it is exactly what was packed."""
+    verification = verify_environment(location, session, bytecode="skipped")
+    examination = examine(verification.environment, session.host, seed="no")
+    if examination.failure:
+        yield f"the Python of `{location}` does not start on this machine: {examination.failure}"
+    differences = verification.differences
+    for difference in differences[:SHOWN]:
+        yield f"before it was packed, `{difference.path}` {difference.message}"
+    if len(differences) > SHOWN:
+        yield f"{len(differences) - SHOWN} more differences; `cloche doctor --verify` lists them"
 
 
 class Extraction:
@@ -93,11 +118,14 @@ class Extraction:
 
         :raises ClocheError: the archive is not intact or not safe.
         """
+        scratch = tempfile.mkdtemp(prefix=".unpacking-", dir=self.root)
         try:
-            for member in read_members(self.source):
+            for member in read_members(self.source, os.path.join(scratch, "tree"), self.limit):
                 self.add(member)
         except (InvalidArchive, tarfile.TarError) as error:
             raise ClocheError(f"`{self.source}` is not intact: {error}", hint="get another copy of it") from error
+        finally:
+            shutil.rmtree(scratch)
         self.verify()
         for path, member in reversed(self.directories.items()):
             if path:
@@ -208,9 +236,11 @@ class Extraction:
                 raise self.refuse(path, f"is a link to `{target}`, outside the environment")
 
 
-def read_members(path: str) -> Iterator[Member]:
+def read_members(path: str, scratch: str, limit: int) -> Iterator[Member]:
     """Yield the members of an archive, whatever its name is.
 
+    :param scratch: a directory for what cannot be read as a stream; it does not exist yet.
+    :param limit: how many bytes may be written there.
     :raises UsageError: it is not an archive of a known format.
     """
     if os.path.isdir(path):
@@ -228,11 +258,12 @@ def read_members(path: str) -> Iterator[Member]:
                 module = zstandard()
                 yield from tar_members(Decompressed(module.ZstdFile(file), (EOFError, module.ZstdError)))
             elif start == b"hsqs":
-                raise UsageError(f"`{path}` is a file system image", hint="mount it, or unpack it with unsquashfs")
+                extract_squashfs(path, scratch, limit)
+                yield from directory_members(scratch)
             else:
                 raise UsageError(
                     f"`{path}` is not an archive of a known format",
-                    hint="known formats are tar.gz, tar.zst, zip and directories",
+                    hint="known formats are tar.gz, tar.zst, zip, squashfs and directories",
                 )
     except OSError as error:
         if error.filename == path:

@@ -46,6 +46,7 @@ from cloche.planning.pyvenv_cfg import is_portable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Literal
 
     from cloche.lifecycle.embedded_paths import File
     from cloche.model.environment import Environment
@@ -104,13 +105,16 @@ class Expected:
     distribution: str
 
 
-def verify_environment(path: str, session: Session) -> Verification:
+def verify_environment(
+    path: str, session: Session, *, bytecode: Literal["compared", "skipped"] = "compared"
+) -> Verification:
     """Compare every file of an environment with what was installed.
 
+    :param bytecode: whether to compile every module whose bytecode is not that of an image, which takes long.
     :raises DestinationError: there is no environment at the path.
     """
     environment = read_environment(path, session.host, session.probes)
-    found = Verifier(environment, session).run()
+    found = Verifier(environment, session, bytecode).run()
     if found.differences:
         forget_up_to_date(environment.location, session.plan_cache)  # so that the next run with a lock file repairs it
     return found
@@ -119,9 +123,12 @@ def verify_environment(path: str, session: Session) -> Verification:
 class Verifier:
     """Collects the differences of one environment."""
 
-    def __init__(self, environment: Environment, session: Session) -> None:
+    def __init__(
+        self, environment: Environment, session: Session, bytecode: Literal["compared", "skipped"] = "compared"
+    ) -> None:
         self.environment = environment
         self.session = session
+        self.bytecode = bytecode
         self.root = environment.location
         self.settings = effective_settings(self.root)
         self.distributions = list(every_distribution(environment))
@@ -407,7 +414,8 @@ class Verifier:
         self.unverified += (
             f"{counted(count, 'file')} of {tool}: nothing records their hashes" for tool, count in tools.items()
         )
-        self.check_bytecode(compiled)
+        if self.bytecode == "compared":
+            self.check_bytecode(compiled)
 
     def is_link_of_runtime(self, file: File) -> bool:
         """Return whether a file is a link to a file of the interpreter in a portable environment."""

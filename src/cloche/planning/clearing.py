@@ -14,7 +14,7 @@ from cloche.apply import remedy_for
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import DestinationError, reason_of
 from cloche.fs import open_regular_file
-from cloche.fs.checksums import MANIFEST, parse_manifest, read_record
+from cloche.fs.checksums import FILES, MANIFEST, RUNTIME_MANIFEST, parse_manifest, read_record
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning.destination import contains_path, refuse_base_interpreter, refuse_running_cloche
 from cloche.planning.pyvenv_cfg import ADDED_KEY, NAME
@@ -50,7 +50,7 @@ OWN_DIRECTORIES = {
 }
 """The directories of an environment, in lower case, by `os.name`."""
 
-OWN_FILES = frozenset((NAME, MANIFEST, ".lock", "CACHEDIR.TAG", "pip-selfcheck.json"))
+OWN_FILES = frozenset((NAME, MANIFEST, RUNTIME_MANIFEST, FILES, ".lock", "CACHEDIR.TAG", "pip-selfcheck.json"))
 """The other entries of an environment, by cloche or another tool."""
 
 EXECUTABLE = re.compile(
@@ -161,6 +161,7 @@ def owned_entries(root: str, host: Host) -> Iterator[str]:
         if is_directory or name in OWN_FILES or (name == ".gitignore" and ignores_everything(root)):
             yield name
     yield from recorded_files(root)
+    yield from runtime_files(root)
 
 
 def owned_files(root: str) -> Iterator[str]:
@@ -179,9 +180,42 @@ def owned_files(root: str) -> Iterator[str]:
         parent = os.path.dirname(site)
         is_alone = "/" in parent and names_in(os.path.join(root, parent)) == [os.path.basename(site)]
         yield parent if is_alone else site
-    content = content_of(os.path.join(root, MANIFEST), 1 << 24)
-    yield from (path for path in parse_manifest(content.decode("utf-8", "surrogateescape")) if path != ".gitignore")
+    yield from (path for path in listed_in(root, MANIFEST) if path != ".gitignore")
     yield from recorded_files(root)
+    runtime = [*runtime_files(root)]
+    yield from runtime
+    yield from whole_directories(root, {*runtime, *site_directories(root)})
+
+
+def listed_in(root: str, manifest: str) -> Iterable[str]:
+    """Return the paths that a manifest lists; none if it does not exist."""
+    return parse_manifest(content_of(os.path.join(root, manifest), 1 << 24).decode("utf-8", "surrogateescape"))
+
+
+def runtime_files(root: str) -> Iterator[str]:
+    """Yield the files of the interpreter in a portable environment, with the bytecode of its modules and its links."""
+    listed = frozenset(listed_in(root, RUNTIME_MANIFEST))
+    yield from listed
+    for directory in sorted({os.path.dirname(path) for path in listed}):
+        for name in names_in(os.path.join(root, directory, "__pycache__")):
+            if f"{directory}/{name.partition('.')[0]}.py" in listed:
+                yield f"{directory}/__pycache__/{name}"
+        for name in names_in(os.path.join(root, directory)):
+            link = os.path.join(root, directory, name)
+            if os.path.islink(link) and f"{directory}/{os.readlink(link)}" in listed:
+                yield f"{directory}/{name}"
+
+
+def whole_directories(root: str, chosen: set[str]) -> Iterator[str]:
+    """Yield the directories below the top ones that contain nothing else than some of these files and directories."""
+    whole: set[str] = set()
+    for top in {path.partition("/")[0] for path in chosen if "/" in path}:
+        for directory, _, _ in os.walk(os.path.join(root, top), topdown=False, onerror=refuse_unreadable):
+            path = os.path.relpath(directory, root).replace("\\", "/")
+            content = {f"{path}/{name}" for name in names_in(directory)}
+            if path != top and content and content <= chosen | whole:
+                whole.add(path)
+    yield from whole
 
 
 def ignores_everything(root: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError, SeedError, reason_of
@@ -16,6 +17,7 @@ from cloche.fs.checksums import RUNTIME_MANIFEST, format_manifest
 from cloche.fs.elf import MAGIC, DynamicFile, NotEditable
 from cloche.fs.inputs import signature_of
 from cloche.model.value import value
+from cloche.programs import python_environ
 from cloche.store.bytecode import bytecode_path
 from cloche.store.images import find_or_build
 
@@ -33,6 +35,9 @@ TREE = "runtime"
 
 RECIPE = 1
 """Increased when runtimes are built differently."""
+
+TIMEOUT = 60
+"""Seconds to wait for the start of an interpreter."""
 
 SECONDS = 946684800
 """The modification time of every file: the first second of the year 2000."""
@@ -97,7 +102,36 @@ class RuntimeSource:
                 target = bytecode_path(file.path, interpreter.cache_tag)
                 compiler.add(f"{TREE}/{file.path}", f"{TREE}/{target}", len(content))
         writer.add(TREE, RUNTIME_MANIFEST, format_manifest(hashes))
+        executable = os.path.realpath(interpreter.executable)
+        for file in self.runtime.files:
+            if file.source == executable and file.executable == "yes":
+                refuse_broken(f"{writer.root}/{TREE}/{file.path}", interpreter)
         return "complete"
+
+
+def refuse_broken(program: str, interpreter: Interpreter) -> None:
+    """Refuse an interpreter that does not start in its new place, for whatever reason.
+
+    :raises ClocheError: it does not start.
+    """
+    command = [program, "-I", "-S", "-B", "-c", "pass"]
+    try:
+        done = subprocess.run(
+            command, env=python_environ(), cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT
+        )
+    except PermissionError:
+        return  # the cache is on a file system from which nothing can be executed
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = reason_of(error) if isinstance(error, OSError) else f"no answer after {TIMEOUT} s"
+    else:
+        if done.returncode == 0:
+            return
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        reason = lines[-1] if lines else f"exit code {done.returncode}"
+    raise ClocheError(
+        f"a portable copy of `{interpreter.executable}` does not start: {reason}",
+        hint="use another build of this Python, for example one that uv or pyenv installs",
+    )
 
 
 def status_of(file: RuntimeFile) -> os.stat_result:

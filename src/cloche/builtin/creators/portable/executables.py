@@ -9,6 +9,7 @@ portable environments have, and its built-in prefix does not exist.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from cloche.builtin.creators.portable.names import directory, is_wanted, library_name, program_name
@@ -30,6 +31,9 @@ LANDMARK_TEXT = b"""This file marks the standard library of a portable environme
 """
 
 SEARCH_PATH = "$ORIGIN/../lib"
+
+SYSTEM_LOADER = re.compile(r"/(usr/)?lib\w*/([\w-]+/)?ld[\w.-]+")
+"""The path of a loader that every system of this kind has: `/lib64/ld-linux-x86-64.so.2`."""
 
 
 def files(interpreter: Interpreter, layout: Layout, prefix: Prefix) -> Iterator[RuntimeFile]:
@@ -57,6 +61,23 @@ def files(interpreter: Interpreter, layout: Layout, prefix: Prefix) -> Iterator[
         stable = os.path.join(os.path.dirname(library), "libpython3.so")
         if os.path.isfile(stable):
             yield RuntimeFile("lib/libpython3.so", stable, edits=BinaryEdits("$ORIGIN", "rpath", "no", renamed))
+
+
+def foreign_loader(interpreter: Interpreter) -> str:
+    """Return the loader of an interpreter that brings one of its own; empty if the loader is that of the system.
+
+    The path of a loader is absolute, so an environment cannot contain the loader. A Python with a loader of its own also
+    has its own C library, with which the loader of the system does not work.
+    """
+    from elftools.common.exceptions import ELFError
+
+    from cloche.builtin.creators.portable.libraries import loader_of
+
+    try:
+        loader = loader_of(os.path.realpath(interpreter.executable))
+    except (OSError, ELFError, ClocheError):
+        return ""  # reading the file for the runtime reports it; a static program has none
+    return "" if SYSTEM_LOADER.fullmatch(loader) else loader
 
 
 def replaced_text(binary: str, interpreter: Interpreter, prefix: Prefix) -> tuple[tuple[bytes, bytes], ...]:

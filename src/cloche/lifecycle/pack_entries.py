@@ -1,0 +1,199 @@
+"""The entries of an archive: the files, directories and links of an environment, as they are on disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from cloche.apply.staging import is_staging_inside
+from cloche.errors import ClocheError, reason_of
+from cloche.fs import REGULAR, open_for_reading
+from cloche.lifecycle.relocation import is_within
+from cloche.model.value import value
+from cloche.store.runtimes import SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cloche.model.environment import Environment
+
+PIECE = 1 << 20
+"""How many bytes of a file are read at once."""
+
+UNCHECKED = b"\1\0\0\0"
+"""The flags of bytecode that is used without a check of its source (PEP 552)."""
+
+
+@value
+class PackRequest:
+    """What to pack, and how."""
+
+    path: str
+    output: str
+    format: str = ""
+    """The name of a packer; empty to choose by the suffix of `output`."""
+    prefix: str = ""
+    """The top directory in the archive; empty for none."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of names, or of paths relative to the environment."""
+    overwrites: bool = False
+    follows: bool = False
+    """Whether links that lead out of the environment, and editable installs, are replaced by their targets."""
+    base_outside: bool = False
+    """Whether the environment may need an interpreter that is not in it."""
+
+
+@value
+class Entry:
+    """A file, directory or link to pack."""
+
+    path: str
+    """Relative to the environment, with `/`."""
+    kind: str
+    source: str = ""
+    """The absolute path of a file."""
+    target: str = ""
+    mode: int = 0o644
+    content: bytes | None = None
+    """The content, if it differs from that of `source`."""
+    size: int = 0
+    """The size of a file, in bytes."""
+
+
+def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
+    """Yield what to pack, sorted, a directory before its content.
+
+    :raises ClocheError: a file cannot be read or packed, or a link leads out of the environment.
+    """
+    root = environment.location
+    stack: list[tuple[str, str, tuple[str, ...]]] = [("", root, (os.path.realpath(root),) if request.follows else ())]
+    outside: list[str] = []
+    while stack:
+        below, directory, parents = stack.pop()
+        if below:
+            yield Entry(below, "directory", directory, mode=0o755)
+        try:
+            with os.scandir(directory) as scanned:
+                found = sorted(scanned, key=lambda item: os.fsencode(item.name))
+        except OSError as error:
+            raise ClocheError(f"cannot read `{directory}`: {reason_of(error)}") from error
+        subdirectories: list[tuple[str, str, tuple[str, ...]]] = []
+        for item in found:
+            path = f"{below}/{item.name}" if below else item.name
+            if is_left_out(path, item.name, request.exclude) or (not below and is_staging_inside(item.name)):
+                continue
+            if item.name.endswith(".pyc") and directory.endswith("__pycache__") and not is_permanent(item.path):
+                continue
+            source, target = item.path, ""
+            if item.is_symlink():
+                target = inner_target(path, item.path, root)
+                if not target and request.base_outside and is_python_link(path, environment):
+                    target = os.readlink(item.path)
+                if target:
+                    yield Entry(path, "link", target=target, mode=0o777)
+                    continue
+                if not request.follows:
+                    outside.append(path)
+                    continue
+                source = os.path.realpath(item.path)
+            status = status_of(source)
+            if stat.S_ISDIR(status.st_mode):
+                reals: tuple[str, ...] = ()
+                if request.follows:  # only then can a directory contain itself
+                    reals = (*parents, os.path.realpath(source))
+                    if reals[-1] in parents:
+                        raise ClocheError(f"the link `{path}` leads to a directory that contains it")
+                subdirectories.append((path, source, reals))
+            elif stat.S_ISREG(status.st_mode):
+                mode = 0o755 if status.st_mode & 0o100 else 0o644
+                yield Entry(path, "file", source, mode=mode, size=status.st_size)
+            else:
+                raise ClocheError(
+                    f"`{item.path}` is not a file, a directory or a link, so it cannot be packed",
+                    hint="leave it out with `--exclude`",
+                )
+        stack += reversed(subdirectories)
+    if outside:
+        raise ClocheError(
+            f"links lead out of the environment: {', '.join(f'`{path}`' for path in outside[:4])}"
+            f"{f' and {len(outside) - 4} more' if len(outside) > 4 else ''}",
+            hint="`--follow` packs their targets instead, `--exclude` leaves them out",
+        )
+
+
+def status_of(path: str) -> os.stat_result:
+    """Return the status of a file.
+
+    :raises ClocheError: it does not exist or cannot be read.
+    """
+    try:
+        return os.lstat(path)
+    except OSError as error:
+        raise ClocheError(f"cannot read `{path}`: {reason_of(error)}") from error
+
+
+def is_left_out(path: str, name: str, patterns: Sequence[str]) -> bool:
+    """Return whether a pattern matches a name, or a path relative to the environment."""
+    return any(fnmatchcase(path, pattern) or fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def is_permanent(path: str) -> bool:
+    """Return whether bytecode comes from the image of an interpreter, and is the same everywhere."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(8)[4:] == UNCHECKED and int(os.fstat(file.fileno()).st_mtime) == SECONDS
+    except OSError:
+        return False
+
+
+def inner_target(path: str, link: str, root: str) -> str:
+    """Return the target of a link, relative to its directory; empty if it leads out of the environment."""
+    target = os.readlink(link)
+    if os.path.isabs(target):
+        if not is_within(os.path.normpath(target), root):
+            return ""
+        target = os.path.relpath(target, os.path.dirname(link))
+    inside = not os.path.normpath(os.path.join(os.path.dirname(path), target)).startswith("..")
+    return target if inside and is_within(os.path.realpath(link), os.path.realpath(root)) else ""
+
+
+def is_python_link(path: str, environment: Environment) -> bool:
+    """Return whether a link is one of the names of the interpreter."""
+    directory, _, name = path.rpartition("/")
+    return directory == environment.layout.bin and name.startswith(("python", "pypy"))
+
+
+def read_whole(path: str) -> bytes:
+    """Return the content of a file.
+
+    :raises ClocheError: it cannot be read.
+    """
+    return b"".join(read_source(path, status_of(path).st_size))
+
+
+def read_source(path: str, size: int) -> Iterator[bytes]:
+    """Yield the content of a file that has this size.
+
+    :raises ClocheError: it cannot be read, or changed meanwhile.
+    """
+    try:
+        descriptor = open_for_reading(path)
+    except OSError as error:
+        raise ClocheError(f"cannot read `{path}`: {reason_of(error)}") from error
+    try:
+        before = os.fstat(descriptor)
+        total = 0
+        while before.st_mode >> 12 == REGULAR and (piece := os.read(descriptor, min(PIECE, size + 1 - total))):
+            total += len(piece)
+            if total > size:
+                break
+            yield piece
+            if total == size == before.st_size:
+                break  # `after` shows whether it grew
+        after = os.fstat(descriptor)
+        if total != size or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
+            raise ClocheError(f"`{path}` changed while it was read", hint="wait until nothing uses it, and try again")
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,56 @@
+"""The members of a squashfs file system, which `unsquashfs` extracts."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from cloche.errors import ClocheError
+from cloche.store.archives import InvalidArchive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LISTED = re.compile(r"[-dl][-rwxsStT]{9} +\d+/\d+ +(?P<size>\d+) \d{4}-\d\d-\d\d \d\d:\d\d squashfs-root(/.*)?")
+"""A line of `unsquashfs -lln` for a file, a directory or a link."""
+
+
+def extract_squashfs(path: str, directory: str, limit: int) -> None:
+    """Extract a file system into a directory that does not exist; nothing but files, directories and links.
+
+    :raises ClocheError: `unsquashfs` is not installed.
+    :raises InvalidArchive: it is damaged, contains something else, or is larger than `limit`.
+    """
+    listed = run_unsquashfs(["-lln", path])
+    size = 0
+    for line in listed.splitlines():
+        if not line or line.startswith(("Parallel unsquashfs", "created ")):
+            continue
+        match = LISTED.fullmatch(line)
+        if match is None:
+            raise InvalidArchive(f"`{line[:200]}` is not a file, a directory or a link")
+        size += int(match["size"]) * line.startswith("-")
+    if size > limit:
+        raise InvalidArchive("it expands to an unreasonable size")
+    run_unsquashfs(["-quiet", "-no-progress", "-no-xattrs", "-dest", directory, path])
+
+
+def run_unsquashfs(arguments: Sequence[str]) -> str:
+    """Run the program; return its output."""
+    program = shutil.which("unsquashfs")
+    if program is None:
+        raise ClocheError(
+            "a squashfs file system needs the program `unsquashfs`",
+            hint="install squashfs-tools, or mount the file system instead",
+        )
+    environ = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+    done = subprocess.run(
+        [program, *arguments], env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    if done.returncode:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise InvalidArchive(lines[-1].strip() if lines else f"unsquashfs exits with {done.returncode}")
+    return done.stdout.decode("utf-8", "surrogateescape")
