@@ -1,14 +1,13 @@
-"""Test that the classes of `value` behave like frozen dataclasses."""
+"""Test that subclasses of `Value` behave like frozen dataclasses."""
 
 from __future__ import annotations
 
 import pytest
 
-from cloche.model.value import fields, replace, value
+from cloche.model.value import Value, fields, replace
 
 
-@value
-class Point:
+class Point(Value):
     x: int
     y: int = 0
 

@@ -6,14 +6,13 @@ import os
 
 from cloche.errors import ClocheError
 from cloche.fs import paths_in, read_regular_file
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@value
-class FileList:
+class FileList(Value):
     """The contents of one tree of an image, as one column for each property of a file.
 
     A warm run checks a thousand files. Columns can be read and compared without creating an object for each file.

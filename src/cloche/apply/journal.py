@@ -10,7 +10,7 @@ import os
 
 from cloche.apply.exchange import exchange
 from cloche.errors import ClocheError, reason_of
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,8 +38,7 @@ JOURNAL = "journal"
 HEADER = "cloche journal 2"
 
 
-@value
-class Action:
+class Action(Value):
     """One step of a commit."""
 
     kind: Kind

@@ -6,7 +6,7 @@ from cloche.cli import json_output, report
 from cloche.cli.info import human_size
 from cloche.discovery import cache as probes
 from cloche.errors import counted
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning import plan_cache
 from cloche.store import cache_directory, maintenance
 from cloche.store.links import linked_images
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from cloche.store import Store
 
 
-@value
-class ActionResult:
+class ActionResult(Value):
     """The result of an action: its output as lines of text and as JSON, and its exit code."""
 
     lines: tuple[str, ...]

@@ -6,12 +6,11 @@ The parser, help, completion, variables, config files and the reference pages al
 from __future__ import annotations
 
 from cloche.model.options import PORTABLE_OPTIONS, Option
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.plugins import load_object
 
 
-@value
-class CommandSpec:
+class CommandSpec(Value):
     """A command and what it accepts."""
 
     name: str

@@ -10,7 +10,7 @@ from cloche.cli import json_output, report
 from cloche.cli.settings import OTHER_KEYS, Settings, is_option_name, nearest_file, user_file
 from cloche.cli.user_config import set_value, typed_value, unset_value
 from cloche.errors import UsageError
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.store import cache_directory
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from cloche.model.options import Option
 
 
-@value
-class Row:
+class Row(Value):
     """One setting."""
 
     name: str

@@ -14,7 +14,7 @@ from cloche.errors import ClocheError, system_error
 from cloche.lifecycle.causes import causes_of
 from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.repair import RepairResult, repair_environment
-from cloche.model.value import value
+from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,7 @@ THREADS = 8
 """The number of environments that are examined at the same time."""
 
 
-@value
-class Outcome:
+class Outcome(Value):
     """The result for one environment."""
 
     path: str

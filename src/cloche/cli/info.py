@@ -10,7 +10,7 @@ from cloche.errors import UsageError
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.startup_code import installed_startup_code
 from cloche.model.options import PORTABLE_OPTIONS
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from cloche.model.plan import LockRequest
 
 
-@value
-class RecordedLock:
+class RecordedLock(Value):
     """The lock file that an environment was made from, as far as it is recorded."""
 
     digest: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloche.cli.report import print_result, recorded_warnings, restore_stdout
 from cloche.errors import ClocheError
-from cloche.model.value import TYPE_CHECKING, fields
+from cloche.model.value import TYPE_CHECKING, Value, fields
 
 if TYPE_CHECKING:
     from cloche.model.environment import Environment
@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 
 def as_json(item: object) -> object:
     """Convert a value to JSON types: objects become their fields by name, bytes their length and hash."""
-    if hasattr(type(item), "__match_args__") and not isinstance(item, (str, bytes, tuple, dict)):
+    if isinstance(item, Value):
         kind = {"kind": type(item).__name__} if type(item).__module__ == "cloche.model.operations" else {}
         return {**kind, **{name: as_json(field) for name, field in fields(item).items()}}
     if isinstance(item, bytes):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cloche.cli.commands import COMMANDS, COMMON, CommandSpec
 from cloche.errors import UsageError
-from cloche.model.value import TYPE_CHECKING, replace, value
+from cloche.model.value import TYPE_CHECKING, Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from cloche.model.options import Option
 
 
-@value
-class UnknownOption:
+class UnknownOption(Value):
     """An option that is in no table; a plugin may declare it."""
 
     word: str
@@ -24,8 +23,7 @@ class UnknownOption:
     """Index of the operand that may be its value, because it is the next word; -1 if there is none."""
 
 
-@value
-class ParsedArguments:
+class ParsedArguments(Value):
     """A parsed command line. Errors are kept for `check`, because options or commands of plugins may resolve them first."""
 
     command: CommandSpec

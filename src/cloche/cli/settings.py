@@ -11,7 +11,7 @@ from cloche.cli import report
 from cloche.cli.commands import COMMANDS, COMMON
 from cloche.errors import ClocheError, UsageError, reason_of
 from cloche.fs import read_at_most
-from cloche.model.value import TYPE_CHECKING, replace, value
+from cloche.model.value import TYPE_CHECKING, Value, replace
 from cloche.plugins import blocked_names
 from cloche.session import Session
 
@@ -46,8 +46,7 @@ MAX_CONFIG_BYTES = 1 << 22
 """The maximum size of a config file."""
 
 
-@value
-class Setting:
+class Setting(Value):
     """The values of one option from one source."""
 
     values: tuple[str, ...]
@@ -55,8 +54,7 @@ class Setting:
     """The source, as shown to the user: `command line`, `CLOCHE_PROMPT`, `/home/me/project/pyproject.toml`."""
 
 
-@value
-class Source:
+class Source(Value):
     """One variable, or the table in one config file."""
 
     origin: str
@@ -65,8 +63,7 @@ class Source:
     is_variable: bool = False
 
 
-@value
-class Sources:
+class Sources(Value):
     """Variables and config files, the strongest first."""
 
     found: tuple[Source, ...]
@@ -74,8 +71,7 @@ class Sources:
     """A message for each file that is ignored, with the reason."""
 
 
-@value
-class UnknownSetting:
+class UnknownSetting(Value):
     """A name that is not an option of cloche; a plugin may declare it."""
 
     name: str
@@ -85,8 +81,7 @@ class UnknownSetting:
     source: Source
 
 
-@value
-class Settings:
+class Settings(Value):
     """The settings by option name, and those that are unknown or invalid."""
 
     command: CommandSpec

@@ -12,7 +12,7 @@ from cloche.lifecycle.reader import was_created_for
 from cloche.lifecycle.rebuild import rebuild
 from cloche.lifecycle.upgrade import UpgradeResult, lost_in_place, outdated_seeds, plan_upgrade, upgrade_in_place
 from cloche.model.spec import parse_spec
-from cloche.model.value import value
+from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
 
-@value
-class Outcome:
+class Outcome(Value):
     """The result for one environment."""
 
     path: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from cloche.discovery.describe import running_base
 from cloche.fs.inputs import UNRECORDED
-from cloche.model.value import TYPE_CHECKING, replace, value
+from cloche.model.value import TYPE_CHECKING, Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 RUNNING_PYTHON = "the Python that runs cloche"
 
 
-@value
-class FoundInterpreter:
+class FoundInterpreter(Value):
     """The chosen interpreter."""
 
     interpreter: Interpreter
@@ -40,8 +39,7 @@ class FoundInterpreter:
     """One message for each `--try-first-with` path that is not a usable interpreter, and for each finder that failed."""
 
 
-@value
-class InterpreterListing:
+class InterpreterListing(Value):
     """Every candidate on this machine, and the interpreter that would be chosen."""
 
     results: tuple[SearchResult, ...]

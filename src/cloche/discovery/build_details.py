@@ -10,7 +10,7 @@ import os
 
 from cloche.discovery.serialization import RELEASE_LEVELS
 from cloche.fs import read_at_most
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from cloche.model.aliases import Version
@@ -20,8 +20,7 @@ MAX_BYTES = 1 << 16
 """The maximum size of the file."""
 
 
-@value
-class BuildDetails:
+class BuildDetails(Value):
     """The fields of a `build-details.json` that a request may depend on."""
 
     implementation: str

@@ -16,7 +16,7 @@ from cloche.cpython import keyed_hash
 from cloche.discovery import serialization
 from cloche.fs import read_regular_file, replace_file
 from cloche.fs.inputs import matching_variables
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.shells.template import resource
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ MAX_ENTRY_BYTES = 1 << 16
 """The maximum size of an entry in bytes."""
 
 
-@value
-class ProbeResult:
+class ProbeResult(Value):
     """The result of probing an executable."""
 
     interpreter: Interpreter | None = None

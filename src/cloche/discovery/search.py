@@ -15,7 +15,7 @@ from cloche.discovery.shims import find_shim
 from cloche.fs import is_unreadable
 from cloche.model.interpreter import Candidate
 from cloche.model.spec import ANY
-from cloche.model.value import TYPE_CHECKING, replace, value
+from cloche.model.value import TYPE_CHECKING, Value, replace
 from cloche.plugins import describe_exception, record_failure, record_seconds
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ TRY_FIRST = "try-first-with"
 """`found_by` of the candidates that the user named with this option."""
 
 
-@value
-class SearchResult:
+class SearchResult(Value):
     """One candidate, with its interpreter or the reason why it was skipped."""
 
     path: str

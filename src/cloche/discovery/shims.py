@@ -11,7 +11,7 @@ import stat
 
 from cloche.discovery.installation_roots import mise_data_directory
 from cloche.fs import read_at_most
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from cloche.model.interpreter import Host
@@ -36,8 +36,7 @@ MAX_LINKS = 8
 """How many links to follow from one that may lead to mise."""
 
 
-@value
-class Shim:
+class Shim(Value):
     """A shim, and how to find out which executable it starts."""
 
     manager: str

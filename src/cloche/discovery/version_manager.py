@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cloche.discovery.probe import kill_process_tree
 from cloche.errors import reason_of
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.programs import SHELL_VARIABLES, python_environ
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ MAX_REASON = 200
 """The maximum length of an error message of a version manager, in characters."""
 
 
-@value
-class Answer:
+class Answer(Value):
     """What a command of a version manager prints, one line, or why it prints nothing."""
 
     text: str = ""

@@ -13,7 +13,7 @@ import posixpath
 
 from cloche.cpython import import_sha256
 from cloche.fs import lines_of, open_regular_file
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -44,8 +44,7 @@ def hash_file(path: str, algorithm: str = "sha256") -> str:
 # RECORD
 
 
-@value
-class Row:
+class Row(Value):
     """One row of a RECORD."""
 
     path: str

@@ -16,7 +16,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerDefSection, GNUVerNeedSection
 from elftools.elf.segments import InterpSegment
 
-from cloche.model.value import value
+from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,7 @@ class NotEditable(Exception):
     """An edit is not possible; the message is a fragment that follows the name of the file."""
 
 
-@value
-class Dependencies:
+class Dependencies(Value):
     """What the loader reads in an ELF file to find its libraries."""
 
     name: str

@@ -9,7 +9,7 @@ from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.lost_targets import find_lost_targets, seeds_of
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.relocation import Relocation, is_within, moved_parent, spellings
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.pyvenv_cfg import quote_word
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host, Interpreter
 
 
-@value
-class Finding:
+class Finding(Value):
     """One problem of an environment."""
 
     code: str
@@ -37,8 +36,7 @@ class Finding:
     """`yes` if `cloche doctor --fix` repairs it, else `no`."""
 
 
-@value
-class Case:
+class Case(Value):
     """An environment under diagnosis."""
 
     info: EnvironmentInfo

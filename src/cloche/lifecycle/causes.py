@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloche.lifecycle.diagnosis import CODES
-from cloche.model.value import value
+from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.case import Finding
 
 
-@value
-class Cause:
+class Cause(Value):
     """What is wrong in one or more environments."""
 
     code: str

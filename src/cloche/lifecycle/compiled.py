@@ -6,7 +6,7 @@ import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.programs import python_environ
 from cloche.shells.template import resource
 from cloche.store.bytecode import TIMEOUT_SECONDS
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host, Interpreter
 
 
-@value
-class Compiled:
+class Compiled(Value):
     """A bytecode file in an environment, and its source; both paths are relative to the root."""
 
     path: str

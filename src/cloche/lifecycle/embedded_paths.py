@@ -29,7 +29,7 @@ from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.relocation import Relocation, is_within, needle
 from cloche.lifecycle.shebangs import parse_header, relocatable_script, script_with_program
 from cloche.lifecycle.tree import ignore, walk
-from cloche.model.value import replace, value
+from cloche.model.value import Value, replace
 from cloche.planning.pyvenv_cfg import shorten
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ TEXT_LIMIT = 8 << 20
 """The size in bytes up to which files are changed; larger files are only searched."""
 
 
-@value
-class File:
+class File(Value):
     """A file or symbolic link in an environment."""
 
     path: str
@@ -158,8 +157,7 @@ def environment_of_program(program: str, scripts: str) -> str:
 # Replacing them
 
 
-@value
-class RelocationContext:
+class RelocationContext(Value):
     """What is needed to replace the embedded paths of an environment."""
 
     environment: Environment

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cloche.discovery.probe import kill_process_tree
 from cloche.errors import reason_of
 from cloche.lifecycle.embedded_paths import site_files
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.programs import python_environ, shell_environ
 from cloche.shells import built_in_shells, template
 
@@ -32,8 +32,7 @@ TIMEOUT = 60.0
 """Seconds to wait for a Python or a shell."""
 
 
-@value
-class Examination:
+class Examination(Value):
     """What the Python of an environment reports about itself."""
 
     failure: str

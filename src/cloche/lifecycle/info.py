@@ -19,7 +19,7 @@ from cloche.lifecycle.reader import (
     unusable_base,
 )
 from cloche.lifecycle.tree import Tree
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.pyvenv_cfg import is_portable
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ SEEDS = ("pip", "setuptools", "wheel")
 """Distributions that tools install into new environments."""
 
 
-@value
-class EnvironmentInfo:
+class EnvironmentInfo(Value):
     """An environment, its content, and its history as far as it is recorded."""
 
     environment: Environment

@@ -16,7 +16,7 @@ from urllib.request import url2pathname
 from cloche.fs import open_regular_file
 from cloche.fs.checksums import Row, read_record
 from cloche.model.distribution import EntryPoint, normalize_name
-from cloche.model.value import TYPE_CHECKING, replace, value
+from cloche.model.value import TYPE_CHECKING, Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment, Layout
 
 
-@value
-class InstalledDistribution:
+class InstalledDistribution(Value):
     """A distribution that is installed in an environment."""
 
     name: str

@@ -26,7 +26,7 @@ from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.shebangs import parse_header, script_with_program
 from cloche.lifecycle.tool_edits import as_it_is, installed_form
 from cloche.model.operations import Copy, Link, Rewrite, SetMode
-from cloche.model.value import replace, value
+from cloche.model.value import Value, replace
 from cloche.planning.clearing import refuse_unreadable
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ if TYPE_CHECKING:
     from cloche.shells import ShellFamily
 
 
-@value
-class Loss:
+class Loss(Value):
     """A distribution or a file that the new environment will not have, or a distribution that will not work there."""
 
     item: str
@@ -53,8 +52,7 @@ class Loss:
     """`no` if the new environment has it, but it lacks something that it requires."""
 
 
-@value
-class Inventory:
+class Inventory(Value):
     """What an upgrade does with everything that is installed."""
 
     carried: tuple[InstalledDistribution, ...]
@@ -312,8 +310,7 @@ ROOT_FILES = (".gitignore", "CACHEDIR.TAG")
 # Operations
 
 
-@value
-class PathMapping:
+class PathMapping(Value):
     """The mapping of paths in the old environment to paths in the new one."""
 
     old: Layout

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import struct
 
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@value
-class Launcher:
+class Launcher(Value):
     """A launcher whose Python can be changed."""
 
     form: str

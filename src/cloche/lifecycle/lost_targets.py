@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cloche.lifecycle.installed import site_directories
-from cloche.model.value import value
+from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,8 +23,7 @@ IMAGE = re.compile(r"/images/[^/]+/(?P<name>[^/]+)-(?P<version>[^/-]+)-[0-9a-f]{
 """The end of the directory of a tree of an image in the store, with the name and version of the distribution."""
 
 
-@value
-class LostSeed:
+class LostSeed(Value):
     """A seed that lost its files, because its image in cloche's cache was removed."""
 
     name: str
@@ -40,8 +39,7 @@ class LostSeed:
         return self.name if self.name == "pip" else f"{self.name}=={self.version}"
 
 
-@value
-class LostTarget:
+class LostTarget(Value):
     """A directory that does not exist, to which links lead by the paths that they have in `site-packages`."""
 
     directory: str

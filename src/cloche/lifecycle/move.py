@@ -24,7 +24,7 @@ from cloche.lifecycle.reader import read_environment
 from cloche.lifecycle.relocation import Relocation, is_within, refuse_other_encoding, spellings
 from cloche.lifecycle.repair import relocation_context
 from cloche.model.operations import CopyTree, SetMode
-from cloche.model.value import replace, value
+from cloche.model.value import Value, replace
 from cloche.planning.destination import absolute_path, contains_current_directory, inspect_destination, is_mount_point
 from cloche.store.links import is_recorded, record_links
 
@@ -42,8 +42,7 @@ if TYPE_CHECKING:
     Action: TypeAlias = Literal["move", "copy"]
 
 
-@value
-class MovePlan:
+class MovePlan(Value):
     """Every decision about a move or a copy. Nothing has been changed yet."""
 
     action: Action

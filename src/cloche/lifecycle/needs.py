@@ -11,7 +11,7 @@ from cloche.fs import open_regular_file
 from cloche.fs.elf import MAGIC, read_dependencies
 from cloche.lifecycle.embedded_paths import walk_files
 from cloche.model.runtime import GLIBC_LIBRARY
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.programs import python_environ
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ MACHINES = {"x64": "x86_64", "x86": "i686", "AArch64": "aarch64", "ARM": "armv7l
 """Instruction sets in the tags of wheels (PEP 600), by their names in pyelftools."""
 
 
-@value
-class Needs:
+class Needs(Value):
     """What the ELF files of an environment need."""
 
     libraries: Mapping[str, tuple[str, ...]]
@@ -42,8 +41,7 @@ class Needs:
         return f"manylinux_{self.glibc.replace('.', '_')}_{self.machine}" if self.glibc else ""
 
 
-@value
-class Missing:
+class Missing(Value):
     """A library that this system does not have."""
 
     library: str

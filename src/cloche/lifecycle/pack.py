@@ -23,7 +23,7 @@ from cloche.lifecycle.pack_editables import with_ordinary_installs
 from cloche.lifecycle.pack_entries import Entry, read_source, walk
 from cloche.lifecycle.relocation import is_within
 from cloche.model.archive import Member
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.planning import pyvenv_cfg
 from cloche.planning.destination import absolute_path, is_relocatable, read_settings
 from cloche.plugins import call_component, check_refusal
@@ -43,8 +43,7 @@ PAUSE = 0.1
 """Seconds between two updates of the progress."""
 
 
-@value
-class PackPlan:
+class PackPlan(Value):
     """Every decision about an archive. Nothing has been written yet."""
 
     environment: Environment

@@ -11,7 +11,7 @@ from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError, reason_of
 from cloche.fs import REGULAR, open_for_reading
 from cloche.lifecycle.relocation import is_within
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.store.runtimes import SECONDS
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ UNCHECKED = b"\1\0\0\0"
 """The flags of bytecode that is used without a check of its source (PEP 552)."""
 
 
-@value
-class PackRequest:
+class PackRequest(Value):
     """What to pack, and how."""
 
     path: str
@@ -45,8 +44,7 @@ class PackRequest:
     """Whether the environment may need an interpreter that is not in it."""
 
 
-@value
-class Entry:
+class Entry(Value):
     """A file, directory or link to pack."""
 
     path: str

@@ -15,7 +15,7 @@ from urllib.parse import quote as percent_encoded
 from urllib.parse import unquote as percent_decoded
 
 from cloche.errors import ClocheError
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,8 +43,7 @@ def refuse_other_encoding(*paths: str) -> None:
             )
 
 
-@value
-class Relocation:
+class Relocation(Value):
     """Pairs of old and new directories."""
 
     roots: tuple[tuple[str, str], ...]

@@ -22,7 +22,7 @@ from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import rebase
 from cloche.model.plan import EnvironmentSpec
-from cloche.model.value import replace, value
+from cloche.model.value import Value, replace
 from cloche.planning.plan_at import collect_scripts, script_operation
 from cloche.planning.resolve import choose_activators
 from cloche.store.installation import entry_point_script
@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
 
-@value
-class RepairResult:
+class RepairResult(Value):
     """The result of a repair."""
 
     findings: tuple[Finding, ...]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.store.installation import (
     SHEBANG_LIMIT,
     SHEBANG_LIMIT_MACOS,
@@ -18,8 +18,7 @@ from cloche.store.installation import (
 )
 
 
-@value
-class Header:
+class Header(Value):
     """The header of a script, and the rest of the script."""
 
     form: str

@@ -8,7 +8,7 @@ import posixpath
 from cloche.fs import list_names, read_at_most
 from cloche.lifecycle.installed import site_directories
 from cloche.model.distribution import StartupCode
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.store.startup_code import added_directory, find_startup_code, is_module_file, is_startup_file, startup_lines
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ MAX_BYTES = 1 << 24
 """The maximum number of bytes that are read of a file."""
 
 
-@value
-class InstalledStartupCode:
+class InstalledStartupCode(Value):
     """Start-up code in an environment."""
 
     code: StartupCode

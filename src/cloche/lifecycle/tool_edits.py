@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 
 from cloche.fs.checksums import hash_like
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@value
-class ToolEdit:
+class ToolEdit(Value):
     """A change that a tool makes to installed files."""
 
     tool: str

@@ -23,7 +23,7 @@ from cloche.lifecycle.recorded_command import recorded_lock
 from cloche.lifecycle.repair import plan_repairs, reinstall_seeds
 from cloche.lifecycle.requirements import site_paths, unmet_requirements, visible_versions
 from cloche.model.plan import EnvironmentSpec, Wanted
-from cloche.model.value import replace, value
+from cloche.model.value import Value, replace
 from cloche.planning.destination import absolute_path
 from cloche.planning.pyvenv_cfg import lock_digest
 
@@ -45,8 +45,7 @@ if TYPE_CHECKING:
     """Whether losses are allowed."""
 
 
-@value
-class UpgradePlan:
+class UpgradePlan(Value):
     """Every decision about an upgrade. Nothing has been changed yet."""
 
     kind: Kind
@@ -68,8 +67,7 @@ class UpgradePlan:
         return self.info.environment.location
 
 
-@value
-class UpgradeResult:
+class UpgradeResult(Value):
     """The result of an upgrade."""
 
     environment: Environment

@@ -41,7 +41,7 @@ from cloche.lifecycle.tool_edits import TOOL_EDITS, tool_of_file
 from cloche.lifecycle.tree import Tree
 from cloche.lifecycle.up_to_date import forget_up_to_date
 from cloche.model.distribution import parse_metadata_name
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.pyvenv_cfg import is_portable
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ BYTECODE = re.compile(
 )
 
 
-@value
-class Difference:
+class Difference(Value):
     """One difference between an environment and what was installed in it."""
 
     kind: str
@@ -80,8 +79,7 @@ class Difference:
     """The distribution that the file belongs to, `NAME VERSION`; empty if it belongs to none."""
 
 
-@value
-class Verification:
+class Verification(Value):
     """The result of verifying an environment."""
 
     environment: Environment
@@ -94,8 +92,7 @@ class Verification:
     """What could not be verified, and why; one line each."""
 
 
-@value
-class Expected:
+class Expected(Value):
     """What a file must be."""
 
     digests: tuple[tuple[str, str], ...]

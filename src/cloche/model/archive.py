@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from cloche.model.aliases import MemberKind
 
 
-@value
-class Member:
+class Member(Value):
     """A file, directory or symbolic link in an archive."""
 
     path: str

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from cloche.model.aliases import Bytecode
 
 
-@value
-class EntryPoint:
+class EntryPoint(Value):
     """A script that a wheel declares as `console_scripts` or `gui_scripts` (entry points specification)."""
 
     name: str
@@ -36,8 +35,7 @@ def parse_metadata_name(metadata: str) -> tuple[str, str]:
     return normalize_name(stem[:at]), version.partition("-py")[0] if metadata.endswith(".egg-info") else version
 
 
-@value
-class StartupCode:
+class StartupCode(Value):
     """Code in a distribution that runs whenever the environment's Python starts."""
 
     path: str
@@ -48,8 +46,7 @@ class StartupCode:
     """The line, shortened; empty if the whole file runs."""
 
 
-@value
-class Image:
+class Image(Value):
     """An unpacked wheel in the store, ready to install into environments of one ABI; it never changes."""
 
     distribution: str

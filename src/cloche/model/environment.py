@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +48,7 @@ def locale_encoding() -> str:
     return "utf-8" if name == "ascii" else name  # they use UTF-8 in the locale `C`
 
 
-@value
-class Layout:
+class Layout(Value):
     """The paths in an environment, relative to its root; most of them come from the interpreter's sysconfig scheme."""
 
     bin: str
@@ -72,8 +71,7 @@ class Layout:
     """The values of the creator's own options."""
 
 
-@value
-class Environment:
+class Environment(Value):
     """An environment: one on disk, created by any tool, or one that a plan describes."""
 
     location: str
@@ -186,8 +184,7 @@ class Environment:
         return self._path(self.layout.config)
 
 
-@value
-class Script:
+class Script(Value):
     """A file that an activator adds to the directory of executables."""
 
     name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +22,7 @@ def path_module(os_name: str) -> ModuleType:
     return posixpath
 
 
-@value
-class Host:
+class Host(Value):
     """The state of cloche's process and its machine, read once at the start of a run."""
 
     environ: Mapping[str, str]
@@ -38,8 +37,7 @@ class Host:
     """`sys.executable` of the Python that runs cloche."""
 
 
-@value
-class Interpreter:
+class Interpreter(Value):
     """A base interpreter (never an environment), as described by one run of the probe."""
 
     executable: str
@@ -110,8 +108,7 @@ class Interpreter:
         return " ".join(words)
 
 
-@value
-class Candidate:
+class Candidate(Value):
     """An executable that may be an interpreter, and the finder that found it."""
 
     path: str

@@ -5,7 +5,7 @@ The path of an operation is relative to the environment's root and uses `/` on e
 
 from __future__ import annotations
 
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -13,15 +13,13 @@ if TYPE_CHECKING:
     from cloche.model.aliases import LinkMode
 
 
-@value
-class MakeDir:
+class MakeDir(Value):
     """Create a directory. Its parent is the root or is created by an earlier operation. An existing one is kept."""
 
     path: str
 
 
-@value
-class Link:
+class Link(Value):
     """Create a symbolic link. If the file system does not support it, copy the file that the link would point to."""
 
     path: str
@@ -31,8 +29,7 @@ class Link:
     """Absolute path of the file to copy instead; empty for the file in the environment that `target` refers to."""
 
 
-@value
-class Copy:
+class Copy(Value):
     """Copy a file from outside the environment, with its permission bits."""
 
     path: str
@@ -42,8 +39,7 @@ class Copy:
     """Whether a hard link, for example, will do; then a later change of the content would change both."""
 
 
-@value
-class Write:
+class Write(Value):
     """Write a file with this content."""
 
     path: str
@@ -52,8 +48,7 @@ class Write:
     """`yes` or `no`. The mode is 0o777 for an executable file and 0o666 for any other, less the umask."""
 
 
-@value
-class Rewrite:
+class Rewrite(Value):
     """Write a file that replaces an existing one, and keep the permission bits and the owner."""
 
     path: str
@@ -62,8 +57,7 @@ class Rewrite:
     """Absolute path of the existing file."""
 
 
-@value
-class CopyTree:
+class CopyTree(Value):
     """Copy the content of a directory into the root. Links are copied as links; permission bits and times are kept."""
 
     source: str
@@ -73,8 +67,7 @@ class CopyTree:
     link_mode: LinkMode = "copy"
 
 
-@value
-class InstallTree:
+class InstallTree(Value):
     """Install the files of one directory of an image into a directory of the environment."""
 
     path: str
@@ -99,15 +92,13 @@ LayImage = InstallTree
 """The name of `InstallTree` in version 0.1, kept for plugins that use it."""
 
 
-@value
-class Remove:
+class Remove(Value):
     """Remove a file, or a directory with everything in it. A path that does not exist is ignored."""
 
     path: str
 
 
-@value
-class SetMode:
+class SetMode(Value):
     """Change the permission bits of a file or directory. Files of images cannot be changed: environments share them."""
 
     path: str
@@ -115,8 +106,7 @@ class SetMode:
     mode: int
 
 
-@value
-class Run:
+class Run(Value):
     """Run a program that creates part of the environment; `{root}` in an argument is replaced by the root directory."""
 
     arguments: tuple[str, ...]

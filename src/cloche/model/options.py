@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from cloche.model.aliases import OptionKind
 
 
-@value
-class Option:
+class Option(Value):
     """An option of the command line, which can also be set by a variable or in a config file."""
 
     name: str

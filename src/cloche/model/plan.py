@@ -5,7 +5,7 @@ A request combines the options of all sources; nothing has been looked up for it
 
 from __future__ import annotations
 
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 # The request
 
 
-@value
-class LockRequest:
+class LockRequest(Value):
     """A lock file, and what to install from it."""
 
     path: str
@@ -48,8 +47,7 @@ class LockRequest:
     default_groups: DefaultGroups = "included"
 
 
-@value
-class Wanted:
+class Wanted(Value):
     """The packages to install as seeds, and where to find them."""
 
     requirements: tuple[str, ...] = ("pip",)
@@ -67,8 +65,7 @@ class Wanted:
     compile: Compile = "auto"
 
 
-@value
-class EnvironmentSpec:
+class EnvironmentSpec(Value):
     """The part of a request that a blueprint depends on: everything except the destination."""
 
     pythons: tuple[str, ...] = ()
@@ -94,8 +91,7 @@ class EnvironmentSpec:
     """Normalized names of the packages that may have start-up code although others are refused."""
 
 
-@value
-class Target:
+class Target(Value):
     """The destination of an environment, and the options that concern it."""
 
     destination: str
@@ -114,8 +110,7 @@ class Target:
     """Additional settings for `pyvenv.cfg`, from a program that marks its environments."""
 
 
-@value
-class Request:
+class Request(Value):
     """A request for an environment at a destination."""
 
     spec: EnvironmentSpec
@@ -125,8 +120,7 @@ class Request:
 # The results of planning
 
 
-@value
-class ChosenComponent:
+class ChosenComponent(Value):
     """A component of a plugin that was chosen for an environment."""
 
     name: str
@@ -141,8 +135,7 @@ class ChosenComponent:
     """The values that the user chose for the options that it declares."""
 
 
-@value
-class Blueprint:
+class Blueprint(Value):
     """Everything about an environment that does not depend on its destination."""
 
     spec: EnvironmentSpec
@@ -173,8 +166,7 @@ class Blueprint:
         return self.spec.wanted is not None and self.spec.wanted.lock is not None
 
 
-@value
-class PackageChange:
+class PackageChange(Value):
     """A distribution that a plan adds, removes or changes."""
 
     distribution: str
@@ -187,8 +179,7 @@ class PackageChange:
     """For a removed one, the tool that had installed it: `pip`; empty if it is not recorded."""
 
 
-@value
-class Plan:
+class Plan(Value):
     """Everything that a run will do: `--dry-run` prints it, and `cloche.apply` performs it."""
 
     environment: Environment
@@ -236,8 +227,7 @@ class Plan:
         return self.strategy
 
 
-@value
-class Result:
+class Result(Value):
     """The result of a run that created an environment."""
 
     environment: Environment

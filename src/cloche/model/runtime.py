@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
@@ -21,8 +21,7 @@ GLIBC_LIBRARY = (
 another project's."""
 
 
-@value
-class BinaryEdits:
+class BinaryEdits(Value):
     """Changes of an ELF file that keep its size."""
 
     search_path: str = ""
@@ -36,8 +35,7 @@ class BinaryEdits:
     """(old, new) bytes, of equal length. The old ones must occur exactly once."""
 
 
-@value
-class RuntimeFile:
+class RuntimeFile(Value):
     """One file of a runtime: a copy of a file of the base interpreter, or generated content."""
 
     path: str
@@ -50,8 +48,7 @@ class RuntimeFile:
     edits: BinaryEdits | None = None
 
 
-@value
-class Runtime:
+class Runtime(Value):
     """The files of one interpreter. The store keeps them as an image, with the bytecode of every module."""
 
     name: str

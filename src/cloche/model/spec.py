@@ -13,7 +13,7 @@ system           the first `python3` or `python` on PATH    as pyenv means it
 from __future__ import annotations
 
 from cloche.errors import UsageError
-from cloche.model.value import TYPE_CHECKING, replace, value
+from cloche.model.value import TYPE_CHECKING, Value, replace
 
 if TYPE_CHECKING:
     from cloche.model.aliases import Version
@@ -71,8 +71,7 @@ OPERATORS = "<>=!~"
 FORMS = "write a version (`3.12`), a range (`>=3.10,<3.13`), an implementation (`pypy3.10`), a command or a path"
 
 
-@value
-class InterpreterSpec:
+class InterpreterSpec(Value):
     """One request for an interpreter. A field that is None or empty matches everything."""
 
     text: str

@@ -15,52 +15,49 @@ if TYPE_CHECKING:
 else:
 
     def dataclass_transform(**_):
-        return lambda decorator: decorator
+        return lambda cls: cls
 
 
 @dataclass_transform(frozen_default=True)
-def value(cls: type[T]) -> type[T]:
-    """Turn `cls` into a frozen value whose fields are its annotations, in order.
+class Value:
+    """The base of frozen values. The fields of a subclass are its annotations, in order.
 
-    It gets a constructor with positional and keyword arguments (class attributes are the defaults), equality and hash by
-    value, a repr in the form of a constructor call, and `__match_args__`. A field that is not hashable, such as a mapping,
-    is used only for equality. Assigning to a field raises `AttributeError`.
+    A subclass has a constructor with positional and keyword arguments (class attributes are the defaults), equality and
+    hash by value, a repr in the form of a constructor call, and `__match_args__`. A field that is not hashable, such as a
+    mapping, is used only for equality. Assigning to a field raises `AttributeError`.
     """
-    names: tuple[str, ...] = tuple(cls.__annotations__)
-    known = frozenset(names)
-    required = known - cls.__dict__.keys()
 
-    def __init__(self: object, *positional: Any, **named: Any) -> None:
-        given = self.__dict__  # filled directly, without the defaults, because a run creates hundreds of values
-        given.update(zip(names, positional, strict=False))
-        given.update(named)
-        if len(given) != len(positional) + len(named) or not required <= given.keys() <= known:
-            raise TypeError(_argument_error(cls, positional, named))
+    if not TYPE_CHECKING:
 
-    def __setattr__(self: object, name: str, _: object) -> None:
-        raise AttributeError(f"cannot set `{name}`: {cls.__name__} is frozen")
+        def __init_subclass__(cls):
+            cls.__match_args__ = names = tuple(cls.__annotations__)
+            cls._known = known = frozenset(names)
+            cls._required = known - cls.__dict__.keys()
 
-    def __delattr__(self: object, name: str) -> None:
-        raise AttributeError(f"cannot delete `{name}`: {cls.__name__} is frozen")
+        def __init__(self, *positional, **named):
+            given = self.__dict__  # filled directly, without the defaults, because a run creates hundreds of values
+            given.update(zip(self.__match_args__, positional, strict=False))
+            given.update(named)
+            if len(given) != len(positional) + len(named) or not self._required <= given.keys() <= self._known:
+                raise TypeError(_argument_error(type(self), positional, named))
 
-    def __eq__(self: object, other: object) -> bool:
-        if other.__class__ is not cls:
+    def __setattr__(self, name: str, _: object) -> None:
+        raise AttributeError(f"cannot set `{name}`: {type(self).__name__} is frozen")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"cannot delete `{name}`: {type(self).__name__} is frozen")
+
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not self.__class__:
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in names)
+        return all(getattr(self, name) == getattr(other, name) for name in _field_names(type(self)))
 
-    def __hash__(self: object) -> int:
-        values = (getattr(self, name) for name in names)
-        return hash((cls, *(field for field in values if field.__hash__ is not None)))
+    def __hash__(self) -> int:
+        values = (getattr(self, name) for name in _field_names(type(self)))
+        return hash((type(self), *(field for field in values if field.__hash__ is not None)))
 
-    def __repr__(self: object) -> str:
-        return f"{cls.__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
-
-    for function in (__init__, __setattr__, __delattr__, __eq__, __hash__):
-        setattr(cls, function.__name__, function)
-    if "__repr__" not in cls.__dict__:
-        setattr(cls, "__repr__", __repr__)
-    setattr(cls, "__match_args__", names)
-    return cls
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={field!r}' for name, field in fields(self).items())})"
 
 
 def _argument_error(cls: type, positional: tuple[Any, ...], named: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from cloche.apply.staging import is_staging_inside
 from cloche.errors import DestinationError, reason_of
 from cloche.fs import open_regular_file
 from cloche.fs.checksums import FILES, MANIFEST, RUNTIME_MANIFEST, parse_manifest, read_record
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.destination import contains_path, refuse_base_interpreter, refuse_running_cloche
 from cloche.planning.pyvenv_cfg import ADDED_KEY, NAME
 
@@ -59,8 +59,7 @@ EXECUTABLE = re.compile(
 """The names in `bin` of Python and of the activation scripts, by cloche or another tool."""
 
 
-@value
-class Replacement:
+class Replacement(Value):
     """The part of an existing directory that is replaced."""
 
     removed: tuple[str, ...] = ()

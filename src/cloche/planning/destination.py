@@ -9,7 +9,7 @@ from cloche.apply.staging import LONGEST_STAGED
 from cloche.errors import DestinationError, UsageError, reason_of
 from cloche.fs import read_at_most
 from cloche.model.interpreter import path_module
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning import pyvenv_cfg
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     State: TypeAlias = Literal["absent", "empty", "environment", "directory"]
 
 
-@value
-class Destination:
+class Destination(Value):
     """The path of a new environment, and what exists there."""
 
     location: str

@@ -12,7 +12,7 @@ from cloche.fs import read_regular_file
 from cloche.fs.checksums import read_record, update_record
 from cloche.model.distribution import EntryPoint, normalize_name, parse_metadata_name
 from cloche.model.operations import MakeDir, Remove, Write
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from cloche.model.plan import Wanted
 
 
-@value
-class InstalledSeed:
+class InstalledSeed(Value):
     """A distribution with the name of a seed, in an existing environment."""
 
     version: str
@@ -40,8 +39,7 @@ class InstalledSeed:
     """Those that do not exist, or link to a file that does not, without bytecode."""
 
 
-@value
-class SeedChanges:
+class SeedChanges(Value):
     """What a refresh does with the seeds."""
 
     images: tuple[Image, ...]

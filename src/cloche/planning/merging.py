@@ -8,7 +8,7 @@ from cloche.errors import DestinationError, reason_of
 from cloche.fs import read_regular_file
 from cloche.fs.checksums import MANIFEST, foreign_files, parse_manifest
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.destination import is_relocatable
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from cloche.planning.destination import Destination
 
 
-@value
-class Kept:
+class Kept(Value):
     """What stays in a directory into which an environment is merged."""
 
     directories: frozenset[str]

@@ -20,7 +20,7 @@ from cloche.model.environment import Layout
 from cloche.model.interpreter import Interpreter
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.plan import Blueprint, ChosenComponent, EnvironmentSpec, LockRequest, Wanted
-from cloche.model.value import TYPE_CHECKING, fields, replace, value
+from cloche.model.value import TYPE_CHECKING, Value, fields, replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host
 
 
-@value
-class CachedPlan:
+class CachedPlan(Value):
     """The blueprint of an earlier run, and the values for checking that it is still valid."""
 
     blueprint: Blueprint
@@ -73,8 +72,7 @@ LIMIT = 256
 """The maximum number of entries; when there are more, the older half is removed."""
 
 
-@value
-class PlanCache:
+class PlanCache(Value):
     """The blueprints of earlier runs, in one private directory."""
 
     directory: str

@@ -10,7 +10,7 @@ import sys
 from time import perf_counter
 
 from cloche.errors import ClocheError, PluginError, reason_of
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-@value
-class Source:
+class Source(Value):
     """Where a plugin comes from."""
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloche.errors import PluginError
 from cloche.model.options import Option
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.plugins import describe_exception, load_object, suggestion
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ REQUIRED_ATTRIBUTES: Mapping[Kind, tuple[str, ...]] = {
 """The attributes that an object of each kind must have, in addition to `name`."""
 
 
-@value
-class Component:
+class Component(Value):
     """A finder, creator, seeder, activator, packer or command that a plugin offers."""
 
     kind: Kind

@@ -13,7 +13,7 @@ run.
 
 from __future__ import annotations
 
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -101,8 +101,7 @@ def hookimpl(
     return mark if function is None else mark(function)
 
 
-@value
-class Descriptor:
+class Descriptor(Value):
     """Describes a finder, creator, seeder, activator or packer whose module is imported only when it is used."""
 
     name: str
@@ -115,8 +114,7 @@ class Descriptor:
     """Name of the built-in component that it replaces if the user allows it in the settings (`replace = ["bash=name"]`)."""
 
 
-@value
-class Command:
+class Command(Value):
     """A command that a plugin adds: `cloche NAME`."""
 
     name: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 from cloche.errors import PluginError, UsageError
 from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalize_name
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.model.value import replace as with_fields
 from cloche.plugins import Source, describe_exception, suggestion
 from cloche.plugins.components import KINDS, Component, parse_component
@@ -53,8 +53,7 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
 """virtualenv's names for the same components; an empty name means the default."""
 
 
-@value
-class Report:
+class Report(Value):
     """The status of one plugin."""
 
     source: Source
@@ -70,8 +69,7 @@ class Report:
     """How long its import and its hooks took."""
 
 
-@value
-class Conflict:
+class Conflict(Value):
     """Two plugins offer a component of the same kind and name. The first is used, the second is left out."""
 
     used: Component

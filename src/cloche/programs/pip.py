@@ -14,7 +14,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from cloche.errors import reason_of
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.programs import python_environ
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ TIMEOUT_SECONDS = 300.0
 _SETTING = re.compile(r"([^\s=]+)\.([a-z0-9-]+)=(.*)")
 
 
-@value
-class PipRun:
+class PipRun(Value):
     """How a run of pip ended."""
 
     problem: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from cloche.errors import Inexpressible
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -23,8 +23,7 @@ PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 """Characters without a special meaning anywhere in a word, in any shell."""
 
 
-@value
-class ShellFamily:
+class ShellFamily(Value):
     """A shell, or several shells that read the same scripts."""
 
     name: str

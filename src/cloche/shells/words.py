@@ -6,14 +6,13 @@ import ast
 import re
 
 from cloche.errors import Inexpressible
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-@value
-class Word:
+class Word(Value):
     """A word whose text is known without running the line."""
 
     start: int

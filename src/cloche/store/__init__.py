@@ -12,7 +12,7 @@ import stat
 
 from cloche.errors import ClocheError, reason_of
 from cloche.fs.inputs import UNRECORDED
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,8 +54,7 @@ TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
 """
 
 
-@value
-class Trust:
+class Trust(Value):
     """Which directories are safe to use."""
 
     users: frozenset[int]

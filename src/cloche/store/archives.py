@@ -17,7 +17,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
-from cloche.model.value import value
+from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +41,7 @@ class InvalidArchive(ValueError):
     """A file is not a zip archive, or not one that all programs read in the same way. The text continues "it …"."""
 
 
-@value
-class Member:
+class Member(Value):
     """A file or directory in an archive."""
 
     name: str

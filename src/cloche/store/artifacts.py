@@ -10,14 +10,13 @@ from urllib.parse import urlsplit
 
 from cloche.errors import SeedError
 from cloche.fs import list_names, open_regular_file
-from cloche.model.value import value
+from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 
-@value
-class Artifact:
+class Artifact(Value):
     """One file that a lock file names."""
 
     distribution: str
@@ -42,8 +41,7 @@ class Artifact:
         return f"`{self.file_name}` of {self.distribution} {self.version}"
 
 
-@value
-class OfferedFile:
+class OfferedFile(Value):
     """A file that an index offers."""
 
     name: str

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from cloche.errors import SeedError, reason_of
 from cloche.fs.checksums import hash_file
-from cloche.model.value import value
+from cloche.model.value import Value
 
 VERSION_CONTROL = {
     "git": re.compile("[0-9a-f]{40}|[0-9a-f]{64}"),
@@ -20,8 +20,7 @@ VERSION_CONTROL = {
 """The version control systems that pip supports, and the form of a commit that cannot move."""
 
 
-@value
-class Source:
+class Source(Value):
     """Source code of a distribution."""
 
     distribution: str

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement as Dependency
 
 from cloche.errors import SeedError
 from cloche.model.distribution import normalize_name
-from cloche.model.value import replace, value
+from cloche.model.value import Value, replace
 from cloche.store.distributions import read_wheel
 from cloche.store.markers import marker_environment
 from cloche.store.requirements import Requirement
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from cloche.store.distributions import Distribution
 
 
-@value
-class Need:
+class Need(Value):
     """A dependency that no chosen distribution satisfies."""
 
     by: Distribution

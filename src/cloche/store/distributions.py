@@ -18,7 +18,7 @@ from cloche.errors import SeedError, reason_of
 from cloche.fs import open_for_reading, open_regular_file
 from cloche.fs.checksums import parse_rows
 from cloche.model.distribution import EntryPoint, normalize_name, parse_metadata_name
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.store.reserved_names import is_reserved_path, is_reserved_program
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ _GENERATED = ("INSTALLER", "REQUESTED", "RECORD", "RECORD.jws", "RECORD.p7s", "d
 """Metadata files that every installer writes itself, and signatures of the RECORD that it replaces."""
 
 
-@value
-class File:
+class File(Value):
     """One file to unpack."""
 
     tree: str
@@ -54,8 +53,7 @@ class File:
     """As RECORD has it: URL-safe base64 without padding."""
 
 
-@value
-class Distribution:
+class Distribution(Value):
     """The metadata and the file list of a wheel or of an installed distribution."""
 
     name: str

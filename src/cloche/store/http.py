@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning
 from urllib3.util import Retry
 
 from cloche.model import VERSION
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.store.keyring import keyring_credentials
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ class Stopped(Exception):
     """Another download failed, or the user interrupted the run."""
 
 
-@value
-class Received:
+class Received(Value):
     """What a server said about the bytes that it sent."""
 
     url: str

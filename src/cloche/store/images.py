@@ -33,7 +33,7 @@ from cloche.apply.file_list import read_file_list
 from cloche.errors import ClocheError, SeedError, reason_of
 from cloche.fs import list_names, read_regular_file, remove_path, replace_file
 from cloche.model.distribution import EntryPoint, Image, StartupCode
-from cloche.model.value import fields, value
+from cloche.model.value import Value, fields
 from cloche.store import bytecode
 from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST, check_image, check_own_files, check_tree, own_files
 from cloche.store.image_writer import READ_ONLY, SHEBANGS, ImageWriter, flush_path, flush_tree, parents_of
@@ -87,8 +87,7 @@ class ImageSource(Protocol):
         """
 
 
-@value
-class DistributionSource:
+class DistributionSource(Value):
     """A distribution as the source of an image."""
 
     distribution: Distribution

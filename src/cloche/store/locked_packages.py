@@ -20,7 +20,7 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from cloche.errors import UsageError, reason_of
 from cloche.fs import open_regular_file
 from cloche.fs.inputs import signature_of
-from cloche.model.value import value
+from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -35,8 +35,7 @@ MAX_LOCK_BYTES = 1 << 26
 """The maximum size of a lock file; 10,000 packages with 50 files each take half of it."""
 
 
-@value
-class LockedPackage:
+class LockedPackage(Value):
     """A package of a lock file that an environment needs, and where it comes from."""
 
     name: str

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError, SeedError
 from cloche.fs import list_names, read_regular_file, remove_path
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.store import KINDS, OPTIONAL_KINDS
 from cloche.store.artifacts import damaged_artifacts
 from cloche.store.check import check_tree
@@ -39,8 +39,7 @@ UNUSED = 30 * DAY
 """The age in seconds at which unused files are removed."""
 
 
-@value
-class Usage:
+class Usage(Value):
     """The disk usage of one kind of file."""
 
     kind: str
@@ -50,8 +49,7 @@ class Usage:
     """In bytes, including files that environments share by hard links."""
 
 
-@value
-class Removal:
+class Removal(Value):
     """A file or directory that was removed."""
 
     path: str

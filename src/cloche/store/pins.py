@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.store.artifacts import check_hashes, file_digests, is_secure, new_hasher
 from cloche.store.tags import satisfies_requires_python, supported_tags
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from cloche.store.artifacts import OfferedFile
 
 
-@value
-class Pin:
+class Pin(Value):
     """One version of a distribution; an index says which files there are."""
 
     distribution: str

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.programs.pip import PipRun, kept_settings, list_settings, show_help
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host
 
 
-@value
-class PipSettings:
+class PipSettings(Value):
     """What pip's configuration files and `PIP_*` variables say, with the precedence of `pip install`."""
 
     options: Mapping[str, str]

@@ -6,7 +6,7 @@ import re
 
 from cloche.errors import UsageError
 from cloche.model.distribution import normalize_name
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:==\s*([A-Za-z0-9.!+_-]+)\s*)?")
 
 
-@value
-class Requirement:
+class Requirement(Value):
     """A distribution to seed."""
 
     name: str

@@ -19,7 +19,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from cloche.errors import UsageError
-from cloche.model.value import replace, value
+from cloche.model.value import Value, replace
 from cloche.store.artifacts import Artifact
 from cloche.store.locked_packages import LockedPackage, absolute_path, direct_url, path_of_file_url, read_lock_text
 from cloche.store.markers import marker_environment
@@ -52,8 +52,7 @@ URL_OR_PATH = re.compile(
 """The beginning of a line that has no name: a URL, a path, or the name of a file."""
 
 
-@value
-class Line:
+class Line(Value):
     """One logical line of a requirements file: continuation lines are joined, and comments are removed."""
 
     text: str

@@ -16,7 +16,7 @@ from cloche.fs import open_regular_file
 from cloche.fs.checksums import RUNTIME_MANIFEST, format_manifest
 from cloche.fs.elf import MAGIC, DynamicFile, NotEditable
 from cloche.fs.inputs import signature_of
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.programs import python_environ
 from cloche.store.bytecode import bytecode_path
 from cloche.store.images import find_or_build
@@ -56,8 +56,7 @@ def find_or_build_runtime(runtime: Runtime, interpreter: Interpreter, store: Sto
         ) from error
 
 
-@value
-class RuntimeSource:
+class RuntimeSource(Value):
     """A runtime as the source of an image (`cloche.store.images.ImageSource`)."""
 
     runtime: Runtime

@@ -15,7 +15,7 @@ from cloche.errors import SeedError, reason_of
 from cloche.fs import read_at_most
 from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalize_name, parse_metadata_name
-from cloche.model.value import replace, value
+from cloche.model.value import Value, replace
 from cloche.store.distributions import Distribution, read_installed, read_wheel
 from cloche.store.tags import incompatibility
 
@@ -36,8 +36,7 @@ FIND_LINKS = "`--find-links`"
 """Names of sources in messages."""
 
 
-@value
-class SeedCandidate:
+class SeedCandidate(Value):
     """A distribution that a source offers, known only by its file name."""
 
     version: str

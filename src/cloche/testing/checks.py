@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche.testing.purity import Watch
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ ContractTest: TypeAlias = Callable[..., None]
 T = TypeVar("T")
 
 
-@value
-class Check:
+class Check(Value):
     """One check of a contract."""
 
     name: str

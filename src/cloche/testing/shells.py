@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloche.errors import Inexpressible
-from cloche.model.value import replace, value
+from cloche.model.value import Value, replace
 from cloche.testing.checks import Check, broken, missing_tool, not_applicable
 from cloche.testing.fakes import KINDS, fake_environment
 from cloche.testing.hostile import HOSTILE, directory_name, supported_kinds
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from cloche.plugins.hookspecs import Activator
 
 
-@value
-class Shell:
+class Shell(Value):
     """How to run statements in a shell; `{text}` and `{script}` are replaced by words that the activator quotes."""
 
     command: tuple[str, ...]
@@ -89,8 +88,7 @@ SHELL_VARIABLES = frozenset(("_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES"))
 """Variables that every shell may change."""
 
 
-@value
-class ScriptRun:
+class ScriptRun(Value):
     """The result of running a script."""
 
     output: str

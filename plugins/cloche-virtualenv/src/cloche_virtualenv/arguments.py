@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche_virtualenv.options import KEEP, OPTIONS, Options
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ OPERATORS = ("<", ">", "=", "!", "~")
 """The first characters of the clauses of a version range, which are also separated by commas."""
 
 
-@value
-class Announced:
+class Announced(Value):
     """The virtualenv that the stand-in claims to be."""
 
     version: str

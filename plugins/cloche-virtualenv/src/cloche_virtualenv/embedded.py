@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cloche
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche_virtualenv.record import record_of
 from cloche_virtualenv.request import user_cache
 
@@ -23,8 +23,7 @@ INSTALLATION_FILES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 """Files of the metadata that describe the installation, not the wheel."""
 
 
-@value
-class Wheel:
+class Wheel(Value):
     """A wheel on disk."""
 
     path: Path

@@ -11,7 +11,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from cloche import ClocheError
-from cloche.model.value import fields, replace, value
+from cloche.model.value import Value, fields, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +27,7 @@ SHIM_DIRECTORY = ".virtualenv-shim"
 JOURNAL = "journal.json"
 
 
-@value
-class Journal:
+class Journal(Value):
     """A change to an environment that is complete or in progress."""
 
     phase: Phase

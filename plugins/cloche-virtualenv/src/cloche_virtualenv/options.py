@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from cloche.model.value import value
+from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     """`list` collects the values of all occurrences."""
 
 
-@value
-class Option:
+class Option(Value):
     """An option; two options may set the same attribute (`--download`, `--no-download`)."""
 
     attribute: str

@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from cloche import DestinationError, __version__, load, lock_environment
-from cloche.model.value import value
+from cloche.model.value import Value
 from cloche_virtualenv.installed import metadata_directory, pieces_of_virtualenv, version_of
 from cloche_virtualenv.journal import (
     SHIM_DIRECTORY,
@@ -32,8 +32,7 @@ MINIMUM_PYTHON = (3, 10)
 """The oldest Python that cloche runs on."""
 
 
-@value
-class Status:
+class Status(Value):
     """Which virtualenv an environment has."""
 
     environment: str

@@ -12,7 +12,7 @@ import cloche.shells.posix
 import cloche.shells.powershell
 import cloche.shells.python
 from cloche.model.environment import Script
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.shells.template import relocatable, render, resource
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
 
 
-@value
-class TemplateActivator:
+class TemplateActivator(Value):
     """An activator with one script, which is a template in the directory of its name."""
 
     name: str

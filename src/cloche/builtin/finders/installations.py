@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,7 @@ IMPLEMENTATIONS_BY_PREFIX = {
 """The prefixes of installation names, with the implementation that each stands for."""
 
 
-@value
-class InstallationName:
+class InstallationName(Value):
     """The parts of an installation's name."""
 
     implementation: str

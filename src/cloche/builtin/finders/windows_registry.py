@@ -7,7 +7,7 @@ import sys
 
 from cloche.builtin.finders import installations
 from cloche.model.interpreter import Candidate
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +34,7 @@ ROOTS = (
 LAUNCHER_KEY = "PyLauncher"
 
 
-@value
-class RegisteredPython:
+class RegisteredPython(Value):
     """One registered Python."""
 
     company: str

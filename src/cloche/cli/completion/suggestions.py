@@ -12,7 +12,7 @@ from cloche.cli.commands import COMMANDS, COMMON, CommandSpec
 from cloche.cli.invocation import Invocation
 from cloche.cli.parser import is_option, options_by_spelling, options_of, split_option
 from cloche.errors import ClocheError
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,8 +39,7 @@ SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789
 """The characters that suggestions may contain; inside a word, no shell treats them specially."""
 
 
-@value
-class Suggestions:
+class Suggestions(Value):
     """Suggestions for the word at the cursor."""
 
     words: tuple[tuple[str, str], ...] = ()
@@ -51,8 +50,7 @@ class Suggestions:
     """The prefix of the word at the cursor that `words` and paths do not include: `--find-links=`."""
 
 
-@value
-class CursorContext:
+class CursorContext(Value):
     """The context of the word at the cursor, from the words before it."""
 
     command: CommandSpec

@@ -11,7 +11,7 @@ from cloche.lifecycle.case import ONLY_YOU, Finding, and_more
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.shebangs import parse_header
-from cloche.model.value import value
+from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +38,7 @@ def check_moved(case: Case) -> Iterator[Finding]:
         yield Finding("moved", root, message, f"{case.fix} replaces it with `{case.root}`", "yes")
 
 
-@value
-class ScriptProblem:
+class ScriptProblem(Value):
     """What is wrong with one or several scripts."""
 
     code: str

@@ -10,7 +10,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from cloche.model.value import value
+from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
@@ -40,8 +40,7 @@ _relocate()
 """The module that `sysconfig` reads; paths in flags are quoted for a shell, because their readers split them as a shell does."""
 
 
-@value
-class Prefix:
+class Prefix(Value):
     """The directories that an interpreter was built and installed in, and how to recognize them in text."""
 
     recorded: tuple[str, ...]
