@@ -85,7 +85,7 @@ def test_an_option_without_effect_is_accepted_and_not_shown(command: object) -> 
         parse_arguments([command.name, f"--{name}", *value, *operands.get(command.name, [])]).check()
 
 
-@pytest.mark.parametrize("words", ["run . -- x", "unpack no dest", "cache dir", "completion bash"])
+@pytest.mark.parametrize("words", ["run . -- x", "cache dir", "completion bash"])
 def test_commands_without_options_for_plugins_load_no_plugin(words: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-v", "-m", "cloche", *words.split()],

@@ -257,7 +257,6 @@ COMMANDS = {
             "FILE DEST",
             2,
             2,
-            ineffective=(*OF_CACHE, *OF_PLUGINS),
         ),
         CommandSpec(
             "run",
