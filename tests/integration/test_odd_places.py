@@ -179,6 +179,32 @@ def test_an_environment_in_a_container_image_is_refreshed_and_replaced(cloche, l
     assert is_complete(layered / "env")
 
 
+def test_an_environment_in_a_container_image_is_moved(cloche, layered):
+    done = cloche("move", layered / "env", layered / "moved")
+
+    assert done.out.startswith("moved"), done.err
+    assert os.listdir(layered) == ["moved"]
+    assert (layered / "moved" / "own" / "deep" / "file").read_text() == "mine"
+    assert is_complete(layered / "moved")
+
+
+def test_a_cache_in_a_container_image_is_used_extended_and_cleared(cloche, tmp_path):
+    """The first run leaves pip without bytecode; the second one, in another layer, replaces its image."""
+    layers = tmp_path / "layers"
+    for name in ("lower", "upper", "work"):
+        (layers / name).mkdir(parents=True)
+    assert cloche("./first", XDG_CACHE_HOME=str(layers / "lower")).code == 0
+    options = ",".join(f"{name}dir={layers / name}" for name in ("lower", "upper", "work"))
+    merged = mount("overlay", tmp_path / "merged", "-o", f"{options},redirect_dir=off", "overlay")
+    try:
+        for argv in (("./second",), ("./third",), ("cache", "verify"), ("cache", "clear"), ("./fourth",)):
+            done = cloche(*argv, XDG_CACHE_HOME=str(merged))
+            assert (done.code, done.err) == (0, ""), argv
+    finally:
+        subprocess.run(["umount", tmp_path / "merged"], check=True)
+    assert is_complete(cloche.cwd / "fourth")
+
+
 def run_with_failures(cloche: Cloche, failures: list[str], *argv: object) -> subprocess.CompletedProcess[str]:
     """Run cloche while some system calls fail: `linkat:error=EPERM`."""
     options = [word for failure in failures for word in ("-e", f"inject={failure}")]

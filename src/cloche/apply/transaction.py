@@ -218,16 +218,29 @@ def create_parents(path: str, created: list[str]) -> None:
 def remove_directory(path: str) -> None:
     """Remove a directory with everything in it; others see it disappear in one step.
 
+    A directory from a lower layer of an overlay file system (a container's image) cannot be renamed. It is emptied in one
+    transaction, and then removed.
+
     :raises OSError: a system call failed; the directory is unchanged.
     """
     with DeferredSignals():
         staging, descriptor = claim_staging(stem_beside(path))
         try:
             os.rename(path, os.path.join(staging, "old"))
+            return
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
         finally:
             discard_staging(staging)
             if descriptor is not None:
                 os.close(descriptor)
+        with Transaction(path, "merge-emptied") as emptying:
+            emptying.commit()
+        try:
+            os.rmdir(path)
+        except OSError:
+            pass  # its content is gone, so this must not undo what the caller has done; another program is using it
 
 
 # Signals

@@ -407,9 +407,7 @@ def _publish(stage: str, target: str, code: Bytecode) -> None:
         if (existing := load_image(target)) and existing.bytecode in ("complete", code):
             remove_path(stage)
             return
-        discarded = f"{target}.{os.urandom(4).hex()}{DISCARDED}"
-        os.rename(target, discarded)
-        remove_path(discarded)
+        discard_directory(target)
     try:
         os.rename(stage, target)
     except OSError:
@@ -417,6 +415,23 @@ def _publish(stage: str, target: str, code: Bytecode) -> None:
             raise
         remove_path(stage)
     flush_path(os.path.dirname(target))
+
+
+def discard_directory(path: str) -> None:
+    """Remove a directory of the store so that no process sees it partly removed.
+
+    One from a lower layer of an overlay file system (a container's image) cannot be renamed, and is removed in place.
+
+    :raises OSError: it does not exist or cannot be renamed.
+    """
+    discarded = f"{path}.{os.urandom(4).hex()}{DISCARDED}"
+    try:
+        os.rename(path, discarded)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        discarded = path
+    remove_path(discarded)
 
 
 def _remove_leftovers(images: str, name: str) -> None:

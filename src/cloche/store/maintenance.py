@@ -18,7 +18,7 @@ from cloche.store import KINDS, OPTIONAL_KINDS
 from cloche.store.artifacts import damaged_artifacts
 from cloche.store.check import check_tree
 from cloche.store.distributions import read_wheel
-from cloche.store.images import DISCARDED, UNFINISHED, verify_image
+from cloche.store.images import DISCARDED, UNFINISHED, discard_directory, verify_image
 from cloche.store.links import linked_images, records_in_use
 
 if TYPE_CHECKING:
@@ -120,8 +120,8 @@ def clear_store(store: Store) -> int:
     total = sum(usage.size for usage in measure_store(store))
     for kind in _present_kinds(store):
         for directory in store.readable_directories(kind):
-            try:  # no process may see a partly removed image
-                os.rename(directory, f"{directory}.{os.urandom(4).hex()}{DISCARDED}")
+            try:
+                discard_directory(directory)
             except FileNotFoundError:
                 pass
     ours = (*KINDS, *OPTIONAL_KINDS)
