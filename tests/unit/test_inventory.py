@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.lifecycle.installed import InstalledDistribution, distributions_in
-from cloche.lifecycle.inventory import can_be_copied, is_compatible_tag, is_intact
+from cloche.lifecycle.inventory import can_be_copied, is_compatible_tag, is_intact, loose_files
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebuild import unmark_requested
 from cloche.lifecycle.tree import Tree
 from cloche.model.value import replace
+from cloche.planning.layout import layout_of
 from tests.distributions import install_wheel, make_wheel
 from tests.unit.interpreters import interpreter
 from tests.unit.test_upgrade_kinds import environment_info_of
@@ -77,3 +78,13 @@ def test_a_package_stays_requested_only_if_the_user_requested_it(
     overlay.apply()
     assert mark.exists() == (requested == "yes")
     assert ("REQUESTED" in record.read_text()) == (requested == "yes")
+
+
+def test_a_module_without_source_is_kept_and_bytecode_of_python_is_not(tmp_path: Path) -> None:
+    for name in ("secret.pyc", "__pycache__/plain.cpython-312.pyc"):
+        (tmp_path / SITE / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / SITE / name).touch()
+
+    found = list(loose_files(str(tmp_path), layout_of(interpreter("CPython 3.12.1")), {}, ()))
+
+    assert found == [f"{SITE}/secret.pyc"]

@@ -256,9 +256,11 @@ def loose_rule(
     copies = [(link, target) for link, target in links if os.path.isdir(os.path.join(root, link))]
 
     def is_loose(path: str, is_link: bool) -> bool:
-        if path in known or path.startswith(metadata) or path.endswith(".pyc"):
-            return False
         directory, _, name = path.rpartition("/")
+        if path in known or path.startswith(metadata):
+            return False
+        if path.endswith(".pyc") and directory.endswith("__pycache__"):
+            return False  # Python writes it again; a module without source is elsewhere
         if directory == layout.bin and (PYTHON_NAME.fullmatch(name) or name.lower() in shells):
             return False
         if is_link and (path in created or target_inside(root, path) in runtime):
