@@ -49,13 +49,6 @@ def test_the_scripts_of_continuous_integration_pass_shellcheck() -> None:
     assert done.stdout == ""
 
 
-def test_the_workflows_pass_zizmor() -> None:
-    command = [require("zizmor"), "--offline", "--no-progress", str(REPOSITORY / ".github")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 PROJECTS = [REPOSITORY, *sorted(path.parent for path in REPOSITORY.glob("plugins/*/pyproject.toml"))]
 
 
