@@ -194,7 +194,7 @@ COMMANDS = {
         ),
         CommandSpec(
             "move",
-            "move an environment, and update every path to it inside",
+            "move an environment, and update the paths inside it",
             "cloche.cli.move:move",
             (
                 Option("copy", "keep the original", "flag", sources="argv"),
