@@ -91,6 +91,11 @@ def truncate(path: Path) -> None:
         file.truncate(3)
 
 
+def relink(link: Path, target: str) -> None:
+    link.unlink()
+    link.symlink_to(target)
+
+
 CHANGES: dict[str, Callable[[Project], object]] = {
     "a module is removed": lambda project: project.path(f"{SITE}/spam/__init__.py").unlink(),
     "a module is replaced": lambda project: replace_file(project.path(f"{SITE}/spam/__init__.py"), b"changed"),
@@ -102,6 +107,7 @@ CHANGES: dict[str, Callable[[Project], object]] = {
     "a script is removed": lambda project: project.path("bin/spam").unlink(),
     "an activation script is removed": lambda project: project.path("bin/activate.fish").unlink(),
     "the manifest is removed": lambda project: project.path(".cloche-manifest").unlink(),
+    "a link leads elsewhere": lambda project: relink(project.path("bin/python"), "/bin/sh"),
     "a link is removed": lambda project: project.path("bin/python3").unlink(),
 }
 

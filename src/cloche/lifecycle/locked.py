@@ -91,11 +91,12 @@ def plan_for_nothing(
         return None
     scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
     root = destination.target
-    paths = [
-        operation.path for operation in blueprint.operations if isinstance(operation, (Copy, Link, MakeDir, Write))
-    ]
+    paths = [operation.path for operation in blueprint.operations if isinstance(operation, (Copy, MakeDir, Write))]
+    links = [operation for operation in blueprint.operations if isinstance(operation, Link)]
     own_scripts = [f"{blueprint.layout.bin}/{script.name}" for script in scripts]
     if not all(os.path.exists(os.path.join(root, path)) for path in (*paths, *own_scripts)):
+        return None
+    if not all(leads_to_target(root, link) for link in links):
         return None
     question = repr((target.extra_packages, own_scripts, [question_about(image) for image in blueprint.images]))
     if not was_up_to_date(root, question, cache):
@@ -126,6 +127,18 @@ def plan_for_nothing(
         chosen_because=blueprint.chosen_because,
         notes=tuple(left_out),
     )
+
+
+def leads_to_target(root: str, link: Link) -> bool:
+    """Return whether a link leads to its target; where links are not supported, there may be a file instead."""
+    path = os.path.join(root, link.path)
+    try:
+        found = os.stat(path)
+        return not os.path.islink(path) or os.path.samestat(
+            found, os.stat(os.path.join(os.path.dirname(path), link.target))
+        )
+    except OSError:
+        return False
 
 
 def question_about(image: Image) -> tuple[object, ...]:
