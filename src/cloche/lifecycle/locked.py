@@ -13,6 +13,7 @@ from cloche.apply.staging import recover_destination, staging_directories, stem_
 from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import MANIFEST, parse_manifest, sha256_of
 from cloche.lifecycle.up_to_date import record_up_to_date, signatures_of, was_up_to_date
+from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import Copy, Link, MakeDir, Write
 from cloche.model.plan import PackageChange, Plan
 from cloche.model.value import TYPE_CHECKING, replace
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 
 UNCOMPARED = frozenset(("command", "cloche", "prompt"))
 """The settings in `pyvenv.cfg` that may differ in an environment that is up to date."""
-
-IN_SITE_PACKAGES = (".dist-info", ".egg-info", ".egg-link")
-"""The suffixes of the metadata of an installed distribution."""
 
 
 def remove_leftovers(destination: str) -> None:
@@ -153,7 +151,7 @@ def has_wanted_packages(environment: Environment, blueprint: Blueprint, target: 
         name
         for site in {environment.layout.purelib, environment.layout.platlib}
         for name in list_names(environment.path_to(site))
-        if name.endswith(IN_SITE_PACKAGES)
+        if name.endswith(METADATA_SUFFIXES)
     }
     return wanted <= installed if target.extra_packages == "kept" else wanted == installed
 
