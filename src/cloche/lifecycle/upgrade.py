@@ -164,7 +164,7 @@ def same_minor_spec(info: EnvironmentInfo) -> str:
     :raises UsageError: its `pyvenv.cfg` does not record the version.
     """
     parts = info.recorded_version.split(".")
-    if len(parts) < 2 or not parts[1].isdigit():
+    if len(parts) < 2 or not all(part.isascii() and part.isdecimal() for part in parts[:2]):
         raise UsageError(
             f"`pyvenv.cfg` of `{info.environment.location}` does not record a Python version", hint="name one with `-p`"
         )
