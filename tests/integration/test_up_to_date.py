@@ -91,6 +91,16 @@ def truncate(path: Path) -> None:
         file.truncate(3)
 
 
+def add_nameless_metadata(site: Path) -> None:
+    (site / "bacon-1.0.dist-info").mkdir()
+    (site / "bacon-1.0.dist-info" / "INSTALLER").write_text("pip\n")
+
+
+def relink(link: Path, target: str) -> None:
+    link.unlink()
+    link.symlink_to(target)
+
+
 CHANGES: dict[str, Callable[[Project], object]] = {
     "a module is removed": lambda project: project.path(f"{SITE}/spam/__init__.py").unlink(),
     "a module is replaced": lambda project: replace_file(project.path(f"{SITE}/spam/__init__.py"), b"changed"),
@@ -102,6 +112,8 @@ CHANGES: dict[str, Callable[[Project], object]] = {
     "a script is removed": lambda project: project.path("bin/spam").unlink(),
     "an activation script is removed": lambda project: project.path("bin/activate.fish").unlink(),
     "the manifest is removed": lambda project: project.path(".cloche-manifest").unlink(),
+    "metadata is added that names no package": lambda project: add_nameless_metadata(project.path(SITE)),
+    "a link leads elsewhere": lambda project: relink(project.path("bin/python"), "/bin/sh"),
     "a link is removed": lambda project: project.path("bin/python3").unlink(),
 }
 
@@ -114,6 +126,20 @@ def test_a_change_is_noticed(change: str, project: Project) -> None:
 
     assert project.create() in ("repaired", "updated")
     assert project.create() == "up to date"
+
+
+@pytest.mark.parametrize("content", ["", "pip"])
+def test_metadata_that_names_no_package_is_removed_from_a_directory_that_stays(content: str, project: Project) -> None:
+    (project.env / ".git").mkdir()
+    (project.env / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    metadata = project.path(SITE) / "bacon-1.0.dist-info"
+    metadata.mkdir()
+    if content:
+        (metadata / "INSTALLER").write_text(content)
+
+    assert project.create() == "repaired"
+    assert project.create() == "up to date"
+    assert not metadata.exists()
 
 
 def test_a_write_to_a_copied_file_is_noticed(project: Project) -> None:

@@ -119,6 +119,21 @@ def test_a_failure_does_not_stop_the_rest(cloche, empty_env, options) -> None:
         assert outcome.out.splitlines()[-1] == "3 environments: 1 failed, 2 upgraded"
 
 
+@pytest.mark.parametrize("version", ["3.\u00b2.0", "3.\udcb2.0", "x.12", "3"])
+def test_a_damaged_version_is_reported_and_does_not_stop_the_rest(cloche, empty_env, version) -> None:
+    empty_env(name="work/b")
+    damaged = cloche.cwd / "work" / "a"
+    damaged.mkdir()
+    text = f"home = {GONE}/bin\nversion = {version}\n"
+    (damaged / "pyvenv.cfg").write_text(text, encoding="utf-8", errors="surrogateescape")
+
+    outcome = cloche("upgrade", "--find", "work", "--json")
+
+    assert [item["outcome"] for item in outcome.json["environments"]] == ["failed", "up to date"]
+    assert "does not record a Python version" in outcome.json["environments"][0]["error"]["message"]
+    assert "base-gone" in cloche("doctor", damaged).out
+
+
 @pytest.mark.parametrize("option", ["--dry-run", "--check"])
 def test_a_rehearsal_of_many_changes_nothing(cloche, empty_env, option) -> None:
     for name in ("work/a", "work/b"):

@@ -102,6 +102,19 @@ def test_packages_of_the_user_count_as_well(cloche, tmp_path) -> None:
     assert LOSS in cloche("upgrade", "-p", "3.12", env).err
 
 
+@pytest.mark.parametrize("target", ["3.12", "3.11"])
+def test_an_upgrade_after_the_base_was_removed_loses_nothing(cloche, system_env, tmp_path, target) -> None:
+    """What the removed Python alone had is gone already, and what the environment itself has is kept."""
+    site = next(iter(system_env.glob("lib/*/site-packages")))
+    wheel = make_wheel(tmp_path, "ham", requires=("eggs",), files={"ham.py": ""}, entry_points="")
+    run(shutil.which("python3") or "python3", "-m", "zipfile", "-e", wheel, site)
+    shutil.rmtree(tmp_path / "system")
+    outcome = cloche("upgrade", "-p", pyenv(target), system_env)
+    assert outcome.code == 0, outcome.err
+    assert "requires" not in outcome.err
+    run(system_env / "bin" / "python", "-c", "import ham")
+
+
 def test_a_directory_that_a_pth_file_adds_still_counts_after_an_upgrade(cloche, tmp_path) -> None:
     add_distribution(tmp_path / "shared", "spam", "1.6")
     env = cloche.cwd / "env"

@@ -60,6 +60,23 @@ def test_the_files_that_are_kept_are_linked(cloche, populated_env, option) -> No
     assert ((env / "notes").stat().st_ino == notes) == bool(option)
 
 
+def test_a_rehearsal_changes_no_file_that_a_package_writes_to_when_it_is_imported(cloche, empty_env, tmp_path) -> None:
+    files = {
+        "spam/__init__.py": "import pathlib\npathlib.Path(__file__).with_name('state').open('a').write('x')\n",
+        "spam/cli.py": "def main(): pass\n",
+        "spam/state": "",
+    }
+    wheel = make_wheel(tmp_path, files=files, entry_points="[console_scripts]\nspam = spam.cli:main\n")
+    env = empty_env("venv", "3.11")
+    run(sys.executable, "-m", "pip", "--python", env / "bin" / "python", "install", "-q", "--no-index", wheel)
+    before = snapshot(env)
+
+    outcome = cloche("upgrade", env, "-p", "3.12", "--dry-run", "--json")
+
+    assert outcome.json["carried"] == ["spam==1.0"]
+    assert snapshot(env).without_bytecode() == before.without_bytecode()
+
+
 def test_the_origin_of_packages_is_kept(cloche, populated_env) -> None:
     env = populated_env("venv", "3.11")
 

@@ -219,6 +219,30 @@ def test_hostile_archives_are_refused(cloche: Cloche, name: str) -> None:
     assert os.listdir(cloche.cwd) == ["e.tar.gz"]
 
 
+@pytest.mark.parametrize("time", ["1e30", "-1", "nan", "inf"])
+def test_a_time_that_no_system_can_represent_is_refused(cloche: Cloche, time: str) -> None:
+    with tarfile.open(cloche.cwd / "e.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        header = tarfile.TarInfo("x")
+        header.pax_headers = {"mtime": time}
+        archive.addfile(header)
+
+    done = cloche("unpack", "e.tar.gz", "there")
+
+    assert (done.code, len(done.err.splitlines())) == (1, 2), done
+    assert "the time of `x` is out of range" in done.err
+    assert os.listdir(cloche.cwd) == ["e.tar.gz"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_a_pipe_is_refused_and_not_waited_for(cloche: Cloche) -> None:
+    os.mkfifo(cloche.cwd / "pipe")
+
+    done = cloche("unpack", "pipe", "there")
+
+    assert (done.code, len(done.err.splitlines())) == (2, 2), done
+    assert "not a file or a directory" in done.err
+
+
 @pytest.mark.parametrize("name", ["device", "link"])
 def test_hostile_file_systems_are_refused(cloche: Cloche, name: str) -> None:
     """A device is not even extracted."""

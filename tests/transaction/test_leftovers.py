@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -62,11 +63,11 @@ def test_several_threads_remove_a_tree(tree: Path, monkeypatch: pytest.MonkeyPat
     together = threading.Barrier(2, timeout=10)
     met = []
 
-    def remove_file(path: str) -> bool:
+    def remove_file(file: tuple[str, int | None]) -> bool:
         if not met:
             together.wait()
-            met.append(path)
-        return real(path)
+            met.append(file)
+        return real(file)
 
     real = leftovers.remove_file
     monkeypatch.setattr(leftovers, "remove_file", remove_file)
@@ -75,3 +76,37 @@ def test_several_threads_remove_a_tree(tree: Path, monkeypatch: pytest.MonkeyPat
 
     assert met
     assert not tree.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="only users with a special privilege create links on Windows")
+@pytest.mark.parametrize(
+    ("after", "replaced"),
+    [
+        ("tree", "tree/parent"),
+        ("tree/parent", "tree/parent/below"),
+        ("tree/parent", "tree/parent"),
+    ],
+)
+def test_a_directory_that_is_replaced_with_a_link_meanwhile_is_not_followed(
+    after: str, replaced: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tree" / "parent" / "below").mkdir(parents=True)
+    (tmp_path / after / "first").write_text("")
+    (tmp_path / "outside" / "below").mkdir(parents=True)
+    for path in (tmp_path / "outside", tmp_path / "outside" / "below"):
+        (path / "precious").write_text("")
+    before = sorted((tmp_path / "outside").rglob("*"))
+
+    def remove_file(file: tuple[str, int | None]) -> bool:
+        if os.path.basename(file[0]) == "first":
+            (tmp_path / replaced).rename(tmp_path / "moved")
+            (tmp_path / replaced).symlink_to(tmp_path / "outside")
+        return real(file)
+
+    real = leftovers.remove_file
+    monkeypatch.setattr(leftovers, "remove_file", remove_file)
+
+    remove_staging(str(tmp_path / "tree"))
+
+    assert sorted((tmp_path / "outside").rglob("*")) == before
+    assert not (tmp_path / "tree").exists()

@@ -81,6 +81,12 @@ def test_a_file_is_compared_with_a_hash_with_or_without_padding(tmp_path: Path) 
     assert is_modified(str(tmp_path / "gone"), digest_of(b"text"))
 
 
+@pytest.mark.parametrize("size", ["\u00b2", "9" * 5000])
+def test_a_size_that_is_not_a_usable_number_is_no_error(size: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    assert is_modified(str(tmp_path / "file"), "sha256=other", size)
+
+
 def test_an_updated_record_keeps_its_order_and_line_endings() -> None:
     before = 'b.py,sha256=old,3\r\n"a,1.py",sha256=old,3\r\nunhashed,,\r\nx.pyc,,\r\ngone.py,sha256=old,3\r\n../bin/s,sha256=old,'
     changed = {

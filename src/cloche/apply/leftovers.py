@@ -6,18 +6,27 @@ to move, and must not come from another user.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
 from cloche.apply.journal import JOURNAL, recover_staging
+from cloche.fs import DIRECTORY
 from cloche.fs.locks import try_lock_directory
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypeVar
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeAlias, TypeVar
 
+    Item = TypeVar("Item")
     Outcome = TypeVar("Outcome")
+
+    Identity: TypeAlias = tuple[int, int]
+    """The device and inode of a directory."""
+
+    Directory: TypeAlias = tuple[str, Identity]
+    """The absolute path of a directory, and its identity when its parent was read."""
 
 UNLOCKED_LIFETIME = 24 * 3600
 """Seconds after which a staging directory counts as a leftover if locks are not supported."""
@@ -88,47 +97,89 @@ def remove_tree(path: str) -> bool:
     Several threads remove the files and the directories of a level: some file systems wait for the disk for each of them,
     such as ext4 with the option `discard`, where thousands would take seconds one by one.
     """
-    levels: list[list[str]] = []
-    level, gone = [path], True
+    try:
+        level = [(path, identity_of(os.lstat(path)))]
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
+    levels: list[list[Directory]] = []
+    gone = True
     while level:
         levels.append(level)
-        files: list[str] = []
-        found: list[str] = []
-        for directory in level:
-            try:
-                inside = writable_entries(directory)
-            except OSError as error:
-                gone &= isinstance(error, FileNotFoundError)
-                continue
-            for entry in inside:
-                (found if entry.is_dir(follow_symlinks=False) else files).append(entry.path)
-        gone &= all(in_parallel(remove_file, files))
-        level = found
-    for level in reversed(levels):
-        gone &= all(in_parallel(remove_empty_directory, level))
+        below: list[Directory] = []
+        for start in range(0, len(level), OPEN_AT_ONCE):
+            gone &= remove_files(level[start : start + OPEN_AT_ONCE], below)
+        level = below
+    for directories in reversed(levels):
+        gone &= all(in_parallel(remove_empty_directory, [path for path, _ in directories]))
     return gone
 
 
-def writable_entries(path: str) -> list[os.DirEntry[str]]:
-    """Return the entries of a directory, which is made writable so that they can be removed.
+def remove_files(directories: Iterable[Directory], below: list[Directory]) -> bool:
+    """Remove the files in these directories, and add the directories in them to `below`; return whether no file is left."""
+    files: list[tuple[str, int | None]] = []
+    opened: list[int] = []
+    gone = True
+    try:
+        for path, identity in directories:
+            try:
+                descriptor = open_writable(path, identity)
+                if descriptor is not None:
+                    opened.append(descriptor)
+                with os.scandir(path if descriptor is None else descriptor) as scanned:
+                    for entry in scanned:
+                        if entry.is_dir(follow_symlinks=False):
+                            status = entry.stat(follow_symlinks=False)
+                            below.append((os.path.join(path, entry.name), identity_of(status)))
+                        else:
+                            files.append((entry.path, descriptor))
+            except OSError as error:
+                gone &= isinstance(error, FileNotFoundError)
+        return all(in_parallel(remove_file, files)) and gone
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
 
-    :raises OSError: it does not exist, or cannot be read or made writable.
+
+def open_writable(path: str, identity: Identity) -> int | None:
+    """Open a directory, and make it writable so that its entries can be removed; return None on Windows.
+
+    Somebody may replace a directory with a link to another one while the tree is removed. So its identity is compared, and
+    its entries are removed by their names in the open directory.
+
+    :raises OSError: it does not exist, was replaced, or cannot be read or made writable.
     """
+    if os.name == "nt":
+        return None
     try:
-        entries = list(os.scandir(path))
-        writable = os.access(path, os.W_OK | os.X_OK)
+        descriptor = os.open(path, DIRECTORY)
     except PermissionError:
-        writable = False
-    if not writable:
+        if identity_of(os.lstat(path)) != identity:
+            raise
         os.chmod(path, 0o700)
-        entries = list(os.scandir(path))
-    return entries
-
-
-def remove_file(path: str) -> bool:
-    """Remove a file or a link; return whether it is gone."""
+        descriptor = os.open(path, DIRECTORY)
     try:
-        os.unlink(path)
+        if identity_of(os.fstat(descriptor)) != identity:
+            raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+        if not os.access(".", os.W_OK | os.X_OK, dir_fd=descriptor):
+            os.chmod(descriptor, 0o700)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    return status.st_dev, status.st_ino
+
+
+def remove_file(file: tuple[str, int | None]) -> bool:
+    """Remove a file or a link; return whether it is gone.
+
+    :param file: its path, and the descriptor of the directory that the path is relative to; None if it is absolute.
+    """
+    path, directory = file
+    try:
+        os.unlink(path, dir_fd=directory)
     except FileNotFoundError:
         pass
     except OSError:
@@ -150,26 +201,29 @@ def remove_empty_directory(path: str) -> bool:
 THREADS = 8
 """The number of threads that remove files and directories. They wait for the disk, not for a processor."""
 
+OPEN_AT_ONCE = 16
+"""The number of directories that are open at the same time."""
+
 WORTH_THREADS = 16
-"""The number of paths that are worth starting threads for."""
+"""The number of files or directories that are worth starting threads for."""
 
 
-def in_parallel(function: Callable[[str], Outcome], paths: Sequence[str]) -> list[Outcome]:
-    """Call a function for each path, in several threads if there are many; return the results in the order of the paths."""
-    if len(paths) < WORTH_THREADS:
-        return [function(path) for path in paths]
+def in_parallel(function: Callable[[Item], Outcome], items: Sequence[Item]) -> list[Outcome]:
+    """Call a function for each item, in several threads if there are many; return the results in the order of the items."""
+    if len(items) < WORTH_THREADS:
+        return [function(item) for item in items]
     from threading import Thread
 
     results: dict[int, Outcome] = {}
-    waiting = list(enumerate(paths))
+    waiting = list(enumerate(items))
 
     def work() -> None:
         while True:
             try:
-                number, path = waiting.pop()
+                number, item = waiting.pop()
             except IndexError:
                 return
-            results[number] = function(path)
+            results[number] = function(item)
 
     threads = [Thread(target=work) for _ in range(THREADS - 1)]
     started = []
@@ -182,4 +236,4 @@ def in_parallel(function: Callable[[str], Outcome], paths: Sequence[str]) -> lis
     work()
     for thread in started:
         thread.join()
-    return [results[number] for number in range(len(paths))]
+    return [results[number] for number in range(len(items))]

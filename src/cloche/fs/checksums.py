@@ -214,7 +214,7 @@ def is_modified(path: str, digest: str, size: str = "") -> bool:
     try:
         if os.path.isdir(path):
             return True
-        if size.isdigit() and os.path.getsize(path) != int(size):
+        if size.isdecimal() and size != str(os.path.getsize(path)):
             return True
         with open_regular_file(path) as file:
             return f"sha256={digest_text(sha256(file.read()).digest())}" != digest.rstrip("=")

@@ -373,8 +373,9 @@ def carry_operations(
             destination = mapping.path(row.path, distribution.site)
             source = os.path.join(root, row.path)
             operation = carry_file(source, destination, mapping, info, platform)
-            if isinstance(operation, Copy) and operation.source == source:  # not what a link leads to
-                operation = replace(operation, link_mode="hardlink")  # the old environment is removed afterwards
+            is_linked = isinstance(operation, Copy) and operation.source == source  # not what a link leads to
+            if is_linked and is_never_written(row.path, distribution.metadata, info.tree):
+                operation = replace(operation, link_mode="hardlink")
             operations.append(operation)
             digest, size = row.digest, row.size
             if row.digest and isinstance(operation, Rewrite):
@@ -400,6 +401,21 @@ def carry_operations(
             if mode != copied_mode(mode):
                 modes.append(SetMode(mapping.path(path), mode))
     return [*parent_directories(operations), *operations, *modes]
+
+
+CODE = (".py", ".pyi", ".so", ".pyd", ".dll", ".dylib")
+"""The suffixes of files that contain code."""
+
+
+def is_never_written(path: str, metadata: str, tree: Tree) -> bool:
+    """Return whether programs replace a file, if at all: code, metadata, and read-only files.
+
+    The old environment and its staged successor may share such a file. Other files may be written to when packages are
+    imported to verify the new environment. If it then does not work, or in a dry run, the old one must be as it was.
+    """
+    status = tree.status(path)
+    is_read_only = status is not None and not status.st_mode & 0o222
+    return is_read_only or path.endswith(CODE) or path.startswith(f"{metadata}/")
 
 
 def recorded_as(path: str, site: str) -> str:

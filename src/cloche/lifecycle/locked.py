@@ -13,6 +13,7 @@ from cloche.apply.staging import recover_destination, staging_directories, stem_
 from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import MANIFEST, parse_manifest, sha256_of
 from cloche.lifecycle.up_to_date import record_up_to_date, signatures_of, was_up_to_date
+from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import Copy, Link, MakeDir, Write
 from cloche.model.plan import PackageChange, Plan
 from cloche.model.value import TYPE_CHECKING, replace
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 
 UNCOMPARED = frozenset(("command", "cloche", "prompt"))
 """The settings in `pyvenv.cfg` that may differ in an environment that is up to date."""
-
-IN_SITE_PACKAGES = (".dist-info", ".egg-info", ".egg-link")
-"""The suffixes of the metadata of an installed distribution."""
 
 
 def remove_leftovers(destination: str) -> None:
@@ -91,11 +89,12 @@ def plan_for_nothing(
         return None
     scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
     root = destination.target
-    paths = [
-        operation.path for operation in blueprint.operations if isinstance(operation, (Copy, Link, MakeDir, Write))
-    ]
+    paths = [operation.path for operation in blueprint.operations if isinstance(operation, (Copy, MakeDir, Write))]
+    links = [operation for operation in blueprint.operations if isinstance(operation, Link)]
     own_scripts = [f"{blueprint.layout.bin}/{script.name}" for script in scripts]
     if not all(os.path.exists(os.path.join(root, path)) for path in (*paths, *own_scripts)):
+        return None
+    if not all(leads_to_target(root, link) for link in links):
         return None
     question = repr((target.extra_packages, own_scripts, [question_about(image) for image in blueprint.images]))
     if not was_up_to_date(root, question, cache):
@@ -128,6 +127,18 @@ def plan_for_nothing(
     )
 
 
+def leads_to_target(root: str, link: Link) -> bool:
+    """Return whether a link leads to its target; where links are not supported, there may be a file instead."""
+    path = os.path.join(root, link.path)
+    try:
+        found = os.stat(path)
+        return not os.path.islink(path) or os.path.samestat(
+            found, os.stat(os.path.join(os.path.dirname(path), link.target))
+        )
+    except OSError:
+        return False
+
+
 def question_about(image: Image) -> tuple[object, ...]:
     """Return everything about an image that decides whether an environment has it."""
     return image.root, image.dist_info, image.left_out, image.metadata
@@ -140,7 +151,7 @@ def has_wanted_packages(environment: Environment, blueprint: Blueprint, target: 
         name
         for site in {environment.layout.purelib, environment.layout.platlib}
         for name in list_names(environment.path_to(site))
-        if name.endswith(IN_SITE_PACKAGES)
+        if name.endswith(METADATA_SUFFIXES)
     }
     return wanted <= installed if target.extra_packages == "kept" else wanted == installed
 

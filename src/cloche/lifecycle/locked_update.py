@@ -11,9 +11,10 @@ from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import MANIFEST, foreign_files, format_manifest, parse_manifest
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths import walk_files
-from cloche.lifecycle.installed import installed_distributions
+from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.inventory import kept_files, loose_rule
 from cloche.lifecycle.reader import read_environment
+from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Write
 from cloche.model.plan import PackageChange
 from cloche.model.value import replace
@@ -63,10 +64,12 @@ def plan_update(blueprint: Blueprint, target: Target, destination: Destination, 
         dropped, kept = split_installed(old, blueprint, target, unchanged)
         is_loose = loose_rule(destination.target, old.layout, shells, dropped)
         owned = {path for item in kept for path in files_of(item, destination.target, old)}
-        replaced = tuple(f"{path}/" for path in unchanged)
+        remnants = {*nameless_metadata(old, (*dropped, *kept))} if target.extra_packages != "kept" else set()
+        replaced = tuple(f"{path}/" for path in (*unchanged, *remnants))
 
         def is_kept(path: str, is_link: bool) -> bool:
-            return path in owned or (not path.startswith(replaced) and is_loose(path, is_link))
+            is_replaced = path in remnants or path.startswith(replaced)
+            return path in owned or (not is_replaced and is_loose(path, is_link))
 
         plan = plan_exchange(plan, destination, is_kept, edited)
         sites = (blueprint.layout.purelib, blueprint.layout.platlib)
@@ -98,6 +101,16 @@ def split_installed(
     installed = installed_distributions(old, unchanged)
     kept = [item for item in installed if target.extra_packages == "kept" and item.key not in wanted]
     return [item for item in installed if item not in kept], kept
+
+
+def nameless_metadata(old: Environment, known: Iterable[InstalledDistribution]) -> Iterator[str]:
+    """Yield the paths of metadata that describes none of the known distributions, such as what a killed pip left."""
+    described = {item.metadata for item in known}
+    for site in site_directories(old.layout):
+        for name in list_names(old.path_to(site)):
+            path = f"{site}/{name}"
+            if name.endswith(METADATA_SUFFIXES) and path not in described:
+                yield path
 
 
 def is_in_use(destination: Destination, session: Session) -> bool:
@@ -212,8 +225,8 @@ def plan_merge(
     target: Target,
     destination: Destination,
     old: Environment,
-    dropped: Iterable[InstalledDistribution],
-    kept: Iterable[InstalledDistribution],
+    dropped: Sequence[InstalledDistribution],
+    kept: Sequence[InstalledDistribution],
     edited: Sequence[str],
     session: Session,
 ) -> Plan:
@@ -232,6 +245,8 @@ def plan_merge(
     for item in (*kept, *(item for item in dropped if item.key in intact)):
         removed -= files_of(item, root, old)
     gone = paths_without(root, lambda path, _: path not in removed) if removed else []
+    if target.extra_packages != "kept":
+        gone += nameless_metadata(old, (*dropped, *kept))
     files, _ = written_paths(plan.operations)
     operations: list[Operation] = []
     for operation in plan.operations:

@@ -170,7 +170,7 @@ def recorded_release(settings: Mapping[str, str]) -> Version | None:
         spec = parse_spec(numbers)
     except UsageError:
         return None
-    if len(spec.release) < 2 or not serial.isdigit():
+    if len(spec.release) < 2 or not serial.isdecimal():
         return None
     major, minor, micro = (*spec.release, 0)[:3]
     return (major, minor, micro, *(spec.prerelease or (level, int(serial))))

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cloche.discovery import find_interpreter
-from cloche.errors import InterpreterNotFound
+from cloche.errors import InterpreterNotFound, UsageError
 from cloche.fs import lines_of
 from cloche.fs.inputs import UNRECORDED
 from cloche.lifecycle.reader import implementation_and_build, recorded_version
@@ -38,7 +38,7 @@ def find_replacement(info: EnvironmentInfo, session: Session) -> Interpreter | N
         return find_interpreter(
             [f"{implementation}{version}{build}"], session.host, session.registry.finders(), session.probes
         ).interpreter
-    except InterpreterNotFound:
+    except (InterpreterNotFound, UsageError):  # UsageError: what is recorded is not a version
         return None
 
 

@@ -84,10 +84,10 @@ class Tree:
         :param metadata: the `METADATA` of the package: what is newer than that was changed after it was unpacked.
         """
         status, unpacked = self.status_of_target(row.path), self.status_of_target(metadata)
-        if status is None or (row.size.isdigit() and status.st_size != int(row.size)):
+        if status is None or (row.size.isdecimal() and row.size != str(status.st_size)):
             return True
         is_old = unpacked is not None and row.path != metadata and status.st_mtime_ns <= unpacked.st_mtime_ns
-        if stat.S_ISREG(status.st_mode) and row.size.isdigit() and is_old:
+        if stat.S_ISREG(status.st_mode) and row.size.isdecimal() and is_old:
             return False
         return is_modified(os.path.join(self.root, row.path), row.digest, row.size)
 

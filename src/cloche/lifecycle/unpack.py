@@ -43,6 +43,9 @@ HARMLESS = 100 << 20
 MAX_RATIO = 250
 """How many times its own size a larger archive may unpack to."""
 
+LATEST = 1 << 40
+"""The time in seconds that no member reaches; every system can represent earlier ones."""
+
 SHOWN = 3
 """The number of differences that are named; the others are counted."""
 
@@ -108,10 +111,15 @@ class Extraction:
         self.prefix = ""
         self.size = 0
         try:
-            packed = os.path.getsize(source)
+            status = os.stat(source)
         except OSError as error:
             raise UsageError(f"cannot read `{source}`: {reason_of(error)}") from None
-        self.limit = sys.maxsize if os.path.isdir(source) else max(HARMLESS, MAX_RATIO * packed)
+        is_directory = stat.S_ISDIR(status.st_mode)
+        if not is_directory and not stat.S_ISREG(status.st_mode):
+            raise UsageError(
+                f"cannot read `{source}`: not a file or a directory", hint="save what a pipe delivers in a file"
+            )
+        self.limit = sys.maxsize if is_directory else max(HARMLESS, MAX_RATIO * status.st_size)
 
     def run(self) -> int:
         """Extract everything; return the number of files.
@@ -312,6 +320,8 @@ def tar_members(stream: Decompressed) -> Iterator[Member]:
     """Yield the members of a tar archive, and read it to its end, where its checksum is."""
     with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r|", errorlevel=2) as archive:
         for header in archive:
+            if not 0 <= header.mtime < LATEST:  # False for NaN
+                raise InvalidArchive(f"the time of `{header.name}` is out of range")
             mode, time = header.mode, int(header.mtime)
             if header.isdir():
                 yield Member(header.name, "directory", mode, time)

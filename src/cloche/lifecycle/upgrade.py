@@ -17,7 +17,7 @@ from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.examination import Examination, ask_python, examine, modules_of
 from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.inventory import Inventory, Loss, refusal_reason, take_inventory
-from cloche.lifecycle.reader import implementation_and_build
+from cloche.lifecycle.reader import implementation_and_build, recorded_release
 from cloche.lifecycle.rebase import has_same_abi, is_same_release, rebase, version_like
 from cloche.lifecycle.recorded_command import recorded_lock
 from cloche.lifecycle.repair import plan_repairs, reinstall_seeds
@@ -164,7 +164,7 @@ def same_minor_spec(info: EnvironmentInfo) -> str:
     :raises UsageError: its `pyvenv.cfg` does not record the version.
     """
     parts = info.recorded_version.split(".")
-    if len(parts) < 2 or not parts[1].isdigit():
+    if len(parts) < 2 or not all(part.isascii() and part.isdecimal() for part in parts[:2]):
         raise UsageError(
             f"`pyvenv.cfg` of `{info.environment.location}` does not record a Python version", hint="name one with `-p`"
         )
@@ -247,12 +247,9 @@ def lost_requirements(
     """
     info, before = upgrade.info, upgrade.case.examination
     sees_system = info.settings.get("include-system-site-packages", "").lower() == "true"
-    old_paths = before.path or site_paths(upgrade.location, site_directories(info.environment.layout))
-    visible_now = visible_versions([*old_paths, *([before.user_site] if sees_system else [])])
+    visible_now = visible_versions([*searched_paths(upgrade), *([before.user_site] if sees_system else [])])
     visible_then = visible_versions([*paths, *([user_site] if sees_system else [])])
-    unmet_now: set[tuple[str, str]] = set()
-    if info.base is not None:
-        unmet_now.update(unmet_requirements(info.distributions, visible_now, info.base))
+    unmet_now = {*unmet_requirements(info.distributions, visible_now, info.base or lost_base(upgrade))}
     names = {distribution.key: f"{distribution.name} {distribution.version}" for distribution in distributions}
     lost: dict[str, list[str]] = {}
     for key, requirement in unmet_requirements(distributions, visible_then, upgrade.interpreter):
@@ -264,6 +261,18 @@ def lost_requirements(
     ]
 
 
+def searched_paths(upgrade: UpgradePlan) -> Sequence[str]:
+    """Return the directories that the Python of an environment searches; only its own ones if it does not start."""
+    sites = site_directories(upgrade.info.environment.layout)
+    return upgrade.case.examination.path or site_paths(upgrade.location, sites)
+
+
+def lost_base(upgrade: UpgradePlan) -> Interpreter:
+    """Return a description of a base interpreter that no longer exists: the new one, with the recorded version."""
+    version = recorded_release(upgrade.info.settings)
+    return replace(upgrade.interpreter, version=version) if version else upgrade.interpreter
+
+
 def lost_in_place(upgrade: UpgradePlan, session: Session) -> list[Loss]:
     """Return what an upgrade in place would lose: requirements that packages of the present base interpreter meet."""
     info = upgrade.info
@@ -271,7 +280,7 @@ def lost_in_place(upgrade: UpgradePlan, session: Session) -> list[Loss]:
         return []
     base, current = ask_python(upgrade.interpreter.executable, session.host), info.base
     present = ask_python(current.executable, session.host) if current is not None else Examination("")
-    own = [path for path in upgrade.case.examination.path if path not in present.path]
+    own = [path for path in searched_paths(upgrade) if path not in present.path]
     return lost_requirements(upgrade, info.distributions, [*own, *base.path], base.user_site)
 
 

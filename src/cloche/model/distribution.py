@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from cloche.model.aliases import Bytecode
 
 
+METADATA_SUFFIXES = (".dist-info", ".egg-info", ".egg-link")
+"""The suffixes of the metadata of an installed distribution."""
+
+
 class EntryPoint(Value):
     """A script that a wheel declares as `console_scripts` or `gui_scripts` (entry points specification)."""
 
