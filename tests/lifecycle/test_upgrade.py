@@ -48,16 +48,16 @@ def test_an_upgrade_to_another_minor_version_carries_everything_over(cloche, pop
 def test_the_files_that_are_kept_are_linked(cloche, populated_env, option) -> None:
     """The old environment is removed afterwards. Files that a program may change in place are copied."""
     env = populated_env("venv", "3.11")
-    (env / "notes").write_text("mine")
     old = env / "lib" / "python3.11" / "site-packages"
-    module, notes = (path.stat().st_ino for path in (old / "plain" / "cli.py", env / "notes"))
+    (old / "notes").write_text("mine")
+    module, notes = (path.stat().st_ino for path in (old / "plain" / "cli.py", old / "notes"))
 
     assert cloche("upgrade", env, "-p", "3.12", *option).code == 0
 
     new = old if option else env / "lib" / "python3.12" / "site-packages"
     status = (new / "plain" / "cli.py").stat()
     assert (status.st_ino, status.st_nlink) == (module, 1)
-    assert ((env / "notes").stat().st_ino == notes) == bool(option)
+    assert ((new / "notes").stat().st_ino == notes) == bool(option)
 
 
 def test_a_rehearsal_changes_no_file_that_a_package_writes_to_when_it_is_imported(cloche, empty_env, tmp_path) -> None:

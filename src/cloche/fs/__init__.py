@@ -11,7 +11,7 @@ import os
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
 DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -106,11 +106,16 @@ def open_regular_file(path: str) -> BinaryIO:
     return open(descriptor, "rb")
 
 
-def read_at_most(path: str, limit: int) -> bytes | None:
-    """Return at most `limit` bytes of a file; None if it cannot be read or is not a regular file."""
+def read_at_most(path: str, limit: int, on_error: Callable[[OSError], None] | None = None) -> bytes | None:
+    """Return at most `limit` bytes of a file; None if it cannot be read or is not a regular file.
+
+    :param on_error: called if it cannot be opened or read.
+    """
     try:
         descriptor = open_for_reading(path)
-    except OSError:
+    except OSError as error:
+        if on_error is not None:
+            on_error(error)
         return None
     try:
         if os.fstat(descriptor).st_mode >> 12 != REGULAR:
@@ -120,7 +125,10 @@ def read_at_most(path: str, limit: int) -> bytes | None:
             pieces.append(piece)
             limit -= len(piece)
         return b"".join(pieces)
-    except OSError:
+    except OSError as error:
+        error.filename = path
+        if on_error is not None:
+            on_error(error)
         return None
     finally:
         os.close(descriptor)
@@ -193,7 +201,7 @@ def copy_file(
             if os.utime in os.supports_fd:
                 os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
             else:
-                os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+                os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=target_directory)
         finally:
             os.close(writing)
     finally:

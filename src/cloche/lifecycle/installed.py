@@ -19,9 +19,16 @@ from cloche.model.distribution import EntryPoint, normalize_name
 from cloche.model.value import TYPE_CHECKING, Value, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
+    from typing import TypeAlias
 
     from cloche.model.environment import Environment, Layout
+
+    OnError: TypeAlias = Callable[[OSError], None]
+
+
+def ignore(error: OSError) -> None:
+    """Leave out what cannot be read."""
 
 
 class InstalledDistribution(Value):
@@ -68,40 +75,46 @@ def site_directories(layout: Layout) -> list[str]:
     return list(dict.fromkeys((layout.purelib, layout.platlib)))
 
 
-def installed_distributions(environment: Environment, without: Container[str] = ()) -> list[InstalledDistribution]:
+def installed_distributions(
+    environment: Environment, without: Container[str] = (), on_error: OnError = ignore
+) -> list[InstalledDistribution]:
     """Return the distributions in an environment, sorted by name; unreadable ones are left out.
 
     :param without: paths of metadata that is not read, relative to the root.
+    :param on_error: called if a directory, a `METADATA` or a RECORD cannot be read; it may also not exist.
     """
     found = [
         distribution
         for site in site_directories(environment.layout)
-        for distribution in distributions_in(environment.location, site, without)
+        for distribution in distributions_in(environment.location, site, without, on_error)
     ]
     return sorted(found, key=lambda distribution: (distribution.key, distribution.version, distribution.metadata))
 
 
-def distributions_in(root: str, site: str, without: Container[str] = ()) -> Iterator[InstalledDistribution]:
+def distributions_in(
+    root: str, site: str, without: Container[str] = (), on_error: OnError = ignore
+) -> Iterator[InstalledDistribution]:
     """Yield the distributions in one `site-packages`, given relative to the root."""
     directory = os.path.join(root, site)
     try:
         names = sorted(os.listdir(directory))
-    except OSError:
+    except OSError as error:
+        on_error(error)
         return
     for name in names:
         path = f"{site}/{name}"
         if path in without:
             continue
         if name.endswith(".dist-info") and os.path.isdir(os.path.join(root, path)):
-            yield from read_metadata(root, site, path, "METADATA")
+            yield from read_metadata(root, site, path, "METADATA", on_error=on_error)
         elif name.endswith(".egg-info"):
-            yield from read_metadata(root, site, path, "PKG-INFO")
+            yield from read_metadata(root, site, path, "PKG-INFO", on_error=on_error)
         elif name.endswith(".egg-link"):
             yield from read_egg_link(root, site, path)
 
 
 def read_metadata(
-    root: str, site: str, metadata: str, file: str, editable: str = ""
+    root: str, site: str, metadata: str, file: str, editable: str = "", on_error: OnError = ignore
 ) -> Iterator[InstalledDistribution]:
     """Yield the distribution that a metadata directory, or an `.egg-info` file, describes; nothing without a name.
 
@@ -109,7 +122,7 @@ def read_metadata(
     :param editable: the source directory, if it is known.
     """
     path = os.path.join(root, metadata)
-    text = read_text(os.path.join(path, file) if os.path.isdir(path) else path)
+    text = read_text(os.path.join(path, file) if os.path.isdir(path) else path, on_error)
     headers = HeaderParser().parsestr(re.split(r"\n\r?\n", text, maxsplit=1)[0])  # the description may be long
     name, version = headers.get("Name", ""), headers.get("Version", "")
     if not name:
@@ -121,7 +134,7 @@ def read_metadata(
         version=version,
         site=site,
         metadata=metadata,
-        rows=tuple(read_record(read_text(os.path.join(path, "RECORD")), site, root)),
+        rows=tuple(read_record(read_text(os.path.join(path, "RECORD"), on_error), site, root)),
         installer=read_text(os.path.join(path, "INSTALLER")).strip(),
         requested="yes" if os.path.isfile(os.path.join(path, "REQUESTED")) else "no",
         tags=tuple(expand_tags(tag for tag in wheel.get_all("Tag", []))),
@@ -192,10 +205,11 @@ def path_of_url(url: str) -> str:
     return url2pathname(parts.path) if parts.scheme == "file" else ""
 
 
-def read_text(path: str) -> str:
+def read_text(path: str, on_error: OnError = ignore) -> str:
     """Return the text of a file with its line endings unchanged; empty if it cannot be read."""
     try:
         with open_regular_file(path) as file:
             return file.read().decode("utf-8", "surrogateescape")
-    except OSError:
+    except OSError as error:
+        on_error(error)
         return ""

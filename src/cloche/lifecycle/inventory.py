@@ -27,7 +27,7 @@ from cloche.lifecycle.shebangs import parse_header, script_with_program
 from cloche.lifecycle.tool_edits import as_it_is, installed_form
 from cloche.model.operations import Copy, Link, Rewrite, SetMode
 from cloche.model.value import Value, replace
-from cloche.planning.clearing import refuse_unreadable
+from cloche.planning.destination import refuse_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

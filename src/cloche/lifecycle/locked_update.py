@@ -18,8 +18,8 @@ from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Write
 from cloche.model.plan import PackageChange
 from cloche.model.value import replace
-from cloche.planning.clearing import OWN_DIRECTORIES, find_marker, refuse_unreadable
-from cloche.planning.destination import is_relocatable, refuse_running_cloche
+from cloche.planning.clearing import OWN_DIRECTORIES, find_marker
+from cloche.planning.destination import is_relocatable, refuse_running_cloche, refuse_unreadable
 from cloche.planning.plan_at import plan_at
 from cloche.planning.pyvenv_cfg import ADDED_KEY
 from cloche.store.bytecode import bytecode_path
@@ -98,7 +98,7 @@ def split_installed(
     :param unchanged: metadata directories of distributions that the new tree contains as they are; they are left out.
     """
     wanted = {image.distribution for image in blueprint.images}
-    installed = installed_distributions(old, unchanged)
+    installed = installed_distributions(old, unchanged, refuse_unreadable)
     kept = [item for item in installed if target.extra_packages == "kept" and item.key not in wanted]
     return [item for item in installed if item not in kept], kept
 

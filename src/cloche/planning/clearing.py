@@ -6,17 +6,20 @@ lose: a version-control directory, a project, the user's home or the current dir
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 
-from cloche.apply import remedy_for
 from cloche.apply.staging import is_staging_inside
-from cloche.errors import DestinationError, reason_of
+from cloche.errors import DestinationError
 from cloche.fs import open_regular_file
 from cloche.fs.checksums import FILES, MANIFEST, RUNTIME_MANIFEST, parse_manifest, read_record
 from cloche.model.value import TYPE_CHECKING, Value
-from cloche.planning.destination import contains_path, refuse_base_interpreter, refuse_running_cloche
+from cloche.planning.destination import (
+    contains_path,
+    refuse_base_interpreter,
+    refuse_running_cloche,
+    refuse_unreadable,
+)
 from cloche.planning.pyvenv_cfg import ADDED_KEY, NAME
 
 if TYPE_CHECKING:
@@ -272,17 +275,6 @@ def content_of(path: str, limit: int) -> bytes:
     except OSError as error:
         refuse_unreadable(error)
         return b""
-
-
-def refuse_unreadable(error: OSError) -> None:
-    """Refuse to continue after an error, unless it says that a path does not exist or is of another kind.
-
-    :raises DestinationError: it is another error.
-    """
-    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP):
-        raise DestinationError(
-            f"cannot read `{error.filename}`: {reason_of(error)}", hint=f"nothing was changed; {remedy_for(error)}"
-        ) from error
 
 
 def removable(root: str, paths: Iterable[str]) -> Iterator[str]:

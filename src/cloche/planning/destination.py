@@ -13,7 +13,7 @@ from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning import pyvenv_cfg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Literal, TypeAlias
 
     from cloche.model.environment import Layout
@@ -69,7 +69,7 @@ def inspect_destination(location: str, host: Host) -> Destination:
     """Return what exists at an absolute path.
 
     :raises DestinationError: it cannot be the root of an environment: it is a file or a broken link, or PATH or
-        `pyvenv.cfg` cannot contain the path.
+        `pyvenv.cfg` cannot contain the path; or its `pyvenv.cfg` cannot be read.
     """
     refuse_unusable_path(location, host)
     target = os.path.realpath(location) if os.path.islink(location) else location
@@ -96,7 +96,7 @@ def inspect_destination(location: str, host: Host) -> Destination:
         ) from None
     with entries:
         empty = next(entries, None) is None
-    settings = {} if empty else read_settings(target)
+    settings = {} if empty else read_settings(target, refuse_unreadable)
     state: State = "empty" if empty else "environment" if describes_environment(settings) else "directory"
     return Destination(
         location, target, state, settings, immovable=is_mount_point(target) or contains_current_directory(target, host)
@@ -207,11 +207,26 @@ def contains_path(directory: str, path: str) -> bool:
     return os.path.join(os.path.realpath(path), "").startswith(os.path.join(os.path.realpath(directory), ""))
 
 
-def read_settings(root: str) -> dict[str, str]:
-    """Return the settings in the `pyvenv.cfg` of a directory; empty if it does not exist or cannot be read."""
-    return pyvenv_cfg.parse_settings(
-        (read_at_most(os.path.join(root, pyvenv_cfg.NAME), 1 << 20) or b"").decode("utf-8", "replace")
-    )
+def read_settings(root: str, on_error: Callable[[OSError], None] | None = None) -> dict[str, str]:
+    """Return the settings in the `pyvenv.cfg` of a directory; empty if it does not exist or cannot be read.
+
+    :param on_error: called if it cannot be read; the error may also be that it does not exist.
+    """
+    content = read_at_most(os.path.join(root, pyvenv_cfg.NAME), 1 << 20, on_error) or b""
+    return pyvenv_cfg.parse_settings(content.decode("utf-8", "replace"))
+
+
+def refuse_unreadable(error: OSError) -> None:
+    """Refuse to continue after an error, unless it says that a path does not exist or is of another kind.
+
+    :raises DestinationError: it is another error.
+    """
+    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP):
+        from cloche.apply import remedy_for
+
+        raise DestinationError(
+            f"cannot read `{error.filename}`: {reason_of(error)}", hint=f"nothing was changed; {remedy_for(error)}"
+        ) from error
 
 
 def is_relocatable(settings: Mapping[str, str]) -> bool:

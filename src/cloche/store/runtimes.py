@@ -12,7 +12,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError, SeedError, reason_of
-from cloche.fs import open_regular_file
+from cloche.fs import open_regular_file, remove_path
 from cloche.fs.checksums import RUNTIME_MANIFEST, format_manifest
 from cloche.fs.elf import MAGIC, DynamicFile, NotEditable
 from cloche.fs.inputs import signature_of
@@ -92,20 +92,31 @@ class RuntimeSource(Value):
 
     def write(self, writer: ImageWriter, compiler: Compiler, interpreter: Interpreter, *, compiling: bool) -> Bytecode:
         """Copy, edit and compile the files. The bytecode is always complete: a portable environment may be read-only."""
-        hashes = {}
+        hashes: dict[str, str] = {}
+        modules: dict[str, int] = {}
         for file in self.runtime.files:
             content = read_file(file)
             hashes[file.path] = hashlib.sha256(content).hexdigest()
             writer.add(TREE, file.path, content, executable=file.executable == "yes")
             if file.path.endswith(".py"):
-                target = bytecode_path(file.path, interpreter.cache_tag)
-                compiler.add(f"{TREE}/{file.path}", f"{TREE}/{target}", len(content))
+                modules[file.path] = len(content)
         writer.add(TREE, RUNTIME_MANIFEST, format_manifest(hashes))
         executable = os.path.realpath(interpreter.executable)
         for file in self.runtime.files:
             if file.source == executable and file.executable == "yes":
                 refuse_broken(f"{writer.root}/{TREE}/{file.path}", interpreter)
+        remove_bytecode(f"{writer.root}/{TREE}")
+        for path, size in modules.items():
+            compiler.add(f"{TREE}/{path}", f"{TREE}/{bytecode_path(path, interpreter.cache_tag)}", size)
         return "complete"
+
+
+def remove_bytecode(root: str) -> None:
+    """Remove the bytecode that a Python has written: PyPy compiles the first modules before it reads the option `-B`."""
+    for directory, names, _ in os.walk(root):
+        if "__pycache__" in names:
+            names.remove("__pycache__")
+            remove_path(os.path.join(directory, "__pycache__"))
 
 
 def refuse_broken(program: str, interpreter: Interpreter) -> None:
