@@ -234,9 +234,9 @@ def test_an_update_reads_only_the_packages_that_change(project: Project, monkeyp
     read = []
     real = installed.read_metadata
 
-    def read_metadata(root: str, site: str, metadata: str, *more: str) -> object:
+    def read_metadata(root: str, site: str, metadata: str, *more: str, **named: object) -> object:
         read.append(os.path.basename(metadata))
-        return real(root, site, metadata, *more)
+        return real(root, site, metadata, *more, **named)
 
     monkeypatch.setattr(installed, "read_metadata", read_metadata)
     project.write_lock(project.spam, simple_wheel(project.directory, "eggs", "2.0"))
