@@ -160,6 +160,14 @@ def test_links_that_lead_out(cloche: Cloche, env: Path) -> None:
     assert cloche("pack", "copy", "-o", "e.tar.gz", "--exclude", "out", "--force").code == 0
 
 
+@pytest.mark.parametrize("name", ["pyvenv.cfg", "python*"])
+def test_what_every_environment_needs_cannot_be_left_out(cloche: Cloche, env: Path, name: str) -> None:
+    refused = cloche("pack", env, "-o", "e.tar.gz", "--exclude", name)
+
+    assert (refused.code, "which every environment needs" in refused.err) == (2, True), refused.err
+    assert os.listdir(cloche.cwd) == []
+
+
 def test_a_socket_is_refused(cloche: Cloche, env: Path) -> None:
     copy = shutil.copytree(env, cloche.cwd / "copy", symlinks=True)
     with socket.socket(socket.AF_UNIX) as made:

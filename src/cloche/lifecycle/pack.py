@@ -77,6 +77,9 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
     entries = with_ordinary_installs(list(walk(environment, request)), info.editable, environment, session)
     entries = with_portable_content(entries, environment, info.recorded_roots)
     kept = {entry.path for entry in entries}
+    for path in (environment.layout.config, environment.layout.executable):
+        if path not in kept:
+            raise UsageError(f"`--exclude` leaves out `{path}`, which every environment needs", hint="exclude less")
     tag = environment.interpreter.cache_tag if environment.interpreter else ""
     modules = tuple(
         entry.path
