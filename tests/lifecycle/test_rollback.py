@@ -13,7 +13,8 @@ import pytest
 from cloche.api import open_session
 from cloche.apply import exchange, merge, staging, transaction
 from cloche.errors import ClocheError
-from cloche.lifecycle import move, rebuild, upgrade
+from cloche.lifecycle import move, rebuild, repair, upgrade
+from cloche.lifecycle.case import Finding
 from cloche.lifecycle.diagnosis import open_case
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.repair import repair_environment
@@ -269,3 +270,24 @@ def test_a_repair_that_fails_verification_is_undone(cloche, empty_env, session, 
     with pytest.raises(ClocheError, match="would not work"):
         repair_environment(case, session)
     assert snapshot(env) == changed != before
+
+
+def test_a_repair_after_the_first_that_fails_is_a_note(empty_env, session, monkeypatch) -> None:
+    """The first repair stays, so an error that says that nothing was changed would be wrong."""
+    case = open_case(str(empty_env()), session)
+    found = [[Finding(code, "", "", "", "yes")] for code in ("moved", "script-dead")]
+    monkeypatch.setattr(repair, "diagnose", lambda _: found.pop(0) if len(found) > 1 else found[0])
+    done = []
+
+    def repair_once(*_: object) -> list[str]:
+        done.append("")
+        if len(done) > 1:
+            raise ClocheError("the disk is full", hint="nothing was changed")
+        return ["repaired"]
+
+    monkeypatch.setattr(repair, "repair_once", repair_once)
+
+    result = repair_environment(case, session)
+
+    assert result.notes == ("repaired", "a first repair was made, but not the next one: the disk is full")
+    assert [finding.code for finding in result.remaining] == ["script-dead"]

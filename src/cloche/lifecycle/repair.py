@@ -59,7 +59,8 @@ class RepairResult(Value):
 def repair_environment(case: Case, session: Session) -> RepairResult:
     """Repair all repairable findings, and those that only show after that; diagnose the environment again.
 
-    :raises ClocheError: an operation failed, or the environment does not work afterwards; that transaction is undone.
+    :raises ClocheError: an operation failed, or the environment does not work afterwards; it is unchanged. If that happens
+        after a first repair, the result has a note instead.
     """
     findings = diagnose(case)
     leftovers = staging_directories(case.root)
@@ -69,9 +70,17 @@ def repair_environment(case: Case, session: Session) -> RepairResult:
     current = diagnose(case) if leftovers else findings
     notes: list[str] = []
     attempted: set[str] = set()
+    is_repaired = False
     while any(finding.repairable == "yes" and finding.code not in attempted for finding in current):
         attempted |= {finding.code for finding in current if finding.repairable == "yes"}
-        notes += repair_once(case, current, session)
+        try:
+            notes += repair_once(case, current, session)
+        except ClocheError as error:
+            if not is_repaired:
+                raise
+            notes.append(f"a first repair was made, but not the next one: {error.message}")
+            break
+        is_repaired = True
         case = open_case(case.root, session)
         current = diagnose(case)  # with the cause repaired, more can be examined and repaired
     return RepairResult(tuple(findings), tuple(current), tuple(notes))
