@@ -25,10 +25,10 @@ from cloche.fs.checksums import (
 )
 from cloche.lifecycle import launchers, recorded_command
 from cloche.lifecycle.activation_scripts import rewrite_script, roots_in_script
-from cloche.lifecycle.installed import site_directories
+from cloche.lifecycle.installed import ignore, site_directories
 from cloche.lifecycle.relocation import Relocation, is_within, needle
 from cloche.lifecycle.shebangs import parse_header, relocatable_script, script_with_program
-from cloche.lifecycle.tree import ignore, walk
+from cloche.lifecycle.tree import walk
 from cloche.model.value import Value, replace
 from cloche.planning.pyvenv_cfg import shorten
 

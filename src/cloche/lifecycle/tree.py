@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_inside
 from cloche.fs.checksums import is_modified
+from cloche.lifecycle.installed import ignore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from cloche.fs.checksums import Row
+    from cloche.lifecycle.installed import OnError
 
 
-def ignore(error: OSError) -> None:
-    """Leave out what cannot be read."""
-
-
-def walk(root: str, on_error: Callable[[OSError], None] = ignore) -> Iterator[tuple[str, os.stat_result]]:
+def walk(root: str, on_error: OnError = ignore) -> Iterator[tuple[str, os.stat_result]]:
     """Yield the path of everything in an environment, relative to the root and with `/`, and its status.
 
     Symbolic links and staging trees are not entered.

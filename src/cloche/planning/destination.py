@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from cloche.apply import remedy_for
 from cloche.apply.staging import LONGEST_STAGED
 from cloche.errors import DestinationError, UsageError, reason_of
 from cloche.fs import read_at_most
@@ -222,8 +223,6 @@ def refuse_unreadable(error: OSError) -> None:
     :raises DestinationError: it is another error.
     """
     if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP):
-        from cloche.apply import remedy_for
-
         raise DestinationError(
             f"cannot read `{error.filename}`: {reason_of(error)}", hint=f"nothing was changed; {remedy_for(error)}"
         ) from error
