@@ -85,7 +85,7 @@ def measure_lifecycle(peers: Peers, rounds: int, chosen: list[str]) -> dict[str,
 def older_python(peers: Peers) -> dict[str, Any]:
     """Return the newest CPython of an earlier minor version, as `cloche pythons` describes it.
 
-    :raises SystemExit: there is none.
+    :raises SystemExit: no such Python is installed.
     """
     request = f"cpython>=3.10,<{sys.version_info.major}.{sys.version_info.minor}"
     found = json.loads(peers.capture(["{bin}/cloche", "pythons", request, "--json"]))["pythons"]

@@ -75,7 +75,7 @@ CODES = {
     "installed-twice": "files of two versions of one package are mixed",
     "left-behind": "a killed run has left its staging directory",
     "lib-of-other-version": "there are packages in a directory that this Python does not search",
-    "link-copied": "a directory is in the place of a link to another directory of the environment",
+    "link-copied": "a directory is a copy of another one to which it should be a link",
     "link-dangling": "the target of a symbolic link, or the directory to which all links of a package lead, does not exist",
     "metadata-broken": "the metadata of an installed package is unusable",
     "mount-noexec": "the file system of the environment is mounted with `noexec`",
