@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import recover_environment
 from cloche.cli import json_output, report
-from cloche.cli.fleet import requested_environments
-from cloche.errors import ClocheError, system_error
+from cloche.cli.fleet import failure_of, print_failure, requested_environments
 from cloche.lifecycle.causes import causes_of
 from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.repair import RepairResult, repair_environment
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from cloche.cli.invocation import Invocation
     from cloche.cli.parser import ParsedArguments
+    from cloche.errors import ClocheError
     from cloche.lifecycle.case import Finding
     from cloche.lifecycle.causes import Cause
     from cloche.session import Session
@@ -56,6 +56,9 @@ def doctor(invocation: Invocation) -> int:
                 outcomes.append(outcome)
                 if len(paths) > 1:
                     session.progress(f"{len(outcomes)} of {len(paths)} environments")
+    for outcome in outcomes:
+        if outcome.failure is not None:
+            print_failure(outcome.failure, outcome.path, invocation)
     if settings.flag("json"):
         json_output.print_json(
             environments=[outcome_json(outcome) for outcome in outcomes], summary=summary_json(outcomes)
@@ -77,25 +80,21 @@ def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
             return Outcome(case.root, repair_environment(case, session))
         findings = tuple(diagnose(case))
         return Outcome(case.root, RepairResult(findings, findings))
-    except ClocheError as error:
-        return Outcome(path, RepairResult((), ()), error)
-    except OSError as error:  # an environment on a broken disk, say, must not hide the state of the others
-        return Outcome(path, RepairResult((), ()), system_error(error))
+    except Exception as error:
+        return Outcome(path, RepairResult((), ()), failure_of(error))
 
 
 def print_outcomes(outcomes: Sequence[Outcome], arguments: ParsedArguments) -> None:
+    """Print the findings of the environments that could be examined."""
     for outcome in outcomes:
         path = report.one_line(outcome.path)
-        if outcome.failure is not None:
-            report.print_error(outcome.failure, outcome.path)
-            continue
         for finding in outcome.result.repaired:
             report.print_result(f"{path}: {in_green('repaired')}: {finding_line(finding)}")
         for finding in outcome.result.remaining:
             report.print_result(f"{path}: {finding_line(finding)}; {report.one_line(finding.remedy)}")
         for note in outcome.result.notes:
             report.print_result(f"{path}: note: {report.one_line(note)}")
-        if not outcome.result.remaining and not arguments.count("quiet"):
+        if outcome.is_healthy and not arguments.count("quiet"):
             report.print_result(f"{path}: {in_green('healthy')}")
 
 
