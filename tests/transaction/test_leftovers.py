@@ -22,7 +22,7 @@ def tree(tmp_path: Path) -> Path:
     outside.mkdir()
     (outside / "precious").write_text("")
     root = tmp_path / "tree"
-    for number in range(3 * leftovers.WORTH_THREADS):
+    for number in range(3 * leftovers.BATCH):
         directory = root / str(number) / "below"
         directory.mkdir(parents=True)
         (directory / "file").write_text("")

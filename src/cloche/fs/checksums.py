@@ -123,7 +123,11 @@ def prefix_rows(record: str, prefix: str) -> str:
 
 def remove_rows(record: str, paths: frozenset[str]) -> str:
     """Return rows of a RECORD without those of these paths."""
-    return "".join(line for line in lines_of(record) if next(parse_rows(line), [""])[0] not in paths)
+    return "".join(
+        line
+        for line in lines_of(record)
+        if (next(parse_rows(line), [""])[0] if '"' in line else line.partition(",")[0]) not in paths
+    )
 
 
 def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:
@@ -144,8 +148,20 @@ def read_record(text: str, site: str, root: str = "") -> Iterator[Row]:
     """
     for row in parse_rows(text):
         if row[0]:
-            path, digest, size = (*row, "", "")[:3]
-            yield Row(path_from_root(site, path, root), digest, size)
+            path, digest, size = row if len(row) == 3 else (*row, "", "")[:3]
+            yield Row(f"{site}/{path}" if is_simple(path) else path_from_root(site, path, root), digest, size)
+
+
+def is_simple(path: str) -> bool:
+    """Return whether a path in a RECORD is relative and in its shortest form; most are, so this must be fast."""
+    return (
+        path[0] not in "/."
+        and path[-1] != "/"
+        and "/." not in path
+        and "//" not in path
+        and "\\" not in path
+        and path[1:2] != ":"
+    )
 
 
 def path_from_root(site: str, path: str, *roots: str) -> str:

@@ -33,7 +33,7 @@ from cloche.model.value import Value, replace
 from cloche.planning.pyvenv_cfg import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.overlay import Overlay
@@ -62,10 +62,15 @@ def walk_files(root: str, on_error: Callable[[OSError], None] = ignore) -> Itera
     :param on_error: called for each directory that cannot be read; what is in it is left out unless this raises.
     """
     for path, status in walk(root, on_error):
-        if stat.S_ISREG(status.st_mode):
-            yield File(path, "file", status.st_size)
-        elif not stat.S_ISDIR(status.st_mode):
-            yield File(path, "link" if stat.S_ISLNK(status.st_mode) else "other", 0)
+        if not stat.S_ISDIR(status.st_mode):
+            yield file_of(path, status)
+
+
+def file_of(path: str, status: os.stat_result) -> File:
+    """Return the file with this status, which is not a directory."""
+    if stat.S_ISREG(status.st_mode):
+        return File(path, "file", status.st_size)
+    return File(path, "link" if stat.S_ISLNK(status.st_mode) else "other", 0)
 
 
 # Recorded roots
@@ -173,13 +178,16 @@ class RelocationContext(Value):
     """(old, new) if the prompt is the name of the directory and changes with it."""
 
 
-def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
-    """Replace the embedded paths of an environment; return the files that still contain an old root, sorted."""
+def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[File] | None = None) -> list[str]:
+    """Replace the embedded paths of an environment; return the files that still contain an old root, sorted.
+
+    :param files: those that may contain an old root; None for all.
+    """
     needles = {needle(old) for old, _ in (*context.relocation.roots, *context.relocation.parents)} - {b""}
     unedited = unedited_files(overlay)
     runtime = parse_manifest(overlay.text(RUNTIME_MANIFEST)).keys()  # thousands of files, without such paths
     remaining = []
-    for file in walk_files(overlay.root):
+    for file in walk_files(overlay.root) if files is None else files:
         if file.path in runtime:
             continue
         if file.kind == "link":

@@ -17,7 +17,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from cloche.fs import copied_mode, list_names, open_regular_file, read_at_most
 from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, digest_of, format_row, parse_manifest
 from cloche.lifecycle.checks.tree import is_same_content
-from cloche.lifecycle.embedded_paths import file_contains, generated_file_states, walk_files
+from cloche.lifecycle.embedded_paths import file_contains, generated_file_states
 from cloche.lifecycle.installed import distributions_in, read_text, site_directories
 from cloche.lifecycle.overlay import Overlay, parent_directories
 from cloche.lifecycle.reader import copied_links
@@ -50,6 +50,11 @@ class Loss(Value):
     reason: str
     is_absent: str = "yes"
     """`no` if the new environment has it, but it lacks something that it requires."""
+
+
+def item_of(distribution: InstalledDistribution) -> str:
+    """Return how a loss names a distribution."""
+    return f"{distribution.name} {distribution.version}"
 
 
 class Inventory(Value):
@@ -102,7 +107,7 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
                 Loss(f"{distribution.name} {distribution.version}", "its version or its source is not recorded")
             )
     links = copied_links(info.environment)
-    loose = list(loose_files(root, info.environment.layout, info.shells, everything, links))
+    loose = list(loose_files(info.tree, info.environment.layout, info.shells, everything, links))
     kept = []
     for path in loose:
         if is_extension_module(root, path):
@@ -211,7 +216,7 @@ STARTUP_FILES = ("_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth"
 
 
 def loose_files(
-    root: str,
+    tree: Tree,
     layout: Layout,
     shells: Mapping[str, ShellFamily],
     everything: Iterable[InstalledDistribution],
@@ -223,10 +228,13 @@ def loose_files(
     :param links: the links between directories in whose place is a copy of the directory.
     :raises DestinationError: a directory cannot be read; the files in it would be lost.
     """
-    is_loose = loose_rule(root, layout, shells, everything, links)
-    for file in walk_files(root, refuse_unreadable):
-        if file.kind != "other" and is_loose(file.path, file.kind == "link"):
-            yield file.path
+    is_loose = loose_rule(tree.root, layout, shells, everything, links)
+    files = [(path, stat.S_IFMT(status.st_mode)) for path, status in tree.entries.items()]
+    for error in tree.errors:
+        refuse_unreadable(error)
+    for path, kind in files:
+        if kind in (stat.S_IFREG, stat.S_IFLNK) and is_loose(path, kind == stat.S_IFLNK):
+            yield path
 
 
 def loose_rule(
@@ -353,13 +361,17 @@ class PathMapping(Value):
 
 
 def carry_operations(
-    inventory: Inventory, info: EnvironmentInfo, mapping: PathMapping, platform: str
+    distributions: Iterable[InstalledDistribution],
+    inventory: Inventory,
+    info: EnvironmentInfo,
+    mapping: PathMapping,
+    platform: str,
 ) -> list[Operation]:
-    """Return the operations that copy carried distributions, loose and kept files, with updated RECORDs."""
+    """Return the operations that copy these distributions, loose and kept files, with updated RECORDs."""
     root = info.environment.location
     operations: list[Operation] = []
     modes: list[Operation] = []
-    for distribution in inventory.carried:
+    for distribution in distributions:
         record: list[str] = []
         site = mapping.path(distribution.site, distribution.site)
         record_path = mapping.path(distribution.record, distribution.site)

@@ -49,11 +49,13 @@ class Tree:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self.errors: list[OSError] = []
+        """Why directories could not be read, after `entries` was asked."""
 
     @cached_property
     def entries(self) -> dict[str, os.stat_result]:
         """The status of everything in the environment by its path; links are not followed."""
-        return dict(walk(self.root))
+        return dict(walk(self.root, self.errors.append))
 
     def status(self, path: str) -> os.stat_result | None:
         """Return the status of a path, which may lead through a link or out of the tree; None if it does not exist."""

@@ -192,7 +192,7 @@ def _build(
     :raises SeedError: the build fails, or its wheel is not what the lock file names.
     """
     store.progress(f"building {source.title} for {interpreter.name}")
-    pip = _pip_for(interpreter, wanted, store)
+    pip = pip_for(interpreter, wanted, store)
     log = os.path.join(builds, f"{source.distribution}-{key[:16]}.log")
     stage = tempfile.mkdtemp(suffix=UNFINISHED, dir=builds)
     work = tempfile.mkdtemp(prefix="cloche-build-")
@@ -226,7 +226,7 @@ def _build(
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _pip_for(interpreter: Interpreter, wanted: Wanted, store: Store) -> str:
+def pip_for(interpreter: Interpreter, wanted: Wanted, store: Store) -> str:
     """Return the directory of a pip that runs on an interpreter, as an argument for it.
 
     :raises SeedError: none is new enough, or it may not be downloaded.
