@@ -86,10 +86,13 @@ def read_regular_file(path: str, *, follow: str = "no") -> bytes:
         status = os.fstat(descriptor)
         if status.st_mode >> 12 != REGULAR:
             raise OSError(errno.EINVAL, "not a regular file", path)
-        pieces = []
+        content = os.read(descriptor, status.st_size + 1)
+        if len(content) == status.st_size:
+            return content  # fewer bytes than asked for: the end
+        pieces = [content]
         while piece := os.read(descriptor, status.st_size + 1):
             pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
     finally:
         os.close(descriptor)
 
@@ -196,8 +199,12 @@ def copy_file(
         try:
             if os.chmod in os.supports_fd:
                 os.chmod(writing, mode)  # not reduced by the umask
+            copied = 0
             while block := os.read(reading, 1 << 20):
                 write_all(writing, block)
+                copied += len(block)
+                if copied == status.st_size and len(block) < 1 << 20:
+                    break  # fewer bytes than asked for: the end
             if os.utime in os.supports_fd:
                 os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
             else:

@@ -207,7 +207,13 @@ def update_record(
         return text
     lines = []
     for line in lines_of(text):
-        row = line.rstrip("\r\n").split(",") if '"' not in line else next(parse_rows(line), [])
+        if '"' in line:
+            row = next(parse_rows(line), [])
+        elif line.partition(",")[0].rpartition("/")[2] not in names and "\\" not in line:
+            lines.append(line)
+            continue
+        else:
+            row = line.rstrip("\r\n").split(",")
         path = path_from_root(site, row[0], *roots) if row and row[0] else ""
         if path in changed:
             content = changed[path]

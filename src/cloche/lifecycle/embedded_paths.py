@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.overlay import Overlay
     from cloche.lifecycle.shebangs import Header
+    from cloche.lifecycle.tree import Tree
     from cloche.model.environment import Environment
     from cloche.shells import ShellFamily
 
@@ -64,6 +65,11 @@ def walk_files(root: str, on_error: Callable[[OSError], None] = ignore) -> Itera
     for path, status in walk(root, on_error):
         if not stat.S_ISDIR(status.st_mode):
             yield file_of(path, status)
+
+
+def files_of(tree: Tree) -> Iterator[File]:
+    """Yield what `walk_files` yields, from a tree that was read already."""
+    return (file_of(path, status) for path, status in tree.entries.items() if not stat.S_ISDIR(status.st_mode))
 
 
 def file_of(path: str, status: os.stat_result) -> File:
@@ -184,6 +190,7 @@ def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[
     :param files: those that may contain an old root; None for all.
     """
     needles = {needle(old) for old, _ in (*context.relocation.roots, *context.relocation.parents)} - {b""}
+    common = common_part(needles)
     unedited = unedited_files(overlay)
     runtime = parse_manifest(overlay.text(RUNTIME_MANIFEST)).keys()  # thousands of files, without such paths
     remaining = []
@@ -196,7 +203,9 @@ def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[
             relocate_record(overlay, file.path, context.relocation)
         elif file.kind == "file" and not file.path.endswith(".pyc") and file.path != MANIFEST:
             if file.size > TEXT_LIMIT:
-                if file_contains(overlay.on_disk(file.path), needles):
+                if file_contains(overlay.on_disk(file.path), {common}) and file_contains(
+                    overlay.on_disk(file.path), needles
+                ):
                     remaining.append(file.path)
                 continue
             content = overlay.content(file.path)
@@ -204,7 +213,9 @@ def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[
                 continue
             if file.path in unedited and file.path in context.generated:
                 overlay.write(file.path, context.generated[file.path])
-            elif any(part in content for part in needles) or shows_prompt(overlay, file.path, content, context):
+            elif (common in content and any(part in content for part in needles)) or shows_prompt(
+                overlay, file.path, content, context
+            ):
                 relocate_file(overlay, file.path, content, context)
                 relocated = overlay.content(file.path) or b""
                 if context.relocation.mentions_old_root(relocated.decode("utf-8", "surrogateescape")):
@@ -212,6 +223,13 @@ def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[
     for path in overlay.changed:
         remove_bytecode(overlay, path)
     return sorted(remaining)
+
+
+def common_part(needles: set[bytes]) -> bytes:
+    """Return the beginning that some byte strings share: a file without it, as most are, contains none of them."""
+    first, last = min(needles, default=b""), max(needles, default=b"")  # what these two share, all in between do
+    count = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    return first[:count]
 
 
 def unedited_files(overlay: Overlay) -> frozenset[str]:
@@ -315,8 +333,8 @@ def shows_prompt(overlay: Overlay, path: str, content: bytes, context: Relocatio
     """Return whether a file is an activation script that contains the old name of the directory as its prompt."""
     return (
         context.prompts is not None
+        and environment_of_activator(overlay, path, context) == ""  # first, because few files are scripts
         and os.fsencode(context.prompts[0]) in content
-        and environment_of_activator(overlay, path, context) == ""
     )
 
 

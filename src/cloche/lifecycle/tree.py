@@ -34,7 +34,7 @@ def walk(root: str, on_error: OnError = ignore) -> Iterator[tuple[str, os.stat_r
         except OSError as error:
             on_error(error)
             continue
-        entries.sort(key=lambda entry: entry[0])
+        entries.sort()
         for name, status in entries:
             if not below and is_staging_inside(name):
                 continue
@@ -51,6 +51,7 @@ class Tree:
         self.root = root
         self.errors: list[OSError] = []
         """Why directories could not be read, after `entries` was asked."""
+        self._times: dict[str, int] = {}
 
     @cached_property
     def entries(self) -> dict[str, os.stat_result]:
@@ -83,13 +84,20 @@ class Tree:
 
         :param metadata: the `METADATA` of the package: what is newer than that was changed after it was unpacked.
         """
-        status, unpacked = self.status_of_target(row.path), self.status_of_target(metadata)
+        status = self.status_of_target(row.path)
         if status is None or (row.size.isdecimal() and row.size != str(status.st_size)):
             return True
-        is_old = unpacked is not None and row.path != metadata and status.st_mtime_ns <= unpacked.st_mtime_ns
-        if stat.S_ISREG(status.st_mode) and row.size.isdecimal() and is_old:
+        is_old = row.path != metadata and status.st_mtime_ns <= self._time_of(metadata)
+        if is_old and stat.S_ISREG(status.st_mode) and row.size.isdecimal():
             return False
         return is_modified(os.path.join(self.root, row.path), row.digest, row.size)
+
+    def _time_of(self, path: str) -> int:
+        """Return when a file was last modified, in nanoseconds; -1 if it does not exist."""
+        if path not in self._times:
+            status = self.status_of_target(path)
+            self._times[path] = status.st_mtime_ns if status is not None else -1
+        return self._times[path]
 
     @cached_property
     def dangling_links(self) -> list[str]:
