@@ -182,7 +182,8 @@ def read_installed(site: str, dist_info: str, root: str = "") -> Distribution:
         ):
             continue
         if name.startswith(("/", "..")):
-            if _is_script(os.path.basename(name), scripts):
+            directory, _, base = name.rpartition("/")
+            if _is_script(base, scripts) and (not root or directory.endswith(("/bin", "/Scripts"))):
                 continue
             in_wheel = _name_in_wheel(site, dist_info, name, root) if root else ""
             if not in_wheel:
