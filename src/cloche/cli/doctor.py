@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import recover_environment
@@ -16,7 +15,7 @@ from cloche.lifecycle.repair import RepairResult, repair_environment
 from cloche.model.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cloche.cli.invocation import Invocation
     from cloche.cli.parser import ParsedArguments
@@ -48,14 +47,11 @@ def doctor(invocation: Invocation) -> int:
     paths = requested_environments(invocation)
     fix = arguments.flag("fix")
     with invocation.open_session() as session:
-        session.registry.finders()  # load what the threads share before they start
-        _ = session.probes
         outcomes = []
-        with ThreadPoolExecutor(min(THREADS, len(paths) or 1)) as pool:
-            for outcome in pool.map(lambda path: examine_environment(path, session, fix=fix), paths):
-                outcomes.append(outcome)
-                if len(paths) > 1:
-                    session.progress(f"{len(outcomes)} of {len(paths)} environments")
+        for outcome in examine_all(paths, session, fix=fix):
+            outcomes.append(outcome)
+            if len(paths) > 1:
+                session.progress(f"{len(outcomes)} of {len(paths)} environments")
     for outcome in outcomes:
         if outcome.failure is not None:
             print_failure(outcome.failure, outcome.path, invocation)
@@ -68,6 +64,23 @@ def doctor(invocation: Invocation) -> int:
         if len(outcomes) > 1 and not arguments.count("quiet"):
             print_summary(outcomes)
     return int(not all(outcome.is_healthy for outcome in outcomes))
+
+
+def examine_all(paths: Sequence[str], session: Session, *, fix: bool) -> Iterator[Outcome]:
+    """Yield the results for environments in this order; several are examined at the same time."""
+
+    def examine(path: str) -> Outcome:
+        return examine_environment(path, session, fix=fix)
+
+    if len(paths) < 2:
+        yield from map(examine, paths)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    session.registry.finders()  # load what the threads share before they start
+    _ = session.probes
+    with ThreadPoolExecutor(min(THREADS, len(paths))) as pool:
+        yield from pool.map(examine, paths)
 
 
 def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:

@@ -9,7 +9,6 @@ import configparser
 import json
 import os
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from cloche.fs import open_regular_file
 from cloche.fs.checksums import Row, read_record
@@ -199,6 +198,8 @@ def editable_location(origin: Mapping[str, object]) -> str:
 
 def path_of_url(url: str) -> str:
     """Return the path of a `file:` URL; empty for any other URL."""
+    from urllib.request import url2pathname  # loads `ssl`, and few environments need it
+
     parts = urlsplit(url)
     return url2pathname(parts.path) if parts.scheme == "file" else ""
 

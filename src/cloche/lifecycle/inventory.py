@@ -188,7 +188,7 @@ def is_intact(distribution: InstalledDistribution, tree: Tree) -> bool:
     rows = [row for row in distribution.rows if not row.path.endswith((".pyc", "/__pycache__", "/RECORD"))]
     return bool(rows) and not any(
         row.path.startswith(("/", "../"))
-        or tree.status(row.path) is None
+        or (not tree.is_as_installed(row, metadata) and tree.status(row.path) is None)
         or (
             row.digest.startswith("sha256=")
             and tree.is_altered(row, metadata)

@@ -77,6 +77,20 @@ class Tree:
         except OSError:
             return None
 
+    def is_as_installed(self, row: Row, metadata: str) -> bool:
+        """Return whether a file certainly has the content that its row in a RECORD describes, by its status alone.
+
+        :param metadata: as for `is_altered`.
+        """
+        status = self.entries.get(row.path)
+        return (
+            status is not None
+            and row.size == str(status.st_size)
+            and stat.S_ISREG(status.st_mode)
+            and status.st_mtime_ns <= self._time_of(metadata)
+            and row.path != metadata
+        )
+
     def is_altered(self, row: Row, metadata: str) -> bool:
         """Return whether a file differs from its row in a RECORD. Only a file that is newer than its package is read.
 
@@ -84,12 +98,11 @@ class Tree:
 
         :param metadata: the `METADATA` of the package: what is newer than that was changed after it was unpacked.
         """
+        if self.is_as_installed(row, metadata):
+            return False
         status = self.status_of_target(row.path)
         if status is None or (row.size.isdecimal() and row.size != str(status.st_size)):
             return True
-        is_old = row.path != metadata and status.st_mtime_ns <= self._time_of(metadata)
-        if is_old and stat.S_ISREG(status.st_mode) and row.size.isdecimal():
-            return False
         return is_modified(os.path.join(self.root, row.path), row.digest, row.size)
 
     def _time_of(self, path: str) -> int:
