@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
+    from cloche.fs.checksums import Row
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.tree import Tree
@@ -188,13 +189,17 @@ def is_intact(distribution: InstalledDistribution, tree: Tree) -> bool:
     rows = [row for row in distribution.rows if not row.path.endswith((".pyc", "/__pycache__", "/RECORD"))]
     return bool(rows) and not any(
         row.path.startswith(("/", "../"))
-        or (not tree.is_as_installed(row, metadata) and tree.status(row.path) is None)
-        or (
-            row.digest.startswith("sha256=")
-            and tree.is_altered(row, metadata)
-            and installed_form(read_at_most(os.path.join(tree.root, row.path), 1 << 20) or b"", row.digest) is None
-        )
+        or (not tree.is_as_installed(row, metadata) and is_missing_or_altered(row, metadata, tree))
         for row in rows
+    )
+
+
+def is_missing_or_altered(row: Row, metadata: str, tree: Tree) -> bool:
+    """Return whether a file does not exist, or has neither the recorded content nor a known edit of it."""
+    return tree.status(row.path) is None or (
+        row.digest.startswith("sha256=")
+        and tree.is_altered(row, metadata)
+        and installed_form(read_at_most(os.path.join(tree.root, row.path), 1 << 20) or b"", row.digest) is None
     )
 
 

@@ -29,7 +29,7 @@ import re
 import stat
 from typing import TYPE_CHECKING, Protocol
 
-from cloche.apply.file_list import FileList, read_file_list
+from cloche.apply.file_list import DamagedImage, FileList, read_file_list
 from cloche.errors import ClocheError, SeedError, reason_of
 from cloche.fs import list_names, read_regular_file, remove_path, replace_file
 from cloche.model.distribution import EntryPoint, Image, StartupCode
@@ -182,7 +182,7 @@ class StoredSource(Value):
     ) -> Bytecode:
         """Copy every file whose hash is still right, and compile the modules.
 
-        :raises SeedError: a file was modified.
+        :raises DamagedImage: a file was modified.
         """
         for tree, files in self.file_lists.items():
             known = set(files.paths)
@@ -190,7 +190,7 @@ class StoredSource(Value):
                 source = f"{self.image.root}/{tree}/{path}"
                 content = read_regular_file(source)
                 if hashlib.sha256(content).hexdigest() != digest:
-                    raise SeedError(f"`{source}` was modified after it was created")
+                    raise DamagedImage(f"`{source}` was modified")
                 executable = bool(os.stat(source).st_mode & stat.S_IXUSR) and READ_ONLY
                 writer.add(tree, path, content, executable=executable)
                 target = bytecode.bytecode_path(path, interpreter.cache_tag)
