@@ -164,7 +164,7 @@ def report_lines(
         yield f"  carried over: {packages}, {files} outside packages"
         if inventory.reinstalled:
             names = [f"{distribution.key} {distribution.version}" for distribution in inventory.reinstalled]
-            yield f"  installed by pip: {report.summarize(names, details)}"
+            yield f"  in another build, from pip: {report.summarize(names, details)}"
 
 
 def describe_change(plan: UpgradePlan) -> str:

@@ -1,7 +1,7 @@
 """Decide what an upgrade to another Python does with each installed distribution and loose file.
 
-Files that the other Python can use are copied; other distributions are reinstalled by pip, or lost. Nothing here changes
-a file: the results are operations, and arguments for pip.
+What the other Python can use is carried over; other distributions are reinstalled in another build, or lost. Nothing here
+changes a file: the results are operations, and arguments for pip.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class Inventory(Value):
     """What an upgrade does with everything that is installed."""
 
     carried: tuple[InstalledDistribution, ...]
-    """Distributions that are carried over: their files are copied, without pip or a network."""
+    """Distributions that are carried over as they are, without pip or a network."""
     reinstalled: tuple[InstalledDistribution, ...]
-    """Distributions that pip reinstalls, in the same version and from the same source."""
+    """Distributions that need another build, of the same version and from the same source; pip provides it once."""
     loose: tuple[str, ...]
     """Files outside packages, relative to the root, which are copied."""
     kept: tuple[str, ...]
