@@ -52,7 +52,6 @@ def images_of(tmp_path: Path, name: str) -> list[Path]:
     return sorted((tmp_path / "cache" / "cloche" / "images").glob(f"*/{name}-*"))
 
 
-@pytest.mark.thorough
 def test_pip_is_asked_only_once_for_another_build(cloche, install, tmp_path: Path) -> None:
     for tag in ("cp311", "cp312"):
         files = {"fast.py": f"WHICH = {tag!r}\n"}
@@ -69,7 +68,6 @@ def test_pip_is_asked_only_once_for_another_build(cloche, install, tmp_path: Pat
         shutil.rmtree(tmp_path / "wheels", ignore_errors=True)  # pip would fail now
 
 
-@pytest.mark.thorough
 def test_files_outside_site_packages_are_part_of_the_image(cloche, install, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "wheels", files=FILES)
     for name in ("one", "two"):
@@ -84,7 +82,6 @@ def test_files_outside_site_packages_are_part_of_the_image(cloche, install, tmp_
     assert all(os.fsencode(cloche.cwd) not in path.read_bytes() for path in image.rglob("*") if path.is_file())
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("time", ["new", "old"])
 def test_an_edited_file_never_gets_into_an_image(cloche, install, tmp_path: Path, time: str) -> None:
     """Even if its size and its time say that it is as it was installed."""
@@ -108,7 +105,6 @@ def test_an_edited_file_never_gets_into_an_image(cloche, install, tmp_path: Path
     assert len(images_of(tmp_path, "spam")) == (time == "new")
 
 
-@pytest.mark.thorough
 def test_a_damaged_image_is_created_again(cloche, install, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "wheels")
     upgrade(cloche, install("one", wheel), tmp_path)
@@ -122,7 +118,6 @@ def test_a_damaged_image_is_created_again(cloche, install, tmp_path: Path) -> No
     assert next(two.glob("lib/*/site-packages/spam.py")).read_text() == MODULE
 
 
-@pytest.mark.thorough
 def test_the_second_environment_gets_the_bytecode_of_the_new_python(cloche, install, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "wheels", files=FILES)
     found = []

@@ -185,12 +185,12 @@ class StoredSource(Value):
         :raises DamagedImage: a file was modified.
         """
         for tree, files in self.file_lists.items():
-            known = set(files.paths)
+            root, known = f"{self.image.root}/{tree}", set(files.paths)
             for path, digest in zip(files.paths, files.hashes, strict=True):
-                source = f"{self.image.root}/{tree}/{path}"
+                source = f"{root}/{path}"
                 content = read_regular_file(source)
                 if hashlib.sha256(content).hexdigest() != digest:
-                    raise DamagedImage(f"`{source}` was modified")
+                    raise DamagedImage(f"`{root}/{path}` was modified")
                 executable = bool(os.stat(source).st_mode & stat.S_IXUSR) and READ_ONLY
                 writer.add(tree, path, content, executable=executable)
                 target = bytecode.bytecode_path(path, interpreter.cache_tag)
