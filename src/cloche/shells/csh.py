@@ -68,7 +68,7 @@ SHELLS = (
         quote=quote,
         read_words=read_words,
         source_line=source_line,
-        activation_test="set prompt = ''; {line} && echo $VIRTUAL_ENV:q",
+        activation_test="set prompt = ''; {line} && printenv VIRTUAL_ENV",
         test_options={"tcsh": ("-f", "-c")},
     ),
 )
