@@ -54,6 +54,7 @@ NONE = few(0)
 
 
 SLOW: dict[str, Choice] = {
+    "lifecycle/test_activation_after_move.py::test_every_shell_*": few(3),
     "test_typing.py::test_mypy_*": NONE,
     # Every tool and creator: the tests of one environment come first in the same module.
     "lifecycle/test_verify.py::test_environments_of_every_*": NONE,
