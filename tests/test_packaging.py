@@ -15,6 +15,7 @@ import cloche
 from cloche.cli.command_spec import COMMON
 from cloche.cli.commands import COMMANDS
 from cloche.cli.completion import completion_script
+from tests.interpreters import pyenv
 from tests.test_architecture import REPOSITORY, tomllib
 from tests.tools import require
 
@@ -41,6 +42,23 @@ def test_the_oldest_tested_versions_are_the_oldest_allowed_versions() -> None:
 def release(version: str) -> tuple[int, ...]:
     """Return a version as three numbers, so that 24 equals 24.0."""
     return (*map(int, version.split(".")), 0, 0)[:3]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("minor", ["3.10", "3.11", "3.12"])
+def test_installing_cloche_does_not_replace_the_pip_of_an_environment(minor: str, tmp_path: Path) -> None:
+    """The first Python 3.10 came with pip 21.2.3."""
+    python = tmp_path / "env/bin/python"
+    subprocess.run([pyenv(minor), "-m", "venv", tmp_path / "env"], check=True)
+    if minor == "3.10":
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "pip==21.2.3"], check=True)
+    command = [python, "-m", "pip", "--version"]
+    before = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    subprocess.run([python, "-m", "pip", "install", "--quiet", REPOSITORY], check=True)
+
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == before
+    assert subprocess.run([python, "-m", "cloche", tmp_path / "new"], check=False).returncode == 0
 
 
 def test_the_scripts_of_continuous_integration_pass_shellcheck() -> None:
