@@ -71,15 +71,65 @@ def test_the_scripts_of_continuous_integration_pass_shellcheck() -> None:
 PROJECTS = [REPOSITORY, *sorted(path.parent for path in REPOSITORY.glob("plugins/*/pyproject.toml"))]
 
 
+def project_table(directory: Path) -> dict:
+    return tomllib.loads((directory / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
 @pytest.mark.parametrize("directory", PROJECTS, ids=lambda directory: directory.name)
 def test_every_distribution_has_the_version_and_links(directory: Path) -> None:
-    project = tomllib.loads((directory / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    """The links of a plugin follow from those of cloche, where you change them first."""
+    project, links = project_table(directory), project_table(REPOSITORY)["urls"]
 
     assert project["version"] == cloche.__version__
-    assert project["urls"].keys() == {"Documentation", "Source", "Issues", "Changelog"}
-    if directory != REPOSITORY:
+    if directory == REPOSITORY:
+        assert links["Issues"] == f"{links['Source']}/issues"
+        assert links["Changelog"] == f"{links['Source']}/blob/main/CHANGELOG.md"
+    else:
+        page = f"{links['Documentation']}en/latest/reference/plugins.html#{directory.name}"
         assert project["name"] == directory.name
-        assert project["urls"]["Documentation"].endswith(f"#{directory.name}")
+        assert project["urls"] == {**links, "Documentation": page}
+
+
+OWN_ADDRESS = re.compile(
+    r"[\w.-]*\b(?!example\.)[\w-]+\.(?:com|org|io|dev|net)[/:][\w.-]*/?cloche\b|\bcloche[\w-]*\.[a-z]{2,}\.io\b"
+)
+"""An address of cloche on a hosting service, however it is spelled."""
+
+
+def test_only_the_metadata_has_the_addresses_of_the_project() -> None:
+    """All other places read them from there."""
+    command = [require("git"), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    found = set()
+    for name in filter(None, listed.split("\0")):
+        path = REPOSITORY / name
+        if name == "tests/test_packaging.py" or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if path.name == "pyproject.toml":
+            text = "".join(line for line in text.splitlines(keepends=True) if not re.match(r"[A-Z]\w+ = .https:", line))
+        found |= {(name, match[0]) for match in OWN_ADDRESS.finditer(text)}
+
+    assert found == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://github.com/acme/cloche", True),
+        ("git@github.com:acme/cloche.git", True),
+        ("github.com/cloche", True),
+        ("cloche.readthedocs.io", True),
+        ("https://acme.gitlab.io/cloche/", True),
+        ("https://cloche-docs.readthedocs.io/en/latest", True),
+        ("https://example.org/cloche", False),
+        ("https://docs.example.org/cloche", False),
+        ("pluggy.readthedocs.io", False),
+        ("io.cloche", False),
+    ],
+)
+def test_addresses_of_the_project_are_recognized(text: str, expected: bool) -> None:
+    assert bool(OWN_ADDRESS.search(text)) is expected
 
 
 def test_the_tutorial_has_the_essential_lines_of_the_example() -> None:
