@@ -77,10 +77,12 @@ def project_table(directory: Path) -> dict:
 
 @pytest.mark.parametrize("directory", PROJECTS, ids=lambda directory: directory.name)
 def test_every_distribution_has_the_version_and_links(directory: Path) -> None:
-    """The links of a plugin follow from those of cloche, where you change them first."""
+    """The links of a plugin follow from those of cloche, where you change them first; the license is the same."""
     project, links = project_table(directory), project_table(REPOSITORY)["urls"]
 
     assert project["version"] == cloche.__version__
+    assert project["license-files"] == ["LICENSE"]
+    assert (directory / "LICENSE").read_bytes() == (REPOSITORY / "LICENSE").read_bytes()
     if directory == REPOSITORY:
         assert links["Issues"] == f"{links['Source']}/issues"
         assert links["Changelog"] == f"{links['Source']}/blob/main/CHANGELOG.md"
