@@ -38,7 +38,7 @@ USES = {
     "created": "cloche then runs it after it has created an environment.",
     "creator": "To use it, run `cloche .venv --creator __NAME__`.",
     "finder": "`cloche pythons` then also lists what it finds.",
-    "packer": "To use it, run `cloche ./env --relocatable`, then `cloche pack env -o env.__NAME__`.",
+    "packer": "To use it, run `cloche ./env --creator portable`, then `cloche pack env -o env.__NAME__`.",
     "seeder": "To use it, run `cloche .venv --seeder __NAME__ --find-links DIR`.",
 }
 """How to use a plugin of each kind once it is installed."""
