@@ -11,10 +11,10 @@ from cloche.errors import ClocheError, SeedError
 from cloche.lifecycle.inventory import Loss, item_of, pip_arguments
 from cloche.model.plan import Wanted
 from cloche.programs.pip import command_of_pip, run_pip
-from cloche.store.builds import pip_for
 from cloche.store.bytecode import available_processors
 from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image
+from cloche.store.runnable_pip import runnable_pip
 from cloche.store.tags import incompatibility
 from cloche.store.worker_threads import in_threads
 
@@ -85,7 +85,7 @@ def provide_wheels(
     """Let pip write wheels of exactly these distributions into a directory; return its error message, empty on success."""
     store = session.store
     try:
-        pip = pip_for(interpreter, Wanted(), store)
+        pip = runnable_pip(interpreter, Wanted(), store)
     except SeedError as error:
         return error.message
     arguments = ["wheel", "--no-deps", f"--wheel-dir={directory}"]
@@ -138,13 +138,18 @@ def install_with_pip(
 def run_installation(requirements: Sequence[str], staged: str, plan: Plan, session: Session) -> str:
     """Run `pip install` for a staged environment; return its error message, empty if it succeeded.
 
-    The environment's own pip is used if it has one, else the one that cloche depends on.
+    The environment's own pip is used if it has one, else one from the store that supports its Python.
     """
     layout, host = plan.environment.layout, session.host
     python = os.path.join(staged, *layout.executable.split("/"))
     own = os.path.join(staged, *layout.purelib.split("/"), "pip")
-    assert plan.environment.interpreter is not None
-    command = command_of_pip(python, plan.environment.interpreter.version, own, host)
+    interpreter = plan.environment.interpreter
+    assert interpreter is not None
+    try:
+        pip = "" if os.path.isdir(own) else runnable_pip(interpreter, Wanted(), session.store)
+    except SeedError as error:
+        return error.message
+    command = command_of_pip(python, interpreter.version, pip)
     arguments = ["install", "--no-deps", "--no-compile", "--no-warn-script-location", "--ignore-installed"]
     arguments += [f"--find-links={directory}" for directory in session.store.readable_directories("wheels")]
     with TemporaryDirectory(prefix="cloche-") as directory:
