@@ -83,6 +83,8 @@ SLOW: dict[str, Choice] = {
     "seeding/test_builds.py::test_credentials_*": few(1),
     "seeding/test_builds.py::*": NONE,
     "seeding/test_real_pips.py::*": few(1),
+    "seeding/test_without_hashes.py::test_a_directory_is_built_*": NONE,
+    "seeding/test_without_hashes.py::test_the_content_of_an_archive_*": NONE,
     "seeding/*": few(2),
     "targets/*": few(1),
     "discovery/test_probe.py::test_an_environment_is_resolved_to_its_base_interpreter": each("kind"),

@@ -13,6 +13,7 @@ from cloche.plugins import failures, load_object, slow_calls, take_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Literal, TypeAlias
 
     from cloche.discovery import FoundInterpreter, InterpreterListing
     from cloche.discovery.cache import ProbeCache
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from cloche.plugins.registry import Registry
     from cloche.store import Store
     from cloche.store.seeds import SeedStore
+
+    Reuse: TypeAlias = Literal["decided", "any"]
+    """Which cached blueprints are reused: those whose every file is decided, or any."""
 
 
 def current_host(environ: Mapping[str, str] | None = None) -> Host:
@@ -235,14 +239,16 @@ class Session:
         self.warn(found.warnings)
         return replace(found, because=because)
 
-    def blueprint(self, spec: EnvironmentSpec, target: Target | None = None) -> Blueprint:
+    def blueprint(self, spec: EnvironmentSpec, target: Target | None = None, *, reuse: Reuse = "decided") -> Blueprint:
         """Return the blueprint for a spec, from the plan cache if its inputs are unchanged.
 
         :param target: where the environment is going to be; the seeds that it has already need no images.
+        :param reuse: whether a cached blueprint is also returned if a server chose some of its files.
         :raises ClocheError: any refusal.
         """
         cached = self.plan_cache.find(spec, self.host)
-        if cached is not None and (blueprint := self._revalidate(spec, cached)):
+        is_usable = cached is not None and (reuse == "any" or not cached.blueprint.server_choices)
+        if cached is not None and is_usable and (blueprint := self._revalidate(spec, cached)):
             self._has_created_hooks = cached.has_created_hooks
             self.is_cached = True
             return blueprint

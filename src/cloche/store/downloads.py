@@ -133,8 +133,8 @@ class _Downloads:
         from cloche.store.http import RequestFailed
 
         tried = list(self._search.tried[pin])
-        if not pin.hashes:  # an index decides, so the next run must ask again
-            self._store.inputs.undeclared.append(f"the download of {pin.distribution}")
+        if not pin.hashes:
+            self._store.inputs.server_choices.append(f"the file of {pin.distribution} {pin.version}")
         pages = [*self._indexes.local_links, *self._indexes.pages(pin.distribution)]
         offered: list[OfferedFile] = []
         for page in pages:
@@ -161,8 +161,10 @@ class _Downloads:
 
         :raises SeedError: no source has it, or a source has a file with other hashes.
         """
-        if not artifact.hashes:  # the URL or an index decides, so the next run must ask again
-            self._store.inputs.undeclared.append(f"the download of {artifact.file_name}")
+        if not artifact.hashes:
+            inputs = self._store.inputs
+            chosen = inputs.server_choices if artifact.version else inputs.undeclared
+            chosen.append(f"the content of {artifact.file_name}")
             return self._fetch_from_sources(artifact, artifacts, stage)
         name = storage_name(artifact)
         with self._store.lock(name, 0) as state:
@@ -331,6 +333,11 @@ def _with_hashes(artifact: Artifact, hashes: Mapping[str, str]) -> Artifact:
 
 
 def _network_forbidden(missing: Sequence[Artifact | Pin], search: LocalSearch) -> SeedError:
+    if unhashed := [f"`{_name(item)}`" for item in missing if not item.hashes]:
+        return SeedError(
+            f"`--no-download` forbids the network, and without a hash no cached file counts as {', '.join(unhashed)}",
+            hint="leave out `--no-download`, name a directory that has the files with `--find-links`, or lock with hashes",
+        )
     names = []
     for item in missing:
         notes = f" ({'; '.join(search.tried[item])})" if search.tried[item] else ""
