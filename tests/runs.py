@@ -83,6 +83,8 @@ SLOW: dict[str, Choice] = {
     "seeding/test_builds.py::test_credentials_*": few(1),
     "seeding/test_builds.py::*": NONE,
     "seeding/test_real_pips.py::*": few(1),
+    "integration/test_startup_code.py::test_an_upgrade_respects_it_for_*": NONE,
+    "integration/test_startup_code.py::test_a_repair_*": NONE,
     "seeding/test_without_hashes.py::test_a_directory_is_built_*": NONE,
     "seeding/test_without_hashes.py::test_the_content_of_an_archive_*": NONE,
     "seeding/*": few(2),

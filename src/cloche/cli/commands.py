@@ -64,6 +64,14 @@ OF_CACHE, OF_PLUGINS = ("cache-dir", "read-only-cache"), ("no-plugin", "no-plugi
 
 NO_FINDER = Option("no-finder", "do not search for interpreters with this finder", "list", "NAME", group="python")
 
+STARTUP_CODE = Option(
+    "startup-code",
+    "what to do with packages whose code runs whenever Python starts: `allow`, `list` or `refuse`, or the names to allow",
+    "list",
+    "POLICY",
+    group="seeds",
+)
+
 CREATE = (
     Option("python", "the Python to use: the first SPEC that has a match", "list", "SPEC", short="p", group="python"),
     Option("try-first-with", "an interpreter to try first", "list", "EXE", group="python"),
@@ -113,13 +121,7 @@ CREATE = (
     Option("compile", "compile packages to bytecode now, instead of at their next installation", "flag", group="seeds"),
     Option("no-compile", "never compile packages to bytecode", "flag", negation="compile", group="seeds"),
     Option("find-links", "a directory of wheels to prefer", "list", "DIR", group="seeds"),
-    Option(
-        "startup-code",
-        "what to do with packages whose code runs whenever Python starts: `allow`, `list` or `refuse`, or the names to allow",
-        "list",
-        "POLICY",
-        group="seeds",
-    ),
+    STARTUP_CODE,
     Option(
         "link-mode",
         "how to install seeds from the cache",
@@ -178,6 +180,7 @@ COMMANDS = {
             (
                 Option("fix", "repair what can be repaired", "flag", sources="argv"),
                 Option("find", "search a directory for environments", "list", "DIR", sources="argv"),
+                STARTUP_CODE,
             ),
             "[ENV...]",
             0,
@@ -223,6 +226,7 @@ COMMANDS = {
                 Option("check", "change nothing; exit with 1 if an upgrade is due", "flag", sources="argv"),
                 Option("dry-run", "try the upgrade, but do not change the environment", "flag", sources="argv"),
                 Option("allow-loss", "continue without packages that cannot be carried over", "flag", sources="argv"),
+                STARTUP_CODE,
             ),
             "[ENV...]",
             0,
@@ -253,7 +257,7 @@ COMMANDS = {
             "unpack",
             "put a packed environment in place, and verify it",
             "cloche.cli.unpack:unpack",
-            (),
+            (STARTUP_CODE,),
             "FILE DEST",
             2,
             2,
