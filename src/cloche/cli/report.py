@@ -42,8 +42,13 @@ def print_error(problem: ClocheError, subject: str = "") -> None:
     start = "" if subject in problem.message else f"`{subject}`: "
     print_message(f"{styled('cloche: error:', 'red', sys.stderr)} {one_line(start + problem.message)}")
     if problem.hint:
-        hint = "\n".join(map(one_line, problem.hint.split("\n")))
-        print_message(f"{styled('hint:', 'cyan', sys.stderr)} {hint}")
+        print_hint(problem.hint)
+
+
+def print_hint(text: str) -> None:
+    """Print what the user can do, on one line or several."""
+    hint = "\n".join(map(one_line, text.split("\n")))
+    print_message(f"{styled('hint:', 'cyan', sys.stderr)} {hint}")
 
 
 _warnings: list[str] = []

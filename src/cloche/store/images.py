@@ -348,6 +348,19 @@ def find_image_of_wheel(
     return None
 
 
+def wheels_of_images(store: Store) -> dict[str, frozenset[str]]:
+    """Return the SHA-256 of the wheels that each image was made from, by the name of its directory."""
+    found: dict[str, frozenset[str]] = {}
+    for origins in store.readable_directories("origins"):
+        for digest in list_names(origins):
+            try:
+                name = read_regular_file(os.path.join(origins, digest)).decode("utf-8").partition("\n")[0]
+            except (OSError, ValueError):
+                continue
+            found[name] = found.get(name, frozenset()) | {digest}
+    return found
+
+
 def record_origin(image: Image, sha256: str, size: int, store: Store) -> None:
     """Record that an image was made from the wheel with this hash; a failure only costs time later."""
     path = os.path.join(store.writable_directory("origins"), sha256)
