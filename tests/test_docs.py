@@ -18,7 +18,8 @@ import cloche
 from cloche import api, errors, testing
 from cloche.api import open_session, request_for
 from cloche.cli import settings
-from cloche.cli.commands import COMMANDS, COMMON
+from cloche.cli.command_spec import COMMON
+from cloche.cli.commands import COMMANDS
 from cloche.cli.create import build_request
 from cloche.cli.invocation import Invocation
 from cloche.cli.virtualenv_options import INEFFECTIVE
