@@ -120,10 +120,17 @@ class DistributionSource(Value):
     def write(
         self, writer: ImageWriter, compiler: bytecode.Compiler, interpreter: Interpreter, *, compiling: bool
     ) -> Bytecode:
-        """Unpack the distribution. Bytecode that is installed with it is reused."""
+        """Unpack the distribution. Bytecode that is installed with it is reused.
+
+        Bytecode in a wheel is left out: it does not fit the times of the sources, and may not be what they compile to.
+        """
         distribution = self.distribution
         code: Bytecode = "complete"
+        modules = (file.path for file in distribution.files if file.path.endswith(".py"))
+        compiled = {bytecode.bytecode_path(path, interpreter.cache_tag) for path in modules}
         for file, content, executable in distribution.contents():
+            if file.path in compiled:
+                continue
             if file.tree == "scripts" and content.startswith((b"#!python", b"#!pythonw")):
                 writer.add(SHEBANGS, file.path, content, executable=True)
                 continue
