@@ -36,7 +36,7 @@ from cloche.store.artifacts import (
     wrong_file,
 )
 from cloche.store.local_search import LocalSearch
-from cloche.store.pins import Pin, best_file, check_pin, pin_mismatch
+from cloche.store.pins import Pin, Places, best_file, check_pin, pin_mismatch, why_none_fits
 from cloche.store.worker_threads import in_threads
 
 if TYPE_CHECKING:
@@ -95,7 +95,11 @@ class _Downloads:
         self._store = store
         self._stopped = threading.Event()
         self._meter = _Meter(list(map(size, self._items)))
-        named = [item.index for item in items if not isinstance(item, Pin)]
+        named = [
+            url
+            for item in items
+            for url in ((*item.places.indexes, *item.places.links) if isinstance(item, Pin) else (item.index,))
+        ]
         self._indexes: Indexes = Indexes(store, named, self._stopped)
 
     def run(self) -> dict[Artifact | Pin, str]:
@@ -135,7 +139,7 @@ class _Downloads:
         tried = list(self._search.tried[pin])
         if not pin.hashes:
             self._store.inputs.server_choices.append(f"the file of {pin.distribution} {pin.version}")
-        pages = [*self._indexes.local_links, *self._indexes.pages(pin.distribution)]
+        pages = [*self._indexes.local_links, *self._indexes.pages(pin.distribution, pin.places)]
         offered: list[OfferedFile] = []
         for page in pages:
             try:
@@ -146,8 +150,7 @@ class _Downloads:
                     raise _cannot_obtain(pin, tried) from failure
         best = best_file(pin, offered, self._search.interpreter)
         if best is None:
-            names = {file.name for file in offered}
-            tried.append(f"none of {counted(len(names), 'file')} on the index is a suitable file of this version")
+            tried.append(why_none_fits(pin, offered, self._search.interpreter))
             raise _cannot_obtain(pin, tried)
         artifact = _with_hashes(Artifact(pin.distribution, pin.version, best.name, best.url), best.hashes)
         self._search.tried[artifact] = tried
@@ -205,7 +208,8 @@ class _Downloads:
             yield partial(self._offered, page, artifact)
         if artifact.url:
             yield lambda: (artifact.url, artifact)
-        for page in self._indexes.pages(artifact.distribution, artifact.index):
+        named = Places(indexes=(artifact.index,) if artifact.index else ())
+        for page in self._indexes.pages(artifact.distribution, named):
             yield partial(self._offered, page, artifact)
 
     def _offered(self, page: str, artifact: Artifact) -> tuple[str, Artifact]:
