@@ -150,7 +150,7 @@ def test_an_error_page_has_message_cause_and_cure(path: Path) -> None:
     headings = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
 
     assert cloche_errors.messages_on(path)
-    assert headings[1:] == ["## Cause", "## Cure"]
+    assert headings[1:] == ["## Cause", "## Remedy"]
 
 
 @pytest.mark.parametrize(

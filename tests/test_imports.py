@@ -56,7 +56,7 @@ CREATE = COMMAND | frozenset(
     """
     cloche.apply cloche.apply.executor cloche.apply.staging cloche.apply.transaction cloche.builtin
     cloche.builtin.activators cloche.cli.create cloche.cli.settings cloche.cli.user_shell cloche.fs.checksums
-    cloche.fs.locks cloche.lifecycle cloche.lifecycle.create cloche.model.distribution cloche.model.environment
+    cloche.fs.locks cloche.lifecycle cloche.lifecycle.create cloche.model.environment
     cloche.model.operations cloche.planning cloche.planning.destination cloche.planning.plan_at
     cloche.planning.plan_cache cloche.planning.pyvenv_cfg cloche.shells
     cloche.shells.csh cloche.shells.fish cloche.shells.posix cloche.shells.powershell cloche.shells.python
@@ -65,7 +65,9 @@ CREATE = COMMAND | frozenset(
 )
 """Modules for creating an environment without seeds from a cached plan."""
 
-SEEDED = CREATE | frozenset("cloche.apply.file_list cloche.store.check cloche.store.installation".split())
+SEEDED = CREATE | frozenset(
+    "cloche.apply.file_list cloche.model.distribution cloche.store.check cloche.store.installation".split()
+)
 """Modules for creating an environment with seeds from a cached plan."""
 
 SEARCH = CREATE | frozenset(
