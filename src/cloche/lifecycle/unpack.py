@@ -117,7 +117,7 @@ def concerns(location: str, session: Session) -> Iterator[str]:
     for difference in differences[:SHOWN]:
         yield f"before it was packed, `{difference.path}` {difference.message}"
     if len(differences) > SHOWN:
-        yield f"{len(differences) - SHOWN} more differences; `cloche doctor --verify` lists them"
+        yield f"{len(differences) - SHOWN} more differences; `cloche verify` lists them"
 
 
 class Extraction:

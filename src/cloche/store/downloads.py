@@ -36,7 +36,7 @@ from cloche.store.artifacts import (
     wrong_file,
 )
 from cloche.store.local_search import LocalSearch
-from cloche.store.pins import Pin, Places, best_file, check_pin, pin_mismatch, why_none_fits
+from cloche.store.pins import Pin, Places, best_file, check_pin, pin_mismatch, shortened, why_none_fits
 from cloche.store.worker_threads import in_threads
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ CONNECTIONS = 12
 MAX_FILE_SIZE = 1 << 34
 """The maximum size in bytes of a file if the lock file does not give its size."""
 
+MAX_NAMES = 20
+"""How many missing files an error message lists."""
+
 PATIENCE = 1800.0
 """Seconds to wait for another process that downloads the same file."""
 
@@ -65,7 +68,7 @@ def obtain(items: Sequence[Artifact | Pin], wanted: Wanted, interpreter: Interpr
     For a pin, it is the best wheel for the interpreter, or a source distribution if there is no wheel.
 
     :raises SeedError: a file has other hashes, cannot be obtained from any source, or is only available from the network,
-        which the user has forbidden; then the message lists all such files.
+        which the user has forbidden; then the message lists these files, up to a limit.
     """
     for item in items:
         check_pin(item) if isinstance(item, Pin) else check_artifact(item)
@@ -338,16 +341,18 @@ def _with_hashes(artifact: Artifact, hashes: Mapping[str, str]) -> Artifact:
 
 def _network_forbidden(missing: Sequence[Artifact | Pin], search: LocalSearch) -> SeedError:
     if unhashed := [f"`{_name(item)}`" for item in missing if not item.hashes]:
+        shown = ", ".join(shortened(unhashed, MAX_NAMES))
         return SeedError(
-            f"`--no-download` forbids the network, and without a hash no cached file counts as {', '.join(unhashed)}",
+            f"`--no-download` forbids the network, and without a hash no cached file counts as {shown}",
             hint="leave out `--no-download`, name a directory that has the files with `--find-links`, or lock with hashes",
         )
     names = []
     for item in missing:
         notes = f" ({'; '.join(search.tried[item])})" if search.tried[item] else ""
         names.append(f"`{_name(item)}`{notes}")
+    shown = ", ".join(shortened(names, MAX_NAMES))
     return SeedError(
-        f"`--no-download` forbids the network, and these files are not on this machine: {', '.join(names)}",
+        f"`--no-download` forbids the network, and these files are not on this machine: {shown}",
         hint="leave out `--no-download`, or name a directory that has the files with `--find-links`",
     )
 

@@ -142,7 +142,7 @@ def why_none_fits(pin: Pin, files: Sequence[OfferedFile], interpreter: Interpret
     return "; ".join(shortened(reasons))
 
 
-def shortened(reasons: Sequence[str]) -> list[str]:
-    """Return the first reasons, and how many more there are."""
-    more = [f"and {len(reasons) - MAX_SHOWN} more"] if len(reasons) > MAX_SHOWN else []
-    return [*reasons[:MAX_SHOWN], *more]
+def shortened(items: Sequence[str], limit: int = MAX_SHOWN) -> list[str]:
+    """Return the first items of a list in a message, and how many more there are."""
+    more = [f"and {len(items) - limit} more"] if len(items) > limit else []
+    return [*items[:limit], *more]
