@@ -278,6 +278,14 @@ def test_the_same_pin_twice_has_the_hashes_of_both(store: Store, tmp_path: Path)
         ),
         ("-e missing\n", "`requirements.txt`, line 1 is not valid: `missing` is not a directory with a project"),
         ("-e .\n", "`requirements.txt`, line 1: no `pyproject.toml` or `setup.cfg` in `.` names a package"),
+        (
+            "--require-hashes\nspam==1\n",
+            "`requirements.txt`, line 2: `spam` has no hash, but the file has `--require-hashes`",
+        ),
+        (
+            f"spam @ {WHEEL}\n--require-hashes\n",
+            "`requirements.txt`, line 1: `spam` has no hash, but the file has `--require-hashes`",
+        ),
         ("--index-url\n", "`requirements.txt`, line 1 is not valid: `--index-url` has no value"),
         ("spam=1\n", "`requirements.txt`, line 1 is not valid: expected "),
         ("-r other.txt\n", "the lock file `other.txt`, which `requirements.txt` names, cannot be read: no such file"),

@@ -46,7 +46,7 @@ MAX_DEPTH = 50
 NESTED = {"-r": "requirement", "--requirement": "requirement", "-c": "constraint", "--constraint": "constraint"}
 """The options that name another file."""
 
-IGNORED = frozenset("--require-hashes --pre --prefer-binary --trusted-host --use-feature".split())
+IGNORED = frozenset("--pre --prefer-binary --trusted-host --use-feature".split())
 """Options on lines of their own that do not change which files are installed. Only the user decides which server to trust."""
 
 SETTINGS = {
@@ -59,8 +59,9 @@ SETTINGS = {
     "--no-index": "no-index",
     "--only-binary": "only-binary",
     "--no-binary": "no-binary",
+    "--require-hashes": "require-hashes",
 }
-"""Options on lines of their own that say where the files are, and of which form."""
+"""Options on lines of their own that say where the files are, of which form, and that all must have hashes."""
 
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 """A commit of Git or Mercurial, which cannot change; a tag or a branch can."""
@@ -97,6 +98,7 @@ class FileSettings:
         self._more: list[str] = []
         self._links: list[str] = []
         self._has_index = True
+        self.requires_hashes = False
         self._forms: dict[Form, set[str]] = {"wheel": set(), "source": set()}
 
     def add(self, line: Line, store: Store) -> None:
@@ -109,6 +111,8 @@ class FileSettings:
         setting = SETTINGS.get(option, "")
         if setting == "no-index":
             self._has_index = False
+        elif setting == "require-hashes":
+            self.requires_hashes = True
         elif not text:
             raise invalid_line(line, f"`{line.text}` has no value")
         elif setting == "index-url":
@@ -187,14 +191,30 @@ def read_requirements(path: str, interpreter: Interpreter, store: Store) -> list
         if other:
             package = replace(package, hashes=package.hashes | other[0].hashes)
         pinned[package.name] = package, line
+    for package, line in pinned.values() if settings.requires_hashes else ():
+        if not is_protected(package):
+            raise UsageError(
+                f"{line.place}: `{package.name}` has no hash, but the file has `--require-hashes`",
+                hint="create the file again with hashes for all packages",
+            )
     pins = [(package, line) for package, line in pinned.values() if not (package.artifact or package.source)]
+    is_hashed = any(package.hashes for package, _ in pins)
     for package, line in pins:
-        if not package.hashes and any(other.hashes for other, _ in pins):
+        if is_hashed and not package.hashes:
             raise UsageError(
                 f"{line.place}: `{package.name}` has no hash, but other lines have one",
                 hint="create the file again with hashes for all packages",
             )
     return [package for package, _ in pinned.values()]
+
+
+def is_protected(package: LockedPackage) -> bool:
+    """Return whether a hash or a commit decides what a package is."""
+    if package.artifact:
+        return bool(package.artifact.hashes)
+    if isinstance(package.source, PackageArchive):
+        return bool(package.source.hashes)
+    return bool(package.hashes) or isinstance(package.source, PackageVcs)
 
 
 def read_lines(path: str, store: Store, kind: str, within: tuple[str, ...]) -> Iterator[tuple[str, Line]]:
