@@ -34,6 +34,7 @@ from cloche.lifecycle.reader import LIBRARY_NAME, copied_links
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import Relocation, spellings
 from cloche.lifecycle.repair import relocation_context
+from cloche.lifecycle.startup_code import refuse_distributions, startup_code_in, startup_rule
 from cloche.lifecycle.successors import find_successors, installed_like, key_of
 from cloche.lifecycle.tool_edits import with_edits_of
 from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
@@ -44,6 +45,7 @@ from cloche.model.value import replace
 from cloche.planning.destination import describes_environment, read_settings, refuse_running_cloche
 from cloche.planning.plan_at import plan_at
 from cloche.store.installation import image_operations
+from cloche.store.startup_code import refuse_startup_code
 from cloche.store.successors import import_key, is_known_to_import, record_import
 
 if TYPE_CHECKING:
@@ -100,6 +102,10 @@ def rebuild_from(
     successors = find_successors(
         inventory, upgrade.location, upgrade.interpreter, session, losses=allowed, checked=checked
     )
+    if request.spec.startup_code == "refuse":
+        rebuilt = {item.metadata for item in inventory.reinstalled}
+        added = [image for metadata, image in successors.images.items() if metadata in rebuilt]
+        refuse_startup_code(added, request.spec.startup_packages)
     lost = [*inventory.losses, *successors.losses]
     with DirectoryLock(upgrade.location):
         plan = plan_at(blueprint, request.target, session.host)
@@ -113,7 +119,14 @@ def rebuild_from(
 
                 lost.extend(install_with_pip(successors.installed, staged, plan, session, losses=allowed))
             metadata = {posixpath.dirname(path) for path in written_metadata(packages)}
-            others = installed_distributions(replace(plan.environment, location=staged), metadata)
+            here = replace(plan.environment, location=staged)
+            others = installed_distributions(here, metadata)
+            if request.spec.startup_code == "refuse":
+                names = {distribution.key for distribution in successors.installed}
+                added = [distribution for distribution in others if distribution.key in names]
+                refuse_distributions(
+                    startup_code_in(here, added, upgrade.interpreter.version), request.spec.startup_packages
+                )
             files = None if successors.installed else relocatable_files(staged, (*created, *carried))
             rewrite_staged_paths(upgrade, staged, plan, others, successors, files, session).apply()
             found = [*others, *(item for item in all_kept(upgrade) if item.key in from_images)]
@@ -127,9 +140,8 @@ def rebuild_from(
                 record_import(known, session.store)
             return kept_directories(upgrade, staged, plan)
 
-        def verify() -> (
-            None
-        ):  # kept activation scripts are unchanged, at the same path; the others are as `create` writes them
+        def verify() -> None:
+            # kept activation scripts are unchanged, at the same path; the others are as `create` writes them
             location = plan.environment.location
             verify_rebuilt(
                 plan.environment, location, examine(plan.environment, session.host, seed="no"), (), upgrade, session
@@ -156,6 +168,7 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
     shells = {info.shells[name.lower()].name for name in info.activators}
     offered = {component.name for component in session.registry.all("activator")}
     chosen = tuple(sorted(shells & offered)) if offered - shells or not shells else None
+    startup_code, startup_packages = startup_rule(settings, session)
     spec = EnvironmentSpec(
         pythons=(upgrade.interpreter.executable,),
         creator="portable" if info.is_portable else "copy" if is_copied and environment.os_name != "nt" else None,
@@ -167,6 +180,8 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
             for option in PORTABLE_OPTIONS
             if info.is_portable and option.name in settings
         },
+        startup_code=startup_code,
+        startup_packages=startup_packages,
     )
     is_described = describes_environment(read_settings(environment.location))  # else `pyvenv.cfg` was lost
     target = Target(
