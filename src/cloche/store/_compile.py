@@ -1,45 +1,89 @@
 """A script for the target interpreter (CPython 3.6 and later, PyPy) that compiles the files named on standard input.
 
-It imports only the standard library, and never imports what it compiles. Each line of input has the path of a source file,
-a NUL, and the path of its bytecode file, both relative to the given directory. At the end of the input, the script prints
-one line for each bytecode file (size, SHA-256, path), then `end`.
+It imports only the standard library, and never imports what it compiles. Each line of input has the path of a source file, the
+path of its bytecode file, both relative to the given directory, and the name of the module's file in tracebacks, separated by
+NUL. At the end of the input, the script prints one line for each bytecode file (size, SHA-256, path), then `end`.
+
+The bytecode depends only on the interpreter, the source and the name of its file, and ends with a seal, which says so (see
+`cloche.store.bytecode`).
 """
 
 import sys
 
 if sys.path and not sys.path[0]:
-    del sys.path[0]  # the current directory, unless the interpreter is isolated
+    del sys.path[0]  # the current directory
 
 import hashlib
 import importlib.util
 import marshal
 import os
+import types
+
+SUPPORTS_HASHES = sys.hexversion >= 0x3070000
+"""Whether bytecode can have the hash of its source (PEP 552)."""
+
+ATTRIBUTES = (
+    "co_code co_consts co_names co_varnames co_freevars co_cellvars co_filename co_name co_qualname co_exceptiontable"
+).split()
+ATTRIBUTES.append("co_lnotab" if sys.hexversion < 0x30A0000 else "co_linetable")
 
 
-def main(root: str, mtime: int, mode: int, validation: str) -> None:
+def hold(item, held):  # type: (object, list[object]) -> None
+    """Add an object to a list, and everything in it that `marshal` writes.
+
+    `marshal` writes an object in another way if there are references to it from elsewhere; in PyPy, a string if an equal one
+    is interned. Both would depend on what the process has compiled before. So there is a reference to every object, and in
+    PyPy every string is interned.
+
+    :param held: not only strings, for then the list of PyPy would not hold the objects themselves.
+    """
+    held.append(item)
+    if isinstance(item, types.CodeType):
+        for name in ATTRIBUTES:
+            hold(getattr(item, name, None), held)
+    elif isinstance(item, (tuple, frozenset)):
+        for element in item:
+            hold(element, held)
+    elif isinstance(item, slice):
+        hold((item.start, item.stop, item.step), held)
+    elif isinstance(item, str) and sys.implementation.name == "pypy":
+        held.append(sys.intern(item))
+
+
+def main(root: str, mtime: int, mode: int, validation: str, compiler: str) -> None:
     """Compile files below `root`.
 
     :param mtime: modification time of the sources and of their bytecode, in seconds.
     :param mode: permission bits of the bytecode files; 0 keeps the default.
     :param validation: `time` or `unchecked-hash` (PEP 552).
+    :param compiler: what else decides the bytecode, for the seals.
     """
     magic = importlib.util.MAGIC_NUMBER
     unchecked = validation == "unchecked-hash"
-    flags = b"" if sys.hexversion < 0x3070000 else b"\1\0\0\0" if unchecked else b"\0\0\0\0"
+    flags = b"" if not SUPPORTS_HASHES else b"\1\0\0\0" if unchecked else b"\0\0\0\0"
     time = (mtime & 0xFFFFFFFF).to_bytes(4, "little")
     directory = os.fsencode(root)  # file names may not be valid in the encoding of the locale
     results = []
     for line in sys.stdin.buffer:
-        source, target = line.rstrip(b"\n").split(b"\0")
+        source, target, name = line.rstrip(b"\n").split(b"\0")
         with open(os.path.join(directory, source), "rb") as file:
             text = file.read()
         try:
-            code = compile(text, os.fsdecode(source.partition(b"/")[2]), "exec", dont_inherit=True)
-            size = (len(text) & 0xFFFFFFFF).to_bytes(4, "little")
-            check = importlib.util.source_hash(text) if unchecked else time + size
-            data = magic + flags + check + marshal.dumps(code)
+            code = compile(text, os.fsdecode(name), "exec", dont_inherit=True)
+            held = [sys]  # type: list[object]
+            hold(code, held)
+            body = marshal.dumps(code)
         except (SyntaxError, ValueError, RecursionError, OverflowError):
             continue  # source for another version of Python, or test data
+        check = time + (len(text) & 0xFFFFFFFF).to_bytes(4, "little")
+        seal = b""
+        if SUPPORTS_HASHES:
+            source_hash = importlib.util.source_hash(text)
+            sealed = b"\0".join((os.fsencode(compiler), name, hashlib.sha256(text).digest() + source_hash + body))
+            seal = source_hash + hashlib.sha256(sealed).digest()
+            if unchecked:
+                check = source_hash
+        data = magic + flags + check + body + seal
         path = os.path.join(directory, target)
         try:
             os.mkdir(os.path.dirname(path))
@@ -55,4 +99,4 @@ def main(root: str, mtime: int, mode: int, validation: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5])
