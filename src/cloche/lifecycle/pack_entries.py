@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError, reason_of
 from cloche.fs import REGULAR, open_for_reading
+from cloche.fs.checksums import FILES
 from cloche.lifecycle.relocation import is_within
 from cloche.model.value import Value
 
@@ -80,7 +81,9 @@ def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
         subdirectories: list[tuple[str, str, tuple[str, ...]]] = []
         for item in found:
             path = f"{below}/{item.name}" if below else item.name
-            if is_left_out(path, item.name, request.exclude) or (not below and is_staging_inside(item.name)):
+            if is_left_out(path, item.name, request.exclude) or path == FILES:
+                continue
+            if not below and is_staging_inside(item.name):
                 continue
             source, target = item.path, ""
             if item.is_symlink():
