@@ -153,6 +153,7 @@ SLOW: dict[str, Choice] = {
     "portable/*": few(1),
     # Unusual destinations, requests and damage.
     "integration/test_linked_seeds.py::*": few(1),
+    "integration/test_reflinks.py::*": NONE,
     "integration/test_odd_places.py::test_an_environment_is_created_without_a_usable_home": few(1),
     "integration/test_odd_places.py::test_unsupported_system_calls_have_fallbacks": few(1),
     "integration/test_odd_places.py::*": NONE,
