@@ -12,6 +12,7 @@ import sys
 import tarfile
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
 
@@ -122,16 +123,45 @@ def test_the_time_comes_from_the_variable(cloche: Cloche, env: Path) -> None:
         ("-o e.rar", 2, "cannot tell the format from the name"),
         ("-o e.zip --format rar", 2, "unknown packer `rar`"),
         ("-o e.zip --prefix a/b", 2, "is not the name of a directory"),
+        ("-o e.zip --prefix ..", 2, "is not the name of a directory"),
+        ("-o e.zip --prefix %20", 2, "is not the name of a directory"),
+        ("-o e.zip --prefix a%0Ab", 2, "is not the name of a directory"),
+        ("-o e.zip --prefix a%FFb", 2, "is not the name of a directory"),
+        (f"-o e.zip --prefix {'long' * 64}", 2, "is not the name of a directory"),
+        ("-o pipe --format zip --force", 4, "is a device, a pipe or a socket"),
+        ("-o /dev/full --format zip --force", 4, "is a device, a pipe or a socket"),
     ],
 )
 def test_refused_arguments(cloche: Cloche, env: Path, words: str, code: int, message: str) -> None:
     (cloche.cwd / "taken.zip").write_text("mine")
-    done = cloche("pack", env, *words.replace("ENV", str(env)).split())
+    os.mkfifo(cloche.cwd / "pipe")
+    done = cloche(
+        "pack", env, *(unquote(word, errors="surrogateescape") for word in words.replace("ENV", str(env)).split())
+    )
 
     assert done.code == code
     assert message in done.err.splitlines()[0]
-    assert os.listdir(cloche.cwd) == ["taken.zip"]
+    assert len(done.err.splitlines()) == 2
+    assert sorted(os.listdir(cloche.cwd)) == ["pipe", "taken.zip"]
     assert (cloche.cwd / "taken.zip").read_text() == "mine"
+
+
+def test_a_pattern_that_matches_nothing_is_a_warning(cloche: Cloche, env: Path) -> None:
+    """Patterns have no `/` at their start or end."""
+    options = [
+        word
+        for pattern in ("activate.fish", "bin/activate.csh", "/bin/activate", "bin/")
+        for word in ("--exclude", pattern)
+    ]
+
+    done = cloche("pack", env, "-o", "packed", "--format", "dir", *options)
+
+    assert done.code == 0
+    assert done.err.splitlines() == [
+        "cloche: warning: `--exclude /bin/activate` matches nothing",
+        "cloche: warning: `--exclude bin/` matches nothing",
+    ]
+    assert not {"activate.fish", "activate.csh"} & set(os.listdir(cloche.cwd / "packed" / "bin"))
 
 
 def test_an_environment_that_needs_its_place_is_refused(cloche: Cloche) -> None:

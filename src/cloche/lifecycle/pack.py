@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from cloche.plugins.components import Component
     from cloche.session import Session
 
+LONGEST_NAME = 255
+"""The bytes of the longest name on all usual file systems."""
+
 PAUSE = 0.1
 """Seconds between two updates of the progress."""
 
@@ -69,11 +72,13 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
     output = absolute_path(request.output, host)
     refuse_output(output, environment.location, request)
     time = time_of_members(host.environ.get("SOURCE_DATE_EPOCH", ""))
-    if request.prefix and (request.prefix in (".", "..") or set("/\\\0") & set(request.prefix)):
-        raise UsageError(f"`{request.prefix}` is not the name of a directory", hint="`--prefix` takes one name")
+    refuse_prefix(request.prefix)
     component = packer_for(request, session)
     refuse_dependent(environment, info.editable, request)
-    entries = with_ordinary_installs(list(walk(environment, request)), info.editable, environment, session)
+    unused = set(request.exclude)
+    entries = list(walk(environment, request, unused))
+    session.warn(f"`--exclude {pattern}` matches nothing" for pattern in sorted(unused))
+    entries = with_ordinary_installs(entries, info.editable, environment, session)
     entries = with_portable_content(entries, environment, info.recorded_roots)
     kept = {entry.path for entry in entries}
     for path in (environment.layout.config, environment.layout.executable):
@@ -82,6 +87,18 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
     files = tuple(entry for entry in entries if entry.kind != "bytecode")
     bytecode = BytecodeSource(environment, entries, request.exclude, time)
     return PackPlan(environment, output, component, request.prefix, files, bytecode, time, request.overwrites)
+
+
+def refuse_prefix(name: str) -> None:
+    """Refuse a top directory that some system or archive cannot have.
+
+    :raises UsageError: it is refused.
+    """
+    if not name:
+        return
+    is_printable = name.isprintable() and name.strip() == name  # undecodable bytes are not printable
+    if name in (".", "..") or set("/\\") & set(name) or not is_printable or len(name.encode()) > LONGEST_NAME:
+        raise UsageError(f"`{name}` is not the name of a directory", hint="`--prefix` takes one name")
 
 
 def refuse_output(output: str, location: str, request: PackRequest) -> None:
@@ -100,6 +117,10 @@ def refuse_output(output: str, location: str, request: PackRequest) -> None:
         )
     if os.path.isdir(output) and not os.path.islink(output):
         raise DestinationError(f"the output `{output}` is a directory", hint="choose a path that does not exist")
+    if os.path.exists(output) and not os.path.isfile(output):
+        raise DestinationError(
+            f"the output `{output}` is a device, a pipe or a socket", hint="choose a path that does not exist"
+        )
     if os.path.lexists(output) and not request.overwrites:
         raise DestinationError(f"the output `{output}` already exists", hint="choose another path")
 

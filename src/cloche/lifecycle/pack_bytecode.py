@@ -12,9 +12,9 @@ import posixpath
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from cloche.errors import SeedError
+from cloche.errors import ClocheError, SeedError
 from cloche.lifecycle.installed import site_directories
-from cloche.lifecycle.pack_entries import Entry, changed_error, is_left_out, read_exactly
+from cloche.lifecycle.pack_entries import Entry, changed_error, matching_patterns, read_exactly
 from cloche.lifecycle.relocation import is_within
 from cloche.model.value import replace
 from cloche.store.bytecode import SUPPORTS_HASHES, Compiler, bytecode_path, compiler_name, unchecked_bytecode
@@ -99,7 +99,7 @@ class BytecodeSource:
         except SeedError as error:
             if os.strerror(errno.ENOSPC) in error.message:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-            raise
+            raise ClocheError(error.message, hint=error.hint) from error  # no seed is involved
         finally:
             compiler.close()
 
@@ -149,4 +149,6 @@ class BytecodeSource:
 def has_left_out_part(path: str, patterns: Sequence[str]) -> bool:
     """Return whether a pattern matches a bytecode file or its directory."""
     directory, _, name = path.rpartition("/")
-    return is_left_out(path, name, patterns) or is_left_out(directory, "__pycache__", patterns)
+    return any(
+        (matching_patterns(path, name, patterns), matching_patterns(directory, posixpath.basename(directory), patterns))
+    )

@@ -61,8 +61,10 @@ class Entry(Value):
     """The path of the source, if this is bytecode."""
 
 
-def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
+def walk(environment: Environment, request: PackRequest, unused: set[str]) -> Iterator[Entry]:
     """Yield what to pack, sorted, a directory before its content; existing bytecode has the kind `bytecode`.
+
+    :param unused: the patterns of what to leave out; those that match something are removed.
 
     :raises ClocheError: a file cannot be read or packed, or a link leads out of the environment.
     """
@@ -81,7 +83,10 @@ def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
         subdirectories: list[tuple[str, str, tuple[str, ...]]] = []
         for item in found:
             path = f"{below}/{item.name}" if below else item.name
-            if is_left_out(path, item.name, request.exclude) or path == FILES:
+            if matching := matching_patterns(path, item.name, request.exclude):
+                unused.difference_update(matching)
+                continue
+            if path == FILES:
                 continue
             if not below and is_staging_inside(item.name):
                 continue
@@ -134,9 +139,9 @@ def status_of(path: str) -> os.stat_result:
         raise ClocheError(f"cannot read `{path}`: {reason_of(error)}") from error
 
 
-def is_left_out(path: str, name: str, patterns: Sequence[str]) -> bool:
-    """Return whether a pattern matches a name, or a path relative to the environment."""
-    return any(fnmatchcase(path, pattern) or fnmatchcase(name, pattern) for pattern in patterns)
+def matching_patterns(path: str, name: str, patterns: Sequence[str]) -> list[str]:
+    """Return the patterns that match a name, or a path relative to the environment."""
+    return [pattern for pattern in patterns if fnmatchcase(path, pattern) or fnmatchcase(name, pattern)]
 
 
 def inner_target(path: str, link: str, root: str) -> str:
