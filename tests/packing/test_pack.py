@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
@@ -208,6 +209,17 @@ def test_a_socket_is_refused(cloche: Cloche, env: Path) -> None:
     assert os.listdir(cloche.cwd) == ["copy"]
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\r", "a\\b"])
+def test_a_name_that_cannot_be_unpacked_is_refused(cloche: Cloche, name: str) -> None:
+    assert cloche("./env", "--no-seed", "--relocatable").code == 0
+    (cloche.cwd / "env" / name).touch()
+
+    done = cloche("pack", "env", "--with-base-outside", "-o", "e.tar.gz")
+
+    assert (done.code, "cannot be packed" in done.err, len(done.err.splitlines())) == (1, True, 2), done
+    assert os.listdir(cloche.cwd) == ["env"]
+
+
 def test_a_full_disk(cloche: Cloche, env: Path) -> None:
     unshare = require("unshare")
     if subprocess.run([unshare, "-m", "true"], capture_output=True, check=False).returncode:
@@ -232,12 +244,23 @@ HOSTILE = {
     "twice": [("x", "file", ""), ("x", "file", "")],
     "device": [("x", "device", "")],
     "unlisted": [("x", "file", "")],
+    "empty-link": [("x", "link", "")],
+    "long-link": [("x", "link", "x" * 5000)],
+    "long-name": [("x" * 300, "file", "")],
+    "deep": [("/".join("d" * depth), "directory", "") for depth in range(1, 2500)],
+    "many": [(f"d{number}", "directory", "") for number in range(30_000)],
+    "pipe": [("x", "pipe", "")],
+    "hard-link": [("x", "hard-link", "pyvenv.cfg")],
+    "not-an-environment": [],
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_archives_are_refused(cloche: Cloche, name: str) -> None:
-    types = {"file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "device": tarfile.CHRTYPE}
+    types = {
+        "file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "device": tarfile.CHRTYPE, "directory": tarfile.DIRTYPE,
+        "pipe": tarfile.FIFOTYPE, "hard-link": tarfile.LNKTYPE,
+    }  # fmt: skip
     settings = b"include-system-site-packages = false\nversion = 3.12.1\n"
     listed = f"{hashlib.sha256(settings).hexdigest()}  pyvenv.cfg\n".encode()
     with tarfile.open(cloche.cwd / "e.tar.gz", "w:gz") as archive:
@@ -255,6 +278,35 @@ def test_hostile_archives_are_refused(cloche: Cloche, name: str) -> None:
     assert done.code == 1, done
     assert len(done.err.splitlines()) == 2
     assert os.listdir(cloche.cwd) == ["e.tar.gz"]
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE])
+def test_a_name_of_an_unreasonable_size_is_not_read(cloche: Cloche, kind: bytes) -> None:
+    """It would need more memory than this process may have."""
+    with gzip.open(cloche.cwd / "e.tar.gz", "wb", compresslevel=1) as file:
+        header = tarfile.TarInfo("././@LongLink")
+        header.type, header.size = kind, 600 << 20
+        file.write(header.tobuf())
+        for _ in range(600):
+            file.write(b"x" * (1 << 20))
+
+    command = ["prlimit", f"--as={500 << 20}", sys.executable, "-m", "cloche", "unpack", "e.tar.gz", "there"]
+    done = subprocess.run(command, cwd=cloche.cwd, env=cloche.environ, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 2), done
+    assert "unreasonable size" in done.stderr
+    assert os.listdir(cloche.cwd) == ["e.tar.gz"]
+
+
+def test_data_after_the_end_is_refused(cloche: Cloche, env: Path) -> None:
+    assert cloche("pack", env, "-o", "e.tar.gz").code == 0
+    for rest in (b"garbage", gzip.compress(b"garbage")):
+        (cloche.cwd / "longer").write_bytes((cloche.cwd / "e.tar.gz").read_bytes() + rest)
+
+        done = cloche("unpack", "longer", "there")
+
+        assert (done.code, "is not intact" in done.err, len(done.err.splitlines())) == (1, True, 2)
+        assert sorted(os.listdir(cloche.cwd)) == ["e.tar.gz", "longer"]
 
 
 @pytest.mark.parametrize("time", ["1e30", "-1", "nan", "inf"])

@@ -23,6 +23,10 @@ PIECE = 1 << 20
 """How many bytes of a file are read at once."""
 
 
+UNUSUAL = frozenset("\\\n\r")
+"""Characters that a path in an archive, or a line in a list of hashes, does not have on every system."""
+
+
 class PackRequest(Value):
     """What to pack, and how."""
 
@@ -88,6 +92,11 @@ def walk(environment: Environment, request: PackRequest, unused: set[str]) -> It
                 continue
             if path == FILES:
                 continue
+            if set(item.name) & UNUSUAL:
+                raise ClocheError(
+                    f"`{item.path}` cannot be packed: its name contains a backslash or a line break",
+                    hint="leave it out with `--exclude`, or rename it",
+                )
             if not below and is_staging_inside(item.name):
                 continue
             source, target = item.path, ""
