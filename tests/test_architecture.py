@@ -55,7 +55,7 @@ WARM = frozenset(
         "cloche.apply.staging",
         "cloche.apply.transaction",
         "cloche.cli",
-        "cloche.cli.commands",
+        "cloche.cli.command_spec",
         "cloche.cli.create",
         "cloche.cli.dispatch",
         "cloche.cli.invocation",

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche
-from cloche.cli.commands import COMMANDS, COMMON
+from cloche.cli.command_spec import COMMON
+from cloche.cli.commands import COMMANDS
 from cloche.cli.parser import options_by_spelling, parse_arguments
 from tests.interpreters import pyenv
 from tests.pages import DOCS

@@ -18,7 +18,8 @@ import cloche
 from cloche import api, errors, testing
 from cloche.api import open_session, request_for
 from cloche.cli import settings
-from cloche.cli.commands import COMMANDS, COMMON
+from cloche.cli.command_spec import COMMON
+from cloche.cli.commands import COMMANDS
 from cloche.cli.create import build_request
 from cloche.cli.invocation import Invocation
 from cloche.cli.virtualenv_options import INEFFECTIVE
@@ -149,7 +150,7 @@ def test_an_error_page_has_message_cause_and_cure(path: Path) -> None:
     headings = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
 
     assert cloche_errors.messages_on(path)
-    assert headings[1:] == ["## Cause", "## Cure"]
+    assert headings[1:] == ["## Cause", "## Remedy"]
 
 
 @pytest.mark.parametrize(

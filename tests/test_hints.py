@@ -182,6 +182,7 @@ VARYING = {
     "cloche/cli/help.py": "tests/cli/test_default_environment.py",
     "cloche/cli/run.py": "tests/cli/test_default_environment.py",
     "cloche/store/dependencies.py": "tests/integration/test_seeds.py",
+    "cloche/cli/mistakes.py": "tests/unit/test_parser.py",
     "cloche/cli/parser.py": "tests/unit/test_parser.py",
     "cloche/discovery/not_found.py": "tests/unit/test_search.py",
     "cloche/lifecycle/move.py": "the hints of other errors",

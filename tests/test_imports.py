@@ -24,21 +24,27 @@ START = frozenset("cloche cloche.__main__ cloche.cpython cloche.model".split())
 
 COMMAND = START | frozenset(
     """
-    cloche.cli cloche.cli.commands cloche.cli.dispatch cloche.cli.invocation cloche.cli.parser cloche.cli.report
+    cloche.cli cloche.cli.command_spec cloche.cli.dispatch cloche.cli.invocation cloche.cli.parser cloche.cli.report
     cloche.errors cloche.fs cloche.fs.inputs cloche.model.interpreter cloche.model.options cloche.model.plan
     cloche.model.value cloche.plugins cloche.session
     """.split()
 )
 """Modules for parsing a command line."""
 
-HELP = COMMAND | frozenset(
-    "cloche.cli.help cloche.cli.virtualenv_options cloche.model.distribution cloche.plugins.entry_points".split()
+WORD = COMMAND | frozenset(["cloche.cli.commands"])
+"""Modules for finding out which command a word names; a path, such as `.venv`, does not need them."""
+
+HELP = WORD | frozenset(
+    """
+    cloche.cli.help cloche.cli.mistakes cloche.cli.virtualenv_options cloche.model.distribution
+    cloche.plugins.entry_points
+    """.split()
 )
 
-COMPLETION = COMMAND | frozenset("cloche.cli.completion cloche.shells cloche.shells.template".split())
+COMPLETION = WORD | frozenset("cloche.cli.completion cloche.shells cloche.shells.template".split())
 """Modules for printing a completion script."""
 
-SUGGEST = COMMAND | frozenset(
+SUGGEST = WORD | frozenset(
     """
     cloche.cli.completion cloche.cli.completion.suggestions cloche.cli.virtualenv_options
     cloche.model.distribution cloche.plugins.entry_points
@@ -50,16 +56,18 @@ CREATE = COMMAND | frozenset(
     """
     cloche.apply cloche.apply.executor cloche.apply.staging cloche.apply.transaction cloche.builtin
     cloche.builtin.activators cloche.cli.create cloche.cli.settings cloche.cli.user_shell cloche.fs.checksums
-    cloche.fs.locks cloche.lifecycle cloche.lifecycle.create cloche.model.distribution cloche.model.environment
+    cloche.fs.locks cloche.lifecycle cloche.lifecycle.create cloche.model.environment
     cloche.model.operations cloche.planning cloche.planning.destination cloche.planning.plan_at
-    cloche.planning.plan_cache cloche.planning.pyvenv_cfg cloche.plugins.entry_points cloche.shells
+    cloche.planning.plan_cache cloche.planning.pyvenv_cfg cloche.shells
     cloche.shells.csh cloche.shells.fish cloche.shells.posix cloche.shells.powershell cloche.shells.python
     cloche.shells.template cloche.store
     """.split()
 )
 """Modules for creating an environment without seeds from a cached plan."""
 
-SEEDED = CREATE | frozenset("cloche.apply.file_list cloche.store.check cloche.store.installation".split())
+SEEDED = CREATE | frozenset(
+    "cloche.apply.file_list cloche.model.distribution cloche.store.check cloche.store.installation".split()
+)
 """Modules for creating an environment with seeds from a cached plan."""
 
 SEARCH = CREATE | frozenset(
@@ -161,7 +169,7 @@ def test_suggestions_also_read_the_entry_points_of_plugins(user: dict[str, str],
 def test_a_repeated_request_uses_the_cached_plan(
     seeds: list[str], expected: frozenset[str], user: dict[str, str], tmp_path: Path
 ) -> None:
-    ours, others = loaded_when_cached("venv", *seeds, user=user, cwd=tmp_path / "work")
+    ours, others = loaded_when_cached(".venv", *seeds, user=user, cwd=tmp_path / "work")
 
     assert ours == expected
     assert others <= LIBRARY
@@ -171,13 +179,13 @@ def test_a_repeated_request_uses_the_cached_plan(
 def test_a_requested_python_is_searched_on_every_run(user: dict[str, str], tmp_path: Path) -> None:
     version = ".".join(map(str, sys.version_info[:2]))
 
-    ours, others = loaded_when_cached("venv", "--no-seed", "-p", version, user=user, cwd=tmp_path / "work")
+    ours, others = loaded_when_cached(".venv", "--no-seed", "-p", version, user=user, cwd=tmp_path / "work")
 
     assert ours <= SEARCH
     assert others <= LIBRARY
 
 
-LOCKED = SEEDED - {"cloche.plugins.entry_points"} | {"cloche.lifecycle.locked", "cloche.lifecycle.up_to_date"}
+LOCKED = SEEDED | {"cloche.lifecycle.locked", "cloche.lifecycle.up_to_date"}
 """Modules for finding that an environment is what its lock file describes."""
 
 
@@ -221,7 +229,7 @@ def loaded_with_plugin(component: str, user: dict[str, str], tmp_path: Path) -> 
     (site / "acme-1.0.dist-info").mkdir(parents=True)
     (site / "acme-1.0.dist-info" / "entry_points.txt").write_text("[cloche]\nacme = acme_plugin\n")
     (site / "acme_plugin.py").write_text(PLUGIN % component)
-    return loaded_when_cached("venv", "--no-seed", user={**user, "PYTHONPATH": str(site)}, cwd=tmp_path / "work")
+    return loaded_when_cached(".venv", "--no-seed", user={**user, "PYTHONPATH": str(site)}, cwd=tmp_path / "work")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems need platformdirs to find the user's directories")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche
-from cloche.cli.commands import COMMANDS, COMMON
+from cloche.cli.command_spec import COMMON
+from cloche.cli.commands import COMMANDS
 from cloche.cli.completion import completion_script
 from tests.test_architecture import REPOSITORY, tomllib
 from tests.tools import require

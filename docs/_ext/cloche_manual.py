@@ -9,13 +9,14 @@ import re
 from typing import TYPE_CHECKING
 
 from cloche import __version__, errors
-from cloche.cli.commands import COMMANDS, COMMON
+from cloche.cli.command_spec import COMMON
+from cloche.cli.commands import COMMANDS
 from cloche.cli.help import EXAMPLES_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloche.cli.commands import CommandSpec
+    from cloche.cli.command_spec import CommandSpec
     from cloche.model.options import Option
 
 NAME = "cloche.1"

@@ -20,7 +20,8 @@ import cloche
 import cloche_errors
 from cloche import Environment, errors, testing
 from cloche.builtin import activators
-from cloche.cli.commands import COMMANDS, COMMON
+from cloche.cli.command_spec import COMMON
+from cloche.cli.commands import COMMANDS
 from cloche.cli.help import EXAMPLES_OF
 from cloche.model import aliases, operations
 from cloche.plugins import hookspecs
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from sphinx.application import Sphinx
 
-    from cloche.cli.commands import CommandSpec
+    from cloche.cli.command_spec import CommandSpec
     from cloche.model.options import Option
 
 PLUGINS = Path(__file__).parent.parent.parent / "plugins"

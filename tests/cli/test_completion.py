@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
-from cloche.cli.commands import COMMANDS, COMMON, CREATE
+from cloche.cli.command_spec import COMMON, CREATE
+from cloche.cli.commands import COMMANDS
 from cloche.cli.completion import bash_words, completion_script
 from cloche.cli.completion.suggestions import SAFE, suggest
 from cloche.model.interpreter import Host
@@ -51,7 +52,7 @@ def test_every_option_of_a_command_is_suggested_except_hidden_ones(host: Host) -
     for command in COMMANDS.values():
         shown = {f"--{option.name}" for option in (*command.common_options, *command.options) if not option.hidden}
         assert set(suggested_words(host, command.name, "--")) == shown
-    assert set(suggested_words(host, "--")) == {f"--{option.name}" for option in (*COMMON, *CREATE)}
+    assert set(suggested_words(host, "--")) == {f"--{option.name}" for option in (*COMMON, *CREATE.own_options)}
 
 
 def test_a_given_option_is_suggested_again_only_if_it_is_repeatable(host: Host) -> None:

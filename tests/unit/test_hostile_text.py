@@ -21,7 +21,8 @@ from cloche.cli import report
 from cloche.cli.commands import COMMANDS
 from cloche.cli.create import build_request
 from cloche.cli.parser import options_of, parse_arguments
-from cloche.cli.settings import Settings, read_sources, resolve_settings
+from cloche.cli.precedence import resolve_settings
+from cloche.cli.settings import Settings, read_sources
 from cloche.discovery import base_interpreter, probe
 from cloche.discovery.build_details import read_build_details
 from cloche.discovery.cache import ProbeCache, executable_fingerprint

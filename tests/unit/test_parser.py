@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.cli.parser import WORDS_OF_OTHER_TOOLS, ParsedArguments, accept_options, parse_arguments
+from cloche.cli.mistakes import WORDS_OF_OTHER_TOOLS
+from cloche.cli.parser import ParsedArguments, accept_options, parse_arguments
 from cloche.errors import UsageError
 from cloche.model.options import Option
 

@@ -11,8 +11,9 @@ import pytest
 from cloche.cli.commands import COMMANDS
 from cloche.cli.create import build_request
 from cloche.cli.parser import parse_arguments
+from cloche.cli.precedence import resolve_settings
 from cloche.cli.setting_values import split_values
-from cloche.cli.settings import read_sources, resolve_settings
+from cloche.cli.settings import read_sources
 from cloche.errors import UsageError
 from cloche.model.interpreter import Host
 from cloche.model.options import Option

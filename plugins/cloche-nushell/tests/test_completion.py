@@ -29,12 +29,13 @@ def script(tmp_path: Path) -> Path:
 
 
 def complete(nu: str, script: Path, *words: str, before: str = "") -> str:
-    """Return the completions for the words of a line, as JSON."""
+    """Return the completions for the words of a line in the directory of the script, as JSON."""
     program = (
         f"{before}\nsource {script}\nprint (do $env.config.completions.external.completer $env.WORDS | to json --raw)"
     )
     done = subprocess.run(
         [nu, "--no-config-file", "--commands", f"$env.WORDS = [{' '.join(map(repr, words))}]\n{program}"],
+        cwd=script.parent,
         capture_output=True,
         text=True,
         check=False,
@@ -55,6 +56,12 @@ def test_nushell_completes_file_names(nu: str, script: Path) -> None:
     assert complete(nu, script, "cloche", "info", "") == "null"
     assert complete(nu, script, "cloche", "./x") == "null"
     assert complete(nu, script, "cloche", "cache", "no-such") == "[]"
+
+
+def test_nushell_completes_environments(nu: str, script: Path) -> None:
+    subprocess.run(["cloche", "-q", "--no-pip", "mine"], cwd=script.parent, check=True)
+
+    assert '"value":"mine"' in complete(nu, script, "cloche", "info", "")
 
 
 def test_the_completer_of_other_commands_is_kept(nu: str, script: Path) -> None:

@@ -7,14 +7,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.cli import json_output, report
-from cloche.cli.settings import OTHER_KEYS, Settings, is_option_name, nearest_file, user_file
+from cloche.cli.precedence import is_option_name, options_by_name
+from cloche.cli.settings import OTHER_KEYS, Settings, nearest_file, user_file
 from cloche.cli.user_config import set_value, typed_value, unset_value
 from cloche.errors import UsageError
 from cloche.model.value import Value
 from cloche.store import cache_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cloche.cli.invocation import Invocation
     from cloche.model.interpreter import Host
@@ -51,7 +52,7 @@ def config(invocation: Invocation) -> int:
         print_outcome(invocation, path, path=path, exists=os.path.isfile(path))
         return 0
     name, values = arguments[0].replace("_", "-"), arguments[1:]
-    option = named_option(name, invocation.unchecked_settings)
+    option = named_option(name, known_options(invocation))
     if action == "get":
         return get(name, option, invocation)
     if action == "set":
@@ -85,14 +86,19 @@ def print_outcome(invocation: Invocation, line: str, **facts: object) -> None:
         report.print_result(report.one_line(line))
 
 
-def named_option(name: str, settings: Settings) -> Option | None:
+def known_options(invocation: Invocation) -> dict[str, Option]:
+    """Return every option that a variable or a config file may set, including those of plugins."""
+    return options_by_name(invocation.arguments.command, invocation.plugin_options)
+
+
+def named_option(name: str, options: Mapping[str, Option]) -> Option | None:
     """Return the option of this name; None for `replace`, which is not an option.
 
     :raises UsageError: no such option can be set in a file.
     """
     if name in OTHER_KEYS:
         return None
-    option = settings.options.get(name)
+    option = options.get(name)
     if option is not None and not option.hidden:
         return option
     if option is not None and option.alias_of:
@@ -102,7 +108,7 @@ def named_option(name: str, settings: Settings) -> Option | None:
     else:
         from difflib import get_close_matches
 
-        names = [known.name for known in settings.options.values() if not known.hidden]
+        names = [known.name for known in options.values() if not known.hidden]
         near = get_close_matches(name, [*names, *OTHER_KEYS], 1)
         hint = f"did you mean `{near[0]}`?" if near else "`cloche config` lists all settings"
     raise UsageError(f"unknown setting `{name}`", hint=hint)
@@ -133,7 +139,9 @@ def show(invocation: Invocation) -> int:
     """Print every setting with its value and its source."""
     settings, host = invocation.settings, invocation.host
     rows = [
-        setting_row(option, settings, host) for option in settings.options.values() if is_option_shown(option, settings)
+        setting_row(option, settings, host)
+        for option in known_options(invocation).values()
+        if is_option_shown(option, settings)
     ]
     rows.append(replacements_row(settings))
     files = [path for path in (nearest_file(host.cwd, "pyproject.toml"), user_file(host)) if path]

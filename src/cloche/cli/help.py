@@ -9,8 +9,8 @@ import os
 import sys
 
 from cloche.cli import report
-from cloche.cli.commands import COMMANDS, CommandSpec
-from cloche.cli.parser import nearest_command
+from cloche.cli.commands import COMMANDS
+from cloche.cli.mistakes import nearest_command
 from cloche.errors import UsageError
 from cloche.model.value import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Literal
 
+    from cloche.cli.command_spec import CommandSpec
     from cloche.cli.invocation import Invocation
     from cloche.model.options import Option
     from cloche.plugins.components import Component

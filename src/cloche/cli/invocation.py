@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cloche.cli.commands import COMMANDS
+from cloche.cli.command_spec import CREATE
 from cloche.cli.parser import accept_options, options_of, parse_arguments
 from cloche.model.value import TYPE_CHECKING
 
@@ -47,10 +47,17 @@ class Invocation:
     def unchecked_settings(self) -> Settings:
         """Like `settings`, but errors are stored instead of raised."""
         if self._settings is None:
-            from cloche.cli.settings import resolve_settings
-
-            self._settings = resolve_settings(self.arguments, self.sources)
+            self._settings = self._resolve_settings()
         return self._settings
+
+    def _resolve_settings(self, plugin_options: tuple[Option, ...] = ()) -> Settings:
+        if not self.sources.found and not plugin_options:
+            from cloche.cli.settings import command_line_settings
+
+            return command_line_settings(self.arguments, self.sources.warnings)
+        from cloche.cli.precedence import resolve_settings
+
+        return resolve_settings(self.arguments, self.sources, plugin_options)
 
     @property
     def settings(self) -> Settings:
@@ -116,15 +123,9 @@ class Invocation:
         return list(load_sources(sources, self.blocklist).all("command"))
 
     def accept_plugin_options(self) -> None:
-        """Look up unknown options of the command line, variables and config files among those that plugins declare.
-
-        :raises UsageError: a variable or a config file gives an option of a plugin an invalid value.
-        """
-        from cloche.cli.settings import accept_settings
-
-        before = self.unchecked_settings
+        """Look up unknown options of the command line, variables and config files among those that plugins declare."""
         self.arguments = accept_options(self.arguments, self.plugin_options)
-        self._settings = accept_settings(before, self.plugin_options, self.arguments)
+        self._settings = self._resolve_settings(self.plugin_options)
 
 
 def load_options(blocklist: frozenset[str]) -> tuple[Option, ...]:
@@ -134,7 +135,7 @@ def load_options(blocklist: frozenset[str]) -> tuple[Option, ...]:
     from cloche.plugins.components import KINDS
     from cloche.plugins.registry import load_plugins
 
-    ours = {option.name for option in options_of(COMMANDS["create"])}
+    ours = {option.name for option in options_of(CREATE)}
     with redirect_stdout(sys.stderr):  # standard output may be for JSON
         registry = load_plugins(sys.path, blocklist)
         options = [option for kind in KINDS for component in registry.all(kind) for option in component.options]

@@ -1,16 +1,16 @@
-"""Parse a command line with the tables of `cloche.cli.commands`, without interpreting the values.
+"""Parse a command line with the tables of commands and options, without interpreting the values.
 
 Importing `argparse` would take 7 ms.
 """
 
 from __future__ import annotations
 
-from cloche.cli.commands import COMMANDS, COMMON, CommandSpec
+from cloche.cli.command_spec import COMMON, CREATE, CommandSpec
 from cloche.errors import UsageError
 from cloche.model.value import TYPE_CHECKING, Value, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cloche.model.options import Option
 
@@ -51,20 +51,24 @@ class ParsedArguments(Value):
     def check(self) -> None:
         """:raises UsageError: an option is unknown or has an invalid value, or there are too few or too many operands."""
         wants_text = self.flag("help") or self.flag("version")
-        if self.first >= 0 and not wants_text:
+        if self.first >= 0 and not wants_text and is_bare_word(self.operands[0]):
+            from cloche.cli.mistakes import refuse_misread_command
+
             refuse_misread_command(self.operands)
         if self.problem is not None:
             raise self.problem
         for option in self.unknown:
+            from cloche.cli.mistakes import unknown_option
+
             spelling, _, _ = split_option(option.word)
             raise unknown_option(spelling, options_by_spelling(options_of(self.command)), self.command)
         if not wants_text:
             check_operands(self)
 
 
-def parse_arguments(argv: Sequence[str], commands: Mapping[str, CommandSpec] = COMMANDS) -> ParsedArguments:
+def parse_arguments(argv: Sequence[str]) -> ParsedArguments:
     """Parse a command line; options may come before or after operands."""
-    command, is_named = commands["create"], False
+    command, is_named = CREATE, False
     table = options_by_spelling((*command.own_options, *COMMON))
     given: dict[str, list[str]] = {}
     leading: dict[str, tuple[str, ...]] = {}
@@ -88,11 +92,13 @@ def parse_arguments(argv: Sequence[str], commands: Mapping[str, CommandSpec] = C
                     unknown.append(UnknownOption(word, len(operands) if has_operand else -1))
             except UsageError as error:
                 problem = problem or error
-        elif word in commands and not (is_named or operands or unknown):
-            command, is_named = commands[word], True
+        elif not (is_named or operands or unknown) and (named := command_of(word)):
+            command, is_named = named, True
             table = options_by_spelling(options_of(command) if given else (*command.own_options, *COMMON))
             misplaced = [name for name in given if f"--{name}" not in table]
             if misplaced and not problem:
+                from cloche.cli.mistakes import unknown_option
+
                 problem = unknown_option(f"--{misplaced[0]}", table, command)
         else:
             if not (is_named or operands or unknown or problem):
@@ -108,6 +114,15 @@ def parse_arguments(argv: Sequence[str], commands: Mapping[str, CommandSpec] = C
     return ParsedArguments(
         command, values, tuple(operands), tuple(rest), is_named, first, leading, tuple(unknown), problem
     )
+
+
+def command_of(word: str) -> CommandSpec | None:
+    """Return the command that a word names, if any. The table of commands is loaded only for a word that may name one."""
+    if not is_bare_word(word):
+        return None
+    from cloche.cli.commands import COMMANDS
+
+    return COMMANDS.get(word)
 
 
 def accept_options(arguments: ParsedArguments, options: Sequence[Option]) -> ParsedArguments:
@@ -185,15 +200,6 @@ def parse_option(word: str, queue: list[str], table: Mapping[str, Option], given
     return True
 
 
-def unknown_option(spelling: str, table: Mapping[str, Option], command: CommandSpec) -> UsageError:
-    from difflib import get_close_matches
-
-    near = get_close_matches(spelling, table, 1)
-    name = "" if command.name == "create" else f"{command.name} "
-    hint = f"did you mean `{near[0]}`?" if near else f"`cloche {name}--help` lists all options"
-    return UsageError(f"unknown option `{spelling}`", hint=hint)
-
-
 def check_operands(arguments: ParsedArguments) -> None:
     """:raises UsageError: there are too few or too many operands, or the first one is not one of the choices."""
     command, operands = arguments.command, arguments.operands
@@ -203,12 +209,16 @@ def check_operands(arguments: ParsedArguments) -> None:
         rest = f"choose one of {', '.join(command.choices)}" if command.choices else f"see `{name} --help`"
         raise UsageError(f"missing argument {missing}", hint=f"`{name} {command.operands}`; {rest}")
     if 0 <= command.max_operands < len(operands):
+        from cloche.cli.mistakes import describe_limit
+
         raise UsageError(
             f"unexpected argument `{operands[command.max_operands]}`: {describe_limit(command)}",
             hint=f"see `{name} --help`",
         )
     for operand in operands[:1]:
         if command.choices and operand not in command.choices:
+            from cloche.cli.mistakes import nearest_command
+
             near = nearest_command(operand, command.choices)
             choices = f"choose one of {', '.join(command.choices)}"
             raise UsageError(
@@ -216,101 +226,6 @@ def check_operands(arguments: ParsedArguments) -> None:
             )
 
 
-def describe_limit(command: CommandSpec) -> str:
-    """Return how many arguments a command takes: `only one DEST is allowed`."""
-    if command.choices and command.max_operands > 1:
-        return f"at most {command.max_operands} arguments are allowed"
-    names = ["argument"] if command.choices else command.operands.replace("[", "").replace("]", "").split()
-    if not names:
-        return f"`cloche {command.name}` takes no arguments"
-    return f"only {' and '.join(names)} are allowed" if len(names) > 1 else f"only one {names[0]} is allowed"
-
-
 def is_bare_word(word: str) -> bool:
     """Return whether a word could name a command: it starts with a letter and is not a path (`.venv`, `./venv`)."""
     return word[:1].isalpha() and "/" not in word and "\\" not in word
-
-
-INSTALL = "`cloche run [ENV] -- pip install NAME` installs packages; `--seed NAME` installs one with a new environment"
-REMOVE = "`cloche run [ENV] -- pip uninstall NAME` removes packages; to remove an environment, delete its directory"
-CREATE = "`cloche DEST` creates an environment"
-LIST = "`cloche doctor --find DIR` finds environments, `cloche pythons` interpreters, `cloche plugins` plugins"
-MOVE = "`cloche move ENV DEST` moves an environment"
-
-WORDS_OF_OTHER_TOOLS = {
-    "add": INSTALL,
-    "copy": "`cloche move --copy ENV DEST` copies an environment",
-    "deactivate": "the activation scripts define `deactivate`; type it without `cloche`",
-    "delete": REMOVE,
-    "env": f"{CREATE}, `cloche info [ENV]` describes one; `cloche --help` lists all commands",
-    "exec": "`cloche run [ENV] -- CMD` runs a command",
-    "fix": "`cloche doctor --fix [ENV]` repairs an environment",
-    "freeze": "`cloche run [ENV] -- pip freeze` lists the packages of an environment",
-    "init": CREATE,
-    "install": INSTALL,
-    "list": LIST,
-    "ls": LIST,
-    "mv": MOVE,
-    "new": CREATE,
-    "pip": "`cloche run [ENV] -- pip` runs the pip of an environment",
-    "remove": REMOVE,
-    "rename": MOVE,
-    "repair": "`cloche doctor --fix [ENV]` repairs an environment",
-    "rm": REMOVE,
-    "shell": "`cloche activate [ENV]` prints the command that activates an environment in your shell",
-    "show": "`cloche info [ENV]` describes an environment",
-    "sync": INSTALL,
-    "uninstall": REMOVE,
-    "update": "`cloche upgrade [ENV]` changes the Python of an environment",
-    "use": "`cloche activate [ENV]` prints the command that activates an environment in your shell",
-    "version": "`cloche --version` prints the version",
-}
-"""What to use instead of the words that people type out of habit, because they are commands of other tools."""
-
-
-def refuse_misread_command(operands: Sequence[str]) -> None:
-    """Refuse a first operand that is probably meant as a command, so that a typing error creates no environment.
-
-    :raises UsageError: it is close to a command, or is a command of another tool.
-    """
-    word = operands[0]
-    if not is_bare_word(word):
-        return
-    near = nearest_command(word, COMMANDS)
-    advice = f"did you mean `cloche {near}`?" if near else WORDS_OF_OTHER_TOOLS.get(word.lower())
-    if advice is not None:
-        insisting = f"\n`./{word}` creates an environment of that name" if len(operands) == 1 else ""
-        raise UsageError(f"unknown command `{word}`", hint=advice + insisting)
-
-
-def nearest_command(word: str, names: Iterable[str]) -> str:
-    """Return the name that a word is probably a misspelling or an abbreviation of; empty if no name is close.
-
-    :param names: the names of commands, or the choices of one.
-    """
-    word = word.lower()
-    if word in WORDS_OF_OTHER_TOOLS or not word.replace("-", "").isalpha():
-        return ""
-    for name in names:
-        if is_one_edit_away(word, name) or (len(word) > 3 and name.startswith(word)):
-            return name
-    similar = [name for name in names if name[:2] == word[:2]] if len(word) > 5 else []
-    if not similar:  # importing `difflib` takes longer than everything else here
-        return ""
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(word, similar, 1, 0.76)), "")
-
-
-def is_one_edit_away(word: str, name: str) -> bool:
-    """Return whether two words differ in one letter that is missing, superfluous or wrong, or in two that are swapped."""
-    if not -2 < len(word) - len(name) < 2:
-        return False
-    start = 0
-    while word[start : start + 1] == name[start : start + 1] != "":
-        start += 1
-    end = 0
-    while end < min(len(word), len(name)) - start and word[-1 - end] == name[-1 - end]:
-        end += 1
-    ours, theirs = word[start : len(word) - end], name[start : len(name) - end]
-    return (len(ours) < 2 and len(theirs) < 2) or (len(ours) == 2 and ours == theirs[::-1])

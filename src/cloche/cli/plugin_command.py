@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cloche.cli import report
-from cloche.cli.commands import CommandSpec
-from cloche.cli.settings import plugin_blocklist, resolve_settings
+from cloche.cli.command_spec import CommandSpec
+from cloche.cli.precedence import resolve_settings
+from cloche.cli.settings import plugin_blocklist
 from cloche.errors import ClocheError, PluginError, UsageError
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins import describe_exception

@@ -8,18 +8,16 @@ from __future__ import annotations
 import os
 
 from cloche.cli import report
-from cloche.cli.commands import COMMANDS, COMMON
 from cloche.errors import ClocheError, UsageError, reason_of
 from cloche.fs import read_at_most
-from cloche.model.value import TYPE_CHECKING, Value, replace
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.plugins import blocked_names
 from cloche.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Literal
+    from collections.abc import Iterator, Mapping
 
-    from cloche.cli.commands import CommandSpec
+    from cloche.cli.command_spec import CommandSpec
     from cloche.cli.parser import ParsedArguments
     from cloche.model.interpreter import Host
     from cloche.model.options import Option
@@ -31,16 +29,6 @@ OTHER_VARIABLES = frozenset(("CLOCHE_DISABLE_PLUGINS", "CLOCHE_CONFIG_FILE", "CL
 
 OTHER_KEYS = frozenset(("replace",))
 """Keys of config files that are not options; `replace` lists the built-ins that plugins may replace."""
-
-OPPOSITES = {
-    "download": "no-download",
-    "no-download": "download",
-    "compile": "no-compile",
-    "no-compile": "compile",
-    "lock": "no-seed",
-    "no-seed": "lock",
-}
-"""Options that contradict each other: in a stronger source, one overrides the other in weaker ones."""
 
 MAX_CONFIG_BYTES = 1 << 22
 """The maximum size of a config file."""
@@ -93,8 +81,8 @@ class Settings(Value):
     unknown: tuple[UnknownSetting, ...] = ()
     problems: Mapping[str, UsageError] = {}
     """Errors by setting name."""
-    ignored: tuple[str, ...] = ()
-    """Warnings about files that are ignored."""
+    warnings: tuple[str, ...] = ()
+    """A message for each file that is ignored and for each name that is unknown."""
 
     def all(self, name: str) -> tuple[str, ...]:
         setting = self.chosen.get(name)
@@ -107,107 +95,16 @@ class Settings(Value):
     def flag(self, name: str) -> bool:
         return self.last(name) == "true"
 
-    @property
-    def options(self) -> dict[str, Option]:
-        """The options that variables and files may set, by name."""
-        from cloche.cli.virtualenv_options import common_aliases
-
-        inherited = COMMANDS[self.command.inherits].options if self.command.inherits else ()
-        options = (*self.command.options, *inherited, *COMMON, *common_aliases(), *self.plugin_options)
-        return {option.name: option for option in options if option.sources == "all"}
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        return (*self.ignored, *(unknown_setting_warning(setting, self.options) for setting in self.unknown))
-
     def check(self) -> None:
         """:raises UsageError: a variable or a config file gives an option an invalid value."""
         for problem in self.problems.values():
             raise problem
 
 
-def resolve_settings(arguments: ParsedArguments, sources: Sources) -> Settings:
-    """Combine the command line with the other sources into the settings of a command."""
+def command_line_settings(arguments: ParsedArguments, warnings: tuple[str, ...] = ()) -> Settings:
+    """Return the settings of a command line alone."""
     chosen = {name: Setting(values, "command line") for name, values in arguments.given.items()}
-    settings = Settings(arguments.command, chosen, ignored=sources.warnings)
-    if not sources.found:
-        return settings
-    from cloche.cli.setting_values import parse_replacements
-
-    options = settings.options
-    replacements: dict[str, str] = {}
-    unknown: list[UnknownSetting] = []
-    problems: dict[str, UsageError] = {}
-    for source in sources.found:
-        before = frozenset(chosen)
-        for key, given in source.values.items():
-            name = key.replace("_", "-")
-            try:
-                if name in OTHER_KEYS and not source.is_variable:
-                    replacements.update(parse_replacements(given, source.origin))
-                elif name in options:
-                    record_setting(chosen, options[name], key, given, source, before)
-                elif not is_option_name(name, "all"):
-                    unknown.append(UnknownSetting(name, key, given, source))
-            except UsageError as error:
-                problems.setdefault(name, error)
-    return replace(settings, chosen=chosen, replacements=replacements, unknown=tuple(unknown), problems=problems)
-
-
-def is_option_name(name: str, sources: Literal["all", "argv"]) -> bool:
-    """Return whether any command has an option of this name that can be set in these sources."""
-    options = (option for command in COMMANDS.values() for option in (*COMMON, *command.options))
-    return any(option.name == name and option.sources == sources for option in options)
-
-
-def accept_settings(settings: Settings, options: Sequence[Option], arguments: ParsedArguments) -> Settings:
-    """Return the settings, with unknown names looked up among the options that plugins declare.
-
-    :raises UsageError: a variable or a config file gives one of them an invalid value.
-    """
-    known = replace(settings, plugin_options=tuple(options)).options
-    given = {name: Setting(values, "command line") for name, values in arguments.given.items()}
-    chosen = {**settings.chosen, **given}
-    for setting in settings.unknown:
-        if setting.name in known:
-            record_setting(chosen, known[setting.name], setting.key, setting.given, setting.source, frozenset(chosen))
-    unknown = tuple(setting for setting in settings.unknown if setting.name not in known)
-    return replace(settings, chosen=chosen, plugin_options=tuple(options), unknown=unknown)
-
-
-def record_setting(
-    chosen: dict[str, Setting], option: Option, key: str, given: object, source: Source, before: frozenset[str]
-) -> None:
-    """Record a source's value of an option in `chosen`. An empty variable counts as unset.
-
-    :param before: the names of options that stronger sources have set; they are left unchanged.
-    :raises UsageError: the value is invalid.
-    """
-    if is_overridden(option.name, chosen, before) or (source.is_variable and not given):
-        return
-    from cloche.cli.setting_values import parse_values
-
-    where = f"`{source.origin}`" if source.is_variable else f"`{key}` in {source.origin}"
-    values = parse_values(option, given, where)
-    if option.metavar == "FILE" and not source.is_variable:
-        values = tuple(os.path.join(os.path.dirname(source.origin), text) for text in values)
-    enter_setting(chosen, option, Setting(values, source.origin), before)
-
-
-def is_overridden(name: str, chosen: Mapping[str, Setting], before: frozenset[str]) -> bool:
-    """Return whether a stronger source has set an option, or one that contradicts it."""
-    opposite = OPPOSITES.get(name, "")
-    return name in before or (opposite in before and chosen[opposite].values != ("false",))
-
-
-def enter_setting(chosen: dict[str, Setting], option: Option, setting: Setting, before: frozenset[str]) -> None:
-    """Record a setting under the option's name, or under the options that it is an alias of or implies."""
-    if option.implies:
-        for name, implied in option.implies if setting.values[-1] == "true" else ():
-            if not is_overridden(name, chosen, before):
-                chosen[name] = Setting((implied,), setting.origin)
-    elif (name := option.alias_of or option.name) not in before:
-        chosen[name] = setting
+    return Settings(arguments.command, chosen, warnings=warnings)
 
 
 class ReportingSession(Session):
@@ -335,22 +232,3 @@ def reason_unreadable(path: str) -> str:
     except OSError as error:
         return reason_of(error)
     return "it cannot be read"
-
-
-def unknown_setting_warning(unknown: UnknownSetting, options: Mapping[str, Option]) -> str:
-    """Return the warning about an unknown name, which suggests the closest known name."""
-    is_variable, origin = unknown.source.is_variable, unknown.source.origin
-    where = f"`{origin}`" if is_variable else f"`{unknown.key}` in {origin}"
-    if is_option_name(unknown.name, "argv"):
-        return f"{where} has no effect: `--{unknown.name}` works only on the command line"
-    from difflib import get_close_matches
-
-    of_any_command = (option for command in COMMANDS.values() for option in command.options)
-    names = {*options, *(option.name for option in of_any_command if option.sources == "all")}
-    near = [
-        f"{PREFIX}{name.upper().replace('-', '_')}" if is_variable else name
-        for name in get_close_matches(unknown.name, sorted(names), 1)
-    ]
-    return f"unknown {'variable' if is_variable else 'option'} {where}" + (
-        f"; did you mean `{near[0]}`?" if near else ""
-    )

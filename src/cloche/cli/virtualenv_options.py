@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.cli.commands import COMMON
+from cloche.cli.command_spec import COMMON
 from cloche.model.options import Option
 from cloche.model.value import TYPE_CHECKING
 

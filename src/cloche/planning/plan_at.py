@@ -285,7 +285,11 @@ def manifest_file(operations: Iterable[Operation], kept: Kept | None) -> Write:
 
     :param kept: has the checksums of files that exist and are not written again; None for a new environment.
     """
-    written = {operation.path: sha256_of(operation.content) for operation in operations if isinstance(operation, Write)}
+    writes = [operation for operation in operations if isinstance(operation, Write)]
+    digests = {
+        content: sha256_of(content) for content in {write.content for write in writes}
+    }  # some files are the same
+    written = {write.path: digests[write.content] for write in writes}
     removed = {operation.path for operation in operations if isinstance(operation, Remove)}
     if kept is None:
         return Write(MANIFEST, format_manifest(written))

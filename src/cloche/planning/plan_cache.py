@@ -15,7 +15,6 @@ from cloche.cpython import keyed_hash
 from cloche.fs import read_regular_file, replace_file
 from cloche.fs.inputs import are_unchanged
 from cloche.model import VERSION
-from cloche.model.distribution import EntryPoint, Image, StartupCode
 from cloche.model.environment import Layout
 from cloche.model.interpreter import Interpreter
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cloche.fs.inputs import Recorded
+    from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
 
 
@@ -45,16 +45,14 @@ class CachedPlan(Value):
     """Whether a plugin implements the hook `cloche_created`."""
 
 
-CLASSES = {
+CLASSES: dict[str, type] = {
     cls.__name__: cls
     for cls in (
         Blueprint,
         CachedPlan,
         ChosenComponent,
         Copy,
-        EntryPoint,
         EnvironmentSpec,
-        Image,
         InstallTree,
         Interpreter,
         Layout,
@@ -62,11 +60,24 @@ CLASSES = {
         LockRequest,
         MakeDir,
         Run,
-        StartupCode,
         Wanted,
         Write,
     )
 }
+"""The classes of the values in an entry. Those of `cloche.model.distribution` are loaded for an entry that has images."""
+
+
+def class_named(name: str) -> type:
+    """Return the class of a value in an entry.
+
+    :raises KeyError: an entry has no values of such a class.
+    """
+    if name not in CLASSES:
+        from cloche.model.distribution import EntryPoint, Image, StartupCode
+
+        CLASSES.update((cls.__name__, cls) for cls in (EntryPoint, Image, StartupCode))
+    return CLASSES[name]
+
 
 LIMIT = 256
 """The maximum number of entries; when there are more, the older half is removed."""
@@ -112,7 +123,7 @@ class PlanCache(Value):
             data = marshal.dumps(entry)
             replace_file(self._path(key), keyed_hash(1, data) + data)
             remove_oldest(self.directory)
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):
             return
 
     def _path(self, key: str) -> str:
@@ -150,7 +161,7 @@ def is_intact(content: bytes) -> bool:
 def flatten(item: Any) -> Any:
     """Return a value as plain data that `marshal` can write: a list with the name of its class and its fields.
 
-    :raises ValueError: it contains something other than values and plain data.
+    :raises KeyError, ValueError: it contains something other than values and plain data.
     """
     if item is None or isinstance(item, (str, bytes, int, float)):
         return item
@@ -159,7 +170,7 @@ def flatten(item: Any) -> Any:
     if isinstance(item, dict):
         return {key: flatten(element) for key, element in item.items()}
     name = type(item).__name__
-    if CLASSES.get(name) is not type(item):
+    if class_named(name) is not type(item):
         raise ValueError(f"`{name}` cannot be stored in the plan cache")
     return [name, *(flatten(field) for field in fields(item).values())]
 
@@ -171,7 +182,7 @@ def unflatten(item: Any) -> Any:
     """
     kind = type(item)
     if kind is list:
-        return CLASSES[item[0]](*[unflatten(field) for field in item[1:]])
+        return class_named(item[0])(*[unflatten(field) for field in item[1:]])
     if kind is tuple:
         return tuple([unflatten(element) for element in item])
     if kind is dict:

@@ -103,7 +103,8 @@ LINES: Mapping[str, Callable[[Suggestions], list[str]]] = {"bash": lines_for_bas
 
 def tcsh_values() -> dict[str, str]:
     """Return the values for tcsh's script: patterns for the words that precede a directory, and those that precede a file."""
-    from cloche.cli.commands import COMMANDS, COMMON
+    from cloche.cli.command_spec import COMMON
+    from cloche.cli.commands import COMMANDS
 
     options = (*COMMON, *(option for command in COMMANDS.values() for option in command.options))
     directories = sorted({f"--{option.name}" for option in options if option.metavar == "DIR"})

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
-from cloche.cli.commands import COMMANDS, COMMON, CommandSpec
+from cloche.cli.command_spec import COMMON, CREATE, CommandSpec
+from cloche.cli.commands import COMMANDS
 from cloche.cli.invocation import Invocation
 from cloche.cli.parser import is_option, options_by_spelling, options_of, split_option
 from cloche.errors import ClocheError
@@ -86,7 +87,7 @@ def suggest(words: Sequence[str], host: Host) -> Suggestions:
 
 def read_context(line: Invocation) -> CursorContext:
     """Parse the words before the cursor like `cloche.cli.parser`, but ignore errors."""
-    command, named, separator = COMMANDS["create"], "", ""
+    command, named, separator = CREATE, "", ""
     table: tuple[Option, ...] = options_of(command)
     operands: list[str] = []
     rest: list[str] = []

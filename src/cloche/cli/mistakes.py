@@ -1,0 +1,115 @@
+"""Recognize what users probably meant by a word that is no command or option."""
+
+from __future__ import annotations
+
+from cloche.cli.commands import COMMANDS
+from cloche.errors import UsageError
+from cloche.model.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cloche.cli.command_spec import CommandSpec
+    from cloche.model.options import Option
+
+
+def unknown_option(spelling: str, table: Mapping[str, Option], command: CommandSpec) -> UsageError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(spelling, table, 1)
+    name = "" if command.name == "create" else f"{command.name} "
+    hint = f"did you mean `{near[0]}`?" if near else f"`cloche {name}--help` lists all options"
+    return UsageError(f"unknown option `{spelling}`", hint=hint)
+
+
+def describe_limit(command: CommandSpec) -> str:
+    """Return how many arguments a command takes: `only one DEST is allowed`."""
+    if command.choices and command.max_operands > 1:
+        return f"at most {command.max_operands} arguments are allowed"
+    names = ["argument"] if command.choices else command.operands.replace("[", "").replace("]", "").split()
+    if not names:
+        return f"`cloche {command.name}` takes no arguments"
+    return f"only {' and '.join(names)} are allowed" if len(names) > 1 else f"only one {names[0]} is allowed"
+
+
+INSTALL = "`cloche run [ENV] -- pip install NAME` installs packages; `--seed NAME` installs one with a new environment"
+REMOVE = "`cloche run [ENV] -- pip uninstall NAME` removes packages; to remove an environment, delete its directory"
+NEW = "`cloche DEST` creates an environment"
+LIST = "`cloche doctor --find DIR` finds environments, `cloche pythons` interpreters, `cloche plugins` plugins"
+MOVE = "`cloche move ENV DEST` moves an environment"
+
+WORDS_OF_OTHER_TOOLS = {
+    "add": INSTALL,
+    "copy": "`cloche move --copy ENV DEST` copies an environment",
+    "deactivate": "the activation scripts define `deactivate`; type it without `cloche`",
+    "delete": REMOVE,
+    "env": f"{NEW}, `cloche info [ENV]` describes one; `cloche --help` lists all commands",
+    "exec": "`cloche run [ENV] -- CMD` runs a command",
+    "fix": "`cloche doctor --fix [ENV]` repairs an environment",
+    "freeze": "`cloche run [ENV] -- pip freeze` lists the packages of an environment",
+    "init": NEW,
+    "install": INSTALL,
+    "list": LIST,
+    "ls": LIST,
+    "mv": MOVE,
+    "new": NEW,
+    "pip": "`cloche run [ENV] -- pip` runs the pip of an environment",
+    "remove": REMOVE,
+    "rename": MOVE,
+    "repair": "`cloche doctor --fix [ENV]` repairs an environment",
+    "rm": REMOVE,
+    "shell": "`cloche activate [ENV]` prints the command that activates an environment in your shell",
+    "show": "`cloche info [ENV]` describes an environment",
+    "sync": INSTALL,
+    "uninstall": REMOVE,
+    "update": "`cloche upgrade [ENV]` changes the Python of an environment",
+    "use": "`cloche activate [ENV]` prints the command that activates an environment in your shell",
+    "version": "`cloche --version` prints the version",
+}
+"""What to use instead of the words that people type out of habit, because they are commands of other tools."""
+
+
+def refuse_misread_command(operands: Sequence[str]) -> None:
+    """Refuse a first operand that is probably meant as a command, so that a typing error creates no environment.
+
+    :raises UsageError: it is close to a command, or is a command of another tool.
+    """
+    word = operands[0]
+    near = nearest_command(word, COMMANDS)
+    advice = f"did you mean `cloche {near}`?" if near else WORDS_OF_OTHER_TOOLS.get(word.lower())
+    if advice is not None:
+        insisting = f"\n`./{word}` creates an environment of that name" if len(operands) == 1 else ""
+        raise UsageError(f"unknown command `{word}`", hint=advice + insisting)
+
+
+def nearest_command(word: str, names: Iterable[str]) -> str:
+    """Return the name that a word is probably a misspelling or an abbreviation of; empty if no name is close.
+
+    :param names: the names of commands, or the choices of one.
+    """
+    word = word.lower()
+    if word in WORDS_OF_OTHER_TOOLS or not word.replace("-", "").isalpha():
+        return ""
+    for name in names:
+        if is_one_edit_away(word, name) or (len(word) > 3 and name.startswith(word)):
+            return name
+    similar = [name for name in names if name[:2] == word[:2]] if len(word) > 5 else []
+    if not similar:  # importing `difflib` takes longer than everything else here
+        return ""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, similar, 1, 0.76)), "")
+
+
+def is_one_edit_away(word: str, name: str) -> bool:
+    """Return whether two words differ in one letter that is missing, superfluous or wrong, or in two that are swapped."""
+    if not -2 < len(word) - len(name) < 2:
+        return False
+    start = 0
+    while word[start : start + 1] == name[start : start + 1] != "":
+        start += 1
+    end = 0
+    while end < min(len(word), len(name)) - start and word[-1 - end] == name[-1 - end]:
+        end += 1
+    ours, theirs = word[start : len(word) - end], name[start : len(name) - end]
+    return (len(ours) < 2 and len(theirs) < 2) or (len(ours) == 2 and ours == theirs[::-1])

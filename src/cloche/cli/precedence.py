@@ -1,0 +1,135 @@
+"""The precedence of settings: combine the command line with variables and config files.
+
+A run loads this module only if a variable or a config file sets something.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cloche.cli.command_spec import COMMON
+from cloche.cli.commands import COMMANDS
+from cloche.cli.setting_values import parse_replacements, parse_values
+from cloche.cli.settings import OTHER_KEYS, PREFIX, Setting, UnknownSetting, command_line_settings
+from cloche.cli.virtualenv_options import common_aliases
+from cloche.errors import UsageError
+from cloche.model.value import TYPE_CHECKING, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+
+    from cloche.cli.command_spec import CommandSpec
+    from cloche.cli.parser import ParsedArguments
+    from cloche.cli.settings import Settings, Source, Sources
+    from cloche.model.options import Option
+
+OPPOSITES = {
+    "download": "no-download",
+    "no-download": "download",
+    "compile": "no-compile",
+    "no-compile": "compile",
+    "lock": "no-seed",
+    "no-seed": "lock",
+}
+"""Options that contradict each other: in a stronger source, one overrides the other in weaker ones."""
+
+
+def resolve_settings(arguments: ParsedArguments, sources: Sources, plugin_options: tuple[Option, ...] = ()) -> Settings:
+    """Combine the command line with variables and config files into the settings of a command.
+
+    :param plugin_options: the options that plugins declare, if plugins were loaded.
+    """
+    settings = command_line_settings(arguments)
+    options = options_by_name(settings.command, plugin_options)
+    chosen = dict(settings.chosen)
+    replacements: dict[str, str] = {}
+    unknown: list[UnknownSetting] = []
+    problems: dict[str, UsageError] = {}
+    for source in sources.found:
+        before = frozenset(chosen)
+        for key, given in source.values.items():
+            name = key.replace("_", "-")
+            try:
+                if name in OTHER_KEYS and not source.is_variable:
+                    replacements.update(parse_replacements(given, source.origin))
+                elif name in options:
+                    record_setting(chosen, options[name], key, given, source, before)
+                elif not is_option_name(name, "all"):
+                    unknown.append(UnknownSetting(name, key, given, source))
+            except UsageError as error:
+                problems.setdefault(name, error)
+    return replace(
+        settings,
+        chosen=chosen,
+        replacements=replacements,
+        plugin_options=plugin_options,
+        unknown=tuple(unknown),
+        problems=problems,
+        warnings=(*sources.warnings, *(unknown_setting_warning(setting, options) for setting in unknown)),
+    )
+
+
+def options_by_name(command: CommandSpec, plugin_options: tuple[Option, ...] = ()) -> dict[str, Option]:
+    """Return the options that variables and files may set for a command."""
+    inherited = COMMANDS[command.inherits].options if command.inherits else ()
+    options = (*command.options, *inherited, *COMMON, *common_aliases(), *plugin_options)
+    return {option.name: option for option in options if option.sources == "all"}
+
+
+def is_option_name(name: str, sources: Literal["all", "argv"]) -> bool:
+    """Return whether any command has an option of this name that can be set in these sources."""
+    options = (option for command in COMMANDS.values() for option in (*COMMON, *command.options))
+    return any(option.name == name and option.sources == sources for option in options)
+
+
+def record_setting(
+    chosen: dict[str, Setting], option: Option, key: str, given: object, source: Source, before: frozenset[str]
+) -> None:
+    """Record a source's value of an option in `chosen`. An empty variable counts as unset.
+
+    :param before: the names of options that stronger sources have set; they are left unchanged.
+    :raises UsageError: the value is invalid.
+    """
+    if is_overridden(option.name, chosen, before) or (source.is_variable and not given):
+        return
+    where = f"`{source.origin}`" if source.is_variable else f"`{key}` in {source.origin}"
+    values = parse_values(option, given, where)
+    if option.metavar == "FILE" and not source.is_variable:
+        values = tuple(os.path.join(os.path.dirname(source.origin), text) for text in values)
+    enter_setting(chosen, option, Setting(values, source.origin), before)
+
+
+def is_overridden(name: str, chosen: Mapping[str, Setting], before: frozenset[str]) -> bool:
+    """Return whether a stronger source has set an option, or one that contradicts it."""
+    opposite = OPPOSITES.get(name, "")
+    return name in before or (opposite in before and chosen[opposite].values != ("false",))
+
+
+def enter_setting(chosen: dict[str, Setting], option: Option, setting: Setting, before: frozenset[str]) -> None:
+    """Record a setting under the option's name, or under the options that it is an alias of or implies."""
+    if option.implies:
+        for name, implied in option.implies if setting.values[-1] == "true" else ():
+            if not is_overridden(name, chosen, before):
+                chosen[name] = Setting((implied,), setting.origin)
+    elif (name := option.alias_of or option.name) not in before:
+        chosen[name] = setting
+
+
+def unknown_setting_warning(unknown: UnknownSetting, options: Mapping[str, Option]) -> str:
+    """Return the warning about an unknown name, which suggests the closest known name."""
+    is_variable, origin = unknown.source.is_variable, unknown.source.origin
+    where = f"`{origin}`" if is_variable else f"`{unknown.key}` in {origin}"
+    if is_option_name(unknown.name, "argv"):
+        return f"{where} has no effect: `--{unknown.name}` works only on the command line"
+    from difflib import get_close_matches
+
+    of_any_command = (option for command in COMMANDS.values() for option in command.options)
+    names = {*options, *(option.name for option in of_any_command if option.sources == "all")}
+    near = [
+        f"{PREFIX}{name.upper().replace('-', '_')}" if is_variable else name
+        for name in get_close_matches(unknown.name, sorted(names), 1)
+    ]
+    return f"unknown {'variable' if is_variable else 'option'} {where}" + (
+        f"; did you mean `{near[0]}`?" if near else ""
+    )
