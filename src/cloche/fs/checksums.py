@@ -159,7 +159,9 @@ def path_from_root(site: str, path: str, *roots: str) -> str:
     """
     path = path.replace("\\", "/")
     if not is_absolute(path):
-        return posixpath.normpath(f"{site}/{path}")
+        joined = f"{site}/{path}"
+        is_normal = "/." not in joined and "//" not in joined and not joined.endswith("/")
+        return joined if is_normal else posixpath.normpath(joined)
     for root in roots:
         for spelling in (root, os.path.realpath(root)) if root else ():
             prefix = spelling.replace("\\", "/").rstrip("/") + "/"

@@ -28,26 +28,25 @@ ATTRIBUTES = (
 ATTRIBUTES.append("co_lnotab" if sys.hexversion < 0x30A0000 else "co_linetable")
 
 
-def hold(item, held):  # type: (object, list[object]) -> None
-    """Add an object to a list, and everything in it that `marshal` writes.
+def parts(code):  # type: (types.CodeType) -> list[object]
+    """Return a code object and everything in it that `marshal` writes.
 
     `marshal` writes an object in another way if there are references to it from elsewhere; in PyPy, a string if an equal one
-    is interned. Both would depend on what the process has compiled before. So there is a reference to every object, and in
-    PyPy every string is interned.
-
-    :param held: not only strings, for then the list of PyPy would not hold the objects themselves.
+    is interned. Both would depend on what the process has compiled before. As long as the caller keeps this list, there is
+    a reference to every object, and in PyPy every string is interned.
     """
-    held.append(item)
-    if isinstance(item, types.CodeType):
-        for name in ATTRIBUTES:
-            hold(getattr(item, name, None), held)
-    elif isinstance(item, (tuple, frozenset)):
-        for element in item:
-            hold(element, held)
-    elif isinstance(item, slice):
-        hold((item.start, item.stop, item.step), held)
-    elif isinstance(item, str) and sys.implementation.name == "pypy":
-        held.append(sys.intern(item))
+    found = [code]  # type: list[object]
+    interned = [sys]  # type: list[object]  # of strings only, a list of PyPy would not hold the objects themselves
+    for item in found:
+        if isinstance(item, types.CodeType):
+            found += [getattr(item, name, None) for name in ATTRIBUTES]
+        elif isinstance(item, (tuple, frozenset)):
+            found += item
+        elif isinstance(item, slice):
+            found += (item.start, item.stop, item.step)
+        elif isinstance(item, str) and sys.implementation.name == "pypy":
+            interned.append(sys.intern(item))
+    return [found, interned]
 
 
 def main(root: str, mtime: int, mode: int, validation: str, compiler: str) -> None:
@@ -70,9 +69,9 @@ def main(root: str, mtime: int, mode: int, validation: str, compiler: str) -> No
             text = file.read()
         try:
             code = compile(text, os.fsdecode(name), "exec", dont_inherit=True)
-            held = [sys]  # type: list[object]
-            hold(code, held)
+            held = parts(code)
             body = marshal.dumps(code)
+            del held
         except (SyntaxError, ValueError, RecursionError, OverflowError):
             continue  # source for another version of Python, or test data
         check = time + (len(text) & 0xFFFFFFFF).to_bytes(4, "little")
