@@ -193,6 +193,7 @@ SLOW: dict[str, Choice] = {
     "packing/test_pack.py::test_a_packed_environment_*": few(1),
     "packing/test_pack.py::test_hostile_file_systems_*": few(1),
     "packing/test_pack.py::test_hostile_archives_*": few(9),
+    "packing/test_pack.py::test_a_full_disk": few(1),
     "packing/test_pack.py::test_refused_arguments": few(9),
     "packing/test_pack.py::test_a_name_*": few(1),
     "packing/test_pack.py::test_a_pattern_*": NONE,

@@ -220,19 +220,37 @@ def test_a_name_that_cannot_be_unpacked_is_refused(cloche: Cloche, name: str) ->
     assert os.listdir(cloche.cwd) == ["env"]
 
 
-def test_a_full_disk(cloche: Cloche, env: Path) -> None:
+@pytest.mark.parametrize("name", ["e.tar.gz", "e.tar.zst", "e.zip", "e.squashfs"])
+@pytest.mark.parametrize("command", ["pack", "unpack"])
+def test_a_full_disk(cloche: Cloche, env: Path, command: str, name: str) -> None:
     unshare = require("unshare")
     if subprocess.run([unshare, "-m", "true"], capture_output=True, check=False).returncode:
         skip_missing("mount namespaces are not permitted")
     (cloche.cwd / "small").mkdir()
+    words = ["pack", env, "-o", f"small/{name}"]
+    if command == "unpack":
+        assert cloche("pack", env, "-o", name).code == 0
+        words = ["unpack", name, "small/there"]
     script = 'mount -t tmpfs -o size=2m none small; "$@"; code=$?; ls -A small; exit $code'
     done = subprocess.run(
-        [unshare, "-m", "sh", "-c", script, "sh", sys.executable, "-m", "cloche", "pack", env, "-o", "small/e.tar.gz"],
+        [unshare, "-m", "sh", "-c", script, "sh", sys.executable, "-m", "cloche", *words],
         capture_output=True, text=True, check=False, cwd=cloche.cwd,
     )  # fmt: skip
 
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (1, ""), done
     assert "no space left on device" in done.stderr.lower()
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", ["a\\b", "a\udcffb"])
+def test_a_name_that_a_zip_archive_cannot_hold_is_refused(cloche: Cloche, name: str) -> None:
+    assert cloche("./env", "--no-seed", "--relocatable").code == 0
+    (cloche.cwd / "env" / name).touch()
+
+    done = cloche("pack", "env", "--with-base-outside", "-o", "e.zip")
+
+    assert (done.code, len(done.err.splitlines())) == (1, 2), done
+    assert os.listdir(cloche.cwd) == ["env"]
 
 
 HOSTILE = {

@@ -292,7 +292,7 @@ class Members:
 
     def file(self, entry: Entry) -> Member | None:
         """Return a file; None for bytecode of a module that cannot be compiled."""
-        if entry.size > PIECE and not entry.module:
+        if entry.size > PIECE and not entry.module and entry.path not in self.sources:
             return self.large_file(entry)
         content = self.content(entry)
         if content is None:

@@ -149,6 +149,5 @@ class BytecodeSource:
 def has_left_out_part(path: str, patterns: Sequence[str]) -> bool:
     """Return whether a pattern matches a bytecode file or its directory."""
     directory, _, name = path.rpartition("/")
-    return any(
-        (matching_patterns(path, name, patterns), matching_patterns(directory, posixpath.basename(directory), patterns))
-    )
+    by_name = matching_patterns(path, name, patterns)
+    return bool(by_name or matching_patterns(directory, posixpath.basename(directory), patterns))
