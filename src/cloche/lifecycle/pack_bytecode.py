@@ -99,7 +99,8 @@ class BytecodeSource:
         except SeedError as error:
             if os.strerror(errno.ENOSPC) in error.message:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-            raise ClocheError(error.message, hint=error.hint) from error  # no seed is involved
+            location = self.environment.location
+            raise ClocheError(f"cannot pack `{location}`: {error.message}", hint=error.hint) from error
         finally:
             compiler.close()
 
