@@ -40,6 +40,7 @@ html_title = f"cloche {release}"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["cloche.css"]
+html_search_scorer = str(Path(__file__).parent / "_ext" / "search_scorer.js")
 html_show_copyright = False
 html_theme_options: dict[str, object] = {
     "light_logo": "logo-light.svg",

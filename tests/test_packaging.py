@@ -15,6 +15,7 @@ import cloche
 from cloche.cli.command_spec import COMMON
 from cloche.cli.commands import COMMANDS
 from cloche.cli.completion import completion_script
+from tests.interpreters import pyenv
 from tests.test_architecture import REPOSITORY, tomllib
 from tests.tools import require
 
@@ -43,6 +44,23 @@ def release(version: str) -> tuple[int, ...]:
     return (*map(int, version.split(".")), 0, 0)[:3]
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("minor", ["3.10", "3.11", "3.12"])
+def test_installing_cloche_does_not_replace_the_pip_of_an_environment(minor: str, tmp_path: Path) -> None:
+    """The first Python 3.10 came with pip 21.2.3."""
+    python = tmp_path / "env/bin/python"
+    subprocess.run([pyenv(minor), "-m", "venv", tmp_path / "env"], check=True)
+    if minor == "3.10":
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "pip==21.2.3"], check=True)
+    command = [python, "-m", "pip", "--version"]
+    before = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    subprocess.run([python, "-m", "pip", "install", "--quiet", REPOSITORY], check=True)
+
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == before
+    assert subprocess.run([python, "-m", "cloche", tmp_path / "new"], check=False).returncode == 0
+
+
 def test_the_scripts_of_continuous_integration_pass_shellcheck() -> None:
     scripts = sorted(str(path) for path in (REPOSITORY / ".ci").iterdir())
     done = subprocess.run([require("shellcheck"), *scripts], capture_output=True, text=True, check=False)
@@ -53,15 +71,67 @@ def test_the_scripts_of_continuous_integration_pass_shellcheck() -> None:
 PROJECTS = [REPOSITORY, *sorted(path.parent for path in REPOSITORY.glob("plugins/*/pyproject.toml"))]
 
 
+def project_table(directory: Path) -> dict:
+    return tomllib.loads((directory / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
 @pytest.mark.parametrize("directory", PROJECTS, ids=lambda directory: directory.name)
 def test_every_distribution_has_the_version_and_links(directory: Path) -> None:
-    project = tomllib.loads((directory / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    """The links of a plugin follow from those of cloche, where you change them first; the license is the same."""
+    project, links = project_table(directory), project_table(REPOSITORY)["urls"]
 
     assert project["version"] == cloche.__version__
-    assert project["urls"].keys() == {"Documentation", "Source", "Issues", "Changelog"}
-    if directory != REPOSITORY:
+    assert project["license-files"] == ["LICENSE"]
+    assert (directory / "LICENSE").read_bytes() == (REPOSITORY / "LICENSE").read_bytes()
+    if directory == REPOSITORY:
+        assert links["Issues"] == f"{links['Source']}/issues"
+        assert links["Changelog"] == f"{links['Source']}/blob/main/CHANGELOG.md"
+    else:
+        page = f"{links['Documentation']}en/latest/reference/plugins.html#{directory.name}"
         assert project["name"] == directory.name
-        assert project["urls"]["Documentation"].endswith(f"#{directory.name}")
+        assert project["urls"] == {**links, "Documentation": page}
+
+
+OWN_ADDRESS = re.compile(
+    r"[\w.-]*\b(?!example\.)[\w-]+\.(?:com|org|io|dev|net)[/:][\w.-]*/?cloche\b|\bcloche[\w-]*\.[a-z]{2,}\.io\b"
+)
+"""An address of cloche on a hosting service, however it is spelled."""
+
+
+def test_only_the_metadata_has_the_addresses_of_the_project() -> None:
+    """All other places read them from there."""
+    command = [require("git"), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    found = set()
+    for name in filter(None, listed.split("\0")):
+        path = REPOSITORY / name
+        if name == "tests/test_packaging.py" or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if path.name == "pyproject.toml":
+            text = "".join(line for line in text.splitlines(keepends=True) if not re.match(r"[A-Z]\w+ = .https:", line))
+        found |= {(name, match[0]) for match in OWN_ADDRESS.finditer(text)}
+
+    assert found == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://github.com/acme/cloche", True),
+        ("git@github.com:acme/cloche.git", True),
+        ("github.com/cloche", True),
+        ("cloche.readthedocs.io", True),
+        ("https://acme.gitlab.io/cloche/", True),
+        ("https://cloche-docs.readthedocs.io/en/latest", True),
+        ("https://example.org/cloche", False),
+        ("https://docs.example.org/cloche", False),
+        ("pluggy.readthedocs.io", False),
+        ("io.cloche", False),
+    ],
+)
+def test_addresses_of_the_project_are_recognized(text: str, expected: bool) -> None:
+    assert bool(OWN_ADDRESS.search(text)) is expected
 
 
 def test_the_tutorial_has_the_essential_lines_of_the_example() -> None:

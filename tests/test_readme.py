@@ -12,6 +12,7 @@ from tests.pages import REPOSITORY
 
 if TYPE_CHECKING:
     import types
+    from pathlib import Path
 
 SOURCE = "https://example.org/cloche"
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -53,6 +54,15 @@ def test_without_a_public_repository_the_description_has_no_dead_links(build: ty
     assert rendered is not None
     assert [target for target in targets(rendered) if not target.startswith(("https://", "#"))] == []
     assert re.search(r"\bvirtualenv</td>|\bvirtualenv\b", rendered)
+
+
+@pytest.mark.parametrize("path", sorted(REPOSITORY.glob("plugins/*/README.md")), ids=lambda path: path.parent.name)
+def test_the_description_of_a_plugin_can_be_rendered_and_has_no_relative_links(path: Path) -> None:
+    markdown = pytest.importorskip("readme_renderer.markdown")
+    rendered = markdown.render(path.read_text(encoding="utf-8"))
+
+    assert rendered is not None
+    assert [target for target in targets(rendered) if not target.startswith(("https://", "#"))] == []
 
 
 @pytest.mark.parametrize(

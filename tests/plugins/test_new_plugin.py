@@ -50,6 +50,9 @@ def test_a_new_plugin_loads_and_keeps_its_contract(cloche: Cloche, kind: str) ->
     root, with_plugin = installed(cloche, kind)
 
     assert f"{kind}: acme" in with_plugin("plugins").out or kind == "created"
+    assert not any(
+        "__" in path.read_text().replace("__init__", "") for path in (root / "README.md", root / "pyproject.toml")
+    )
     found = with_plugin("plugins", "--json").json["plugins"]
     assert [plugin["status"] for plugin in found if plugin["name"] == "acme"] == ["loaded"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", root, root / "tests"]
@@ -141,11 +144,13 @@ def test_the_distribution_can_be_built_installed_tested_and_published(cloche: Cl
     assert cloche("plugins", "new", kind, "acme").code == 0
     python = api.create(cloche.cwd / "env", seeds=["pip"]).executable
     root = cloche.cwd / "acme"
-    tools = ["build", "twine", "mypy", "pytest"]
+    tools = ["build", "twine", "mypy", "pytest", "ruff"]
     for argv in (
         ["-m", "pip", "install", "--quiet", *tools, str(REPOSITORY), "--editable", str(root)],
         ["-m", "pytest", str(root)],
-        ["-m", "mypy", "--strict", str(root / "src")],
+        ["-m", "mypy", "--strict", str(root / "src"), str(root / "tests")],
+        ["-m", "ruff", "check", "--isolated", "--select", "B,E,F,I,RUF,SIM,UP", str(root)],
+        ["-m", "ruff", "format", "--isolated", "--check", str(root)],
         ["-m", "build", str(root)],
         ["-m", "twine", "check", "--strict", *(str(root / "dist" / f"cloche_acme-0.1.0{end}") for end in ENDS)],
     ):

@@ -219,7 +219,7 @@ def test_a_backend_without_editable_wheels_is_one_clear_line(python: Interpreter
 def test_an_invalid_pyproject_is_one_clear_line(
     table: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(builds, "_pip_for", lambda *_: "pip")
+    monkeypatch.setattr(builds, "runnable_pip", lambda *_, **__: "pip")
     project = make_project(tmp_path / "project", pyproject=table)
 
     message = failure(Source("spam", path=str(project), editable=True), fake_interpreter(), store).message
@@ -404,9 +404,11 @@ def test_a_missing_commit_is_one_clear_line(python: Interpreter, store: Store, t
 
 
 def test_a_pip_that_is_too_old_is_one_clear_line(sdist: Source, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(builds, "OLDEST_PIP", "9999")
+    monkeypatch.setattr("cloche.store.runnable_pip.OLDEST_PIP", "9999")
 
-    with pytest.raises(SeedError, match=r"pip [\d.]+ cannot build wheels for .*: pip 9999 or later is needed"):
+    with pytest.raises(
+        SeedError, match=r"pip [\d.]+ is too old to install packages for .*: pip 9999 or later is needed"
+    ):
         build_wheel(sdist, find(), OFFLINE, store)
 
 

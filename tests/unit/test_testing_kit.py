@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from cloche.testing import Check
 
 TEMPLATE = """\
-if command -v deactivate >/dev/null; then deactivate; fi
+if [ "$(command -v deactivate)" = deactivate ]; then deactivate; fi
 _OLD_VARIABLES=$(export -p)
 deactivate () {
     unset VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME PKG_CONFIG_PATH TCL_LIBRARY TK_LIBRARY
@@ -437,6 +437,17 @@ def test_an_activator_that_forgets_a_variable_or_prints_text_fails(tmp_path: Pat
     assert "while active, `PYTHONHOME` is" in shell_failures(Forgets(), tmp_path, "variables-set")["variables-set"]
     (tmp_path / "again").mkdir()
     assert "prints 'welcome\\n'" in shell_failures(Talks(), tmp_path / "again", "variables-set")["variables-set"]
+
+
+def test_an_activator_that_runs_another_program_called_deactivate_fails(tmp_path: Path) -> None:
+    """pyenv-virtualenv has such a program."""
+    require("dash")
+
+    class Calls(DashActivator):
+        template = "if command -v deactivate >/dev/null; then deactivate; fi\n" + TEMPLATE.partition("\n")[2]
+
+    messages = shell_failures(Calls(), tmp_path, "variables-unset")
+    assert "runs the program `deactivate` on PATH" in messages["variables-unset"]
 
 
 def test_an_activator_that_needs_two_deactivations_fails(tmp_path: Path) -> None:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from cloche.store.distributions import Distribution
 
 
+SYS_PATH = [*sys.path]
+
+
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An empty store, with a `sys.path` on which no pip is installed."""
@@ -580,6 +583,7 @@ def test_a_missing_dependency_is_an_error_that_names_it(
 
 def real_python(store: Store) -> Interpreter:
     """Use the Python that runs the tests, with its pip, for the target and for downloads."""
+    sys.path = [*SYS_PATH]  # the fixture of the store restores it
     store.host = replace(
         store.host,
         executable=sys.executable,

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cloche.apply import apply, rehearse
-from cloche.errors import ClocheError
+from cloche.errors import ClocheError, SeedError
 from cloche.fs.checksums import MANIFEST, foreign_files, format_manifest, parse_manifest, sha256_of, was_edited
 from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.embedded_paths import (
@@ -241,13 +241,20 @@ def install_with_pip(
 def install(requirements: Sequence[str], staged: str, plan: Plan, session: Session) -> str:
     """Run `pip install` for a staged environment; return its error message, empty if it succeeded.
 
-    The environment's own pip is used if it has one, else the one that cloche depends on.
+    The environment's own pip is used if it has one, else one from the store that supports its Python.
     """
+    from cloche.store.runnable_pip import runnable_pip
+
     layout, host = plan.environment.layout, session.host
     python = os.path.join(staged, *layout.executable.split("/"))
     own = os.path.join(staged, *layout.purelib.split("/"), "pip")
-    assert plan.environment.interpreter is not None
-    command = command_of_pip(python, plan.environment.interpreter.version, own, host)
+    interpreter = plan.environment.interpreter
+    assert interpreter is not None
+    try:
+        pip = "" if os.path.isdir(own) else runnable_pip(interpreter, Wanted(), session.store)
+    except SeedError as error:
+        return error.message
+    command = command_of_pip(python, interpreter.version, pip)
     arguments = ["install", "--no-deps", "--no-compile", "--no-warn-script-location", "--ignore-installed"]
     arguments += [f"--find-links={directory}" for directory in session.store.readable_directories("wheels")]
     with TemporaryDirectory(prefix="cloche-") as directory:

@@ -62,9 +62,9 @@ except (ImportError, AttributeError):
     pass
 from distutils.dist import Distribution
 Distribution.find_config_files = lambda self: []
-runner = sys.argv.pop(1)
-if runner:
-    runpy.run_path(runner, run_name="__main__")
+pip = sys.argv.pop(1)
+if pip:
+    runpy.run_path(pip, run_name="__main__")
 else:
     runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
@@ -87,28 +87,15 @@ class PipRun(Value):
     output: str = ""
 
 
-def command_of_pip(python: str, version: Version, own: str, host: Host) -> list[str]:
+def command_of_pip(python: str, version: Version, pip: str = "") -> list[str]:
     """Return the command that starts pip to install into an environment.
 
     :param python: the executable of the environment.
-    :param own: the directory of the environment's own pip; if it does not exist, cloche's pip is used.
+    :param pip: the path of a pip that supports its version; if empty, the environment's own pip is used.
     """
-    module = "" if os.path.isdir(own) else _directory_of_pip()
-    if version < (3, 10) and (not module or os.path.isfile(os.path.join(module, RUNNER))):
-        return [python, "-c", START_WITHOUT_DISTUTILS_FILES, module and os.path.join(module, RUNNER)]
-    return [host.executable, "-m", "pip", "--python", python] if module else [python, "-m", "pip"]
-
-
-RUNNER = "__pip-runner__.py"
-"""The file in pip that `pip --python` runs with another Python."""
-
-
-def _directory_of_pip() -> str:
-    """Return the directory of the pip that cloche depends on."""
-    from importlib.util import find_spec
-
-    spec = find_spec("pip")
-    return next(iter(spec.submodule_search_locations or ()), "pip") if spec else "pip"
+    if version < (3, 10):
+        return [python, "-B", "-c", START_WITHOUT_DISTUTILS_FILES, pip]
+    return [python, "-I", "-B", pip] if pip else [python, "-m", "pip"]
 
 
 def run_pip(

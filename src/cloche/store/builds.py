@@ -31,11 +31,9 @@ from cloche.programs.pip import pip_environ
 from cloche.shells.template import resource
 from cloche.store.build_sources import archive_hash, check_source, pip_argument, repository_url, unusable
 from cloche.store.distributions import read_wheel
-from cloche.store.images import find_or_build_image
 from cloche.store.pip_settings import read_pip_settings
-from cloche.store.requirements import Requirement
+from cloche.store.runnable_pip import runnable_pip
 from cloche.store.tags import incompatibility
-from cloche.store.wheels import choose_distribution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,13 +42,9 @@ if TYPE_CHECKING:
     from cloche.model.plan import Wanted
     from cloche.store import Store
     from cloche.store.build_sources import Source
-    from cloche.store.distributions import Distribution
 
 FORMAT = 1
 """Increased when wheels that an earlier version built must not be used."""
-
-OLDEST_PIP = "21.3"
-"""The first pip that builds a directory in place; older ones copy it, with everything in it."""
 
 PATIENCE = 3600.0
 """Seconds to wait for another process that builds the same wheel."""
@@ -192,7 +186,7 @@ def _build(
     :raises SeedError: the build fails, or its wheel is not what the lock file names.
     """
     store.progress(f"building {source.title} for {interpreter.name}")
-    pip = _pip_for(interpreter, wanted, store)
+    pip = runnable_pip(interpreter, wanted, store, compiled=True)
     log = os.path.join(builds, f"{source.distribution}-{key[:16]}.log")
     stage = tempfile.mkdtemp(suffix=UNFINISHED, dir=builds)
     work = tempfile.mkdtemp(prefix="cloche-build-")
@@ -224,31 +218,6 @@ def _build(
     finally:
         remove_path(stage)
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _pip_for(interpreter: Interpreter, wanted: Wanted, store: Store) -> str:
-    """Return the directory of a pip that runs on an interpreter, as an argument for it.
-
-    :raises SeedError: none is new enough, or it may not be downloaded.
-    """
-    from packaging.version import Version
-
-    def choose(network: str) -> Distribution:
-        return choose_distribution(Requirement("pip"), interpreter, replace(wanted, network=network), store)
-
-    distribution = choose(wanted.network)
-    if Version(distribution.version) < Version(OLDEST_PIP) and wanted.network != "never":
-        distribution = choose("newest")
-    if Version(distribution.version) < Version(OLDEST_PIP):
-        raise SeedError(
-            f"pip {distribution.version} cannot build wheels for {interpreter.name}: pip {OLDEST_PIP} or later is needed",
-            hint="allow the network, or name a directory that has a newer pip with `--find-links`",
-        )
-    image = find_or_build_image(distribution, interpreter, store)
-    if image.bytecode == "missing":
-        store.mark_installed([image])  # a build starts pip several times, so compiling it pays off at once
-        image = find_or_build_image(distribution, interpreter, store)
-    return os.path.join(image.root, distribution.root_tree, "pip")
 
 
 def _build_environ(wanted: Wanted, store: Store) -> dict[str, str]:

@@ -122,10 +122,12 @@ def _resolve_with_pip(
     :raises SeedError: pip fails, or downloads something unsuitable.
     """
     from cloche.store.index import download_with_dependencies
+    from cloche.store.runnable_pip import runnable_pip
 
     roots = [one for one in chosen if one.kind == "wheel" and one.name != "pip"]
     store.inputs.undeclared.append(INDEX)
-    wheels = download_with_dependencies([f"{one.name}=={one.version}" for one in roots], interpreter, wanted, store)
+    names = [f"{one.name}=={one.version}" for one in roots]
+    wheels = download_with_dependencies(names, interpreter, runnable_pip(interpreter, wanted, store), wanted, store)
     downloaded = {distribution.name: distribution for distribution in map(read_wheel, wheels)}
     for distribution in downloaded.values():
         if reason := incompatibility(distribution, interpreter):

@@ -27,47 +27,42 @@ def download_wheel(requirement: Requirement, interpreter: Interpreter, store: St
     :raises SeedError: pip cannot be run, or fails; the message contains its error.
     """
     store.progress(f"downloading {requirement} for {interpreter.name}")
-    [wheel] = _download([str(requirement)], _arguments(interpreter), [], store, at_most=1)
+    command = [store.host.executable or sys.executable, "-m", "pip"]
+    [wheel] = _download([str(requirement)], _arguments(interpreter), command, store, at_most=1)
     return wheel
 
 
 def download_with_dependencies(
-    requirements: Sequence[str], interpreter: Interpreter, wanted: Wanted, store: Store
+    requirements: Sequence[str], interpreter: Interpreter, pip: str, wanted: Wanted, store: Store
 ) -> list[str]:
     """Download wheels together with those that they depend on into the store, and return their paths.
 
-    pip runs in the interpreter itself, so that it evaluates markers for it. A pip that is too new for that only chooses
-    wheels for it, and evaluates markers for the Python that runs cloche; the caller checks the result.
+    pip runs in the interpreter itself, so that it evaluates markers and tags for it.
 
+    :param pip: the path of a pip that supports the interpreter.
     :raises SeedError: pip cannot be run, or fails; the message contains its error.
     """
     store.progress(f"downloading what {', '.join(requirements)} need for {interpreter.name}")
     directories = [*wanted.find_links, *store.readable_directories("wheels")]
     arguments = ["--only-binary", ":all:", *(f"--find-links={directory}" for directory in directories)]
-    try:
-        return _download(requirements, arguments, ["--python", interpreter.executable], store)
-    except SeedError as error:
-        if "does not support python" not in error.message.lower():
-            raise
-    targeted = [argument for argument in _arguments(interpreter) if argument != "--no-deps"]
-    return _download(requirements, [*targeted, *arguments[2:]], [], store)
+    command = [interpreter.executable, "-I", "-B", pip]
+    return _download(requirements, arguments, command, store)
 
 
 def _download(
     requirements: Sequence[str],
     arguments: Sequence[str],
-    options: Sequence[str],
+    command: Sequence[str],
     store: Store,
     at_most: float = float("inf"),
 ) -> list[str]:
     """Run `pip download`, move the wheels into the store, and return their paths.
 
-    :param options: options of pip itself, before the subcommand.
+    :param command: the command that starts pip.
     :param at_most: how many wheels are expected.
     """
     wheels = store.writable_directory("wheels")
     with tempfile.TemporaryDirectory(prefix=".download-", dir=wheels) as directory:
-        command = [store.host.executable or sys.executable, "-m", "pip", *options]
         words = ["download", "--dest", directory, "--no-cache-dir", *arguments, "--", *requirements]
         ran = run_pip(command, words, store.host, directory)
         if ran.problem:

@@ -261,7 +261,10 @@ class Runner:
         return problems, ran
 
     def check_activation(self, case: str, variables: Mapping[str, str], names: Sequence[str], _: Path) -> None:
-        """Check that activation sets the right variables, and that deactivation restores them exactly."""
+        """Check that activation sets the right variables, and that deactivation restores them exactly.
+
+        A program on PATH is called `deactivate`, as with pyenv-virtualenv.
+        """
         self.program()
         variables = {name: text for name, text in variables.items() if name not in self.shell.withheld}
         with tempfile.TemporaryDirectory() as directory:
@@ -272,7 +275,10 @@ class Runner:
             environments = [environment for name in names if (environment := created[name]) is not None]
             if len(environments) < len(names):
                 broken("`scripts` refuses an environment with a plain name")
-            problems, ran = self.run_cases({case: environments}, Path(directory), variables)
+            path = os.pathsep.join([write_deactivate(Path(directory, "programs")), os.environ.get("PATH", os.defpath)])
+            problems, ran = self.run_cases({case: environments}, Path(directory), {"PATH": path, **variables})
+        if ran.new_files:
+            broken("activation runs the program `deactivate` on PATH; run only a function of the shell")
         self.report(problems[case], ran)
         if ran.output:
             broken(f"activation prints {ran.output!r} to standard output")
@@ -393,6 +399,15 @@ def environment_with_scripts(activator: Activator, root: str | os.PathLike[str],
     environment = fake_environment(root, prompt=prompt or os.path.basename(os.fspath(root)))
     write_scripts(list(activator.scripts(environment)), environment)
     return environment
+
+
+def write_deactivate(directory: Path) -> str:
+    """Write a program called `deactivate` to a new directory, and return that. It creates a file in the current directory."""
+    directory.mkdir()
+    program = directory / "deactivate"
+    program.write_text("#!/bin/sh\n: > deactivate-ran\n")
+    program.chmod(0o755)
+    return str(directory)
 
 
 def write_scripts(scripts: Sequence[Script], environment: Environment) -> None:

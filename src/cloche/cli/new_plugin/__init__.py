@@ -8,6 +8,7 @@ import re
 from cloche.apply import DestinationChanged, apply
 from cloche.cli.commands import COMMANDS
 from cloche.errors import DestinationError, UsageError
+from cloche.model import VERSION
 from cloche.model.operations import MakeDir, Write
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute_path, inspect_destination
@@ -30,6 +31,17 @@ SUMMARIES = {
     "seeder": "installs the first packages in one more way",
 }
 """What a plugin can be, and what such a plugin does."""
+
+USES = {
+    "activator": "Every new environment then has the script `activate.__NAME__`.",
+    "command": "You can then run `cloche __NAME__`.",
+    "created": "cloche then runs it after it has created an environment.",
+    "creator": "To use it, run `cloche .venv --creator __NAME__`.",
+    "finder": "`cloche pythons` then also lists what it finds.",
+    "packer": "To use it, run `cloche ./env --creator portable`, then `cloche pack env -o env.__NAME__`.",
+    "seeder": "To use it, run `cloche .venv --seeder __NAME__ --find-links DIR`.",
+}
+"""How to use a plugin of each kind once it is installed."""
 
 KINDS = tuple(SUMMARIES)
 
@@ -55,11 +67,14 @@ def write_plugin(kind: str, directory: str, host: Host) -> tuple[str, Sequence[s
         raise DestinationError(f"`{location}` already has files in it", hint="choose a directory that does not exist")
     module = distribution.replace("-", "_")
     slots = {
+        "__USE__": USES[kind],  # first, because it has a slot itself
         "__DISTRIBUTION__": distribution,
         "__MODULE__": module,
         "__NAME__": name,
         "__KIND__": kind,
         "__SUMMARY__": SUMMARIES[kind],
+        "__CONTRACTS__": ", ".join(sorted((f"{kind}_contract", "plugin_contract"))),
+        "__VERSION__": VERSION,
     }
     has_own_test = kind in ("activator", "command", "created")
     files = {
