@@ -203,6 +203,7 @@ SLOW: dict[str, Choice] = {
     "packing/test_bytecode.py::*": NONE,
     "packing/test_unlucky.py::test_a_file_that_changes_*": few(4),
     "unit/test_bytecode.py::test_the_order_*": few(1),
+    "unit/test_bytecode.py::test_strings_*": few(1),
     "unit/test_installation.py::test_scripts_start_from_any_directory": few(4),
     "unit/test_programs.py::test_no_setting_*": few(4),
     "unit/test_images.py::test_a_damaged_image_*": few(4),

@@ -80,6 +80,21 @@ def test_the_order_and_the_number_of_processes_do_not_show(
     assert compiled(tmp_path, interpreter, seed=2) == first
 
 
+@pytest.mark.parametrize("name", EXECUTABLES)
+def test_strings_in_sets_that_other_modules_have_do_not_show(tmp_path: Path, name: str) -> None:
+    """CPython shares two equal sets, unless another module has interned a string in them."""
+    interpreter = find(EXECUTABLES[name]())
+    (tmp_path / "a.py").write_text("PRAGMA = COLON = 1\ndef f(x):\n    return x.LBRACE\n")
+    (tmp_path / "b.py").write_text(
+        "def f(x):\n    return x in {'PRAGMA', 'COLON'}\n\n\ndef g(x):\n    return x in {'PRAGMA', 'COLON'}\n"
+        "def h(x):\n    return x in {'LBRACE', None} or x in {None, 'LBRACE'}\n"
+    )
+    found = {compiled(tmp_path, interpreter, seed=seed)["b.py"] for seed in range(6)}
+    (tmp_path / "a.py").unlink()
+
+    assert found == {compiled(tmp_path, interpreter, seed=6)["b.py"]}
+
+
 @pytest.mark.parametrize("validation", ["time", "unchecked-hash"])
 def test_python_uses_sealed_bytecode(root: Path, validation: Validation) -> None:
     interpreter = find()

@@ -29,14 +29,8 @@ ATTRIBUTES.append("co_lnotab" if sys.hexversion < 0x30A0000 else "co_linetable")
 
 
 def parts(code):  # type: (types.CodeType) -> list[object]
-    """Return a code object and everything in it that `marshal` writes.
-
-    `marshal` writes an object in another way if there are references to it from elsewhere; in PyPy, a string if an equal one
-    is interned. Both would depend on what the process has compiled before. As long as the caller keeps this list, there is
-    a reference to every object, and in PyPy every string is interned.
-    """
+    """Return a code object and everything in it that `marshal` writes, once for each reference."""
     found = [code]  # type: list[object]
-    interned = [sys]  # type: list[object]  # of strings only, a list of PyPy would not hold the objects themselves
     for item in found:
         if isinstance(item, types.CodeType):
             found += [getattr(item, name, None) for name in ATTRIBUTES]
@@ -44,9 +38,31 @@ def parts(code):  # type: (types.CodeType) -> list[object]
             found += item
         elif isinstance(item, slice):
             found += (item.start, item.stop, item.step)
-        elif isinstance(item, str) and sys.implementation.name == "pypy":
-            interned.append(sys.intern(item))
-    return [found, interned]
+    return found
+
+
+def has_equal_sets(found):  # type: (list[object]) -> bool
+    """Return whether a module has the same set of constants more than once."""
+    sets = [item for item in found if isinstance(item, frozenset)]
+    return len(set(sets)) < len(sets)
+
+
+def marshalled(text, name):  # type: (bytes, str) -> bytes
+    """Compile a module; return what depends on nothing but its source and name.
+
+    Three things would depend on what the process has compiled before. `marshal` writes an object in another way if there are
+    references to it from elsewhere, so here is a reference to everything. In PyPy, it writes an interned string in another
+    way, so all are interned. And CPython shares equal sets, unless they have strings that were interned before. So a module
+    with equal sets is compiled again, when all its strings are interned.
+    """
+    code = compile(text, name, "exec", dont_inherit=True)
+    held = parts(code)
+    if has_equal_sets(held):
+        code = compile(text, name, "exec", dont_inherit=True)
+        held += parts(code)
+    if sys.implementation.name == "pypy":  # the module makes it a list of objects, not one of the characters of strings
+        held += [sys, *(sys.intern(item) for item in held if isinstance(item, str))]
+    return marshal.dumps(code)
 
 
 def main(root: str, mtime: int, mode: int, validation: str, compiler: str) -> None:
@@ -68,10 +84,7 @@ def main(root: str, mtime: int, mode: int, validation: str, compiler: str) -> No
         with open(os.path.join(directory, source), "rb") as file:
             text = file.read()
         try:
-            code = compile(text, os.fsdecode(name), "exec", dont_inherit=True)
-            held = parts(code)
-            body = marshal.dumps(code)
-            del held
+            body = marshalled(text, os.fsdecode(name))
         except (SyntaxError, ValueError, RecursionError, OverflowError):
             continue  # source for another version of Python, or test data
         check = time + (len(text) & 0xFFFFFFFF).to_bytes(4, "little")

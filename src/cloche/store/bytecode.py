@@ -36,6 +36,9 @@ TIMEOUT_SECONDS = 300.0
 SUPPORTS_HASHES = (3, 7)
 """The first Python whose bytecode can have the hash of its source."""
 
+RECIPE = 2
+"""Increased when the same source is compiled to other bytes."""
+
 HEADER_SIZE = 16
 """The bytes before the code: magic number, flags, and the time and size of the source or its hash."""
 
@@ -79,8 +82,8 @@ def bytecode_path(source: str, cache_tag: str) -> str:
 
 
 def compiler_name(interpreter: Interpreter) -> str:
-    """Return what decides the bytecode of a source: `cpython 3.12.1 cb0d0d0a`."""
-    return f"{interpreter.implementation} {interpreter.version_text}{interpreter.build} {interpreter.magic}"
+    """Return what decides the bytecode of a source: `2 cpython 3.12.1 cb0d0d0a`."""
+    return f"{RECIPE} {interpreter.implementation} {interpreter.version_text}{interpreter.build} {interpreter.magic}"
 
 
 def unchecked_bytecode(data: bytes, compiler: str, name: str, source_digest: bytes) -> bytes | None:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from cloche.store.bytecode import Validation
     from cloche.store.distributions import Distribution
 
-FORMAT = 5
+FORMAT = 6
 """Increased when images of an earlier version must not be used."""
 
 UNFINISHED = ".new"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TREE = "runtime"
 """The only tree of such an image, which is installed into the root of an environment."""
 
-RECIPE = 2
+RECIPE = 3
 """Increased when runtimes are built differently."""
 
 TIMEOUT = 60
