@@ -54,6 +54,7 @@ NONE = few(0)
 
 
 SLOW: dict[str, Choice] = {
+    "lifecycle/test_activation_after_move.py::test_every_shell_*": few(3),
     "test_typing.py::test_mypy_*": NONE,
     # Every tool and creator: the tests of one environment come first in the same module.
     "lifecycle/test_verify.py::test_environments_of_every_*": NONE,
@@ -67,6 +68,10 @@ SLOW: dict[str, Choice] = {
     "integration/test_destinations.py::*": few(4),
     "transaction/test_moments.py::*": few(1),
     # Every interpreter: `test_create` creates and uses an environment for each.
+    "integration/test_distutils_settings.py::test_the_settings_of_the_user_*": few(1),
+    "integration/test_distutils_settings.py::test_the_files_*": few(1),
+    "integration/test_distutils_settings.py::test_newer_*": few(1),
+    "integration/test_distutils_settings.py::*": NONE,
     "integration/test_create.py::test_every_interpreter_*": each("minor", "creator"),
     "integration/test_create.py::test_pypy_*": few(1),
     "integration/test_create.py::test_pip_runs_from_*": few(3),

@@ -6,8 +6,10 @@ import ast
 import inspect
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +26,6 @@ from tests.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 COMING_FROM = sorted(DOCS.glob("coming-from/*.md"))
 
@@ -205,7 +206,23 @@ def test_virtualenv_uses_the_first_python_that_is_found(home: Cloche) -> None:
     assert settings_of(home.cwd / "theirs")["version"] == settings_of(home.cwd / "ours")["version"]
 
 
-@pytest.mark.parametrize("command", ["info conda", "doctor conda", "move conda moved", "upgrade conda"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "info conda",
+        "doctor conda",
+        "doctor --fix conda",
+        "verify conda",
+        "move conda moved",
+        "upgrade conda",
+        "pack conda -o packed.tar.gz",
+        "run conda -- python -c 1",
+        "activate conda",
+        "./conda",
+        "./conda --clear",
+        "./conda --clear --force",
+    ],
+)
 def test_an_environment_of_conda_is_refused(home: Cloche, command: str) -> None:
     (home.cwd / "conda" / "conda-meta").mkdir(parents=True)
     (home.cwd / "conda" / "bin").mkdir()
@@ -213,6 +230,19 @@ def test_an_environment_of_conda_is_refused(home: Cloche, command: str) -> None:
 
     done = home(*command.split())
 
-    assert done.code != 0
-    assert "is a conda environment" in done.err
-    assert sorted(path.name for path in (home.cwd / "conda").iterdir()) == ["bin", "conda-meta"]
+    [error, hint] = done.err.splitlines()
+    assert done.code == (1 if "doctor" in command else 4)
+    assert error == f"cloche: error: `{home.cwd / 'conda'}` is a conda environment, which only `conda` can change"
+    assert hint == f"hint: `cloche .venv -p {home.cwd / 'conda'}` creates an environment that uses its Python"
+    assert sorted(path.name for path in home.cwd.rglob("*")) == ["bin", "conda", "conda-meta", "python"]
+
+
+def test_an_environment_can_use_the_python_of_conda(home: Cloche) -> None:
+    """The Python of an environment is meant by its directory, by its executable, or as the base of `venv`."""
+    conda = home.cwd / "conda"
+    shutil.copytree(Path(pyenv("3.12")).parent.parent, conda, symlinks=True, ignore=shutil.ignore_patterns("test*"))
+    (conda / "conda-meta").mkdir()
+    for number, python in enumerate([conda, conda / "bin" / "python3.12"]):
+        done = home(f"./env{number}", "--no-seed", "-p", python)
+        assert (done.code, done.err) == (0, "")
+        assert settings_of(home.cwd / f"env{number}")["home"] == str(conda / "bin")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUITE = Suite(
-    "example", "example==1", "stand-in", 1, ["tests"], not_applicable={"uses internals": ["*::test_internal*"]}
+    "example", "example==1", "stand-in", 1, 0, ["tests"], not_applicable={"uses internals": ["*::test_internal*"]}
 )
 
 
@@ -55,6 +55,13 @@ def test_only_failures_without_a_reason_run_again(tmp_path: Path) -> None:
 def test_fewer_tests_that_pass_are_a_problem() -> None:
     results = {"m::test_a": "unrelated", "m::test_internal": "failed"}
     assert compare(SUITE, results).problems == ["0 tests passed, expected at least 1"]
+
+
+def test_a_test_that_is_skipped_only_here_is_not_missing() -> None:
+    """This machine may lack a shell."""
+    results = {"m::test_a": "skipped", "m::test_internal": "failed"}
+    assert not compare(SUITE, results).problems
+    assert compare(replace(SUITE, skipped=1), results).problems == ["0 tests passed, expected at least 1"]
 
 
 @pytest.mark.parametrize("result", ["passed", "unrelated"])

@@ -315,7 +315,7 @@ def test_the_root_in_a_script_is_read_and_rewritten_as_its_shell_quotes(program:
     for line in ASSIGNMENTS[program]:
         text = line.format(spelling)
         assert roots_in_script(text, shell) == ["/old"]
-        rewritten = rewrite_script(text, shell, lambda word, _: new if word == "/old" else word)
+        rewritten = rewrite_script(text, shell, lambda word: new if word == "/old" else word)
         environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
             [executable, *flags, template.format(rewritten)], capture_output=True, env=environ, check=False
@@ -349,18 +349,21 @@ def test_the_root_is_read_from_scripts_of_other_tools(program: str, line: str, r
 )
 def test_a_batch_file_is_rewritten_only_if_the_result_reads_back(line: str, new: str, expected: str) -> None:
     """The batch quoter escapes with carets, which are ordinary characters between quotes."""
-    assert rewrite_script(line, find_shell("cmd"), lambda word, _: new if word == "C:\\old" else word) == expected
+    assert rewrite_script(line, find_shell("cmd"), lambda word: new if word == "C:\\old" else word) == expected
 
 
 def test_words_with_expansions_are_not_rewritten() -> None:
     text = 'PATH="$VIRTUAL_ENV/bin:$PATH"\nVIRTUAL_ENV=$(cygpath "$VIRTUAL_ENV")\nPS1="(`date`) /old"\n'
-    assert rewrite_script(text, find_shell("bash"), lambda word, _: "changed" if "/old" in word else word) == text
+    assert rewrite_script(text, find_shell("bash"), lambda word: "changed" if "/old" in word else word) == text
 
 
-@pytest.mark.parametrize(("new", "expected"), [("/new env", "let x = r#'/new env'#"), ("/it's", "let x = r#'/old'#")])
-def test_a_script_for_the_shell_of_a_missing_plugin_is_rewritten_for_plain_paths(new: str, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [("/new env", "let x = r#'/new env'#"), ("/a $b \\", "let x = '/a $b \\'"), ("/it's \\", 'let x = "/it\'s \\\\"')],
+)
+def test_a_script_for_the_shell_of_a_missing_plugin_is_rewritten(new: str, expected: str) -> None:
     line = "let x = r#'/old'#"
-    assert rewrite_script(line, find_shell("nu"), lambda word, _: new if word == "/old" else word) == expected
+    assert rewrite_script(line, find_shell("nu"), lambda word: new if word == "/old" else word) == expected
 
 
 def test_a_path_that_was_replaced_is_not_replaced_again() -> None:
@@ -379,5 +382,5 @@ def test_a_word_of_an_activation_script_keeps_its_quotes() -> None:
     shell = shell_of_program("bash")
     assert shell is not None
     line = "VIRTUAL_ENV=\"/work/old\"; export OTHER='/work/old/x' THIRD=/work/old\n"
-    changed = rewrite_script(line, shell, lambda word, _: PLAIN.string(word))
+    changed = rewrite_script(line, shell, lambda word: PLAIN.string(word))
     assert changed == line.replace("/work/old", "/work/new")

@@ -19,6 +19,7 @@ from virtualenv.config.cli.parser import VirtualEnvOptions
 import cloche
 from cloche_virtualenv import main, session
 from cloche_virtualenv.arguments import Announced
+from cloche_virtualenv.request import links_for
 
 ANNOUNCED = Announced(virtualenv.__version__, virtualenv.__file__)
 
@@ -33,19 +34,6 @@ ACTIVATORS = {
     "xonsh": activation.XonshActivator,
 }
 """virtualenv's activators, by the name of the one in cloche."""
-
-
-class Activator:
-    """An activator of cloche as virtualenv's suite uses it."""
-
-    def __init__(self, name, prompt):
-        self.name = name
-        self.flag_prompt = prompt
-
-    def generate(self, creator):
-        """Write the activation scripts of an environment, and return their paths."""
-        names = write_scripts(creator.dest, self.name, self.flag_prompt)
-        return [Path(creator.dest) / name for name in names]
 
 
 def write_scripts(destination, name, prompt):
@@ -69,16 +57,28 @@ def generate(name):
     """Return a method that replaces `generate` of one of virtualenv's activators."""
 
     def method(self, creator):
-        return Activator(name, self.flag_prompt).generate(creator)
+        names = write_scripts(creator.dest, name, self.flag_prompt)
+        return [Path(creator.dest) / name for name in names]
 
     return method
 
 
+class Seeder:
+    """A seeder, with the directories of wheels that it reads."""
+
+    def __init__(self, directories):
+        self.extra_search_dir = [Path(directory).resolve() for directory in directories if os.path.isdir(directory)]
+
+
 class Session:
-    """A session of the stand-in, with the activators as objects."""
+    """A session of the stand-in, with the activators and the seeder as objects, and with options as attributes."""
 
     def __init__(self, inner):
         self._inner = inner
+        options = inner.options
+        inner.creator.clear, inner.creator.prompt = options.clear, options.prompt
+        inner.creator.symlinks = links_for(options) != "copy"
+        self.seeder = Seeder(options.extra_search_dir)
 
     def __getattr__(self, name):
         return getattr(self._inner, name)
@@ -92,7 +92,8 @@ class Session:
 
     @property
     def activators(self):
-        return [Activator(name, self._inner.options.prompt) for name in self._inner.activators]
+        names = self._inner.activators or self._inner.options.activators or []
+        return [ACTIVATORS[{"cshell": "csh"}.get(name, name)](self._inner.options) for name in names]
 
 
 class Config(dict):

@@ -51,9 +51,11 @@ def test_the_value_of_a_batch_setting_is_read_back_unchanged(text: str) -> None:
     assert [*batch.read_words(line)] == [Word(17, len(line), text)]
 
 
-POSIX_WORDS = ["/old", "'/old'", '"/old"', "'/o'\"ld\"", "\\/old", '"a\\$b\\\\c\\d"', "a\\'b'\"c'", "'a\\b'"]
+OCTAL = "'/a b'\"$(unset -f printf 2>/dev/null || :; \\printf '%b' '\\0303\\0251')\"'it'\"'\"'s'"
+"""A path as virtualenv (since 21.15) writes it."""
+POSIX_WORDS = ["/old", "'/old'", '"/old"', "'/o'\"ld\"", "\\/old", '"a\\$b\\\\c\\d"', "a\\'b'\"c'", "'a\\b'", OCTAL]
 FISH_WORDS = ["/old", "'/old'", '"/old"', "\\/old", "'a\\'b\\\\c\\d'", '"a\\$b\\"c\\d"', '"(a)"']
-CSH_WORDS = ["/old", "'/old'", '"/old"', "\\/old\\ \\'b", "'a\\!b\\c'", '"a\\!b\\c"']
+CSH_WORDS = ["/old", "'a\udcc3''\udca9''b'", "'/old'", '"/old"', "\\/old\\ \\'b", "'a\\!b\\c'", '"a\\!b\\c"']
 POWERSHELL_WORDS = ["'/old'", "'it''s'", "'a\u2018\u2019b'", '"a`$b""c``d`"e"', "'$a`n'"]
 
 SPELLED = [
@@ -151,14 +153,50 @@ def test_words_that_the_quoter_would_not_write_are_skipped() -> None:
     assert [*words_quoted_by(doubled, 'x "it\'s" $HOME "\'"')] == []
 
 
-@pytest.mark.parametrize("line", ["x = '/an env'", 'x = "/an env"', "x = r#'/an env'#"])
-def test_plain_words_of_plugin_shells_are_read(line: str) -> None:
-    assert [word.text for word in plugin_shells.read_words(line)] == ["/an env"]
+PLUGIN_SHELLS = {shell.name: shell for shell in plugin_shells.SHELLS}
 
 
-@pytest.mark.parametrize("text", ["it's", "$HOME", "a\\b", "{x}", "a`b"])
-def test_ambiguous_words_of_plugin_shells_are_skipped(text: str) -> None:
-    assert text not in [word.text for word in plugin_shells.read_words(f"x = {plugin_shells.quote(text)}")]
+@pytest.mark.parametrize("shell", PLUGIN_SHELLS)
+@given(text=st.text(min_size=1))
+@example('it\'s "a" $b `c` \\ !d %e%\n')
+@example("''")
+def test_text_quoted_for_the_shell_of_a_plugin_is_read_back(shell: str, text: str) -> None:
+    try:
+        line = f"x = {PLUGIN_SHELLS[shell].quote(text)}"
+    except Inexpressible:
+        return
+    assert [*PLUGIN_SHELLS[shell].read_words(line)] == [Word(4, len(line), text)]
+
+
+@pytest.mark.parametrize(
+    ("shell", "word", "text"),
+    [
+        ("elvish", "'/an env'", "/an env"),
+        ("elvish", '"/an env"', "/an env"),
+        ("nushell", "'/a $b \\c'", "/a $b \\c"),
+        ("nushell", "r#'/it's'#", "/it's"),
+        ("nushell", "r##'/a'#b'##", "/a'#b"),
+        ("nushell", "r#'/x/a' b'#", "/x/a' b"),
+        ("nushell", '"/a\\"b"', '/a"b'),
+        ("xonsh", "r'/a\\b'", "/a\\b"),
+    ],
+)
+def test_words_of_the_shells_of_plugins_are_read(shell: str, word: str, text: str) -> None:
+    assert [found.text for found in PLUGIN_SHELLS[shell].read_words(f"x = {word}")] == [text]
+
+
+@pytest.mark.parametrize("name", ["/an env", "/it's \\ $HOME", "/\N{LATIN SMALL LETTER E WITH ACUTE}"])
+def test_the_expressions_of_virtualenv_for_xonsh_are_read(name: str) -> None:
+    """They are Python, so that Python says what they mean."""
+    [read_words] = [shell.read_words for shell in plugin_shells.SHELLS if shell.name == "xonsh"]
+    builtins = "__import__('builtins')"
+    for expression, meaning in (
+        (f"{builtins}.bytes.fromhex('{name.encode().hex()}')", name.encode()),
+        (f"''.join({builtins}.map({builtins}.chr, {tuple(map(ord, name))}))", name),
+    ):
+        assert eval(expression) == meaning
+        line = f"self.embedded_virtual_env = self._fs_path({expression}, required=True)"
+        assert [*read_words(line)] == [Word(42, 42 + len(expression), name)]
 
 
 # Tables of shells
@@ -190,7 +228,17 @@ def test_the_first_script_of_each_shell_is_that_of_its_activator(shell: ShellFam
     assert shell.script_names[0] in [script.name for script in activator.scripts(environment)]
 
 
-@pytest.mark.parametrize("line", ["r#'/x/it's'#", "r#'/x/a' b'#", "'/x/it''s'", "'/x/a'b", '"/x/a""b"', "x'/x/a'"])
-def test_a_part_of_a_literal_is_not_a_word(line: str) -> None:
+@pytest.mark.parametrize(
+    ("shell", "literal"),
+    [
+        ("elvish", "'/x/a'b"),
+        ("nushell", "'/x/it''s'"),
+        ("nushell", "'/x/it'\"'\"'s'"),
+        ("nushell", "x'/x/a'"),
+        ("nushell", "$'/x/(date)'"),
+        ("xonsh", '"/x/a""b"'),
+    ],
+)
+def test_a_part_of_a_literal_is_not_a_word(shell: str, literal: str) -> None:
     """Otherwise an environment in `/x/it's` looks as if it was moved from `/x/it`."""
-    assert list(plugin_shells.read_words(f"let virtual_env = {line}")) == []
+    assert [*PLUGIN_SHELLS[shell].read_words(f"let virtual_env = {literal}")] == []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from cloche.errors import ClocheError
 from cloche.fs import lines_of
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins import call_component
-from cloche.shells import BUILT_IN, built_in_shells, plugin_shells, shell_of_activator
+from cloche.shells import BUILT_IN, built_in_shells, plugin_shells, posix, shell_of_activator
 from cloche.shells.words import Word
 
 if TYPE_CHECKING:
@@ -92,24 +93,50 @@ def shell_of_component(component: Component, environment: Environment, session: 
 def roots_in_script(text: str, shell: ShellFamily) -> list[str]:
     """Return the absolute paths that an activation script assigns to variables as the root of its environment."""
     return [
-        word.text
+        root
         for line in lines_of(text)
         if "virtual" in line.lower()  # most lines do not contain it, and reading words takes time
-        for word in shell.read_words(line)
-        if BEFORE_ROOT.search(line[: word.start]) and ABSOLUTE.match(word.text)
+        for root in roots_in_line(line, shell)
     ]
 
 
-BEFORE_ROOT = re.compile(
-    r"(?:virtual_?env|virtual_root)[\"']?\s*(?::?=\s*|\s)(?:r#+)?(?:\$\(cygpath\s+(?:-\w\s+)?)?\Z", re.IGNORECASE
-)
+def roots_in_line(line: str, shell: ShellFamily) -> list[str]:
+    """Return the roots that a line assigns, also if a tool wrote the path between quotes without quoting it."""
+    words = [*shell.read_words(line)]
+    if as_it_is := ROOT_IN_QUOTES.search(line):
+        quoted, root = as_it_is["quoted"], as_it_is["root"]
+        spans = [(word.start, word.end) for word in words]
+        if as_it_is.span("quoted") not in spans or (quoted[0] == '"' and '"' in root.replace('\\"', "")):
+            text = posix.unquote(quoted)  # uv quotes for sh in the scripts of every shell
+            return [text if text and shlex.quote(text) == quoted else root]
+    return [
+        word.text
+        for word in words
+        if BEFORE_ROOT.search(line[: word.start]) and ABSOLUTE.match(word.text) and is_complete(line, word)
+    ]
+
+
+def is_complete(line: str, word: Word) -> bool:
+    """Return whether no quoted text follows a word directly; it would belong to the word."""
+    in_quotes = line.count('"', 0, word.start) % 2 == 1
+    return in_quotes or line[word.end : word.end + 1] not in ("'", '"')
+
+
+BEFORE = r"(?:virtual_?env|virtual_root)[\"']?\s*(?::?=\s*|\s)(?:[\w.]+\()?(?:r#+)?(?:\$\(cygpath\s+(?:-\w\s+)?)?"
+BEFORE_ROOT = re.compile(rf"{BEFORE}\Z", re.IGNORECASE)
 """The text directly before the root in an assignment, in any shell."""
 
-ABSOLUTE = re.compile(r"(/(?!dev/).|[A-Za-z]:[\\/].)")
+ROOT = r"(?:/(?!dev/)|[A-Za-z]:[\\/])."
+ABSOLUTE = re.compile(ROOT)
+
+ROOT_IN_QUOTES = re.compile(
+    rf"""{BEFORE}r?(?P<quoted>(?P<quote>["'])(?P<root>{ROOT}.*)(?P=quote))[\s;)]*\Z""", re.IGNORECASE | re.DOTALL
+)
+"""An assignment that ends with the root in quotes, whatever is between them."""
 
 
-def rewrite_script(text: str, shell: ShellFamily, change: Callable[[str, str], str]) -> str:
-    """Return a script in which the text of each word is replaced by `change(text, line)`.
+def rewrite_script(text: str, shell: ShellFamily, change: Callable[[str], str]) -> str:
+    """Return a script in which the text of each word is replaced by `change(text)`.
 
     Each line is parsed on its own, so an apostrophe in a comment does not start a quote that spans lines. A word that the
     shell cannot express at its position is left unchanged.
@@ -117,11 +144,11 @@ def rewrite_script(text: str, shell: ShellFamily, change: Callable[[str, str], s
     return "".join(rewrite_line(line, shell, change) for line in lines_of(text))
 
 
-def rewrite_line(line: str, shell: ShellFamily, change: Callable[[str, str], str]) -> str:
+def rewrite_line(line: str, shell: ShellFamily, change: Callable[[str], str]) -> str:
     """Return one line of a script, as `rewrite_script` does."""
     changed = line
     for word in reversed([*shell.read_words(line)]):  # from the end, so that earlier positions stay valid
-        new = change(word.text, line)
+        new = change(word.text)
         if new == word.text:
             continue
         for quoted in spellings(line[word.start : word.end], new, shell):
@@ -143,6 +170,80 @@ def spellings(old: str, new: str, shell: ShellFamily) -> Iterator[str]:
         yield shell.quote(new)
     except ClocheError:  # the shell cannot express it, or a plugin failed
         return
+
+
+def replace_value(line: str, old: str, new: str, shell: ShellFamily) -> str:
+    """Return a line with a value replaced that its tool did not quote for the shell.
+
+    `venv` (until 3.13.1) and virtualenv (until 20.26.6) wrote values between quotes as they were. uv and later versions of
+    `venv` quote for sh in the scripts of every shell. Nothing changes if the shell cannot express the new value.
+    """
+    try:
+        quoted = shell.quote(new)
+    except ClocheError:
+        return line
+    is_plain, joins = PLAIN.fullmatch(new) is not None, shell.name in JOINING_SHELLS
+    value = rf"(?!{re.escape(new)}){re.escape(old)}" if new.startswith(old) else re.escape(old)
+
+    def change_sh_quoted(match: re.Match[str]) -> str:
+        in_quotes = line.count('"', 0, match.start()) % 2 == 1
+        if in_quotes and sh_quoted == old:
+            return match[0]
+        if is_plain:
+            return new if sh_quoted == old else f"'{new}'"
+        if in_quotes:
+            return f'"{quoted}"' if joins else match[0]
+        return quoted
+
+    def change_as_it_is(match: re.Match[str]) -> str:
+        quote, before, end = match["quote"], match["before"], match["end"] or ""
+        if is_plain:
+            return match["raw"] + quote + before + new + end
+        if not joins and (before or not end):
+            return match[0]
+        return (quote + before + quote if before else "") + quoted + ("" if end else quote)
+
+    sh_quoted = shlex.quote(old)
+    line = re.sub(rf'(?<="){value}(?=")' if sh_quoted == old else re.escape(sh_quoted), change_sh_quoted, line)
+    followed = "" if old.rstrip().endswith(")") else "(?=/)"
+    pattern = rf"""(?P<raw>(?<!\w)r|(?<!#))(?P<quote>["'])(?P<before>x?){value}(?:(?P<end>(?P=quote))|{followed})"""
+    return re.sub(pattern, change_as_it_is, line)
+
+
+JOINING_SHELLS = ("bash", "csh", "fish")
+"""The activators of the shells that join adjacent quoted texts to one word."""
+
+PROMPT_LINE = re.compile(r"""prompt|PS1=|set_color|env_name|"x?\(|!=\s""", re.IGNORECASE)
+"""The lines of all activation scripts that may contain the prompt."""
+
+
+def replace_prompt(line: str, old: str, new: str, shell: ShellFamily) -> str:
+    """Return a line of an activation script with the prompt replaced.
+
+    What a shell draws as its prompt is a pattern. In csh, the special characters in a name are escaped there. In sh, this
+    is different in each shell, so that the pattern refers to the directory of the environment.
+    """
+    names = [old]
+    if SH_PATTERN.search(line) and SPECIAL_IN_SH_PATTERN.search(new):
+        new = "${VIRTUAL_ENV##*/}"
+    elif CSH_PATTERN.search(line):
+        names, new = [as_csh_pattern(old), old], as_csh_pattern(new)
+    values = {form.format(name): form.format(new) for name in names for form in ("({}) ", "({})", "{}")}
+    line = rewrite_line(line, shell, lambda word: values.get(word, word))
+    for before, after in values.items():
+        line = replace_value(line, before, after, shell)
+    return line
+
+
+SH_PATTERN = re.compile(r"PS1=")
+CSH_PATTERN = re.compile(r"set prompt *=|_prompt_tcsh *=")
+SPECIAL_IN_SH_PATTERN = re.compile(r"[$`\\!%\x00-\x1f]")
+"""A character that bash, zsh or ksh may expand in a prompt."""
+
+
+def as_csh_pattern(text: str) -> str:
+    """Return the pattern for the prompt of tcsh that shows `text`."""
+    return re.sub(r"[!^\\]", r"\\\g<0>", text).replace("%", "%%")
 
 
 QUOTES = re.compile(r"""(?P<start>(?:r#+)?(?P<quote>['"])).*(?P<end>(?P=quote)#*)""", re.DOTALL)

@@ -24,7 +24,13 @@ from cloche.fs.checksums import (
     with_row,
 )
 from cloche.lifecycle import launchers, recorded_command
-from cloche.lifecycle.activation_scripts import rewrite_script, roots_in_script
+from cloche.lifecycle.activation_scripts import (
+    PROMPT_LINE,
+    replace_prompt,
+    replace_value,
+    rewrite_script,
+    roots_in_script,
+)
 from cloche.lifecycle.installed import ignore, site_directories
 from cloche.lifecycle.relocation import Relocation, is_within, needle
 from cloche.lifecycle.shebangs import parse_header, relocatable_script, script_with_program
@@ -196,7 +202,7 @@ def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
                 continue
             if file.path in unedited and file.path in context.generated:
                 overlay.write(file.path, context.generated[file.path])
-            elif any(part in content for part in needles) or shows_prompt(overlay, file.path, content, context):
+            elif any(part in content for part in needles) or is_activator(overlay, file.path, context):
                 relocate_file(overlay, file.path, content, context)
                 relocated = overlay.content(file.path) or b""
                 if context.relocation.mentions_old_root(relocated.decode("utf-8", "surrogateescape")):
@@ -286,30 +292,19 @@ def relocate_settings(text: str, relocation: Relocation) -> str:
 def relocate_activator(text: str, shell: ShellFamily, context: RelocationContext) -> str:
     """Return an activation script, of another creator or edited, with its paths and its prompt replaced."""
     relocation = context.relocation
-
-    def change(word: str, line: str) -> str:
-        moved = relocation.string(word)
-        if moved == word and context.prompts and "prompt" in line.lower():
-            old, new = context.prompts
-            for before, after in ((f"({old}) ", f"({new}) "), (f"({old})", f"({new})"), (old, new)):
-                if word == before:
-                    return after
-        return moved
-
-    text = rewrite_script(text, shell, change)
-    if context.prompts and re.fullmatch(r"[\w.+@(),=: -]+", context.prompts[1]):
-        old, new = context.prompts
-        text = re.sub(rf'(PS1="|prompt = ["\'])\({re.escape(old)}\) ', lambda match: f"{match[1]}({new}) ", text)
-    return relocation.plain_text(text)
+    lines = []
+    for line in lines_of(rewrite_script(text, shell, relocation.string)):
+        for old, new in relocation.roots:
+            line = replace_value(line, old, new, shell)
+        if context.prompts and PROMPT_LINE.search(line):
+            line = replace_prompt(line, *context.prompts, shell)
+        lines.append(line)
+    return relocation.plain_text("".join(lines))
 
 
-def shows_prompt(overlay: Overlay, path: str, content: bytes, context: RelocationContext) -> bool:
-    """Return whether a file is an activation script that contains the old name of the directory as its prompt."""
-    return (
-        context.prompts is not None
-        and os.fsencode(context.prompts[0]) in content
-        and environment_of_activator(overlay, path, context) == ""
-    )
+def is_activator(overlay: Overlay, path: str, context: RelocationContext) -> bool:
+    """Return whether a file is an activation script: some spell the path in numbers, so that no search finds it."""
+    return environment_of_activator(overlay, path, context) is not None
 
 
 def environment_of_activator(overlay: Overlay, path: str, context: RelocationContext) -> str | None:

@@ -15,7 +15,13 @@ from cloche.lifecycle.relocation import is_within
 from cloche.model.environment import Environment, Layout
 from cloche.model.spec import parse_spec
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.planning.destination import absolute_path, is_relocatable, read_settings
+from cloche.planning.destination import (
+    absolute_path,
+    conda_environment_error,
+    is_conda_environment,
+    is_relocatable,
+    read_settings,
+)
 from cloche.planning.layout import layout_of
 from cloche.planning.pyvenv_cfg import is_portable
 
@@ -68,8 +74,8 @@ def not_an_environment_error(location: str) -> DestinationError:
             f"`{location}` is not an environment: it is a file",
             hint="name the directory that contains the `pyvenv.cfg`",
         )
-    if os.path.isdir(os.path.join(location, "conda-meta")):
-        return DestinationError(f"`{location}` is a conda environment", hint="use `conda` to repair or move it")
+    if is_conda_environment(location):
+        return conda_environment_error(location)
     return DestinationError(
         f"`{location}` is not an environment: it has no `pyvenv.cfg` with a `home`",
         hint="name the directory that contains the `pyvenv.cfg`",
@@ -93,7 +99,7 @@ def effective_settings(location: str) -> dict[str, str]:
         not layout.names
         or not os.path.isdir(os.path.join(location, layout.purelib))
         or os.path.isfile(os.path.join(library, "os.py"))
-        or os.path.isdir(os.path.join(location, "conda-meta"))
+        or is_conda_environment(location)
     ):
         return settings if settings.get("home") else {}
     base = os.path.realpath(os.path.join(location, layout.executable))

@@ -38,6 +38,21 @@ class Destination(Value):
     """Whether the directory cannot be exchanged for another: a mount point, or one that contains the current directory."""
 
 
+def is_conda_environment(location: str) -> bool:
+    """Return whether a directory belongs to conda or a similar tool."""
+    return os.path.isdir(os.path.join(location, "conda-meta"))
+
+
+def conda_environment_error(location: str) -> DestinationError:
+    """Return the error for a directory that conda manages, which cloche does not change."""
+    from shlex import quote
+
+    return DestinationError(
+        f"`{location}` is a conda environment, which only `conda` can change",
+        hint=f"`cloche .venv -p {quote(location)}` creates an environment that uses its Python",
+    )
+
+
 PATH_MAX = 4096
 """The limit on Linux for the length of a path in bytes, including the final NUL."""
 

@@ -16,9 +16,11 @@ from cloche.model.operations import InstallTree, Link, Remove, Run, Write
 from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import (
+    conda_environment_error,
     find_python_mismatch,
     forbids_execution,
     inspect_destination,
+    is_conda_environment,
     is_relocatable,
     refuse_long_paths,
 )
@@ -156,6 +158,8 @@ def strategy_for(
     """
     if destination.state in ("absent", "empty"):
         return ("merge" if destination.immovable else "new"), "created", None
+    if is_conda_environment(destination.target):
+        raise conda_environment_error(destination.location)
     if target.existing != "keep":
         from cloche.planning.clearing import plan_replacement
 

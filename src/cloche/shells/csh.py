@@ -45,7 +45,8 @@ def read_words(line: str) -> Iterator[Word]:
 def unquote(word: str) -> str | None:
     """Return the text of a word; None if it contains an expansion.
 
-    In quotes, a backslash is literal unless it precedes an exclamation mark.
+    In quotes, a backslash is literal unless it precedes an exclamation mark. virtualenv writes the bytes of a character
+    apart from each other, with empty quotes between them.
     """
     import re
 
@@ -57,7 +58,8 @@ def unquote(word: str) -> str | None:
             texts.append(piece[1:-1].replace("\\!", "!"))
         else:
             texts.append(piece.removeprefix("\\"))
-    return "".join(texts)
+    text = "".join(texts)
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
 SHELLS = (
@@ -68,7 +70,7 @@ SHELLS = (
         quote=quote,
         read_words=read_words,
         source_line=source_line,
-        activation_test="set prompt = ''; {line} && echo $VIRTUAL_ENV:q",
+        activation_test="set prompt = ''; {line} && printenv VIRTUAL_ENV",
         test_options={"tcsh": ("-f", "-c")},
     ),
 )

@@ -1,54 +1,104 @@
 """Shells whose activators are separate plugins, for environments in which such a plugin is not installed.
 
-Other tools write scripts for these shells into every environment. This module can suggest the plugin to install, and
-replace a path in such a script if both the old and the new path are plain.
+Other tools write scripts for these shells into every environment. This module can read and replace the words in them, and
+suggest the plugin to install.
 """
 
 from __future__ import annotations
 
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells import ShellFamily
+from cloche.shells import ShellFamily, refuse_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cloche.shells.words import Word
 
-PLAIN_IN_QUOTES = frozenset(" /.:@,+-_()")
-"""Characters that, like letters and digits, are literal in single and double quotes in all of these shells."""
+
+def quote_for_elvish(text: str) -> str:
+    refuse_unwritable(text, "elvish")
+    return "'" + text.replace("'", "''") + "'"
 
 
-def is_plain(text: str) -> bool:
-    return all(character.isalnum() or character in PLAIN_IN_QUOTES for character in text)
-
-
-def quote(text: str) -> str:
-    """Return `text` in single quotes; correct only if `read_words` reads the result back as `text`."""
-    return f"'{text}'"
-
-
-def read_words(line: str) -> Iterator[Word]:
-    """Yield the literals of a line that mean the same in all of these shells, apart from the raw ones of nushell.
-
-    A literal that touches other text is left out: in `'/x/it''s'`, `'/x/it'` is not a word.
-    """
+def read_elvish_words(line: str) -> Iterator[Word]:
+    """Yield the strings of a line, except those with an escape sequence."""
     from cloche.shells.words import words_matching
 
     def unquote(word: str) -> str | None:
-        text = word.strip("rbf#")[1:-1]
-        return text if is_plain(text) else None
+        return word[1:-1].replace("''", "'") if word[0] == "'" else word[1:-1]
 
-    raw = r"r(?P<hashes>#+)'.*?'(?P=hashes)"
-    return words_matching(line, rf"""(?<![\w'"#$])(?:{raw}|[rbf]?'[^']*'|[rbf]?"[^"]*")(?![\w'"])""", unquote)
+    return words_matching(line, r"""(?<![\w'"])(?:'(?:[^']|'')*'|"[^"\\]*")(?![\w'"])""", unquote)
 
 
-SHELLS = tuple(
-    ShellFamily(name, programs, (script,), quote, read_words)
-    for name, programs, script in (
-        ("elvish", ("elvish",), "activate.elv"),
-        ("nushell", ("nu", "nushell"), "activate.nu"),
-        ("xonsh", ("xonsh",), "activate.xsh"),
-    )
+NUSHELL_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def quote_for_nushell(text: str) -> str:
+    refuse_unwritable(text, "nushell")
+    if "'" not in text:
+        return f"'{text}'"
+    return '"' + "".join(NUSHELL_ESCAPES.get(letter, letter) for letter in text) + '"'
+
+
+def read_nushell_words(line: str) -> Iterator[Word]:
+    """Yield the strings of a line: raw, or in single quotes, double quotes or backquotes."""
+    from cloche.shells.words import words_matching
+
+    plain = r"""'[^']*'|`[^`]*`|"(?:[^"\\]|\\.)*\""""
+    return words_matching(line, rf"""(?<![\w'"#$])(?:r(#+)'.*?'\1(?!#)|(?:{plain}))(?![\w'"])""", unquote_for_nushell)
+
+
+def unquote_for_nushell(word: str) -> str | None:
+    """Return the text of a string; None if it contains an escape sequence that `quote_for_nushell` does not write."""
+    import re
+
+    if word[0] == "r":
+        return word.strip("r#")[1:-1]
+    if word[0] != '"':
+        return word[1:-1]
+    texts = {escape: text for text, escape in NUSHELL_ESCAPES.items()}
+    if not texts.keys() >= {*re.findall(r"\\.", word)}:
+        return None
+    return re.sub(r"\\.", lambda escape: texts[escape[0]], word[1:-1])
+
+
+def quote_for_xonsh(text: str) -> str:
+    """Return `text` as a Python literal in ASCII, without `$`, which xonsh would expand."""
+    refuse_unwritable(text, "xonsh")
+    return ascii(text).replace("$", "\\x24")
+
+
+BUILTINS = r"__import__\('builtins'\)"
+PATH_BYTES = rf"{BUILTINS}\.bytes\.fromhex\('(?:[0-9a-f]{{2}})*'\)"
+CHARACTERS = rf"''\.join\({BUILTINS}\.map\({BUILTINS}\.chr, \([\d, ]*\)\)\)"
+"""How virtualenv (since 21.10) writes a path and any other text that is not plain ASCII."""
+
+
+def read_xonsh_words(line: str) -> Iterator[Word]:
+    """Yield the string literals of a line, and the expressions that virtualenv writes instead of one."""
+    from cloche.shells.words import words_matching
+
+    literal = r"""(?<!\w)[A-Za-z]{0,2}(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!['"])"""
+    return words_matching(line, f"{PATH_BYTES}|{CHARACTERS}|{literal}", unquote_for_xonsh)
+
+
+def unquote_for_xonsh(word: str) -> str | None:
+    import re
+
+    from cloche.shells.words import python_literal
+
+    if word.startswith("__import__"):
+        [digits] = re.findall(r"fromhex\('(.*)'\)", word)
+        return bytes.fromhex(digits).decode("utf-8", "surrogateescape")
+    if word.startswith("''.join"):
+        return "".join(chr(int(number)) for number in re.findall(r"\d+", word))
+    return python_literal(word)
+
+
+SHELLS = (
+    ShellFamily("elvish", ("elvish",), ("activate.elv",), quote_for_elvish, read_elvish_words),
+    ShellFamily("nushell", ("nu", "nushell"), ("activate.nu",), quote_for_nushell, read_nushell_words),
+    ShellFamily("xonsh", ("xonsh",), ("activate.xsh",), quote_for_xonsh, read_xonsh_words),
 )
 
 DISTRIBUTIONS: Mapping[str, str] = {**{shell.name: f"cloche-{shell.name}" for shell in SHELLS}, "rc": "cloche-example"}

@@ -32,7 +32,10 @@ def bash_source_line(path: str) -> str:
     return f"source {quote(path)}"
 
 
-WORD = r"""(?:[A-Za-z_]\w*=)?(?P<word>(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;&|()<>`])+)"""
+OCTAL = r"""\"\$\([^"'()]*printf '%b' '(?:\\0[0-3][0-7]{2})+'\)\""""
+"""A command that prints bytes: virtualenv (since 21.15) spells characters outside ASCII so."""
+
+WORD = rf"""(?:[A-Za-z_]\w*=)?(?P<word>(?:{OCTAL}|'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;&|()<>`])+)"""
 """A word, or the value of an assignment."""
 
 
@@ -48,9 +51,12 @@ def unquote(word: str) -> str | None:
     import re
 
     texts = []
-    for piece in re.findall(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^'"\\]+""", word):
+    for piece in re.findall(rf"""{OCTAL}|'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^'"\\]+""", word):
         unescaped = piece if piece[0] == "'" else re.sub(r"\\.", "", piece)
-        if piece[0] == "'":
+        if re.fullmatch(OCTAL, piece):
+            codes = re.findall(r"\\0([0-7]{3})", piece)
+            texts.append(bytes(int(code, 8) for code in codes).decode("utf-8", "surrogateescape"))
+        elif piece[0] == "'":
             texts.append(piece[1:-1])
         elif "$" in unescaped or "`" in unescaped:
             return None

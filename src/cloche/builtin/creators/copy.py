@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.builtin.creators import posix, windows
+from cloche.builtin.creators import distutils_guard, posix, windows
 from cloche.model.operations import Copy, MakeDir
 from cloche.model.value import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ class CopyCreator:
 
     def operations(self, interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
         yield from posix.directories(layout)
+        yield from distutils_guard.files(interpreter, layout)
         if interpreter.os_name == "nt":
             yield from windows.python_executables(interpreter, layout)
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.builtin.creators import posix
+from cloche.builtin.creators import distutils_guard, posix
 from cloche.model.operations import Link
 from cloche.model.value import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ class Symlink:
 
     def operations(self, interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
         yield from posix.directories(layout)
+        yield from distutils_guard.files(interpreter, layout)
         main, *others = layout.names
         yield Link(f"{layout.bin}/{main}", interpreter.executable, copy=interpreter.executable)
         for name in others:

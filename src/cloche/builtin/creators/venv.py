@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.builtin.creators import posix
+from cloche.builtin.creators import distutils_guard, posix
 from cloche.model.operations import Run
 from cloche.model.value import TYPE_CHECKING
 
@@ -43,6 +43,7 @@ class Venv:
             purpose=f"create the environment with the `venv` of {interpreter.name}",
         )
         yield from posix.directories(layout)
+        yield from distutils_guard.files(interpreter, layout)
 
 
 creator = Venv()

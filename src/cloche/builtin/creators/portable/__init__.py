@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.builtin.creators import posix
+from cloche.builtin.creators import distutils_guard, posix
 from cloche.builtin.creators.portable import certificates, debian, executables, stdlib
 from cloche.builtin.creators.portable.names import (
     directory,
@@ -74,6 +74,7 @@ class Portable:
     def operations(self, interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
         """Yield the directories, and the names of the Python; the runtime has the files."""
         yield from posix.directories(layout)
+        yield from distutils_guard.files(interpreter, layout)
         program = program_name(interpreter)
         for name in layout.names:
             if name != program:
