@@ -13,10 +13,11 @@ from cloche.plugins import failures, load_object, slow_calls, take_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Literal, TypeAlias
 
     from cloche.discovery import FoundInterpreter, InterpreterListing
     from cloche.discovery.cache import ProbeCache
-    from cloche.model.aliases import Access, LinkMode
+    from cloche.model.aliases import Access, LinkMode, StartupRule
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
     from cloche.model.plan import Blueprint, ChosenComponent, Target, Wanted
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from cloche.plugins.registry import Registry
     from cloche.store import Store
     from cloche.store.seeds import SeedStore
+
+    Reuse: TypeAlias = Literal["decided", "any"]
+    """Which cached blueprints are reused: those whose every file is decided, or any."""
 
 
 def current_host(environ: Mapping[str, str] | None = None) -> Host:
@@ -78,6 +82,9 @@ class Session:
         """Called with a description (`downloading pip`) before something that may take seconds."""
         self.announce: Callable[[Iterable[str]], object] = self.warn
         """Called with messages that users must see before the environment is changed."""
+        self.startup_rule: StartupRule | None = None
+        """The user's rule for packages with start-up code that are installed into existing environments; None for the rule
+        that each was created with. A new environment has the one of its request."""
         self.found: FoundInterpreter | None = None
         """The result of the search; None if the interpreter was known without one."""
 
@@ -235,14 +242,16 @@ class Session:
         self.warn(found.warnings)
         return replace(found, because=because)
 
-    def blueprint(self, spec: EnvironmentSpec, target: Target | None = None) -> Blueprint:
+    def blueprint(self, spec: EnvironmentSpec, target: Target | None = None, *, reuse: Reuse = "decided") -> Blueprint:
         """Return the blueprint for a spec, from the plan cache if its inputs are unchanged.
 
         :param target: where the environment is going to be; the seeds that it has already need no images.
+        :param reuse: whether a cached blueprint is also returned if a server chose some of its files.
         :raises ClocheError: any refusal.
         """
         cached = self.plan_cache.find(spec, self.host)
-        if cached is not None and (blueprint := self._revalidate(spec, cached)):
+        is_usable = cached is not None and (reuse == "any" or not cached.blueprint.server_choices)
+        if cached is not None and is_usable and (blueprint := self._revalidate(spec, cached)):
             self._has_created_hooks = cached.has_created_hooks
             self.is_cached = True
             return blueprint
@@ -314,16 +323,18 @@ class Session:
             return self.registry.finders(spec.no_finders)
         return (load_object(reference) for name, reference in cached.finders if name not in spec.no_finders)
 
-    def images_for(self, wanted: Wanted, interpreter: Interpreter) -> tuple[Image, ...]:
+    def images_for(
+        self, wanted: Wanted, interpreter: Interpreter, rule: StartupRule = ("list", ())
+    ) -> tuple[Image, ...]:
         """Return the images of seeds, for an environment that already exists.
 
-        :raises SeedError: a seed cannot be found.
+        :param rule: what happens to those with start-up code.
+        :raises SeedError: a seed cannot be found, or the rule refuses it.
         """
         from cloche.planning.resolve import choose_images
 
-        _, images = choose_images(
-            EnvironmentSpec(wanted=wanted), interpreter, self.registry, self.seed_store, UNRECORDED
-        )
+        spec = EnvironmentSpec(wanted=wanted, startup_code=rule[0], startup_packages=rule[1])
+        _, images = choose_images(spec, interpreter, self.registry, self.seed_store, UNRECORDED)
         return images
 
     def link_mode(self, requested: LinkMode, images: Iterable[Image] = ()) -> LinkMode:

@@ -176,7 +176,10 @@ def test_a_result_counts_many_packages(cloche: Cloche, wheels: Path) -> None:
     options = ["--lock", "pylock.toml", "--find-links", wheels]
 
     assert ", 5 packages (`-v` lists them), " in cloche("./env", *options).out
-    assert ", bacon 1.0, beans 1.0, eggs 1.0, ham 1.0, spam 1.0, " in cloche("other", *options, "-v").out
+    listed = "  + bacon 1.0\n  + beans 1.0\n  + eggs 1.0\n  + ham 1.0\n  + spam 1.0\n"
+    assert cloche("other", *options, "-v").out.endswith(listed)
+    assert f"packages:   5 packages\n{listed}" in cloche("third", *options, "--dry-run").out
+    assert "\noperations: none\n" in cloche("other", *options, "--dry-run").out
     assert ", 5 packages, " in cloche("./env", *options).out
 
 

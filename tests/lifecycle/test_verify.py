@@ -238,6 +238,7 @@ def test_packages_that_are_not_those_of_the_lock_file_are_found(
     assert [item.message for item in verify(cloche.cwd / "env") if item.kind == "lock"] == [
         "lacks other 1.0",
         "is 1.0, but 2.0 is locked",
+        "is not in the lock file",
     ]
 
     lock.write_text(pylock([package("one", wheels=[wheel_entry(one.name)]), package("two", wheels=[two])]))

@@ -14,12 +14,13 @@ from cloche.model.plan import Wanted
 from cloche.model.value import replace
 from cloche.store.artifacts import OfferedFile
 from cloche.store.downloads import obtain
-from cloche.store.pins import Pin, best_file
+from cloche.store.pins import Pin, Places, best_file, why_none_fits
 from cloche.testing import fake_interpreter
 from tests.seeding.artifacts import read
 
 if TYPE_CHECKING:
     from cloche.store import Store
+    from cloche.store.pins import Form
     from tests.seeding.server import Site
 
 pytestmark = pytest.mark.usefixtures("pip_options")
@@ -70,14 +71,53 @@ def test_the_best_allowed_file_is_downloaded(store: Store, index: Site, hashed: 
     assert obtain_pinned(store, *hashed) == FILES[expected]
 
 
-@pytest.mark.parametrize("hashed", [["spam-1.0-cp313-none-any.whl"], ["spam-1.1-cp312-none-any.whl"]])
-def test_without_a_suitable_file_the_error_says_so(store: Store, index: Site, hashed: list[str]) -> None:
+def test_without_a_suitable_file_the_error_says_why_each_does_not_fit(store: Store, index: Site) -> None:
     with pytest.raises(SeedError) as caught:
-        obtain_pinned(store, *hashed)
+        obtain_pinned(store, "spam-1.0-cp313-none-any.whl")
 
     assert caught.value.message == (
-        "cannot obtain spam 1.0: none of 10 files on the index is a suitable file of this version"
+        "cannot obtain spam 1.0: `spam-1.0.tar.gz` has another hash; `spam-1.0.zip` has another hash; "
+        "`spam-1.0-py3-none-any.whl` has another hash; `spam-1.0-cp312-none-any.whl` has another hash; and 2 more"
     )
+    with pytest.raises(SeedError, match=r"cannot obtain spam 3\.0: none of 10 files on the index is of this version"):
+        obtain_pinned(store, version="3.0")
+
+
+def test_why_a_file_does_not_fit() -> None:
+    python = fake_interpreter("cpython-3.12-linux")
+    names = ["spam-1.0-cp313-cp313-any.whl", "spam-1.0-cp312-cp312-win_amd64.whl", "spam-1.0.tar.gz", "spam-2.0.tar.gz"]
+    files = [OfferedFile(name, "", {}) for name in names] + [OfferedFile(PURE, "", {}, ">=3.13")]
+
+    assert why_none_fits(Pin("spam", "1.0", form="wheel"), files, python).split("; ") == [
+        "`spam-1.0-cp313-cp313-any.whl` is for cp313-cp313",
+        "`spam-1.0-cp312-cp312-win_amd64.whl` is for win_amd64",
+        "`spam-1.0.tar.gz` is not a wheel",
+        f"`{PURE}` needs Python >=3.13",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"), [("wheel", "spam-1.0-2-cp312-none-any.whl"), ("source", "spam-1.0.tar.gz")]
+)
+def test_the_form_of_a_file_can_be_chosen(store: Store, index: Site, form: Form, expected: str) -> None:
+    [path] = obtain([Pin("spam", "1.0", form=form)], Wanted(), fake_interpreter(), store)
+
+    assert read(path) == FILES[expected]
+
+
+def test_the_places_that_the_file_names_are_searched(
+    store: Store, site: Site, pip_options: dict[str, str], tmp_path: Path
+) -> None:
+    pip_options["index-url"] = site.add("/empty", "")
+    (tmp_path / PURE).write_bytes(b"pure")
+    index = site.add_index("spam", FILES)
+    for places in (Places((index,)), Places(links=(tmp_path.as_uri(),)), Places((index,), own_indexes="ignored")):
+        site.requests.clear()
+
+        [path] = obtain([Pin("spam", "1.0", places=places)], Wanted(), fake_interpreter(), store)
+
+        assert read(path) == (b"pure" if places.links else b"built again for 3.12")
+        assert ("/empty/spam/" in site.paths) == (places.own_indexes == "searched")
 
 
 def test_a_file_that_was_downloaded_needs_no_index(store: Store, index: Site) -> None:
@@ -101,7 +141,9 @@ def test_without_hashes_the_index_is_asked_each_time(store: Store, index: Site) 
 
     assert obtain_pinned(store) == FILES["spam-1.0-2-cp312-none-any.whl"]
     assert index.paths == ["/simple/spam/"]
-    with pytest.raises(SeedError, match=r"forbids the network, and these files are not on this machine: `spam==1.0`"):
+    with pytest.raises(
+        SeedError, match=r"forbids the network, and without a hash no cached file counts as `spam==1.0`"
+    ):
         obtain_pinned(store, network="never")
 
 

@@ -178,6 +178,26 @@ def test_the_target_accepts_the_byte_code_of_an_image(image: Image, interpreter:
     assert "# wrote" not in done.stderr
 
 
+@pytest.mark.parametrize("other", ["", "cpython-35"])
+def test_bytecode_in_a_wheel_is_compiled_again(
+    other: str, tmp_path: Path, interpreter: Interpreter, store: Store
+) -> None:
+    """numpy 2.0 has such a file. The bytecode of another Python is a file like any other."""
+    name = f"__pycache__/spam.{other or interpreter.cache_tag}.pyc"
+    wheel = make_wheel(tmp_path / "wheels", files={"spam.py": MODULE, name: b"not bytecode"})
+
+    image = build_compiled_image(read_wheel(str(wheel)), interpreter, store)
+
+    assert (store.warnings, image.bytecode) == ([], "complete")
+    files = read_file_list(f"{image.root}/purelib.files")
+    assert (
+        ((tmp_path / "store") / image.root / "purelib" / name)
+        .read_bytes()
+        .startswith(b"not" if other else bytes.fromhex(interpreter.magic))
+    )
+    assert list(files.paths).count(name) == 1
+
+
 def test_compiling_a_wheel_runs_none_of_its_code(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     marker = tmp_path / "ran"
     plant = f"open({str(marker)!r}, 'w').close()\n"

@@ -460,10 +460,16 @@ def test_a_lock_that_changes_while_it_is_read_is_refused(
         locked_packages(LockRequest(str(path)), fake_interpreter(), store)
 
 
-def test_reading_a_lock_takes_steps_in_proportion_to_its_size(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["pylock.toml", "requirements.txt"])
+def test_reading_a_lock_takes_steps_in_proportion_to_its_size(name: str, store: Store, tmp_path: Path) -> None:
     def steps(count: int) -> int:
-        path = tmp_path / "pylock.toml"
-        path.write_text(pylock([simple(f"spam{number}", marker="python_version >= '3'") for number in range(count)]))
+        path = tmp_path / name
+        if name == "pylock.toml":
+            path.write_text(
+                pylock([simple(f"spam{number}", marker="python_version >= '3'") for number in range(count)])
+            )
+        else:
+            path.write_text("".join(f"spam{number}==1\n" for number in range(count)))
         calls = 0
 
         def profile(_frame: object, event: str, _argument: object) -> None:

@@ -13,6 +13,7 @@ from cloche.model.plan import LockRequest
 from cloche.model.value import replace
 from cloche.store import Store
 from cloche.store.lock_files import locked_packages
+from cloche.store.pins import Places
 from cloche.testing.fakes import fake_interpreter
 from tests.distributions import host_with_home
 
@@ -165,6 +166,75 @@ def test_variables_in_urls_are_replaced_and_their_values_not_recorded(store: Sto
     assert "secret" not in found.metadata[0][1]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_files_of_windows_are_read(encoding: str, store: Store, tmp_path: Path) -> None:
+    """PowerShell 5 writes UTF-16, and some editors indent with tabs."""
+    path = tmp_path / "requirements.txt"
+    path.write_bytes(f"# é\r\nspam==1 \\\r\n\t--hash={A}\r\n".encode(encoding))
+
+    [found] = locked_packages(LockRequest(str(path)), fake_interpreter(), store)
+
+    assert (found.name, found.version, len(found.hashes)) == ("spam", "1", 1)
+
+
+def test_indexes_and_links_of_the_file_are_searched(store: Store, tmp_path: Path) -> None:
+    text = "spam==1\n--extra-index-url https://me:${TOKEN}@a.example/x\n--find-links=wheels\n-r other.txt\n"
+
+    [found] = read(store, tmp_path, text, other="-f https://b.example/links\n")
+
+    links = ((tmp_path / "wheels").as_uri(), "https://b.example/links")
+    assert found.places == Places(("https://me:secret@a.example/x",), links)
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("-i https://a.example\nspam==1\n", Places(("https://a.example",), own_indexes="ignored")),
+        (f"-i https://a.example\nspam==1 --hash={A}\n", Places(("https://a.example",))),
+        ("--no-index\n--extra-index-url https://a.example\nspam==1\n", Places(own_indexes="ignored")),
+    ],
+)
+def test_the_index_of_the_file_replaces_that_of_the_user_unless_a_hash_decides(
+    text: str, places: Places, store: Store, tmp_path: Path
+) -> None:
+    [found] = read(store, tmp_path, text)
+
+    assert found.places == places
+
+
+@pytest.mark.parametrize(
+    ("options", "forms"),
+    [
+        ("", ["any", "any"]),
+        ("--only-binary :all:\n", ["wheel", "wheel"]),
+        ("--only-binary=:all:\n--no-binary Spam\n", ["wheel", "source"]),
+        ("--no-binary spam,eggs\n--only-binary eggs\n", ["wheel", "source"]),
+        ("--no-binary :all:\n--no-binary :none:\n", ["any", "any"]),
+    ],
+)
+def test_the_form_of_the_files_is_respected(options: str, forms: list[str], store: Store, tmp_path: Path) -> None:
+    """A file that allows only wheels must not make cloche run a build."""
+    assert [package.form for package in read(store, tmp_path, f"{options}eggs==1\nspam==1\n")] == forms
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("pyproject.toml", '[tool.poetry]\nname = "Spam.Ham"\n', "-e ./project"),
+        ("setup.cfg", "[metadata]\nname = Spam.Ham\n", "-e ./project[extra]"),
+        ("setup.cfg", "[metadata]\nname = Spam.Ham\n", "./project"),
+        ("setup.py", "", "-e ./project#egg=Spam.Ham"),
+    ],
+)
+def test_older_projects_are_named_too(name: str, content: str, line: str, store: Store, tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / name).write_text(content)
+
+    [found] = read(store, tmp_path, f"{line}\n")
+
+    assert found.name == "spam-ham"
+
+
 def test_the_same_pin_twice_has_the_hashes_of_both(store: Store, tmp_path: Path) -> None:
     [found] = read(store, tmp_path, f"spam==1 --hash={A}\nspam==1 --hash={B}\n")
 
@@ -206,7 +276,18 @@ def test_the_same_pin_twice_has_the_hashes_of_both(store: Store, tmp_path: Path)
             f"-e git+https://git.example/spam@{'c' * 40}#egg=spam\n",
             "`requirements.txt`, line 1: an editable install from a URL is not supported",
         ),
-        ("-e missing\n", "`requirements.txt`, line 1 is not valid: `missing` has no `pyproject.toml`"),
+        ("-e missing\n", "`requirements.txt`, line 1 is not valid: `missing` is not a directory with a project"),
+        ("-e .\n", "`requirements.txt`, line 1: no `pyproject.toml` or `setup.cfg` in `.` names a package"),
+        (
+            "--require-hashes\nspam==1\n",
+            "`requirements.txt`, line 2: `spam` has no hash, but the file has `--require-hashes`",
+        ),
+        (
+            f"spam @ {WHEEL}\n--require-hashes\n",
+            "`requirements.txt`, line 1: `spam` has no hash, but the file has `--require-hashes`",
+        ),
+        ("--index-url\n", "`requirements.txt`, line 1 is not valid: `--index-url` has no value"),
+        ("spam=1\n", "`requirements.txt`, line 1 is not valid: expected "),
         ("-r other.txt\n", "the lock file `other.txt`, which `requirements.txt` names, cannot be read: no such file"),
         ("-r https://files.example/r.txt\n", "`requirements.txt`, line 1: `https://files.example/r.txt` is a URL"),
         ("-r requirements.txt\n", "`requirements.txt` includes itself, through `requirements.txt`"),

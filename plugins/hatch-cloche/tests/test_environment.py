@@ -90,6 +90,18 @@ def test_an_environment_has_the_packages_of_a_lock_file(project: Path) -> None:
     assert "\nlock = sha256:" in settings(project, "locked")
 
 
+def test_code_that_runs_at_every_start_can_be_refused(project: Path) -> None:
+    sample_lock(project, sample_wheel(project / "wheels", {"sample.pth": "import sys\n"}))
+    with (project / "pyproject.toml").open("a") as file:
+        for name, choice in (("refusing", "refuse"), ("allowing", "cloche-sample")):
+            file.write(f'[tool.hatch.envs.{name}]\ntype = "cloche"\nskip-install = true\nlock = "pylock.toml"\n')
+            file.write(f'startup-code = ["{choice}"]\n')
+
+    hatch(project, "env", "create", "refusing", code=1)
+    hatch(project, "env", "create", "allowing")
+    assert "--startup-code cloche-sample" in settings(project, "allowing")
+
+
 def test_a_changed_lock_file_updates_the_environment(project: Path) -> None:
     sample_lock(project)
     with (project / "pyproject.toml").open("a") as file:

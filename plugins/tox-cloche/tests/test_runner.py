@@ -176,6 +176,16 @@ def test_an_environment_has_the_packages_of_a_lock_file(project: Path) -> None:
     assert not (environment / "keepsake").exists()
 
 
+def test_code_that_runs_at_every_start_can_be_refused(project: Path) -> None:
+    sample_lock(project, sample_wheel(project / "wheels", {"sample.pth": "import sys\n"}))
+    ini = "[tox]\nno_package = true\n[testenv]\nrunner = cloche\nlock = pylock.toml\nstartup_code = {}\n"
+    (project / "tox.ini").write_text(ini.format("refuse"))
+
+    assert "`cloche-sample` 1.0 runs code whenever Python starts" in tox(project, "run", "-e", "py", code=1)
+    (project / "tox.ini").write_text(ini.format("other, cloche-sample"))
+    tox(project, "run", "-e", "py")
+
+
 def test_a_lock_file_that_does_not_exist_is_reported(project: Path) -> None:
     (project / "tox.ini").write_text("[tox]\nno_package = true\n[testenv]\nrunner = cloche\nlock = pylock.toml\n")
 

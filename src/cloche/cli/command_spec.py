@@ -59,6 +59,14 @@ COMMON = (
 
 NO_FINDER = Option("no-finder", "do not search for interpreters with this finder", "list", "NAME", group="python")
 
+STARTUP_CODE = Option(
+    "startup-code",
+    "what to do with packages whose code runs whenever Python starts: `allow`, `list` or `refuse`, or the names to allow",
+    "list",
+    "POLICY",
+    group="seeds",
+)
+
 CREATE = CommandSpec(
     "create",
     "create an environment",
@@ -122,13 +130,7 @@ CREATE = CommandSpec(
         ),
         Option("no-compile", "never compile packages to bytecode", "flag", negation="compile", group="seeds"),
         Option("find-links", "a directory of wheels to prefer", "list", "DIR", group="seeds"),
-        Option(
-            "startup-code",
-            "what to do with packages whose code runs whenever Python starts: `allow`, `list` or `refuse`, or the names to allow",
-            "list",
-            "POLICY",
-            group="seeds",
-        ),
+        STARTUP_CODE,
         Option(
             "link-mode",
             "how to install seeds from the cache",

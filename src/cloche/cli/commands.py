@@ -5,7 +5,7 @@ Help, completion, variables, config files, the reference pages and, for most com
 
 from __future__ import annotations
 
-from cloche.cli.command_spec import CREATE, NO_FINDER, CommandSpec
+from cloche.cli.command_spec import CREATE, NO_FINDER, STARTUP_CODE, CommandSpec
 from cloche.model.options import Option
 
 OF_CACHE, OF_PLUGINS = ("cache-dir", "read-only-cache"), ("no-plugin", "no-plugins")
@@ -48,6 +48,7 @@ COMMANDS = {
             (
                 Option("fix", "repair what can be repaired", "flag", sources="argv"),
                 Option("find", "search a directory for environments", "list", "DIR", sources="argv"),
+                STARTUP_CODE,
             ),
             "[ENV...]",
             0,
@@ -93,6 +94,7 @@ COMMANDS = {
                 Option("check", "change nothing; exit with 1 if an upgrade is due", "flag", sources="argv"),
                 Option("dry-run", "try the upgrade, but do not change the environment", "flag", sources="argv"),
                 Option("allow-loss", "continue without packages that cannot be carried over", "flag", sources="argv"),
+                STARTUP_CODE,
             ),
             "[ENV...]",
             0,
@@ -123,7 +125,7 @@ COMMANDS = {
             "unpack",
             "put a packed environment in place, and verify it",
             "cloche.cli.unpack:unpack",
-            (),
+            (STARTUP_CODE,),
             "FILE DEST",
             2,
             2,

@@ -100,12 +100,11 @@ def print_created(
         hint = activation_hint(result, activators, invocation.host)
         details = invocation.arguments.count("verbose")
         lines = [report.result_line(result, invocation.host, milliseconds, hint, details)]
-        changes = result.plan.is_update and details > 0
         startup = [image for image in result.plan.new_images if image.startup_code]
-        if changes or startup:
+        if details or startup:
             from cloche.cli.plan_text import package_lines, startup_lines
 
-            lines += package_lines(result.plan) if changes else ()
+            lines += package_lines(result.plan) if details else ()
             lines += startup_lines(startup) if details or spec.startup_code != "allow" else ()
         report.print_result("\n".join(lines))
 

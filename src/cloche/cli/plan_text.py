@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.cli.report import one_line, packages_text
+from cloche.cli.report import FEW, one_line, packages_text
 from cloche.errors import counted
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
@@ -25,13 +25,13 @@ def plan_text(plan: Plan) -> str:
         f"python:     {interpreter.name if interpreter else '?'} at {interpreter.executable if interpreter else '?'}{because}",
         f"creator:    {plan.creator}",
         f"packages:   {', '.join(packages_text(plan, 1)) or 'none'}",
-        *(package_lines(plan) if plan.is_update else []),
+        *package_lines(plan),
         *startup_lines(plan.images),
         f"activators: {', '.join(plan.activators) or 'none'}",
         f"prompt:     {one_line(environment.prompt)}",
         f"placement:  {environment.placement}",
         f"strategy:   {plan.strategy}",
-        "operations:",
+        "operations:" if plan.operations else "operations: none",
     ]
     return "\n".join([*lines, *(f"  {operation_text(operation)}" for operation in plan.operations)])
 
@@ -61,7 +61,9 @@ def operation_text(operation: Operation) -> str:
 
 
 def package_lines(plan: Plan) -> list[str]:
-    """Return one line for each package that changes."""
+    """Return one line for each package that an update changes, or of a new environment with many packages."""
+    if not plan.is_update:
+        return [f"  + {image.distribution} {image.version}" for image in plan.images if len(plan.images) > FEW]
     return [
         f"  - {change.distribution} {change.old}"
         if not change.new

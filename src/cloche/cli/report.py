@@ -6,7 +6,7 @@ import os
 import sys
 from errno import EBADF
 
-from cloche.errors import ClocheError, reason_of
+from cloche.errors import ClocheError, counted, reason_of
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,8 +42,13 @@ def print_error(problem: ClocheError, subject: str = "") -> None:
     start = "" if subject in problem.message else f"`{subject}`: "
     print_message(f"{styled('cloche: error:', 'red', sys.stderr)} {one_line(start + problem.message)}")
     if problem.hint:
-        hint = "\n".join(map(one_line, problem.hint.split("\n")))
-        print_message(f"{styled('hint:', 'cyan', sys.stderr)} {hint}")
+        print_hint(problem.hint)
+
+
+def print_hint(text: str) -> None:
+    """Print what the user can do, on one line or several."""
+    hint = "\n".join(map(one_line, text.split("\n")))
+    print_message(f"{styled('hint:', 'cyan', sys.stderr)} {hint}")
 
 
 _warnings: list[str] = []
@@ -188,11 +193,13 @@ def compiled_text(result: Result) -> str:
 def packages_text(plan: Plan, details: int) -> list[str]:
     """Return the packages of a plan as part of a sentence: their names, or their number and what changes.
 
-    :param details: how often `-v` is given.
+    :param details: how often `-v` is given; `plan_text.package_lines` then has the names of many packages.
     """
     if not plan.is_update:
         names = [f"{image.distribution} {image.version}" for image in plan.images]
-        return [summarize(names, details)] if names else []
+        if details and len(names) > FEW:
+            return [counted(len(names), "package")]
+        return [summarize(names, 0)] if names else ["no packages"] if plan.seeder == "lock" else []
     words = [
         f"{count} {word}"
         for word, count in (
@@ -202,7 +209,7 @@ def packages_text(plan: Plan, details: int) -> list[str]:
         )
         if count
     ]
-    number = f"{len(plan.images)} package{'' if len(plan.images) == 1 else 's'}"
+    number = counted(len(plan.images), "package")
     return [f"{number} ({', '.join(words)})" if words else number]
 
 

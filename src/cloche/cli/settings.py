@@ -120,6 +120,10 @@ class ReportingSession(Session):
             replacements=settings.replacements,
         )
         self._before = settings.warnings
+        if words := settings.all("startup-code"):
+            from cloche.store.startup_code import parse_policy
+
+            self.startup_rule = parse_policy(words)
         self.announce = report.print_warnings
         self._shows_tracebacks = settings.flag("traceback")
 

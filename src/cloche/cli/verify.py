@@ -28,11 +28,14 @@ def verify(invocation: Invocation) -> int:
             files=found.files,
             size=found.size,
             differences=[fields(difference) for difference in found.differences],
+            remedy=found.remedy,
             unverified=found.unverified,
         )
         return int(bool(found.differences))
     for difference in found.differences:
         report.print_result(difference_line(difference))
+    if found.remedy:
+        report.print_hint(f"`{found.remedy}` brings it into line with its lock file")
     if not invocation.arguments.count("quiet"):
         for text in found.unverified:
             report.print_message(report.one_line(f"not verified: {text}"))

@@ -29,6 +29,9 @@ class Inputs:
         self._signatures: dict[tuple[str, str], Signature] = {}
         self.undeclared: list[str] = []
         """Descriptions of components that do not declare their inputs; if there are any, the inputs are incomplete."""
+        self.server_choices: list[str] = []
+        """Descriptions of files that a server chose for a version, because no hash decides. Next time it may choose others, so
+        the result may only be compared with an environment that was created from it."""
 
     def path(self, path: str) -> None:
         """Record a file, or the list of names in a directory. If it does not exist, its absence is recorded."""
@@ -56,6 +59,7 @@ class Inputs:
         """Record everything that `other` has recorded."""
         self._signatures = {**other._signatures, **self._signatures}
         self.undeclared += other.undeclared
+        self.server_choices += other.server_choices
 
     @property
     def recorded(self) -> Recorded:

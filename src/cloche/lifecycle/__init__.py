@@ -8,7 +8,8 @@ The modules, from what an environment is down to the notations of its files:
 - what `cloche info` adds to that: `startup_code`, `needs` of a portable environment, `bill_of_materials`;
 - whether it works: `examination` starts its Python, `case` has the values, `checks` report findings (`lost_targets` finds
   the cause of some), `diagnosis` runs them all;
-- whether its files are those that were installed: `verify`, with `compiled` for bytecode;
+- whether its files are those that were installed: `verify`, with `compiled` for bytecode and `lock_comparison` for the lock
+  file as it is now;
 - what changes it: `repair`, `move` (with `external_references`), `upgrade`, `rebase` for a base interpreter of the same
   ABI, and `rebuild` with `inventory` for another ABI; every change is an edit of an `overlay`, which one transaction
   applies;

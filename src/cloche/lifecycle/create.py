@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cloche.model.distribution import Image
     from cloche.model.plan import Blueprint, EnvironmentSpec, Plan, Request
-    from cloche.session import Session
+    from cloche.session import Reuse, Session
 
     Planned = TypeVar("Planned", Plan, Plan | None)
 
@@ -34,7 +34,7 @@ def create(request: Request, session: Session) -> Result:
         from cloche.lifecycle.locked import remove_leftovers
 
         remove_leftovers(request.target.destination)
-    blueprint = session.blueprint(request.spec, request.target)
+    blueprint = session.blueprint(request.spec, request.target, reuse=reuse_for(request.spec))
     try:
         plan, blueprint = create_from(blueprint, request, session)
     except (ClocheError, OSError) as error:
@@ -52,12 +52,15 @@ def create(request: Request, session: Session) -> Result:
 
 
 def create_from(blueprint: Blueprint, request: Request, session: Session) -> tuple[Plan, Blueprint]:
-    """Create the environment of a blueprint; return the applied plan and its blueprint, resolved again if it was compiled."""
+    """Create the environment of a blueprint; return the applied plan and its blueprint.
+
+    A cached blueprint is resolved again if its packages have to be compiled, or if a server chose some of its files.
+    """
     plan = plan_or_recover(plan_unless_update, blueprint, request, session)
     if plan is not None and plan.strategy == "nothing":
         return plan, blueprint
     images = blueprint.images if plan is None else plan.images
-    if session.is_cached and needs_compiling(images, request.spec):
+    if session.is_cached and (blueprint.server_choices or needs_compiling(images, request.spec)):
         blueprint = session.resolve(request.spec)
         plan = plan_or_recover(plan_unless_update, blueprint, request, session)
     return put_in_place(plan, blueprint, request, session), blueprint
@@ -68,7 +71,11 @@ def plan(request: Request, session: Session) -> Plan:
 
     :raises ClocheError: any refusal.
     """
-    return plan_for(session.blueprint(request.spec, request.target), request, session)
+    blueprint = session.blueprint(request.spec, request.target, reuse=reuse_for(request.spec))
+    found = plan_for(blueprint, request, session)
+    if session.is_cached and blueprint.server_choices and found.strategy != "nothing":
+        return plan_for(session.resolve(request.spec, request.target), request, session)
+    return found
 
 
 def plan_for(blueprint: Blueprint, request: Request, session: Session) -> Plan:
@@ -154,6 +161,11 @@ def record_use(plan: Plan, session: Session) -> None:
 def is_locked(spec: EnvironmentSpec) -> bool:
     """Return whether a lock file determines the packages of an environment."""
     return spec.wanted is not None and spec.wanted.lock is not None
+
+
+def reuse_for(spec: EnvironmentSpec) -> Reuse:
+    """Return which cached blueprints tell whether an environment is up to date; `--download` asks the servers again."""
+    return "decided" if spec.wanted is not None and spec.wanted.network == "newest" else "any"
 
 
 def needs_compiling(images: Iterable[Image], spec: EnvironmentSpec) -> bool:

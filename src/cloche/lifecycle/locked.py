@@ -12,7 +12,7 @@ import os
 from cloche.apply.staging import recover_destination, staging_directories, stem_beside, sweep_slots
 from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import MANIFEST, parse_manifest, sha256_of
-from cloche.lifecycle.up_to_date import record_up_to_date, signatures_of, was_up_to_date
+from cloche.lifecycle.up_to_date import known_differences, record_up_to_date, signatures_of, was_up_to_date
 from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import Copy, Link, MakeDir, Write
 from cloche.model.plan import PackageChange, Plan
@@ -98,6 +98,9 @@ def plan_for_nothing(
         return None
     question = repr((target.extra_packages, own_scripts, [question_about(image) for image in blueprint.images]))
     if not was_up_to_date(root, question, cache):
+        names = {image.distribution for image in blueprint.images}
+        if not names.isdisjoint(known_differences(root, cache).values()):
+            return None
         here = replace(environment, location=root)
         if not has_wanted_packages(here, blueprint, target):
             return None

@@ -14,6 +14,7 @@ from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.inventory import kept_files, loose_rule
 from cloche.lifecycle.reader import read_environment
+from cloche.lifecycle.up_to_date import known_differences
 from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Write
 from cloche.model.plan import PackageChange
@@ -234,7 +235,8 @@ def plan_merge(
     root = destination.target
     planned = plan_at(blueprint, target, session.host, {image.distribution for image in blueprint.images})
     here = replace(planned.environment, location=root)
-    versions = {item.key: item for item in dropped}
+    damaged = {*known_differences(root, session.plan_cache).values()}
+    versions = {item.key: item for item in dropped if item.key not in damaged}
     intact = {
         image.distribution
         for image in blueprint.images

@@ -175,7 +175,7 @@ def refuse_dependent(environment: Environment, editable: Sequence[InstalledDistr
     if not is_relocatable(settings):
         raise ClocheError(
             f"`{location}` does not work from another path: it is not relocatable",
-            hint="`cloche ./portable --creator portable --relocatable` creates one that does",
+            hint="`cloche ./portable --creator portable` creates one that does",
         )
     if not pyvenv_cfg.is_portable(settings) and not request.base_outside:
         raise ClocheError(

@@ -33,6 +33,7 @@ from cloche.lifecycle.reader import LIBRARY_NAME, copied_links
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import Relocation, spellings
 from cloche.lifecycle.repair import relocation_context
+from cloche.lifecycle.startup_code import refuse_distributions, startup_code_in, startup_rule
 from cloche.lifecycle.tool_edits import with_edits_of
 from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
 from cloche.model.operations import MakeDir, Remove, SetMode
@@ -87,7 +88,13 @@ def rebuild(
                 inventory.reinstalled, staged, plan, session, losses=losses, commit=commit
             )
             lost.extend(failed)
-            found = installed_distributions(replace(plan.environment, location=staged))
+            here = replace(plan.environment, location=staged)
+            names = {distribution.key for distribution in installed}
+            found = installed_distributions(here)
+            if request.spec.startup_code == "refuse":
+                added = [distribution for distribution in found if distribution.key in names]
+                code = startup_code_in(here, added, upgrade.interpreter.version)
+                refuse_distributions(code, request.spec.startup_packages)
             rewrite_staged_paths(upgrade, staged, plan, found, installed, session).apply()
             lost.extend(missing_packages(inventory, found, lost))
             lost.extend(unmet_after(upgrade, staged, found, plan, session))
@@ -127,6 +134,7 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
     shells = {info.shells[name.lower()].name for name in info.activators}
     offered = {component.name for component in session.registry.all("activator")}
     chosen = tuple(sorted(shells & offered)) if offered - shells or not shells else None
+    startup_code, startup_packages = startup_rule(settings, session)
     spec = EnvironmentSpec(
         pythons=(upgrade.interpreter.executable,),
         creator="portable" if info.is_portable else "copy" if is_copied and environment.os_name != "nt" else None,
@@ -138,6 +146,8 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
             for option in PORTABLE_OPTIONS
             if info.is_portable and option.name in settings
         },
+        startup_code=startup_code,
+        startup_packages=startup_packages,
     )
     is_described = describes_environment(read_settings(environment.location))  # else `pyvenv.cfg` was lost
     target = Target(

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from cloche.errors import UsageError
 from cloche.model.plan import LockRequest, Wanted
 from cloche.planning.pyvenv_cfg import quote_word, seed_options
+from cloche.store.startup_code import parse_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloche.lifecycle.relocation import Relocation
+    from cloche.model.aliases import StartupRule
 
 VENV_COMMAND = re.compile(
     r" -m venv(?P<options>(?: --[\w-]+(?:=(?:\"[^\"]*\"|\S+))?)*) (?P<destination>/.*|[A-Za-z]:\\.*)$"
@@ -126,6 +130,16 @@ def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
             default_groups="excluded" if "--no-default-groups" in values else "included",
         ),
     )
+
+
+def recorded_startup_rule(settings: Mapping[str, str]) -> StartupRule:
+    """Return what an environment was created to do with packages that have start-up code."""
+    words = parse_command(settings.get("command", ""))[:-1]
+    names = [name for option, name in pairwise(words) if option == "--startup-code"]
+    try:
+        return parse_policy(names)
+    except UsageError:
+        return "list", ()
 
 
 def lock_command(settings: Mapping[str, str], location: str) -> str:

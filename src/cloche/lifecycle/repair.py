@@ -21,11 +21,13 @@ from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import rebase
+from cloche.lifecycle.startup_code import startup_rule
 from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import Value, replace
 from cloche.planning.plan_at import collect_scripts, script_operation
 from cloche.planning.resolve import choose_activators
 from cloche.store.installation import entry_point_script
+from cloche.store.startup_code import StartupCodeRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -174,6 +176,7 @@ def repair_seeds(
 ) -> list[str]:
     """Reinstall each broken seed that is available; return a note for each one that is not.
 
+    :raises StartupCodeRefused: one has start-up code that is refused.
     :param interpreter: the interpreter that the environment has after the repair.
     :param broken: the paths of the findings. One that belongs to no lost seed is about pip.
     """
@@ -185,6 +188,8 @@ def repair_seeds(
     for requirement, remnants in lost.items():
         try:
             reinstall_seeds(overlay, info, (requirement,), session, remnants)
+        except StartupCodeRefused:
+            raise
         except SeedError as error:
             notes.append(f"`{requirement}` was not installed again: {error.message}; {SEED_HINT}")
     return notes
@@ -256,7 +261,7 @@ def reinstall_seeds(
     """Replace installed seeds with new ones; return these as `NAME VERSION`. If a seed is not available, edit nothing.
 
     :param remnants: paths to remove that belong to these seeds, but to no installed distribution.
-    :raises SeedError: a seed is not available.
+    :raises SeedError: a seed is not available, or has start-up code that is refused.
     """
     from cloche.model.operations import InstallTree, MakeDir, Write
     from cloche.model.plan import Wanted
@@ -264,7 +269,8 @@ def reinstall_seeds(
 
     environment = info.environment
     assert environment.interpreter is not None
-    images = session.images_for(Wanted(requirements, dependencies="omitted"), environment.interpreter)
+    wanted_seeds = Wanted(requirements, dependencies="omitted")
+    images = session.images_for(wanted_seeds, environment.interpreter, startup_rule(info.settings, session))
     wanted = {image.distribution for image in images}
     for path in remnants:
         overlay.remove(path)

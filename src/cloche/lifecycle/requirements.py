@@ -39,6 +39,33 @@ def visible_versions(paths: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def with_requirements(
+    names: Iterable[str], distributions: Iterable[InstalledDistribution], interpreter: Interpreter
+) -> set[str]:
+    """Return the keys of distributions of these names, and of what they require, directly or not."""
+    by_key = {distribution.key: distribution for distribution in distributions}
+    found: set[str] = set()
+    pending = [*names]
+    while pending:
+        key = pending.pop()
+        if key not in found and (distribution := by_key.get(key)):
+            found.add(key)
+            pending += (normalize_name(item.name) for item in applicable_requirements(distribution, interpreter))
+    return found
+
+
+def applicable_requirements(distribution: InstalledDistribution, interpreter: Interpreter) -> Iterator[Requirement]:
+    """Yield the requirements of a distribution that apply to an interpreter; those of extras are left out."""
+    variables = {**marker_environment(interpreter), "extra": ""}
+    for text in distribution.requires:
+        try:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate(variables):
+                yield requirement
+        except (InvalidRequirement, ValueError):
+            continue
+
+
 def unmet_requirements(
     distributions: Iterable[InstalledDistribution], visible: Mapping[str, str], interpreter: Interpreter
 ) -> Iterator[tuple[str, str]]:
@@ -46,15 +73,9 @@ def unmet_requirements(
 
     Optional dependencies (extras) are left out, because nothing records which of them the user asked for.
     """
-    variables = {**marker_environment(interpreter), "extra": ""}
     for distribution in distributions:
-        for text in distribution.requires:
-            try:
-                requirement = Requirement(text)
-                applies = requirement.marker is None or requirement.marker.evaluate(variables)
-            except (InvalidRequirement, ValueError):
-                continue
-            if applies and not is_met(requirement, visible):
+        for requirement in applicable_requirements(distribution, interpreter):
+            if not is_met(requirement, visible):
                 yield distribution.key, str(requirement)
 
 

@@ -1,4 +1,8 @@
-"""The start-up code in an environment that exists: what runs whenever its Python starts. Nothing is run to find it."""
+"""The start-up code in an environment that exists: what runs whenever its Python starts. Nothing is run to find it.
+
+What cloche installs into such an environment is subject to the rule of the user, or else to the one that the environment was
+created with.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,26 @@ import posixpath
 
 from cloche.fs import list_names, read_at_most
 from cloche.lifecycle.installed import site_directories
-from cloche.model.distribution import StartupCode
+from cloche.lifecycle.recorded_command import recorded_startup_rule
+from cloche.model.distribution import StartupCode, normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
-from cloche.store.startup_code import added_directory, find_startup_code, is_module_file, is_startup_file, startup_lines
+from cloche.store.startup_code import (
+    added_directory,
+    find_startup_code,
+    is_module_file,
+    is_startup_file,
+    refuse_packages,
+    startup_lines,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cloche.lifecycle.info import EnvironmentInfo
+    from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.model.aliases import StartupRule
+    from cloche.model.environment import Environment
+    from cloche.session import Session
 
 MAX_BYTES = 1 << 24
 """The maximum number of bytes that are read of a file."""
@@ -31,11 +47,19 @@ class InstalledStartupCode(Value):
 
 def installed_startup_code(info: EnvironmentInfo) -> list[InstalledStartupCode]:
     """Return the start-up code in the directories for packages of an environment, whichever tool installed it."""
-    environment = info.environment
-    version = version_of(info)
+    return startup_code_in(info.environment, info.distributions, version_of(info))
+
+
+def startup_code_in(
+    environment: Environment, distributions: Iterable[InstalledDistribution], version: Sequence[object]
+) -> list[InstalledStartupCode]:
+    """Return the start-up code in an environment for a version of Python.
+
+    :param distributions: those that the files may belong to.
+    """
     owners = {
         row.path: f"{distribution.name} {distribution.version}"
-        for distribution in info.distributions
+        for distribution in distributions
         for row in distribution.rows
     }
     found = []
@@ -46,6 +70,25 @@ def installed_startup_code(info: EnvironmentInfo) -> list[InstalledStartupCode]:
             path = code.path if os.path.isabs(code.path) else posixpath.normpath(f"{site}/{code.path}")
             found.append(InstalledStartupCode(StartupCode(path, code.line, code.text), owners.get(path, "")))
     return found
+
+
+def startup_rule(settings: Mapping[str, str], session: Session) -> StartupRule:
+    """Return the rule for packages with start-up code that are installed into an environment with these settings."""
+    return session.startup_rule or recorded_startup_rule(settings)
+
+
+def refuse_distributions(found: Iterable[InstalledStartupCode], allowed: Sequence[str]) -> None:
+    """Refuse distributions in an environment with start-up code.
+
+    :param allowed: the distributions that may have such code, normalized.
+    :raises StartupCodeRefused: another one has.
+    """
+    packages: dict[str, tuple[str, StartupCode]] = {}
+    for item in found:
+        if item.distribution:
+            name, _, version = item.distribution.rpartition(" ")
+            packages.setdefault(normalize_name(name), (version, item.code))
+    refuse_packages(packages, allowed)
 
 
 def startup_files(directory: str, version: Sequence[object]) -> dict[str, bytes]:

@@ -21,13 +21,16 @@ from cloche.apply import DestinationChanged, apply
 from cloche.errors import ClocheError, DestinationError, UsageError, reason_of
 from cloche.fs.checksums import FILES, parse_manifest
 from cloche.lifecycle.examination import examine
+from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.squashfs import extract_squashfs
+from cloche.lifecycle.startup_code import installed_startup_code, refuse_distributions
 from cloche.lifecycle.verify import verify_environment
 from cloche.model.archive import Member
 from cloche.planning import pyvenv_cfg
 from cloche.planning.destination import absolute_path, inspect_destination
 from cloche.store.archives import Archive, InvalidArchive
+from cloche.store.startup_code import StartupCodeRefused, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,7 +75,7 @@ def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
     What was not as it was installed before it was packed, and a Python that does not start here, are warnings.
 
     :raises DestinationError: the destination cannot be used.
-    :raises ClocheError: the archive is not intact or not safe; nothing was changed.
+    :raises ClocheError: the archive is not intact or not safe, or has start-up code that is refused; nothing was changed.
     """
     source = absolute_path(file, session.host)
     destination = inspect_destination(absolute_path(to, session.host), session.host)
@@ -84,6 +87,7 @@ def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
 
     def extract(root: str) -> Iterable[Operation]:
         count[0] = Extraction(source, root).run()
+        refuse_unpacked(root, session)
         return ()
 
     def verify() -> None:
@@ -105,6 +109,23 @@ def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
     return destination.location, count[0]
 
 
+def refuse_unpacked(root: str, session: Session) -> None:
+    """Refuse an unpacked environment in which code runs whenever Python starts, if the user's rule says so.
+
+    :raises StartupCodeRefused: there is such code that the rule does not allow.
+    """
+    rule = session.startup_rule
+    if rule is None or rule[0] != "refuse":
+        return
+    found = installed_startup_code(environment_info(root, session))
+    refuse_distributions(found, rule[1])
+    if unowned := [item.code for item in found if not item.distribution]:
+        raise StartupCodeRefused(
+            f"code that belongs to no package runs whenever Python starts: {describe(unowned[0])}",
+            hint="if you trust the whole archive, allow it with `--startup-code list`",
+        )
+
+
 def concerns(location: str, session: Session) -> Iterator[str]:
     """Yield what is wrong with an environment although it is exactly what was packed."""
     verification = verify_environment(location, session, bytecode="skipped")
@@ -115,7 +136,7 @@ def concerns(location: str, session: Session) -> Iterator[str]:
     for difference in differences[:SHOWN]:
         yield f"before it was packed, `{difference.path}` {difference.message}"
     if len(differences) > SHOWN:
-        yield f"{len(differences) - SHOWN} more differences; `cloche doctor --verify` lists them"
+        yield f"{len(differences) - SHOWN} more differences; `cloche verify` lists them"
 
 
 def shortened(name: str) -> str:

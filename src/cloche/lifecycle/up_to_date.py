@@ -3,9 +3,10 @@
 Comparing an environment with its images takes a look at thousands of files. The record has the signatures of everything that
 changes when a file is added, removed or replaced: the directories, and the files that can be written to in place. Only
 read-only files are left out, which environments share by hard links. What changes one of those without replacing it, such as
-a write by root, is found by `cloche verify`, which then removes the record.
+a write by root, is found by `cloche verify`.
 
-A record is one file in the plan cache, for one environment and one question: what the environment had to be.
+A record is one file in the plan cache, for one environment and one question: what the environment had to be. `cloche verify`
+replaces it with a record of the files that differ, because neither their sizes nor their times may show that.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from time import time_ns
 
 from cloche.cpython import keyed_hash
 from cloche.fs import DIRECTORY, paths_in, read_regular_file, replace_file
-from cloche.fs.inputs import signature_of
+from cloche.fs.inputs import path_signature, signature_of
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.plan_cache import is_intact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
     from cloche.fs.inputs import Signature
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 SETTLED = 2 * 10**9
 """Nanoseconds for which nothing must have changed before a record is written. A change at the same time on the clock of the
 file system would not show; the coarsest clocks count in steps of two seconds."""
+
+
+DIFFERENT = "different"
+"""The question of a record of files that differ; no other one is a single word."""
 
 
 def was_up_to_date(root: str, question: str, cache: PlanCache) -> bool:
@@ -79,13 +84,34 @@ def record_up_to_date(root: str, question: str, paths: Sequence[str], signatures
         pass
 
 
-def forget_up_to_date(root: str, cache: PlanCache) -> None:
-    """Remove the record of an environment, so that the next run looks at each file."""
-    if cache.directory and cache.writable:
-        try:
-            os.unlink(record_path(root, cache))
-        except OSError:
-            pass
+def record_differences(root: str, owners: Mapping[str, str], cache: PlanCache) -> None:
+    """Record that an environment is not up to date, and which of its files differ from what was installed.
+
+    :param owners: the normalized name of the distribution of each of these files, by path.
+    """
+    if not cache.directory or not cache.writable:
+        return
+    signatures = {path: path_signature(os.path.join(root, path)) for path in owners}
+    data = marshal.dumps((DIFFERENT, dict(owners), signatures))
+    try:
+        replace_file(record_path(root, cache), keyed_hash(1, data) + data)
+    except OSError:
+        pass
+
+
+def known_differences(root: str, cache: PlanCache) -> Mapping[str, str]:
+    """Return the recorded files that differ and have not been replaced since: their distributions by path."""
+    if not cache.directory:
+        return {}
+    try:
+        content = read_regular_file(record_path(root, cache))
+        kind, owners, signatures = marshal.loads(content[8:]) if is_intact(content) else ("", {}, {})
+        if kind != DIFFERENT:
+            return {}
+        unchanged = (path for path in owners if path_signature(os.path.join(root, path)) == signatures[path])
+        return {path: owners[path] for path in unchanged}
+    except (OSError, ValueError, TypeError, EOFError, KeyError):
+        return {}
 
 
 def record_path(root: str, cache: PlanCache) -> str:

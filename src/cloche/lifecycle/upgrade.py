@@ -22,10 +22,12 @@ from cloche.lifecycle.rebase import has_same_abi, is_same_release, rebase, versi
 from cloche.lifecycle.recorded_command import recorded_lock
 from cloche.lifecycle.repair import plan_repairs, reinstall_seeds
 from cloche.lifecycle.requirements import site_paths, unmet_requirements, visible_versions
+from cloche.lifecycle.startup_code import startup_rule
 from cloche.model.plan import EnvironmentSpec, Wanted
 from cloche.model.value import Value, replace
 from cloche.planning.destination import absolute_path
 from cloche.planning.pyvenv_cfg import lock_digest
+from cloche.store.startup_code import refuse_startup_code
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -320,12 +322,19 @@ def renewable_seeds(
 
 
 def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
-    """Return the seeds to upgrade for which a version other than the installed one is available."""
+    """Return the seeds to upgrade for which a version other than the installed one is available.
+
+    :raises StartupCodeRefused: one of them has start-up code that is refused.
+    """
+    rule = startup_rule(upgrade.info.settings, session)
     installed = {distribution.key: distribution.version for distribution in upgrade.info.distributions}
-    found = []
+    found: list[str] = []
     for name in renewable_seeds(upgrade.info, upgrade.interpreter, upgrade.seeds, session):
         images = session.images_for(Wanted((name,), dependencies="omitted"), upgrade.interpreter)
-        found += [image.distribution for image in images if image.version != installed[image.distribution]]
+        newer = [image for image in images if image.version != installed[image.distribution]]
+        if rule[0] == "refuse":
+            refuse_startup_code(newer, rule[1])
+        found += (image.distribution for image in newer)
     return tuple(found)
 
 

@@ -16,7 +16,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
-from cloche.errors import ClocheError, counted, reason_of
+from cloche.errors import counted, reason_of
 from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import (
     MANIFEST,
@@ -36,11 +36,11 @@ from cloche.lifecycle.installed import InstalledDistribution, distributions_in, 
 from cloche.lifecycle.inventory import STARTUP_FILES
 from cloche.lifecycle.reader import copied_links, creator_of, effective_settings, read_environment, unusable_base
 from cloche.lifecycle.rebase import PYTHON_NAME
-from cloche.lifecycle.recorded_command import recorded_lock
+from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.tool_edits import TOOL_EDITS, tool_of_file
 from cloche.lifecycle.tree import Tree
-from cloche.lifecycle.up_to_date import forget_up_to_date
-from cloche.model.distribution import parse_metadata_name
+from cloche.lifecycle.up_to_date import record_differences
+from cloche.model.distribution import normalize_name, parse_metadata_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.pyvenv_cfg import is_portable
 
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from cloche.lifecycle.embedded_paths import File
+    from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.session import Session
 
@@ -60,6 +61,9 @@ CHUNK = 64
 
 VERIFIED = ("share", "etc", "man")
 """Directories in the root, in addition to those of the scheme, that contain only installed files."""
+
+REPAIRED = ("lock", "modified", "missing", "bytecode")
+"""The kinds of differences that an update from the lock file repairs."""
 
 BYTECODE = re.compile(
     r"(?P<directory>.*/)?__pycache__/(?P<stem>[^/]+?)\.(?P<tag>[^./]+)(?:\.opt-(?P<level>[12]))?\.pyc"
@@ -90,6 +94,8 @@ class Verification(Value):
     """Their size in bytes."""
     unverified: tuple[str, ...]
     """What could not be verified, and why; one line each."""
+    remedy: str = ""
+    """The command that brings the environment into line with its lock file, if that repairs one of the differences."""
 
 
 class Expected(Value):
@@ -112,8 +118,13 @@ def verify_environment(
     """
     environment = read_environment(path, session.host, session.probes)
     found = Verifier(environment, session, bytecode).run()
-    if found.differences:
-        forget_up_to_date(environment.location, session.plan_cache)  # so that the next run with a lock file repairs it
+    if found.differences:  # so that the next run with a lock file repairs them
+        owners = {
+            item.path: normalize_name(item.distribution.rpartition(" ")[0])
+            for item in found.differences
+            if item.kind in ("modified", "bytecode") and item.distribution
+        }
+        record_differences(environment.location, owners, session.plan_cache)
     return found
 
 
@@ -136,6 +147,8 @@ class Verifier:
         """The distributions without a list of their files."""
         self.differences: list[Difference] = []
         self.unverified: list[str] = []
+        self.sources: dict[str, Image] = {}
+        """The image of each distribution."""
         self.images: dict[str, dict[str, str]] = {}
         """The hashes of files in images, in hexadecimal, by path and by distribution."""
         self.times: dict[str, int] = {}
@@ -166,7 +179,9 @@ class Verifier:
         self.check_lock()
         differences = sorted(dict.fromkeys(self.differences), key=lambda item: (item.path, item.kind, item.message))
         size = sum(file.size for file in compared.values())
-        return Verification(self.environment, tuple(differences), len(compared), size, tuple(self.unverified))
+        repairable = any(item.kind in REPAIRED for item in differences)
+        remedy = lock_command(self.settings, self.root) if repairable else ""
+        return Verification(self.environment, tuple(differences), len(compared), size, tuple(self.unverified), remedy)
 
     def note_unreadable(self, error: OSError) -> None:
         path = os.path.relpath(error.filename, self.root)
@@ -234,26 +249,27 @@ class Verifier:
                 absent.append(f"{distribution.name} {distribution.version}")
                 continue
             owner = f"{distribution.name} {distribution.version}"
-            self.times[owner], self.images[owner] = image
+            self.sources[owner], self.times[owner], self.images[owner] = image
+            files = self.images[owner]
             if not distribution.rows:  # its RECORD is missing or empty
-                for path, digest in image[1].items():
+                for path, digest in files.items():
                     self.owners[path] = owner
                     if not path.endswith(".pyc"):
                         self.expect(path, "sha256", digest)
                 continue
             for row in distribution.rows:
-                if row.path in image[1] and row.digest and decode_digest(row.digest) != ("sha256", image[1][row.path]):
+                if row.path in files and row.digest and decode_digest(row.digest) != ("sha256", files[row.path]):
                     self.report("modified", distribution.record, f"has another hash of `{row.path}` than the cache")
             listed = {row.path for row in distribution.rows}
-            for path in image[1].keys() - listed:
+            for path in files.keys() - listed:
                 if path.endswith(".pyc") or self.owners.get(path):
                     continue  # given to another distribution that has the same file
                 self.report("modified", distribution.record, f"does not list `{path}`, unlike the cache")
         if absent:
             self.unverified.append(f"the RECORD of {', '.join(absent)}: the cache has no image that matches")
 
-    def image_of(self, distribution: InstalledDistribution) -> tuple[int, dict[str, str]] | None:
-        """Return the image that a distribution was installed from: its time, and the hash of each file by path.
+    def image_of(self, distribution: InstalledDistribution) -> tuple[Image, int, dict[str, str]] | None:
+        """Return the image that a distribution was installed from, its time, and the hash of each file by path.
 
         All files of an image have the same time, which is different for each image. Installing keeps it.
         """
@@ -275,7 +291,11 @@ class Verifier:
             time = os.stat(os.path.join(image.root, "image.json")).st_mtime_ns
             if time in times:
                 members = installed_files(image, interpreter)
-                return time, {path: digest for path, _, digest in members if re.fullmatch("[0-9a-f]{64}", digest)}
+                return (
+                    image,
+                    time,
+                    {path: digest for path, _, digest in members if re.fullmatch("[0-9a-f]{64}", digest)},
+                )
         return None
 
     # Comparisons
@@ -511,35 +531,18 @@ class Verifier:
                 self.report("mode", path, "it is not executable")
 
     def check_lock(self) -> None:
-        """Report the packages that are not those of the lock file, if that still exists."""
+        """Report how the packages differ from those of the lock file, as it is now."""
         if "lock" not in self.settings:
             return
-        wanted, interpreter = recorded_lock(self.settings), self.environment.interpreter
-        if wanted is None or wanted.lock is None or not os.path.isfile(wanted.lock.path) or interpreter is None:
-            self.unverified.append("the lock file: it no longer exists at its recorded path")
-            return
-        from cloche.store.lock_files import locked_packages
-        from cloche.store.locked_images import is_version
+        from cloche.lifecycle.lock_comparison import LockComparison
 
-        try:
-            packages = locked_packages(wanted.lock, interpreter, self.session.store)
-        except ClocheError as error:
-            self.unverified.append(f"the lock file: {error.message}")
-            return
-        installed = {distribution.key: distribution for distribution in self.distributions}
-        for package in packages:
-            found = installed.pop(package.name, None)
-            if found is None:
-                self.report("lock", self.environment.layout.purelib, f"lacks {package.name} {package.version}".rstrip())
-            elif package.version and not is_version(found.version, package.version):
-                self.report("lock", found.metadata, f"is {found.version}, but {package.version} is locked")
-            elif allowed := {digest for algorithm, digest in locked_hashes(package) if algorithm == "sha256"}:
-                origin = recorded_hash(os.path.join(self.root, found.metadata))
-                if origin and origin not in allowed:
-                    self.report("lock", found.metadata, "was installed from a file that is not the locked one")
-        for extra in installed.values():
-            if extra.installer != "cloche":
-                self.report("lock", extra.metadata, "is not in the lock file")
+        def image_of(distribution: InstalledDistribution) -> Image | None:
+            return self.sources.get(f"{distribution.name} {distribution.version}")
+
+        comparison = LockComparison(self.environment, self.settings, image_of, self.session.store)
+        for path, message in comparison.differences(self.distributions):
+            self.report("lock", path, message)
+        self.unverified += comparison.unverified
 
 
 MESSAGES = {
@@ -605,25 +608,6 @@ def unlisted_files(distribution: InstalledDistribution, root: str) -> Iterator[s
         yield f"{distribution.site}/easy-install.pth"
     bin_directory = posixpath.normpath(f"{distribution.site}/../../../bin")
     yield from (f"{bin_directory}/{point.name}" for point in distribution.entry_points)
-
-
-def locked_hashes(package: object) -> Iterable[tuple[str, str]]:
-    """Return the hashes that the wheel of a locked package may have."""
-    from cloche.store.locked_images import allowed_hashes
-    from cloche.store.locked_packages import LockedPackage
-
-    return allowed_hashes(package) if isinstance(package, LockedPackage) else ()
-
-
-def recorded_hash(metadata: str) -> str:
-    """Return the SHA-256 of the file that a distribution was installed from (PEP 710); empty if it is not recorded."""
-    import json
-
-    try:
-        content = json.loads(read_text(os.path.join(metadata, "provenance_url.json")) or "{}")
-        return str(content["archive_info"]["hashes"]["sha256"])
-    except (ValueError, KeyError, TypeError):
-        return ""
 
 
 def read_link(path: str) -> str:

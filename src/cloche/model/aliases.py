@@ -36,6 +36,9 @@ StartupPolicy: TypeAlias = Literal["allow", "list", "refuse"]
 """What happens to packages with code that runs whenever Python starts: they are installed, installed and listed in the
 output of the command, or refused."""
 
+StartupRule: TypeAlias = tuple[StartupPolicy, tuple[str, ...]]
+"""A policy, and the normalized names of the packages that may have start-up code although others are refused."""
+
 Compile: TypeAlias = Literal["auto", "now", "never"]
 """When packages are compiled to bytecode: `auto` when a second environment gets them, so that a single environment does
 not pay for it; `now` before the first one; `never`, so that Python compiles each module when it is imported."""

@@ -154,6 +154,9 @@ class Blueprint(Value):
     """The activators to ask for scripts. Each may still refuse the interpreter when the environment is planned."""
     runtime: Image | None = None
     """The image of the interpreter itself, for a portable environment."""
+    server_choices: tuple[str, ...] = ()
+    """Descriptions of files that a server chose, because the lock file has versions without hashes. Next time it may choose
+    others of these versions, so a cached blueprint only tells whether an environment is up to date."""
 
     @property
     def all_images(self) -> tuple[Image, ...]:

@@ -69,6 +69,7 @@ def resolve(
         images=images,
         activators=choose_activators(spec, interpreter, registry, inputs),
         runtime=choose_runtime(spec, creator, component, interpreter, layout, operations, build_runtime),
+        server_choices=tuple(inputs.server_choices),
     )
 
 

@@ -175,6 +175,10 @@ def obtain_error(subject: str, reason: str) -> SeedError:
     hint = "check the network, or name a directory that has the file with `--find-links`"
     if re.search(r": (401|403|407)\b", reason):
         hint = "add your credentials to `~/.netrc`, or to the URL of the index in pip's settings"
+    elif "` has another hash" in reason:
+        hint = "do not use the files unless you know why they changed; if you do, create the lock file again"
+    elif re.search(r"` (is for|is not a|needs Python) ", reason):
+        hint = "choose another Python with `-p`, or lock the project for this one"
     elif "certificate" in reason:
         hint = "name the certificates of your organization with pip's setting `cert`: `pip config set global.cert FILE`"
     return SeedError(f"cannot obtain {subject}: {reason}", hint=hint)

@@ -102,7 +102,7 @@ def archive_hash(path: str) -> str:
         return hash_file(path)
     except OSError as error:
         raise SeedError(
-            f"`{path}` cannot be read ({reason_of(error)})", hint="check that it is a file that you may read"
+            f"`{path}` cannot be read ({reason_of(error)})", hint="check that it exists and that you may read it"
         ) from error
 
 

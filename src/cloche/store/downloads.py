@@ -36,7 +36,7 @@ from cloche.store.artifacts import (
     wrong_file,
 )
 from cloche.store.local_search import LocalSearch
-from cloche.store.pins import Pin, best_file, check_pin, pin_mismatch
+from cloche.store.pins import Pin, Places, best_file, check_pin, pin_mismatch, shortened, why_none_fits
 from cloche.store.worker_threads import in_threads
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ CONNECTIONS = 12
 MAX_FILE_SIZE = 1 << 34
 """The maximum size in bytes of a file if the lock file does not give its size."""
 
+MAX_NAMES = 20
+"""How many missing files an error message lists."""
+
 PATIENCE = 1800.0
 """Seconds to wait for another process that downloads the same file."""
 
@@ -65,7 +68,7 @@ def obtain(items: Sequence[Artifact | Pin], wanted: Wanted, interpreter: Interpr
     For a pin, it is the best wheel for the interpreter, or a source distribution if there is no wheel.
 
     :raises SeedError: a file has other hashes, cannot be obtained from any source, or is only available from the network,
-        which the user has forbidden; then the message lists all such files.
+        which the user has forbidden; then the message lists these files, up to a limit.
     """
     for item in items:
         check_pin(item) if isinstance(item, Pin) else check_artifact(item)
@@ -95,7 +98,11 @@ class _Downloads:
         self._store = store
         self._stopped = threading.Event()
         self._meter = _Meter(list(map(size, self._items)))
-        named = [item.index for item in items if not isinstance(item, Pin)]
+        named = [
+            url
+            for item in items
+            for url in ((*item.places.indexes, *item.places.links) if isinstance(item, Pin) else (item.index,))
+        ]
         self._indexes: Indexes = Indexes(store, named, self._stopped)
 
     def run(self) -> dict[Artifact | Pin, str]:
@@ -133,9 +140,9 @@ class _Downloads:
         from cloche.store.http import RequestFailed
 
         tried = list(self._search.tried[pin])
-        if not pin.hashes:  # an index decides, so the next run must ask again
-            self._store.inputs.undeclared.append(f"the download of {pin.distribution}")
-        pages = [*self._indexes.local_links, *self._indexes.pages(pin.distribution)]
+        if not pin.hashes:
+            self._store.inputs.server_choices.append(f"the file of {pin.distribution} {pin.version}")
+        pages = [*self._indexes.local_links, *self._indexes.pages(pin.distribution, pin.places)]
         offered: list[OfferedFile] = []
         for page in pages:
             try:
@@ -146,8 +153,7 @@ class _Downloads:
                     raise _cannot_obtain(pin, tried) from failure
         best = best_file(pin, offered, self._search.interpreter)
         if best is None:
-            names = {file.name for file in offered}
-            tried.append(f"none of {counted(len(names), 'file')} on the index is a suitable file of this version")
+            tried.append(why_none_fits(pin, offered, self._search.interpreter))
             raise _cannot_obtain(pin, tried)
         artifact = _with_hashes(Artifact(pin.distribution, pin.version, best.name, best.url), best.hashes)
         self._search.tried[artifact] = tried
@@ -161,8 +167,10 @@ class _Downloads:
 
         :raises SeedError: no source has it, or a source has a file with other hashes.
         """
-        if not artifact.hashes:  # the URL or an index decides, so the next run must ask again
-            self._store.inputs.undeclared.append(f"the download of {artifact.file_name}")
+        if not artifact.hashes:
+            inputs = self._store.inputs
+            chosen = inputs.server_choices if artifact.version else inputs.undeclared
+            chosen.append(f"the content of {artifact.file_name}")
             return self._fetch_from_sources(artifact, artifacts, stage)
         name = storage_name(artifact)
         with self._store.lock(name, 0) as state:
@@ -203,7 +211,8 @@ class _Downloads:
             yield partial(self._offered, page, artifact)
         if artifact.url:
             yield lambda: (artifact.url, artifact)
-        for page in self._indexes.pages(artifact.distribution, artifact.index):
+        named = Places(indexes=(artifact.index,) if artifact.index else ())
+        for page in self._indexes.pages(artifact.distribution, named):
             yield partial(self._offered, page, artifact)
 
     def _offered(self, page: str, artifact: Artifact) -> tuple[str, Artifact]:
@@ -331,12 +340,19 @@ def _with_hashes(artifact: Artifact, hashes: Mapping[str, str]) -> Artifact:
 
 
 def _network_forbidden(missing: Sequence[Artifact | Pin], search: LocalSearch) -> SeedError:
+    if unhashed := [f"`{_name(item)}`" for item in missing if not item.hashes]:
+        shown = ", ".join(shortened(unhashed, MAX_NAMES))
+        return SeedError(
+            f"`--no-download` forbids the network, and without a hash no cached file counts as {shown}",
+            hint="leave out `--no-download`, name a directory that has the files with `--find-links`, or lock with hashes",
+        )
     names = []
     for item in missing:
         notes = f" ({'; '.join(search.tried[item])})" if search.tried[item] else ""
         names.append(f"`{_name(item)}`{notes}")
+    shown = ", ".join(shortened(names, MAX_NAMES))
     return SeedError(
-        f"`--no-download` forbids the network, and these files are not on this machine: {', '.join(names)}",
+        f"`--no-download` forbids the network, and these files are not on this machine: {shown}",
         hint="leave out `--no-download`, or name a directory that has the files with `--find-links`",
     )
 

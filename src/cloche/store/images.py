@@ -120,10 +120,17 @@ class DistributionSource(Value):
     def write(
         self, writer: ImageWriter, compiler: bytecode.Compiler, interpreter: Interpreter, *, compiling: bool
     ) -> Bytecode:
-        """Unpack the distribution. Bytecode that is installed with it is reused."""
+        """Unpack the distribution. Bytecode that is installed with it is reused.
+
+        Bytecode in a wheel is left out: it does not fit the times of the sources, and may not be what they compile to.
+        """
         distribution = self.distribution
         code: Bytecode = "complete"
+        modules = (file.path for file in distribution.files if file.path.endswith(".py"))
+        compiled = {bytecode.bytecode_path(path, interpreter.cache_tag) for path in modules}
         for file, content, executable in distribution.contents():
+            if file.path in compiled:
+                continue
             if file.tree == "scripts" and content.startswith((b"#!python", b"#!pythonw")):
                 writer.add(SHEBANGS, file.path, content, executable=True)
                 continue
@@ -352,6 +359,19 @@ def find_image_of_wheel(
         if "/" not in name and (image := _find_image(store, abi_name(interpreter), name)):
             return image
     return None
+
+
+def wheels_of_images(store: Store) -> dict[str, frozenset[str]]:
+    """Return the SHA-256 of the wheels that each image was made from, by the name of its directory."""
+    found: dict[str, frozenset[str]] = {}
+    for origins in store.readable_directories("origins"):
+        for digest in list_names(origins):
+            try:
+                name = read_regular_file(os.path.join(origins, digest)).decode("utf-8").partition("\n")[0]
+            except (OSError, ValueError):
+                continue
+            found[name] = found.get(name, frozenset()) | {digest}
+    return found
 
 
 def record_origin(image: Image, sha256: str, size: int, store: Store) -> None:

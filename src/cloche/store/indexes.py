@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cloche.store import Store
     from cloche.store.artifacts import OfferedFile
+    from cloche.store.pins import Places
 
 
 class Indexes:
@@ -43,17 +44,17 @@ class Indexes:
         """Held while a page is read, so that several threads do not repeat that."""
         self._lock = threading.Lock()
 
-    def pages(self, distribution: str, named: str = "") -> list[str]:
-        """Return the URLs of the pages that may link to files of a distribution, without the local ones.
+    def pages(self, distribution: str, named: Places) -> list[str]:
+        """Return the URLs of the pages that may link to files of a distribution, without the local ones of the user.
 
-        :param named: the index that a lock file names; it comes first.
+        :param named: the places that a lock file names; they come first.
         """
         indexes: list[str] = []
         if not self._settings.flag("no-index"):
-            indexes = [index for index in (named, self._main_index(), *self._more) if index]
-        return list(
-            dict.fromkeys([*(f"{index.rstrip('/')}/{distribution}/" for index in indexes), *self._remote_links])
-        )
+            own = (self._main_index(), *self._more) if named.own_indexes == "searched" else ()
+            indexes = [index for index in (*named.indexes, *own) if index]
+        pages = (f"{index.rstrip('/')}/{distribution}/" for index in indexes)
+        return list(dict.fromkeys([*pages, *named.links, *self._remote_links]))
 
     def files_on(self, page: str) -> list[OfferedFile]:
         """Return the files that a page links to.

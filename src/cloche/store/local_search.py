@@ -75,7 +75,7 @@ class LocalSearch:
             OfferedFile(name, os.path.join(directory, name), {})
             for directory in directories
             for name in list_names(directory)
-            if name.endswith(".whl") or self._wanted.network == "never"
+            if name.endswith(".whl") or self._wanted.network == "never" or pin.form == "source"
             if not os.path.islink(os.path.join(directory, name)) or directory in self._wanted.find_links
         ]
         while best := best_file(pin, files, self.interpreter):

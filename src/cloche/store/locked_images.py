@@ -161,7 +161,7 @@ def file_of(package: LockedPackage) -> Artifact | Pin:
     if package.artifact is not None:
         return package.artifact
     if not isinstance(package.source, PackageArchive):
-        return Pin(package.name, package.version, package.hashes)
+        return Pin(package.name, package.version, package.hashes, package.places, package.form)
     archive = package.source
     path = absolute_path(archive.path, package.base) if archive.path else ""
     name = os.path.basename(path) or unquote(urlsplit(archive.url or "").path.rpartition("/")[2])
@@ -235,6 +235,8 @@ def image_of(path: str, making: Making, package: LockedPackage, interpreter: Int
 
 def allowed_hashes(package: LockedPackage) -> frozenset[tuple[str, str]]:
     """Return the hashes that a wheel of a package may have; empty if it is built, or if any is allowed."""
+    if package.form == "source":
+        return frozenset()
     if package.artifact is None:
         return package.hashes if package.source is None else frozenset()
     return frozenset(package.artifact.hashes.items() if package.artifact.file_name.endswith(".whl") else ())

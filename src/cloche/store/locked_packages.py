@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,12 +22,14 @@ from cloche.errors import UsageError, reason_of
 from cloche.fs import open_regular_file
 from cloche.fs.inputs import signature_of
 from cloche.model.value import Value
+from cloche.store.pins import Places
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
     from cloche.store import Store
     from cloche.store.artifacts import Artifact
+    from cloche.store.pins import Form
 
     Direct: TypeAlias = PackageVcs | PackageDirectory | PackageArchive
     """A source that a lock file names directly, without an index."""
@@ -46,6 +49,10 @@ class LockedPackage(Value):
     """The file to install; None for a pin of a requirements file, or if it has to be built from `source`."""
     hashes: frozenset[tuple[str, str]] = frozenset()
     """For a pin: (algorithm, lower-case hexadecimal digest) of every file that is allowed; empty if any is."""
+    places: Places = Places()
+    """For a pin: where the file says that it is."""
+    form: Form = "any"
+    """For a pin: whether it may be a wheel or a source distribution."""
     source: Direct | None = None
     """What to build it from: a directory, a version-control checkout or an archive."""
     base: str = ""
@@ -70,14 +77,17 @@ def read_lock_text(path: str, store: Store, named_in: str = "") -> str:
     except OSError as error:
         raise UsageError(
             f"the lock file `{path}`{origin} cannot be read: {reason_of(error)}",
-            hint="give the path of a `pylock.toml` or of a pinned requirements file",
+            hint=f"correct the line in `{named_in}`"
+            if named_in
+            else "give the path of a `pylock.toml` or of a pinned requirements file",
         ) from None
     if len(content) > MAX_LOCK_BYTES:
         raise UsageError(f"the lock file `{path}`{origin} is larger than {MAX_LOCK_BYTES >> 20} MiB")
     if before != after:
         raise UsageError(f"the lock file `{path}`{origin} changed while it was read", hint="try again")
+    encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"  # PowerShell 5 writes it
     try:
-        return content.decode("utf-8-sig")
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UsageError(f"the lock file `{path}`{origin} is not valid UTF-8 (line {line})") from None
@@ -149,5 +159,8 @@ def direct_url(base: str, item: Direct) -> str:
 
 def fragment(error: object) -> str:
     """Return the text of an exception of a library as a fragment of ours: on one line, lower case, names in backticks."""
+    first, *more = str(error).split("\n")
+    if len(more) == 2 and not more[1].strip(" ~^"):  # `packaging` shows where the text that it parsed is wrong
+        return f"{fragment(first)}, in `{more[0].strip()}`"
     text = re.sub(r"'([^']*)'", r"`\1`", " ".join(str(error).split()).rstrip("."))
     return text if text[:2].isupper() else text[:1].lower() + text[1:]

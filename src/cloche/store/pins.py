@@ -7,15 +7,36 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from cloche.errors import counted
 from cloche.model.value import Value
 from cloche.store.artifacts import check_hashes, file_digests, is_secure, new_hasher
-from cloche.store.tags import satisfies_requires_python, supported_tags
+from cloche.store.tags import satisfies_requires_python, supported_tags, unsupported_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Literal, TypeAlias
 
     from cloche.model.interpreter import Interpreter
     from cloche.store.artifacts import OfferedFile
+
+    Form: TypeAlias = Literal["any", "wheel", "source"]
+    """Whether only a wheel or only a source distribution may be used (pip's `--only-binary` and `--no-binary`)."""
+
+    OwnIndexes: TypeAlias = Literal["searched", "ignored"]
+    """Whether the indexes of the user are searched, too."""
+
+MAX_SHOWN = 4
+"""How many files an error message lists."""
+
+
+class Places(Value):
+    """Where a requirements file says that its packages are, in addition to what pip's settings name."""
+
+    indexes: tuple[str, ...] = ()
+    """Their URLs."""
+    links: tuple[str, ...] = ()
+    """The URLs of pages and directories of files (pip's `find-links`)."""
+    own_indexes: OwnIndexes = "searched"
 
 
 class Pin(Value):
@@ -26,6 +47,8 @@ class Pin(Value):
     version: str
     hashes: frozenset[tuple[str, str]] = frozenset()
     """(algorithm, lower-case hexadecimal digest) of every file that is allowed; empty if any is."""
+    places: Places = Places()
+    form: Form = "any"
 
     def allows(self, hashes: Iterable[tuple[str, str]]) -> bool:
         """Return whether a file with these hashes is allowed, as far as these tell."""
@@ -61,8 +84,8 @@ def pin_mismatch(pin: Pin, path: str) -> str:
     return f"its {algorithm} is {digests[algorithm]}, expected {expected}"
 
 
-def ranking(pin: Pin, interpreter: Interpreter) -> Callable[[OfferedFile], tuple[int, ...] | None]:
-    """Return a function that returns a sort key for a file, and None for a file that is not suitable.
+def ranking(pin: Pin, interpreter: Interpreter) -> Callable[[OfferedFile], tuple[int, ...] | str]:
+    """Return a function that returns a sort key for a file, or why it is not suitable; empty for that of another version.
 
     The smallest key is the best: a wheel before a source distribution, the most specific wheel first (PEP 425), then the
     highest build number.
@@ -70,24 +93,32 @@ def ranking(pin: Pin, interpreter: Interpreter) -> Callable[[OfferedFile], tuple
     from packaging.tags import parse_tag
 
     priorities = {tag: priority for priority, text in enumerate(supported_tags(interpreter)) for tag in parse_tag(text)}
+    platforms = {tag.platform for tag in priorities}
     version = Version(pin.version)
 
-    def rank(file: OfferedFile) -> tuple[int, ...] | None:
+    def rank(file: OfferedFile) -> tuple[int, ...] | str:
         try:
             if file.name.endswith(".whl"):
                 name, found, build, tags = parse_wheel_filename(file.name)
             else:
                 (name, found), build, tags = parse_sdist_filename(file.name), (), frozenset()
         except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
-            return None
+            return ""
         if name != pin.distribution or version not in (found, Version(found.public)):
-            return None
-        if not pin.allows(file.hashes.items()) or not satisfies_requires_python(file.requires_python, interpreter):
-            return None
-        if not file.name.endswith(".whl"):
-            return (1, not file.name.endswith(".tar.gz"))
+            return ""
+        form = "wheel" if file.name.endswith(".whl") else "source"
+        if pin.form not in ("any", form):
+            return f"is not a {'wheel' if pin.form == 'wheel' else 'source distribution'}"
+        if not satisfies_requires_python(file.requires_python, interpreter):
+            return f"needs Python {file.requires_python}"
         priority = min((priorities[tag] for tag in tags if tag in priorities), default=None)
-        return None if priority is None else (0, priority, -(build[0] if build else 0))
+        if form == "wheel" and priority is None:
+            return f"is for {unsupported_part(tags, platforms)}"
+        if not pin.allows(file.hashes.items()):
+            return "has another hash"
+        if priority is None:
+            return (1, not file.name.endswith(".tar.gz"))
+        return (0, priority, -(build[0] if build else 0))
 
     return rank
 
@@ -95,5 +126,23 @@ def ranking(pin: Pin, interpreter: Interpreter) -> Callable[[OfferedFile], tuple
 def best_file(pin: Pin, files: Iterable[OfferedFile], interpreter: Interpreter) -> OfferedFile | None:
     """Return the best file for an interpreter; None if none is suitable. Of equal ones, the first wins."""
     rank = ranking(pin, interpreter)
-    ranked = [(key, file) for file in files if (key := rank(file)) is not None]
+    ranked = [(key, file) for file in files if not isinstance(key := rank(file), str)]
     return min(ranked, key=lambda entry: entry[0])[1] if ranked else None
+
+
+def why_none_fits(pin: Pin, files: Sequence[OfferedFile], interpreter: Interpreter) -> str:
+    """Return why none of the files on an index is suitable, as a fragment that names the files of the right version."""
+    rank = ranking(pin, interpreter)
+    names = {file.name: file for file in files}
+    reasons = [
+        f"`{name}` {reason}" for name, file in names.items() if (reason := rank(file)) and isinstance(reason, str)
+    ]
+    if not reasons:
+        return f"none of {counted(len(names), 'file')} on the index is of this version"
+    return "; ".join(shortened(reasons))
+
+
+def shortened(items: Sequence[str], limit: int = MAX_SHOWN) -> list[str]:
+    """Return the first items of a list in a message, and how many more there are."""
+    more = [f"and {len(items) - limit} more"] if len(items) > limit else []
+    return [*items[:limit], *more]

@@ -31,7 +31,8 @@ from cloche.store.locked_packages import (
     read_lock_text,
 )
 from cloche.store.markers import marker_environment, unknown_variables
-from cloche.store.tags import supported_tags
+from cloche.store.pins import shortened
+from cloche.store.tags import supported_tags, unsupported_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
     from cloche.model.plan import LockRequest
     from cloche.store import Store
-
-MAX_SHOWN = 4
-"""How many files an error message lists."""
 
 
 def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
@@ -172,7 +170,7 @@ def _selection_error(
     if lock.requires_python is not None and not lock.requires_python.contains(interpreter.version_text, True):
         return SeedError(f"`{path}` needs Python {lock.requires_python}, got {interpreter.name}", hint=other_python)
     if error_of() is not None:
-        shown = "; ".join(f"`{marker}`" for marker in lock.environments or ())
+        shown = "; ".join(f"`{marker}`" for marker in lock.environments or ()) or "it lists none"
         where = f"{interpreter.name} on {interpreter.platform} ({interpreter.machine})"
         return SeedError(f"`{path}` is locked for environments other than {where}: {shown}", hint=other_python)
     number = bisect_left(
@@ -211,13 +209,8 @@ def _unusable_wheels(package: pylock.Package, tags: list[Tag]) -> str:
     reasons = []
     for wheel in package.wheels or ():
         own = parse_wheel_filename(wheel.filename)[-1]
-        if not any(tag.platform in platforms for tag in own):
-            reason = f"is for {', '.join(sorted({tag.platform for tag in own}))}"
-        else:
-            reason = f"is for {', '.join(sorted({f'{tag.interpreter}-{tag.abi}' for tag in own}))}"
-        reasons.append(f"`{wheel.filename}` {reason}")
-    more = [f"and {len(reasons) - MAX_SHOWN} more"] if len(reasons) > MAX_SHOWN else []
-    return "; ".join([*reasons[:MAX_SHOWN], *more]) or "it has no files"
+        reasons.append(f"`{wheel.filename}` is for {unsupported_part(own, platforms)}")
+    return "; ".join(shortened(reasons)) or "it has no files"
 
 
 def _locked_package(path: str, base: str, package: pylock.Package, item: object) -> LockedPackage:

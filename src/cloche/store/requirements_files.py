@@ -21,14 +21,24 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from cloche.errors import UsageError
 from cloche.model.value import Value, replace
 from cloche.store.artifacts import Artifact
-from cloche.store.locked_packages import LockedPackage, absolute_path, direct_url, path_of_file_url, read_lock_text
+from cloche.store.locked_packages import (
+    LockedPackage,
+    absolute_path,
+    direct_url,
+    file_url,
+    path_of_file_url,
+    read_lock_text,
+)
+from cloche.store.locked_packages import fragment as fragment_of
 from cloche.store.markers import marker_environment
+from cloche.store.pins import Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cloche.model.interpreter import Interpreter
     from cloche.store import Store
+    from cloche.store.pins import Form
 
 MAX_DEPTH = 50
 """How deeply files may be nested with `-r` and `-c`."""
@@ -36,15 +46,29 @@ MAX_DEPTH = 50
 NESTED = {"-r": "requirement", "--requirement": "requirement", "-c": "constraint", "--constraint": "constraint"}
 """The options that name another file."""
 
-IGNORED = frozenset(
-    "--require-hashes --pre --prefer-binary --no-binary --only-binary --trusted-host --use-feature --no-index "
-    "-i --index-url --pypi-url --extra-index-url -f --find-links".split()
-)
-"""Options that do not change which packages a file pins. Where files are looked for is configured for cloche and pip."""
+IGNORED = frozenset("--pre --prefer-binary --trusted-host --use-feature".split())
+"""Options on lines of their own that do not change which files are installed. Only the user decides which server to trust."""
+
+SETTINGS = {
+    "-i": "index-url",
+    "--index-url": "index-url",
+    "--pypi-url": "index-url",
+    "--extra-index-url": "extra-index-url",
+    "-f": "find-links",
+    "--find-links": "find-links",
+    "--no-index": "no-index",
+    "--only-binary": "only-binary",
+    "--no-binary": "no-binary",
+    "--require-hashes": "require-hashes",
+}
+"""Options on lines of their own that say where the files are, of which form, and that all must have hashes."""
 
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 """A commit of Git or Mercurial, which cannot change; a tag or a branch can."""
 
+
+PROJECT_FILES = ("pyproject.toml", "setup.cfg")
+"""The files that may give the name of a project."""
 
 URL_OR_PATH = re.compile(
     r"[A-Za-z0-9+]+://|file:|\.{1,2}(?:[/\\#\[]|$)|[/\\]|[A-Za-z]:[/\\]|[^;<>=!~ ]+\.(?:whl|zip|tar\.gz)(?:#|$)|[\w.-]+[/\\]"
@@ -65,16 +89,86 @@ class Line(Value):
         return f"`{self.path}`, line {self.number}"
 
 
+class FileSettings:
+    """The options on lines of their own that say where the pinned files are, and of which form. As in pip, they apply to all
+    lines, also to those before them."""
+
+    def __init__(self) -> None:
+        self._index = ""
+        self._more: list[str] = []
+        self._links: list[str] = []
+        self._has_index = True
+        self.requires_hashes = False
+        self._forms: dict[Form, set[str]] = {"wheel": set(), "source": set()}
+
+    def add(self, line: Line, store: Store) -> None:
+        """Add the option of a line.
+
+        :raises UsageError: it has no value.
+        """
+        match = re.fullmatch(r"(--?[a-z-]+)(?:\s*=\s*|\s+)?(.*)", line.text)
+        option, text = (match[1], expand_variables(match[2].strip("'\""), store)) if match else ("", "")
+        setting = SETTINGS.get(option, "")
+        if setting == "no-index":
+            self._has_index = False
+        elif setting == "require-hashes":
+            self.requires_hashes = True
+        elif not text:
+            raise invalid_line(line, f"`{line.text}` has no value")
+        elif setting == "index-url":
+            self._index = as_url(text, line)
+        elif setting == "extra-index-url":
+            self._more.append(as_url(text, line))
+        elif setting == "find-links":
+            self._links.append(as_url(text, line))
+        else:
+            self._choose_form("wheel" if setting == "only-binary" else "source", text)
+
+    def _choose_form(self, form: Form, text: str) -> None:
+        """Add the names in the value of `--only-binary` or `--no-binary`; of contradictory ones, the last counts."""
+        own, other = self._forms[form], self._forms["source" if form == "wheel" else "wheel"]
+        for word in filter(None, text.split(",")):
+            if word in (":all:", ":none:"):
+                own.clear()
+            if word == ":all:":
+                other.clear()
+            if word != ":none:":
+                name = word if word == ":all:" else canonicalize_name(word)
+                other.discard(name)
+                own.add(name)
+
+    def apply(self, package: LockedPackage) -> LockedPackage:
+        """Return a pin with these settings. The user's own indexes are searched too if a hash decides."""
+        is_replaced = not self._has_index or (self._index and not package.hashes)
+        indexes = filter(None, (self._index, *self._more)) if self._has_index else ()
+        places = Places(tuple(indexes), tuple(self._links), "ignored" if is_replaced else "searched")
+        form: Form = "any"
+        for name in (":all:", package.name):
+            form = next((chosen for chosen, names in self._forms.items() if name in names), form)
+        return replace(package, places=places, form=form)
+
+
+def as_url(text: str, line: Line) -> str:
+    """Return a URL, or a path relative to the file of the line, as a URL."""
+    if re.match(r"[a-z]+:", text) and not re.match(r"[A-Za-z]:[/\\]", text):
+        return text
+    return file_url(absolute_path(text, os.path.dirname(line.path)))
+
+
 def read_requirements(path: str, interpreter: Interpreter, store: Store) -> list[LockedPackage]:
     """Return the packages that a requirements file, and the files that it names, pin for an interpreter.
 
     :raises UsageError: a line is not valid or not pinned, or a package is pinned to two versions.
     """
     environment = {**marker_environment(interpreter), "extra": ""}
+    settings = FileSettings()
     constraints: dict[str, tuple[Requirement, Line]] = {}
     pinned: dict[str, tuple[LockedPackage, Line]] = {}
     pending: list[tuple[str, list[str], Line]] = []
     for kind, line in read_lines(path, store, "requirement", ()):
+        if kind == "setting":
+            settings.add(line, store)
+            continue
         text, options = split_options(line)
         if kind == "constraint":
             requirement = parse_requirement(text, line)
@@ -86,6 +180,8 @@ def read_requirements(path: str, interpreter: Interpreter, store: Store) -> list
         package = locked_package(text, options, line, environment, constraints, store)
         if package is None:
             continue
+        if not (package.artifact or package.source):
+            package = settings.apply(package)
         other = pinned.get(package.name)
         if other and replace(other[0], hashes=frozenset()) != replace(package, hashes=frozenset()):
             raise UsageError(
@@ -95,9 +191,16 @@ def read_requirements(path: str, interpreter: Interpreter, store: Store) -> list
         if other:
             package = replace(package, hashes=package.hashes | other[0].hashes)
         pinned[package.name] = package, line
+    for package, line in pinned.values() if settings.requires_hashes else ():
+        if not is_protected(package):
+            raise UsageError(
+                f"{line.place}: `{package.name}` has no hash, but the file has `--require-hashes`",
+                hint="create the file again with hashes for all packages",
+            )
     pins = [(package, line) for package, line in pinned.values() if not (package.artifact or package.source)]
+    is_hashed = any(package.hashes for package, _ in pins)
     for package, line in pins:
-        if not package.hashes and any(other.hashes for other, _ in pins):
+        if is_hashed and not package.hashes:
             raise UsageError(
                 f"{line.place}: `{package.name}` has no hash, but other lines have one",
                 hint="create the file again with hashes for all packages",
@@ -105,8 +208,17 @@ def read_requirements(path: str, interpreter: Interpreter, store: Store) -> list
     return [package for package, _ in pinned.values()]
 
 
+def is_protected(package: LockedPackage) -> bool:
+    """Return whether a hash or a commit decides what a package is."""
+    if package.artifact:
+        return bool(package.artifact.hashes)
+    if isinstance(package.source, PackageArchive):
+        return bool(package.source.hashes)
+    return bool(package.hashes) or isinstance(package.source, PackageVcs)
+
+
 def read_lines(path: str, store: Store, kind: str, within: tuple[str, ...]) -> Iterator[tuple[str, Line]]:
-    """Yield the lines of a file and of the files that it names, each as a requirement or a constraint."""
+    """Yield the lines of a file and of the files that it names, each as a requirement, a constraint or a setting."""
     named_in = within[-1] if within else ""
     if path in within:
         raise UsageError(
@@ -124,8 +236,8 @@ def read_lines(path: str, store: Store, kind: str, within: tuple[str, ...]) -> I
                 path_of_file_url(name, path) if name.startswith("file:") else absolute_path(name, os.path.dirname(path))
             )
             yield from read_lines(local, store, nested, (*within, path))
-        elif line.text.split()[0].partition("=")[0] not in IGNORED:
-            yield kind, line
+        elif (option := line.text.split()[0].partition("=")[0]) not in IGNORED:
+            yield "setting" if option in SETTINGS else kind, line
 
 
 def logical_lines(text: str, path: str) -> Iterator[Line]:
@@ -163,12 +275,12 @@ def split_options(line: Line) -> tuple[str, list[str]]:
 
     :raises UsageError: another option is set.
     """
-    words = line.text.split(" ")
+    words = line.text.replace("\t", " ").split(" ")
     end = next((number for number, word in enumerate(words) if word.startswith("-") and number), len(words))
     try:
         options = shlex.split(" ".join(words[end:]))
     except ValueError as error:
-        raise invalid_line(line, str(error)) from None
+        raise invalid_line(line, error) from None
     hashes = []
     for option in (arguments := iter(options)):
         name, _, text = option.partition("=")
@@ -187,9 +299,10 @@ def split_options(line: Line) -> tuple[str, list[str]]:
     return " ".join(words[:end]).strip(), hashes
 
 
-def invalid_line(line: Line, reason: str) -> UsageError:
-    shown = " ".join(reason.split("\n")[0].split())
-    return UsageError(f"{line.place} is not valid: {shown}", hint="correct the line, or create the file again")
+def invalid_line(line: Line, reason: object) -> UsageError:
+    return UsageError(
+        f"{line.place} is not valid: {fragment_of(reason)}", hint="correct the line, or create the file again"
+    )
 
 
 def parse_requirement(text: str, line: Line) -> Requirement:
@@ -200,7 +313,7 @@ def parse_requirement(text: str, line: Line) -> Requirement:
     try:
         return Requirement(text)
     except InvalidRequirement as error:
-        raise invalid_line(line, str(error)) from None
+        raise invalid_line(line, error) from None
 
 
 def applies(requirement: Requirement, environment: Mapping[str, str], line: Line) -> bool:
@@ -292,7 +405,7 @@ def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line
         try:
             found, version, _, _ = parse_wheel_filename(file_name)
         except ValueError as error:
-            raise invalid_line(line, str(error)) from None
+            raise invalid_line(line, error) from None
         if name and found != name:
             raise invalid_line(line, f"`{file_name}` is not a file of `{name}`")
         item = PackageArchive(url=None if local else address, path=local or None, hashes=mapping)
@@ -348,19 +461,30 @@ def from_directory(path: str, line: Line) -> LockedPackage:
             f"{line.place}: an editable install from a URL is not supported", hint="write the requirement without `-e`"
         )
     base = os.path.dirname(line.path)
+    path, _, given = path.partition("#egg=")
     local = (
         path_of_file_url(path, line.path) if path.startswith("file:") else absolute_path(path.partition("[")[0], base)
     )
-    name = project_name(local)
+    name = canonicalize_name(given.partition("[")[0].partition("&")[0]) or project_name(local)
+    if not name and os.path.isdir(local):
+        raise UsageError(
+            f"{line.place}: no `pyproject.toml` or `setup.cfg` in `{path}` names a package",
+            hint=f"write `-e {path}#egg=NAME`",
+        )
     if not name:
-        raise invalid_line(line, f"`{path}` has no `pyproject.toml` that names a package")
+        raise invalid_line(line, f"`{path}` is not a directory with a project")
     source = PackageDirectory(path=local, editable=True)
     return LockedPackage(name, "", source=source, base=base, metadata=(("direct_url.json", direct_url(base, source)),))
 
 
 def project_name(directory: str) -> str:
-    """Return the normalized name of the project in a directory; empty if its `pyproject.toml` does not give it."""
+    """Return the normalized name of the project in a directory; empty if neither `pyproject.toml` nor `setup.cfg` gives it.
+
+    poetry 1 and setuptools do not need the name in the standard table. The build decides in the end.
+    """
     import sys
+    from configparser import ConfigParser
+    from configparser import Error as ConfigError
 
     if sys.version_info >= (3, 11):
         import tomllib
@@ -368,10 +492,17 @@ def project_name(directory: str) -> str:
         import tomli as tomllib
     from cloche.fs import read_at_most
 
-    content = read_at_most(os.path.join(directory, "pyproject.toml"), 1 << 22) or b""
+    content, config = (read_at_most(os.path.join(directory, name), 1 << 22) or b"" for name in PROJECT_FILES)
     try:
-        project = tomllib.loads(content.decode("utf-8")).get("project", {})
+        table: object = tomllib.loads(content.decode("utf-8"))
     except (ValueError, RecursionError):
+        table = {}
+    match table:
+        case {"project": {"name": str(name)}} | {"tool": {"poetry": {"name": str(name)}}}:
+            return canonicalize_name(name)
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read_string(config.decode("utf-8"))
+    except (ConfigError, ValueError):
         return ""
-    name = project.get("name") if isinstance(project, dict) else None
-    return canonicalize_name(name) if isinstance(name, str) else ""
+    return canonicalize_name(parser.get("metadata", "name", fallback=""))

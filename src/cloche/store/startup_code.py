@@ -15,7 +15,7 @@ from cloche.model.distribution import StartupCode, normalize_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from cloche.model.aliases import StartupPolicy
+    from cloche.model.aliases import StartupPolicy, StartupRule
     from cloche.model.distribution import Image
 
 MODULES = ("sitecustomize", "usercustomize")
@@ -161,7 +161,11 @@ def without_files(codes: Iterable[StartupCode], members: Iterable[str]) -> tuple
 # The policy
 
 
-def parse_policy(values: Iterable[str]) -> tuple[StartupPolicy, tuple[str, ...]]:
+class StartupCodeRefused(SeedError):
+    """The user refuses a package, because it runs code whenever Python starts."""
+
+
+def parse_policy(values: Iterable[str]) -> StartupRule:
     """Return the policy that some words choose, and the packages that are exempt from it.
 
     :param values: one of `POLICIES`, or the names of the packages that may have start-up code.
@@ -189,17 +193,28 @@ def refuse_startup_code(images: Iterable[Image], allowed: Sequence[str]) -> None
     """Refuse packages that run code whenever Python starts.
 
     :param allowed: the packages that may, normalized.
-    :raises SeedError: another one does.
+    :raises StartupCodeRefused: another one does.
     """
-    found = [image for image in images if image.startup_code and image.distribution not in allowed]
+    refuse_packages(
+        {image.distribution: (image.version, image.startup_code[0]) for image in images if image.startup_code}, allowed
+    )
+
+
+def refuse_packages(packages: Mapping[str, tuple[str, StartupCode]], allowed: Sequence[str]) -> None:
+    """Refuse packages that run code whenever Python starts.
+
+    :param packages: the version of each, and a place with start-up code, by normalized name.
+    :param allowed: the packages that may, normalized.
+    :raises StartupCodeRefused: another one does.
+    """
+    found = [name for name in packages if name not in allowed]
     if not found:
         return
-    first, names = found[0], sorted({*allowed, *(image.distribution for image in found)})
-    where = describe(first.startup_code[0])
-    more = "" if len(found) == 1 else f" (so do {', '.join(image.distribution for image in found[1:])})"
-    options = " ".join(f"--startup-code {name}" for name in names)
-    raise SeedError(
-        f"`{first.distribution}` {first.version} runs code whenever Python starts: {where}{more}",
+    version, code = packages[found[0]]
+    more = "" if len(found) == 1 else f" (so do {', '.join(found[1:])})"
+    options = " ".join(f"--startup-code {name}" for name in sorted({*allowed, *found}))
+    raise StartupCodeRefused(
+        f"`{found[0]}` {version} runs code whenever Python starts: {describe(code)}{more}",
         hint=f"if you trust it, allow it with `{options}`; otherwise leave the package out",
     )
 

@@ -7,7 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Container, Iterable, Iterator
+
+    from packaging.tags import Tag
 
     from cloche.model.interpreter import Interpreter
     from cloche.store.distributions import Distribution
@@ -91,6 +93,13 @@ def _has_our_platform(interpreter: Interpreter) -> bool:
 
     ours = (sys.platform, platform.machine().lower(), 64 if sys.maxsize > 2**32 else 32)
     return ours == (interpreter.platform, interpreter.machine.lower(), interpreter.bits)
+
+
+def unsupported_part(tags: Collection[Tag], platforms: Container[str]) -> str:
+    """Return what a wheel with these tags is for: its platforms, or its Pythons if a platform is supported."""
+    if not any(tag.platform in platforms for tag in tags):
+        return ", ".join(sorted({tag.platform for tag in tags}))
+    return ", ".join(sorted({f"{tag.interpreter}-{tag.abi}" for tag in tags}))
 
 
 def satisfies_requires_python(requires_python: str, interpreter: Interpreter) -> bool:

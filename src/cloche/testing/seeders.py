@@ -29,6 +29,7 @@ from cloche.testing.fakes import KINDS, fake_host
 from cloche.testing.purity import PROCESS_EVENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from cloche.model.interpreter import Interpreter
@@ -148,13 +149,17 @@ def sample_lock(directory: Path, *wheels: Path) -> LockRequest:
     return LockRequest(str(path))
 
 
-def sample_wheel(directory: Path) -> Path:
-    """Create a wheel of the distribution `cloche-sample` 1.0 in a directory (PEP 427), and return its path."""
+def sample_wheel(directory: Path, more: Mapping[str, str] | None = None) -> Path:
+    """Create a wheel of the distribution `cloche-sample` 1.0 in a directory (PEP 427), and return its path.
+
+    :param more: the text of further files, by path.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "cloche_sample-1.0-py3-none-any.whl"
     info = "cloche_sample-1.0.dist-info"
     files = {
         "cloche_sample.py": "def main():\n    print('sample')\n",
+        **(more or {}),
         f"{info}/METADATA": "Metadata-Version: 2.1\nName: cloche-sample\nVersion: 1.0\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: cloche\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": "[console_scripts]\ncloche-sample = cloche_sample:main\n",

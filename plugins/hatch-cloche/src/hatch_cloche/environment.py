@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hatch.env.virtual import VirtualEnvironment
 from hatch.venv.core import TempVirtualEnv, VirtualEnv
 
 import cloche
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class ClocheVirtualEnv(VirtualEnv):
@@ -17,6 +20,8 @@ class ClocheVirtualEnv(VirtualEnv):
 
     lock = ""
     """Absolute path of the lock file whose packages it is created with; empty for none."""
+    startup_code: Sequence[str] = ("list",)
+    """What happens to packages whose code runs whenever Python starts: a policy, or the names of those that may have it."""
 
     def create(self, python: str, *, allow_system_packages: bool = False) -> None:
         """Create the environment.
@@ -31,6 +36,7 @@ class ClocheVirtualEnv(VirtualEnv):
                 os.fspath(self.directory),
                 python=python,
                 site_packages="system" if allow_system_packages else "isolated",
+                startup_code=self.startup_code,
                 **{"network": "never", **locked},
             )
         except cloche.ClocheError as error:
@@ -48,7 +54,7 @@ class ClocheEnvironment(VirtualEnvironment):
 
     @staticmethod
     def get_option_types() -> dict[str, Any]:
-        return {**VirtualEnvironment.get_option_types(), "lock": str}
+        return {**VirtualEnvironment.get_option_types(), "lock": str, "startup-code": list}
 
     def _find_existing_interpreter(self, python_version: str = "") -> str | None:
         """Return the path of an installed Python: the one that hatch finds, otherwise the one that cloche finds, or None.
@@ -74,7 +80,8 @@ class ClocheEnvironment(VirtualEnvironment):
 
     @property
     def virtual_env_cls(self) -> type[ClocheVirtualEnv]:
-        return type("LockedVirtualEnv", (ClocheVirtualEnv,), {"lock": self.lock}) if self.lock else ClocheVirtualEnv
+        chosen = {"lock": self.lock, "startup_code": self.config.get("startup-code", ("list",))}
+        return type("ChosenVirtualEnv", (ClocheVirtualEnv,), chosen)
 
     def dependency_hash(self) -> str:
         """Return a hash that changes with the dependencies and with the lock file; hatch compares it before each command."""

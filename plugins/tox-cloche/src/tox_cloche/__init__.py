@@ -61,6 +61,12 @@ class ClocheEnv(Python, ABC):
         self.conf.add_config(keys=["lock_extras"], of_type=list[str], default=[], desc="extras of the lock file")
         self.conf.add_config(keys=["lock_groups"], of_type=list[str], default=[], desc="groups of the lock file")
         self.conf.add_config(
+            keys=["startup_code"],
+            of_type=list[str],
+            default=["list"],
+            desc="`refuse` packages whose code runs whenever Python starts, or the names of those that may",
+        )
+        self.conf.add_config(
             keys=["always_copy", "alwayscopy"],
             of_type=bool,
             default=False,
@@ -143,6 +149,7 @@ class ClocheEnv(Python, ABC):
             "cloche": self._interpreter.executable,
             "system_site_packages": self.conf["system_site_packages"],
             **({"lock": self._lock_signature()} if self.conf["lock"] else {}),
+            **({"startup_code": self.conf["startup_code"]} if self.conf["startup_code"] != ["list"] else {}),
             **({"always_copy": True} if self.conf["always_copy"] else {}),
         }
 
@@ -195,6 +202,7 @@ class ClocheEnv(Python, ABC):
                 site_packages="system" if self.conf["system_site_packages"] else "isolated",
                 creator="copy" if self.conf["always_copy"] else None,
                 network="newest" if self.conf["download"] else "last-resort",
+                startup_code=self.conf["startup_code"],
                 **locked,
             )
         except cloche.ClocheError as error:
