@@ -1,6 +1,6 @@
 """Environments from a lock file: the locks, a server for their wheels, the rows, and a hundred environments from one lock.
 
-They are packed as well, which needs the programs `zstd` and `pigz`.
+They are packed as well, which needs the programs `zstd`, `pigz` and `mksquashfs`.
 
 Each lock has the packages that uv resolves for a file in `requirements`. All tools get the same wheels, whose URLs are those
 of a server on this machine.
@@ -19,7 +19,7 @@ from rounds import measure
 from rows import UV, Command, Goal, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from peers import Peers
@@ -100,31 +100,49 @@ def rows_for(name: str) -> tuple[Row, ...]:
     )
 
 
-def pack_row(suffix: str, peer: str, compressor: str) -> Row:
-    """Return the row for packing a portable environment, compared with `tar` and a program that uses all processors."""
-    portable = "{locks}/medium-portable"
+def pack_row(suffix: str, peer: str, line: str) -> Row:
+    """Return the row for packing a portable environment, compared with programs that use all processors."""
+    slots = {"tree": "{locks}/medium-portable", "file": f"{{env}}.{suffix}"}
     return Row(
-        f"pack-{suffix}",
-        f"pack a portable environment with the medium set to `tar.{suffix}`",
+        f"pack-{suffix.removeprefix('tar.')}",
+        f"pack a portable environment with the medium set to `{suffix}`",
         (
-            shell("cloche", f"{{bin}}/cloche -q pack {portable} -o {{env}}.tar.{suffix}"),
-            shell(peer, f"tar -C {portable} -cf - . | {compressor} > {{env}}.tar.{suffix}"),
+            shell("cloche", "{{bin}}/cloche -q pack {tree} -o {file}".format(**slots)),
+            shell(peer, line.format(**slots)),
         ),
         (Goal(1.1, (peer,)),),
     )
 
 
-PACK_ROWS = (pack_row("zst", "tar, zstd", "zstd -q -3 -T0"), pack_row("gz", "tar, pigz", "pigz -6"))
+PORTABLE_ROWS = (
+    Row(
+        "portable-medium",
+        "a portable environment with the medium set, compared with hard links to all files",
+        (
+            shell("cloche", f"{CLOCHE}{{env}} --creator portable --lock {{locks}}/medium/pylock.toml"),
+            shell("cp", "cp -al {locks}/medium-portable {env}"),
+        ),
+        (Goal(1.5, ("cp",)),),
+    ),
+    pack_row("tar.zst", "tar, zstd", "tar -C {tree} -cf - . | zstd -q -3 -T0 > {file}"),
+    pack_row("tar.gz", "tar, pigz", "tar -C {tree} -cf - . | pigz -6 > {file}"),
+    pack_row("squashfs", "mksquashfs", "mksquashfs {tree} {file} -comp zstd -all-root -no-xattrs -quiet -no-progress"),
+)
 
-LOCKED_ROWS = (*(row for name in SETS for row in rows_for(name)), *PACK_ROWS)
+LOCKED_ROWS = (*(row for name in SETS for row in rows_for(name)), *PORTABLE_ROWS)
 
 
-def measure_locked(peers: Peers, rounds: int) -> dict[str, Any]:
-    """Return the results for environments from lock files."""
+def measure_locked(peers: Peers, rounds: int, names: Collection[str]) -> dict[str, Any]:
+    """Return the results for environments from lock files.
+
+    :param names: the rows to measure; none for all rows, and for many environments from one lock.
+    """
     locks = peers.work / "locks"
-    wheels = {name: download_wheels(peers, name, locks / name) for name in SETS}
+    rows = [row for row in LOCKED_ROWS if not names or row.name in names]
+    sets = [name for name in SETS if name == "medium" or any(name in row.name for row in rows)]
+    wheels = {name: download_wheels(peers, name, locks / name) for name in sets}
     with file_server(locks) as url:
-        for name in SETS:
+        for name in sets:
             write_lock(locks / name, wheels[name], url)
             without = [wheel for wheel in wheels[name] if not wheel.name.startswith("sniffio-")]
             write_lock(locks / f"{name}-changed", without, url)
@@ -136,9 +154,9 @@ def measure_locked(peers: Peers, rounds: int) -> dict[str, Any]:
         for _ in range(2):  # the second one has bytecode
             portable = "--creator portable --clear --lock {locks}/medium/pylock.toml"
             peers.capture(f"{CLOCHE}{{locks}}/medium-portable {portable}".split())
-        seconds = {row.name: measure(peers, row, rounds) for row in LOCKED_ROWS}
-        hundred = measure_hundred(peers)
-    return {"packages": {name: len(wheels[name]) for name in SETS}, "seconds": seconds, "hundred": hundred}
+        seconds = {row.name: measure(peers, row, rounds) for row in rows}
+        hundred = {} if names else {"hundred": measure_hundred(peers)}
+    return {"packages": {name: len(wheels[name]) for name in sets}, "seconds": seconds, **hundred}
 
 
 def measure_hundred(peers: Peers) -> dict[str, Any]:

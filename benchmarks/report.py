@@ -68,7 +68,17 @@ def load_of(results: dict[str, Any]) -> str:
 
 def locked(results: dict[str, Any]) -> str:
     """Return the tables of environments from lock files, which may have been measured at another time."""
-    hundred, count = results["hundred"], len(results["hundred"]["seconds"])
+    sizes = ", ".join(f"the {name} set has {number} packages" for name, number in results["packages"].items())
+    parts = [
+        f"Environments from a lock file; {sizes}. {conditions(results)}{load_of(results)}",
+        comparison(results["seconds"], LOCKED_ROWS),
+    ]
+    return "\n\n".join([*parts, many(results["hundred"])] if "hundred" in results else parts)
+
+
+def many(hundred: dict[str, Any]) -> str:
+    """Return the table of many environments from one lock."""
+    count = len(hundred["seconds"])
     early, late = (spread(part) for part in (hundred["seconds"][1:11], hundred["seconds"][-10:]))
     share = hundred["others"] / hundred["first"] * 100
     cells = [f"{share:.2f} %", f"{format_milliseconds(early)}", f"{format_milliseconds(late)}"]
@@ -78,14 +88,7 @@ def locked(results: dict[str, Any]) -> str:
         "2nd to 11th, ms",
         "last ten, ms",
     ]
-    sizes = ", ".join(f"the {name} set has {number} packages" for name, number in results["packages"].items())
-    return "\n\n".join(
-        [
-            f"Environments from a lock file; {sizes}. {conditions(results)}{load_of(results)}",
-            comparison(results["seconds"], LOCKED_ROWS),
-            table(header, [["`cloche DEST --lock …`", *cells]]),
-        ]
-    )
+    return table(header, [["`cloche DEST --lock …`", *cells]])
 
 
 def comparison(seconds: dict[str, Times], rows: Iterable[Row] = ROWS) -> str:

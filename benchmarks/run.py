@@ -4,6 +4,7 @@
     python benchmarks/run.py seeded cold         only these rows
     python benchmarks/run.py --growth            also how the time grows with seeds, interpreters, plugins, environments
     python benchmarks/run.py --locked            only environments from lock files, with --publish also into the documentation
+    python benchmarks/run.py --locked pack-zst pack-gz pack-squashfs portable-medium    only these rows of them
     python benchmarks/run.py --lifecycle         only commands for existing environments, likewise; it takes an hour
     python benchmarks/run.py --explain seeded    explain the time of a row: imports and system calls
     python benchmarks/run.py --publish           also write the figures and the chart into the documentation
@@ -30,7 +31,7 @@ from chart import SHORT_CHART_ROWS, chart
 from explain import explain
 from growth import measure_growth
 from lifecycle import LIFECYCLE_ROWS, measure_lifecycle
-from locked import measure_locked
+from locked import LOCKED_ROWS, measure_locked
 from peers import CHECKOUT, Peers
 from report import quality_warnings, report
 from rounds import measure
@@ -92,7 +93,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--chart", type=Path, metavar="FILE", help="write the chart to this SVG file")
     parser.add_argument("--publish", action="store_true", help="write results, chart and tables into the documentation")
     arguments = parser.parse_args()
-    if unknown := set(arguments.row) - {row.name for row in (LIFECYCLE_ROWS if arguments.lifecycle else ROWS)}:
+    rows = LOCKED_ROWS if arguments.locked else LIFECYCLE_ROWS if arguments.lifecycle else ROWS
+    if unknown := set(arguments.row) - {row.name for row in rows}:
         parser.error(f"unknown row `{min(unknown)}`")
     if sys.version_info < (3, 12) and not arguments.results:
         parser.error("Python 3.12 or later is required: for earlier versions, uv and venv seed more than pip")
@@ -115,7 +117,7 @@ def measure_all(peers: Peers, arguments: argparse.Namespace) -> dict[str, Any]:
         "load": load,
     }
     if arguments.locked:
-        return {"locked": {**results, **measure_locked(peers, arguments.rounds)}}
+        return {"locked": {**results, **measure_locked(peers, arguments.rounds, arguments.row)}}
     if arguments.lifecycle:
         return {"lifecycle": {**results, **measure_lifecycle(peers, arguments.rounds, arguments.row)}}
     results["seconds"] = {row.name: measure(peers, row, arguments.rounds) for row in chosen_rows(arguments)}

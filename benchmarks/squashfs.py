@@ -37,7 +37,7 @@ MOUNTS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=11, metavar="N", help="the number of rounds (default: 11)")
+    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="the number of rounds (default: 7)")
     parser.add_argument("--realtime", action="store_true", help="measure with real-time priority, on a busy machine")
     parser.add_argument("--publish", action="store_true", help="write the table into the documentation")
     arguments = parser.parse_args()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
@@ -12,6 +13,7 @@ import sys
 import tarfile
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
 
@@ -122,16 +124,45 @@ def test_the_time_comes_from_the_variable(cloche: Cloche, env: Path) -> None:
         ("-o e.rar", 2, "cannot tell the format from the name"),
         ("-o e.zip --format rar", 2, "unknown packer `rar`"),
         ("-o e.zip --prefix a/b", 2, "is not the name of a directory"),
+        ("-o e.zip --prefix ..", 2, "is not the name of a directory"),
+        ("-o e.zip --prefix %20", 2, "is not the name of a directory"),
+        ("-o e.zip --prefix a%0Ab", 2, "is not the name of a directory"),
+        ("-o e.zip --prefix a%FFb", 2, "is not the name of a directory"),
+        (f"-o e.zip --prefix {'long' * 64}", 2, "is not the name of a directory"),
+        ("-o pipe --format zip --force", 4, "is a device, a pipe or a socket"),
+        ("-o /dev/full --format zip --force", 4, "is a device, a pipe or a socket"),
     ],
 )
 def test_refused_arguments(cloche: Cloche, env: Path, words: str, code: int, message: str) -> None:
     (cloche.cwd / "taken.zip").write_text("mine")
-    done = cloche("pack", env, *words.replace("ENV", str(env)).split())
+    os.mkfifo(cloche.cwd / "pipe")
+    done = cloche(
+        "pack", env, *(unquote(word, errors="surrogateescape") for word in words.replace("ENV", str(env)).split())
+    )
 
     assert done.code == code
     assert message in done.err.splitlines()[0]
-    assert os.listdir(cloche.cwd) == ["taken.zip"]
+    assert len(done.err.splitlines()) == 2
+    assert sorted(os.listdir(cloche.cwd)) == ["pipe", "taken.zip"]
     assert (cloche.cwd / "taken.zip").read_text() == "mine"
+
+
+def test_a_pattern_that_matches_nothing_is_a_warning(cloche: Cloche, env: Path) -> None:
+    """Patterns have no `/` at their start or end."""
+    options = [
+        word
+        for pattern in ("activate.fish", "bin/activate.csh", "/bin/activate", "bin/")
+        for word in ("--exclude", pattern)
+    ]
+
+    done = cloche("pack", env, "-o", "packed", "--format", "dir", *options)
+
+    assert done.code == 0
+    assert done.err.splitlines() == [
+        "cloche: warning: `--exclude /bin/activate` matches nothing",
+        "cloche: warning: `--exclude bin/` matches nothing",
+    ]
+    assert not {"activate.fish", "activate.csh"} & set(os.listdir(cloche.cwd / "packed" / "bin"))
 
 
 def test_an_environment_that_needs_its_place_is_refused(cloche: Cloche) -> None:
@@ -178,19 +209,48 @@ def test_a_socket_is_refused(cloche: Cloche, env: Path) -> None:
     assert os.listdir(cloche.cwd) == ["copy"]
 
 
-def test_a_full_disk(cloche: Cloche, env: Path) -> None:
+@pytest.mark.parametrize("name", ["a\nb", "a\r", "a\\b"])
+def test_a_name_that_cannot_be_unpacked_is_refused(cloche: Cloche, name: str) -> None:
+    assert cloche("./env", "--no-seed", "--relocatable").code == 0
+    (cloche.cwd / "env" / name).touch()
+
+    done = cloche("pack", "env", "--with-base-outside", "-o", "e.tar.gz")
+
+    assert (done.code, "cannot be packed" in done.err, len(done.err.splitlines())) == (1, True, 2), done
+    assert os.listdir(cloche.cwd) == ["env"]
+
+
+@pytest.mark.parametrize("name", ["e.tar.gz", "e.tar.zst", "e.zip", "e.squashfs"])
+@pytest.mark.parametrize("command", ["pack", "unpack"])
+def test_a_full_disk(cloche: Cloche, env: Path, command: str, name: str) -> None:
     unshare = require("unshare")
     if subprocess.run([unshare, "-m", "true"], capture_output=True, check=False).returncode:
         skip_missing("mount namespaces are not permitted")
     (cloche.cwd / "small").mkdir()
+    words = ["pack", env, "-o", f"small/{name}"]
+    if command == "unpack":
+        assert cloche("pack", env, "-o", name).code == 0
+        words = ["unpack", name, "small/there"]
     script = 'mount -t tmpfs -o size=2m none small; "$@"; code=$?; ls -A small; exit $code'
     done = subprocess.run(
-        [unshare, "-m", "sh", "-c", script, "sh", sys.executable, "-m", "cloche", "pack", env, "-o", "small/e.tar.gz"],
+        [unshare, "-m", "sh", "-c", script, "sh", sys.executable, "-m", "cloche", *words],
         capture_output=True, text=True, check=False, cwd=cloche.cwd,
     )  # fmt: skip
 
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (1, ""), done
     assert "no space left on device" in done.stderr.lower()
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", ["a\\b", "a\udcffb"])
+def test_a_name_that_a_zip_archive_cannot_hold_is_refused(cloche: Cloche, name: str) -> None:
+    assert cloche("./env", "--no-seed", "--relocatable").code == 0
+    (cloche.cwd / "env" / name).touch()
+
+    done = cloche("pack", "env", "--with-base-outside", "-o", "e.zip")
+
+    assert (done.code, len(done.err.splitlines())) == (1, 2), done
+    assert os.listdir(cloche.cwd) == ["env"]
 
 
 HOSTILE = {
@@ -202,12 +262,23 @@ HOSTILE = {
     "twice": [("x", "file", ""), ("x", "file", "")],
     "device": [("x", "device", "")],
     "unlisted": [("x", "file", "")],
+    "empty-link": [("x", "link", "")],
+    "long-link": [("x", "link", "x" * 5000)],
+    "long-name": [("x" * 300, "file", "")],
+    "deep": [("/".join("d" * depth), "directory", "") for depth in range(1, 2500)],
+    "many": [(f"d{number}", "directory", "") for number in range(30_000)],
+    "pipe": [("x", "pipe", "")],
+    "hard-link": [("x", "hard-link", "pyvenv.cfg")],
+    "not-an-environment": [],
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_archives_are_refused(cloche: Cloche, name: str) -> None:
-    types = {"file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "device": tarfile.CHRTYPE}
+    types = {
+        "file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "device": tarfile.CHRTYPE, "directory": tarfile.DIRTYPE,
+        "pipe": tarfile.FIFOTYPE, "hard-link": tarfile.LNKTYPE,
+    }  # fmt: skip
     settings = b"include-system-site-packages = false\nversion = 3.12.1\n"
     listed = f"{hashlib.sha256(settings).hexdigest()}  pyvenv.cfg\n".encode()
     with tarfile.open(cloche.cwd / "e.tar.gz", "w:gz") as archive:
@@ -225,6 +296,35 @@ def test_hostile_archives_are_refused(cloche: Cloche, name: str) -> None:
     assert done.code == 1, done
     assert len(done.err.splitlines()) == 2
     assert os.listdir(cloche.cwd) == ["e.tar.gz"]
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE])
+def test_a_name_of_an_unreasonable_size_is_not_read(cloche: Cloche, kind: bytes) -> None:
+    """It would need more memory than this process may have."""
+    with gzip.open(cloche.cwd / "e.tar.gz", "wb", compresslevel=1) as file:
+        header = tarfile.TarInfo("././@LongLink")
+        header.type, header.size = kind, 600 << 20
+        file.write(header.tobuf())
+        for _ in range(600):
+            file.write(b"x" * (1 << 20))
+
+    command = ["prlimit", f"--as={500 << 20}", sys.executable, "-m", "cloche", "unpack", "e.tar.gz", "there"]
+    done = subprocess.run(command, cwd=cloche.cwd, env=cloche.environ, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 2), done
+    assert "unreasonable size" in done.stderr
+    assert os.listdir(cloche.cwd) == ["e.tar.gz"]
+
+
+def test_data_after_the_end_is_refused(cloche: Cloche, env: Path) -> None:
+    assert cloche("pack", env, "-o", "e.tar.gz").code == 0
+    for rest in (b"garbage", gzip.compress(b"garbage")):
+        (cloche.cwd / "longer").write_bytes((cloche.cwd / "e.tar.gz").read_bytes() + rest)
+
+        done = cloche("unpack", "longer", "there")
+
+        assert (done.code, "is not intact" in done.err, len(done.err.splitlines())) == (1, True, 2)
+        assert sorted(os.listdir(cloche.cwd)) == ["e.tar.gz", "longer"]
 
 
 @pytest.mark.parametrize("time", ["1e30", "-1", "nan", "inf"])

@@ -164,24 +164,45 @@ def test_of_two_runs_at_once_one_succeeds(cloche: Cloche, small: Path, command: 
     assert {one for one in os.listdir(cloche.cwd) if one.startswith(".")} == set()
 
 
-def test_a_file_that_changes_while_it_is_read_is_named(cloche: Cloche, small: Path, tmp_path: Path) -> None:
-    """The plan of the archive knows a size that is a byte too small, as if the file had grown since."""
+CHANGES = {
+    "grows": "open(path, 'a').write('more')",
+    "shrinks": "os.truncate(path, 3)",
+    "vanishes": "os.unlink(path)",
+    "becomes a directory": "os.unlink(path); os.mkdir(path)",
+    "becomes a pipe": "os.unlink(path); os.mkfifo(path)",
+    "becomes a link to nothing": "os.unlink(path); os.symlink('nothing', path)",
+}
+
+
+@pytest.mark.parametrize("name", ["activate", "large"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_changes_before_it_is_read_is_named(
+    cloche: Cloche, small: Path, tmp_path: Path, change: str, name: str
+) -> None:
+    """It changes after the plan of the archive was made; large files are read in pieces."""
+    env = shutil.copytree(small, tmp_path / "env", symlinks=True)
+    (env / "bin" / "large").write_bytes(bytes(3 << 20))
     program = tmp_path / "program.py"
     program.write_text(
         "import os, sys\n"
         "from cloche.__main__ import main\n"
-        "from cloche.lifecycle import pack\n"
-        "read_source = pack.read_source\n"
-        "def growing(path, size):\n"
-        "    return read_source(path, size - 1 if path.endswith('/activate') else size)\n"
-        "pack.read_source = growing\n"
+        "from cloche.cli import pack\n"
+        "plan_pack = pack.plan_pack\n"
+        "def changing(*arguments):\n"
+        "    plan = plan_pack(*arguments)\n"
+        f"    path = {str(env / 'bin' / name)!r}\n"
+        f"    {CHANGES[change]}\n"
+        "    return plan\n"
+        "pack.plan_pack = changing\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
     done = subprocess.run(
-        [sys.executable, program, "pack", small, "--with-base-outside", "-o", "e.zip"],
+        [sys.executable, program, "pack", env, "--with-base-outside", "-o", "e.zip"],
         cwd=cloche.cwd, env=cloche.environ, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
-    assert done.returncode == 1
-    assert "changed while it was read" in done.stderr
-    assert os.listdir(cloche.cwd) == ["program.py"]
+    assert done.returncode == 1, done
+    message, *_ = done.stderr.splitlines()
+    assert f"`{env}/bin/{name}`" in message
+    assert "changed while it was read" in message or "cannot read" in message
+    assert sorted(os.listdir(cloche.cwd)) == ["env", "program.py"]

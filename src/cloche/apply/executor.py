@@ -11,7 +11,7 @@ import os
 import stat
 
 from cloche.errors import ClocheError
-from cloche.fs import DIRECTORY, NEW_FILE, copied_mode, copy_file, open_for_reading, paths_in, write_all
+from cloche.fs import DIRECTORY, NEW_FILE, copied_mode, copy_file, paths_in, write_all
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
@@ -255,25 +255,15 @@ CLONE_UNSUPPORTED_ERRORS = frozenset((errno.ENOTTY, errno.ENOSYS, errno.EOPNOTSU
 
 def _clone(old: str, new: str, source: int | None, target: int | None, root: str) -> None:
     """Share the file's blocks until one of the two files is modified (`FICLONE`: btrfs, XFS, bcachefs, ZFS)."""
+    copy_file(old, new, source, target, _clone_content)
+
+
+def _clone_content(reading: int, writing: int) -> None:
     try:
         from fcntl import ioctl
     except ImportError:
         raise OSError(errno.ENOSYS, "this platform does not support clones") from None
-    reading = open_for_reading(old, source)
-    try:
-        status = os.fstat(reading)
-        writing = os.open(new, NEW_FILE, status.st_mode & 0o777 | 0o200, dir_fd=target)
-        try:
-            try:
-                ioctl(writing, 0x40049409, reading)
-            except OSError:
-                os.unlink(new, dir_fd=target)
-                raise
-            os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
-        finally:
-            os.close(writing)
-    finally:
-        os.close(reading)
+    ioctl(writing, 0x40049409, reading)
 
 
 def _hard_link(old: str, new: str, source: int | None, target: int | None, root: str) -> None:

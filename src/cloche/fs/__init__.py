@@ -184,12 +184,25 @@ def copied_mode(mode: int) -> int:
     return mode & 0o777 | 0o200
 
 
+def copy_content(reading: int, writing: int) -> None:
+    """Write the content of one open file to another one."""
+    while block := os.read(reading, 1 << 20):
+        write_all(writing, block)
+
+
 def copy_file(
-    source: str, target: str, source_directory: int | None = None, target_directory: int | None = None
+    source: str,
+    target: str,
+    source_directory: int | None = None,
+    target_directory: int | None = None,
+    transfer: Callable[[int, int], None] = copy_content,
 ) -> None:
     """Copy content, permission bits and modification time (which keeps bytecode valid) to a new file.
 
     The copy is writable: files of an image are read-only because environments share them, but a copy is not shared.
+
+    :param transfer: gives the content of one open file to another one.
+    :raises OSError: a system call failed; there is no new file.
     """
     reading = open_for_reading(source, source_directory)
     try:
@@ -199,16 +212,14 @@ def copy_file(
         try:
             if os.chmod in os.supports_fd:
                 os.chmod(writing, mode)  # not reduced by the umask
-            copied = 0
-            while block := os.read(reading, 1 << 20):
-                write_all(writing, block)
-                copied += len(block)
-                if copied == status.st_size and len(block) < 1 << 20:
-                    break  # fewer bytes than asked for: the end
+            transfer(reading, writing)
             if os.utime in os.supports_fd:
                 os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
             else:
                 os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=target_directory)
+        except OSError:
+            os.unlink(target, dir_fd=target_directory)
+            raise
         finally:
             os.close(writing)
     finally:

@@ -123,11 +123,11 @@ def prefix_rows(record: str, prefix: str) -> str:
 
 def remove_rows(record: str, paths: frozenset[str]) -> str:
     """Return rows of a RECORD without those of these paths."""
-    return "".join(
-        line
-        for line in lines_of(record)
-        if (next(parse_rows(line), [""])[0] if '"' in line else line.partition(",")[0]) not in paths
-    )
+
+    def path_of(line: str) -> str:
+        return next(parse_rows(line), [""])[0] if '"' in line else line.rstrip("\r\n").partition(",")[0]
+
+    return "".join(line for line in lines_of(record) if path_of(line) not in paths)
 
 
 def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:
@@ -171,7 +171,9 @@ def path_from_root(site: str, path: str, *roots: str) -> str:
     """
     path = path.replace("\\", "/")
     if not is_absolute(path):
-        return posixpath.normpath(f"{site}/{path}")
+        joined = f"{site}/{path}"
+        is_normal = "/." not in joined and "//" not in joined and not joined.endswith("/")
+        return joined if is_normal else posixpath.normpath(joined)
     for root in roots:
         for spelling in (root, os.path.realpath(root)) if root else ():
             prefix = spelling.replace("\\", "/").rstrip("/") + "/"

@@ -1,33 +1,32 @@
 """Write an environment as one archive. The same content always gives the same bytes, regardless of user, path and time.
 
-Owners, permissions, times and the order of names are normalized. Bytecode that depends on a time is compiled again, with
-unchecked hashes (PEP 552). The archive ends with a list of the hashes of its files, which `cloche unpack` checks.
+Owners, permissions, times and the order of names are normalized. Bytecode has unchecked
+hashes (PEP 552). The archive ends with a list of the hashes of its files, which `cloche unpack` checks.
 """
 
 from __future__ import annotations
 
-import errno
 import os
+from functools import partial
 from hashlib import sha256
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
 from cloche.apply import DestinationChanged, write_error
 from cloche.apply.output import create_output
-from cloche.errors import ClocheError, DestinationError, SeedError, UsageError
+from cloche.errors import ClocheError, DestinationError, UsageError, counted
 from cloche.fs.checksums import FILES, format_manifest
 from cloche.lifecycle.info import environment_info
-from cloche.lifecycle.installed import site_directories
+from cloche.lifecycle.pack_bytecode import BytecodeSource
 from cloche.lifecycle.pack_content import with_portable_content
 from cloche.lifecycle.pack_editables import with_ordinary_installs
-from cloche.lifecycle.pack_entries import Entry, read_source, walk
+from cloche.lifecycle.pack_entries import PIECE, Entry, read_exactly, read_source, walk
 from cloche.lifecycle.relocation import is_within
 from cloche.model.archive import Member
 from cloche.model.value import Value
 from cloche.planning import pyvenv_cfg
 from cloche.planning.destination import absolute_path, is_relocatable, read_settings
 from cloche.plugins import call_component, check_refusal
-from cloche.store.bytecode import Compiler, bytecode_path
 from cloche.store.runtimes import SECONDS
 
 if TYPE_CHECKING:
@@ -38,6 +37,9 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.plugins.components import Component
     from cloche.session import Session
+
+LONGEST_NAME = 255
+"""The bytes of the longest name on all usual file systems."""
 
 PAUSE = 0.1
 """Seconds between two updates of the progress."""
@@ -51,8 +53,8 @@ class PackPlan(Value):
     component: Component
     prefix: str
     entries: tuple[Entry, ...]
-    modules: tuple[str, ...]
-    """Sources to compile, relative to the environment."""
+    """Without bytecode."""
+    bytecode: BytecodeSource
     time: int
     overwrites: bool
 
@@ -70,29 +72,33 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
     output = absolute_path(request.output, host)
     refuse_output(output, environment.location, request)
     time = time_of_members(host.environ.get("SOURCE_DATE_EPOCH", ""))
-    if request.prefix and (request.prefix in (".", "..") or set("/\\\0") & set(request.prefix)):
-        raise UsageError(f"`{request.prefix}` is not the name of a directory", hint="`--prefix` takes one name")
+    refuse_prefix(request.prefix)
     component = packer_for(request, session)
     refuse_dependent(environment, info.editable, request)
-    entries = with_ordinary_installs(list(walk(environment, request)), info.editable, environment, session)
+    unused = set(request.exclude)
+    entries = list(walk(environment, request, unused))
+    session.warn(f"`--exclude {pattern}` matches nothing" for pattern in sorted(unused))
+    entries = with_ordinary_installs(entries, info.editable, environment, session)
     entries = with_portable_content(entries, environment, info.recorded_roots)
     kept = {entry.path for entry in entries}
     for path in (environment.layout.config, environment.layout.executable):
         if path not in kept:
             raise UsageError(f"`--exclude` leaves out `{path}`, which every environment needs", hint="exclude less")
-    tag = environment.interpreter.cache_tag if environment.interpreter else ""
-    modules = tuple(
-        entry.path
-        for entry in entries
-        if tag
-        and entry.path.endswith(".py")
-        and entry.content is None
-        and "\n" not in entry.source
-        and is_within(entry.source, environment.location)
-        and any(entry.path.startswith(f"{site}/") for site in site_directories(environment.layout))
-        and bytecode_path(entry.path, tag) not in kept
-    )
-    return PackPlan(environment, output, component, request.prefix, tuple(entries), modules, time, request.overwrites)
+    files = tuple(entry for entry in entries if entry.kind != "bytecode")
+    bytecode = BytecodeSource(environment, entries, request.exclude, time)
+    return PackPlan(environment, output, component, request.prefix, files, bytecode, time, request.overwrites)
+
+
+def refuse_prefix(name: str) -> None:
+    """Refuse a top directory that some system or archive cannot have.
+
+    :raises UsageError: it is refused.
+    """
+    if not name:
+        return
+    is_printable = name.isprintable() and name.strip() == name  # undecodable bytes are not printable
+    if name in (".", "..") or set("/\\") & set(name) or not is_printable or len(name.encode()) > LONGEST_NAME:
+        raise UsageError(f"`{name}` is not the name of a directory", hint="`--prefix` takes one name")
 
 
 def refuse_output(output: str, location: str, request: PackRequest) -> None:
@@ -111,6 +117,10 @@ def refuse_output(output: str, location: str, request: PackRequest) -> None:
         )
     if os.path.isdir(output) and not os.path.islink(output):
         raise DestinationError(f"the output `{output}` is a directory", hint="choose a path that does not exist")
+    if os.path.exists(output) and not os.path.isfile(output):
+        raise DestinationError(
+            f"the output `{output}` is a device, a pipe or a socket", hint="choose a path that does not exist"
+        )
     if os.path.lexists(output) and not request.overwrites:
         raise DestinationError(f"the output `{output}` already exists", hint="choose another path")
 
@@ -212,83 +222,109 @@ def write_archive(plan: PackPlan, path: str, scratch: str, session: Session) -> 
     """Write an archive to a path that does not exist; return its number of members."""
     component = plan.component
     packer = component.load()
-    entries = sorted_entries(plan, compile_modules(plan, scratch, session))
-    call_component(
-        lambda: packer.write(members(plan, entries, session), path), "packer", component.name, component.source
-    )
-    return len(entries) + bool(plan.prefix) + 1
+    if count := len(plan.bytecode.modules) - len(plan.bytecode.taken):
+        session.progress(f"compiling {counted(count, 'module')}")
+    entries = sorted_entries(plan, plan.bytecode.entries(scratch, session.host))
+    written = Members(plan, entries, scratch, session)
+    call_component(lambda: packer.write(iter(written), path), "packer", component.name, component.source)
+    return written.count
 
 
-def compile_modules(plan: PackPlan, directory: str, session: Session) -> list[Entry]:
-    """Compile modules in a fixed order; return the bytecode files."""
-    interpreter = plan.environment.interpreter
-    if not plan.modules or interpreter is None:
-        return []
-    session.progress(f"compiling {len(plan.modules)} modules")
-    root, name = os.path.split(plan.environment.location)
-    compiler = Compiler(interpreter, session.host, root, plan.time, 0o644, "unchecked-hash")
-    try:
-        for number, path in enumerate(plan.modules):
-            size = os.path.getsize(os.path.join(root, name, path))
-            compiler.add(f"{name}/{path}", os.path.join(directory, f"{number}.pyc"), size)
-        sizes = {path: size for size, _, path in compiler.results()}
-    except SeedError as error:
-        if os.strerror(errno.ENOSPC) in error.message:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        raise
-    finally:
-        compiler.close()
-    scratch = (os.path.join(directory, f"{number}.pyc") for number in range(len(plan.modules)))
-    return [
-        Entry(bytecode_path(path, interpreter.cache_tag), "file", compiled, size=sizes[compiled])
-        for path, compiled in zip(plan.modules, scratch, strict=True)
-        if compiled in sizes
-    ]
-
-
-def sorted_entries(plan: PackPlan, compiled: Iterable[Entry]) -> list[Entry]:
+def sorted_entries(plan: PackPlan, bytecode: Iterable[Entry]) -> list[Entry]:
     """Return what an archive contains in the order in which it is written, a directory before its content.
 
-    :param compiled: bytecode files, which get a directory.
+    :param bytecode: bytecode files, which get a directory.
     """
-    entries = {entry.path: entry for entry in (*plan.entries, *compiled)}
+    entries = {entry.path: entry for entry in (*plan.entries, *bytecode)}
     for path in list(entries):
         parent = os.path.dirname(path)
         if parent:
             entries.setdefault(parent, Entry(parent, "directory", mode=0o755))
-    has_files = {os.path.dirname(path) for path in entries}
-    return [
-        entries[path]
-        for path in sorted(entries, key=lambda path: os.fsencode(path).split(b"/"))
-        if path in has_files or not (entries[path].kind == "directory" and path.endswith("__pycache__"))
-    ]
+    return [entries[path] for path in sorted(entries, key=lambda path: os.fsencode(path.replace("/", "\0")))]
 
 
-def members(plan: PackPlan, entries: Sequence[Entry], session: Session) -> Iterator[Member]:
-    """Yield the members of an archive; the last one lists the hashes of all files before it."""
-    progress = Progress(plan.environment.location, sum(entry.size for entry in entries), session)
-    top = f"{plan.prefix}/" if plan.prefix else ""
-    hashes: dict[str, str] = {}
-    if top:
-        yield Member(plan.prefix, "directory", 0o755, plan.time)
-    for entry in entries:
-        path, size = entry.path, entry.size
-        if entry.kind != "file":
-            kind: Literal["link", "directory"] = "link" if entry.kind == "link" else "directory"
-            yield Member(top + path, kind, entry.mode, plan.time, 0, entry.target)
-            continue
+class Members:
+    """The members of an archive; the last one lists the hashes of all files before it."""
 
-        def read(entry: Entry = entry, size: int = size) -> Iterator[bytes]:
+    def __init__(self, plan: PackPlan, entries: Sequence[Entry], scratch: str, session: Session) -> None:
+        """Prepare to read these entries.
+
+        :param scratch: a directory for intermediate files.
+        """
+        self.plan = plan
+        self.entries = entries
+        self.scratch = scratch
+        self.session = session
+        self.progress = Progress(plan.environment.location, sum(entry.size for entry in entries), session)
+        self.top = f"{plan.prefix}/" if plan.prefix else ""
+        self.hashes: dict[str, str] = {}
+        self.sources: dict[str, bytes] = {}
+        """The sources that were read before their turn, because of their bytecode."""
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Member]:
+        for member in self.generate():
+            self.count += 1
+            yield member
+
+    def generate(self) -> Iterator[Member]:
+        plan, top = self.plan, self.top
+        if top:
+            yield Member(plan.prefix, "directory", 0o755, plan.time)
+        empty: Entry | None = None
+        """The last directory for bytecode, as long as it has no content."""
+        for entry in self.entries:
+            if entry.kind == "file":
+                file = self.file(entry)
+                if file is None:
+                    continue
+                if empty is not None and entry.path.startswith(f"{empty.path}/"):
+                    yield Member(top + empty.path, "directory", empty.mode, plan.time)
+                    empty = None
+                yield file
+            elif entry.kind == "directory" and entry.path.endswith("__pycache__"):
+                empty = entry
+            else:
+                kind: Literal["link", "directory"] = "link" if entry.kind == "link" else "directory"
+                yield Member(top + entry.path, kind, entry.mode, plan.time, 0, entry.target)
+        content = format_manifest(self.hashes)
+        yield Member(top + FILES, "file", 0o644, plan.time, len(content), reader=lambda: iter((content,)))
+
+    def file(self, entry: Entry) -> Member | None:
+        """Return a file; None for bytecode of a module that cannot be compiled."""
+        if entry.size > PIECE and not entry.module and entry.path not in self.sources:
+            return self.large_file(entry)
+        content = self.content(entry)
+        if content is None:
+            return None
+        self.hashes[entry.path] = sha256(content).hexdigest()
+        self.progress.add(len(content))
+        path, reader = self.top + entry.path, partial(iter, (content,))
+        return Member(path, "file", entry.mode, self.plan.time, len(content), reader=reader)
+
+    def content(self, entry: Entry) -> bytes | None:
+        if entry.module:
+            module = self.plan.bytecode.modules[entry.module]
+            source = self.sources[entry.module] = read_exactly(module.source, module.size)
+            scratch = os.path.join(self.scratch, f"{len(self.hashes)}")
+            return self.plan.bytecode.read(entry, source, scratch, self.session.host)
+        if entry.content is not None:
+            return entry.content
+        read = self.sources.pop(entry.path, None)
+        return read_exactly(entry.source, entry.size) if read is None else read
+
+    def large_file(self, entry: Entry) -> Member:
+        """Return a file that is read in pieces."""
+
+        def read() -> Iterator[bytes]:
             digest = sha256()
-            for piece in read_source(entry.source, size) if entry.content is None else (entry.content,):
+            for piece in read_source(entry.source, entry.size) if entry.content is None else (entry.content,):
                 digest.update(piece)
-                progress.add(len(piece))
+                self.progress.add(len(piece))
                 yield piece
-            hashes[entry.path] = digest.hexdigest()
+            self.hashes[entry.path] = digest.hexdigest()
 
-        yield Member(top + path, "file", entry.mode, plan.time, size, reader=read)
-    content = format_manifest(hashes)
-    yield Member(top + FILES, "file", 0o644, plan.time, len(content), reader=lambda: iter((content,)))
+        return Member(self.top + entry.path, "file", entry.mode, self.plan.time, entry.size, reader=read)
 
 
 class Progress:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError, reason_of
 from cloche.fs import REGULAR, open_for_reading
+from cloche.fs.checksums import FILES
 from cloche.lifecycle.relocation import is_within
 from cloche.model.value import Value
-from cloche.store.runtimes import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 PIECE = 1 << 20
 """How many bytes of a file are read at once."""
 
-UNCHECKED = b"\1\0\0\0"
-"""The flags of bytecode that is used without a check of its source (PEP 552)."""
+
+UNUSUAL = frozenset("\\\n\r")
+"""Characters that a path in an archive, or a line in a list of hashes, does not have on every system."""
 
 
 class PackRequest(Value):
@@ -58,10 +59,16 @@ class Entry(Value):
     """The content, if it differs from that of `source`."""
     size: int = 0
     """The size of a file, in bytes."""
+    time_ns: int = 0
+    """The modification time of a file in the environment, in nanoseconds."""
+    module: str = ""
+    """The path of the source, if this is bytecode."""
 
 
-def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
-    """Yield what to pack, sorted, a directory before its content.
+def walk(environment: Environment, request: PackRequest, unused: set[str]) -> Iterator[Entry]:
+    """Yield what to pack, sorted, a directory before its content; existing bytecode has the kind `bytecode`.
+
+    :param unused: the patterns of what to leave out; those that match something are removed.
 
     :raises ClocheError: a file cannot be read or packed, or a link leads out of the environment.
     """
@@ -80,9 +87,17 @@ def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
         subdirectories: list[tuple[str, str, tuple[str, ...]]] = []
         for item in found:
             path = f"{below}/{item.name}" if below else item.name
-            if is_left_out(path, item.name, request.exclude) or (not below and is_staging_inside(item.name)):
+            if matching := matching_patterns(path, item.name, request.exclude):
+                unused.difference_update(matching)
                 continue
-            if item.name.endswith(".pyc") and directory.endswith("__pycache__") and not is_permanent(item.path):
+            if path == FILES:
+                continue
+            if set(item.name) & UNUSUAL:
+                raise ClocheError(
+                    f"`{item.path}` cannot be packed: its name contains a backslash or a line break",
+                    hint="leave it out with `--exclude`, or rename it",
+                )
+            if not below and is_staging_inside(item.name):
                 continue
             source, target = item.path, ""
             if item.is_symlink():
@@ -105,8 +120,9 @@ def walk(environment: Environment, request: PackRequest) -> Iterator[Entry]:
                         raise ClocheError(f"the link `{path}` leads to a directory that contains it")
                 subdirectories.append((path, source, reals))
             elif stat.S_ISREG(status.st_mode):
+                kind = "bytecode" if path.endswith(".pyc") and below.endswith("__pycache__") else "file"
                 mode = 0o755 if status.st_mode & 0o100 else 0o644
-                yield Entry(path, "file", source, mode=mode, size=status.st_size)
+                yield Entry(path, kind, source, "", mode, None, status.st_size, status.st_mtime_ns)
             else:
                 raise ClocheError(
                     f"`{item.path}` is not a file, a directory or a link, so it cannot be packed",
@@ -132,18 +148,9 @@ def status_of(path: str) -> os.stat_result:
         raise ClocheError(f"cannot read `{path}`: {reason_of(error)}") from error
 
 
-def is_left_out(path: str, name: str, patterns: Sequence[str]) -> bool:
-    """Return whether a pattern matches a name, or a path relative to the environment."""
-    return any(fnmatchcase(path, pattern) or fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def is_permanent(path: str) -> bool:
-    """Return whether bytecode comes from the image of an interpreter, and is the same everywhere."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read(8)[4:] == UNCHECKED and int(os.fstat(file.fileno()).st_mtime) == SECONDS
-    except OSError:
-        return False
+def matching_patterns(path: str, name: str, patterns: Sequence[str]) -> list[str]:
+    """Return the patterns that match a name, or a path relative to the environment."""
+    return [pattern for pattern in patterns if fnmatchcase(path, pattern) or fnmatchcase(name, pattern)]
 
 
 def inner_target(path: str, link: str, root: str) -> str:
@@ -168,7 +175,26 @@ def read_whole(path: str) -> bytes:
 
     :raises ClocheError: it cannot be read.
     """
-    return b"".join(read_source(path, status_of(path).st_size))
+    return read_exactly(path, status_of(path).st_size)
+
+
+def read_exactly(path: str, size: int) -> bytes:
+    """Return the content of a file that has this size.
+
+    :raises ClocheError: it cannot be read, or changed meanwhile.
+    """
+    try:
+        descriptor = open_for_reading(path)
+    except OSError as error:
+        raise ClocheError(f"cannot read `{path}`: {reason_of(error)}") from error
+    try:
+        if os.fstat(descriptor).st_mode >> 12 == REGULAR:
+            content = os.read(descriptor, size + 1)  # one call: there is no moment at which it could change
+            if len(content) == size:
+                return content
+    finally:
+        os.close(descriptor)
+    return b"".join(read_source(path, size))
 
 
 def read_source(path: str, size: int) -> Iterator[bytes]:
@@ -192,6 +218,11 @@ def read_source(path: str, size: int) -> Iterator[bytes]:
                 break  # `after` shows whether it grew
         after = os.fstat(descriptor)
         if total != size or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
-            raise ClocheError(f"`{path}` changed while it was read", hint="wait until nothing uses it, and try again")
+            raise changed_error(path)
     finally:
         os.close(descriptor)
+
+
+def changed_error(path: str) -> ClocheError:
+    """Return the error for a file that changed while it was read."""
+    return ClocheError(f"`{path}` changed while it was read", hint="wait until nothing uses it, and try again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ def extract_squashfs(path: str, directory: str, limit: int) -> None:
 
     :raises ClocheError: `unsquashfs` is not installed.
     :raises InvalidArchive: it is damaged, contains something else, or is larger than `limit`.
+    :raises OSError: the disk is full.
     """
     listed = run_unsquashfs(["-lln", path])
     size = 0
@@ -52,5 +54,7 @@ def run_unsquashfs(arguments: Sequence[str]) -> str:
     )
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        if any(os.strerror(errno.ENOSPC) in line for line in lines):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise InvalidArchive(lines[-1].strip() if lines else f"unsquashfs exits with {done.returncode}")
     return done.stdout.decode("utf-8", "surrogateescape")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import posixpath
@@ -34,6 +35,7 @@ from cloche.store.startup_code import StartupCodeRefused, describe
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cloche.model.aliases import Strategy
     from cloche.model.operations import Operation
     from cloche.session import Session
 
@@ -46,8 +48,22 @@ HARMLESS = 100 << 20
 MAX_RATIO = 250
 """How many times its own size a larger archive may unpack to."""
 
+MEMBER_SIZE = 4096
+"""The bytes that a member counts for in addition to its content: it uses a block of the disk, even if it is empty."""
+
+HEADERS_SIZE = 1 << 20
+"""The most bytes between the contents of two members of a tar archive. `tarfile` keeps long names in memory."""
+
+LONGEST_TARGET = 4096
+"""The bytes of the longest target of a link on all systems."""
+
+UNUSABLE_NAME_ERRORS = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+
 LATEST = 1 << 40
 """The time in seconds that no member reaches; every system can represent earlier ones."""
+
+SHOWN_NAME = 100
+"""The characters of a name that are shown."""
 
 SHOWN = 3
 """The number of differences that are named; the others are counted."""
@@ -74,19 +90,22 @@ def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
         refuse_unpacked(root, session)
         return ()
 
+    def verify() -> None:
+        session.progress(f"verifying `{destination.location}`")
+        try:
+            session.warn(concerns(destination.location, session))
+        except DestinationError as error:
+            raise ClocheError(
+                f"`{source}` does not contain an environment", hint="use `tar` or `unzip` if that is what you expect"
+            ) from error
+
+    strategy: Strategy = "merge" if destination.immovable else "new"
     try:
-        apply(
-            (),
-            destination.target,
-            "merge" if destination.immovable else "new",
-            complete=extract,
-        )
+        apply((), destination.target, strategy, verify, complete=extract)
     except DestinationChanged:
         raise DestinationError(
             f"another process has changed `{destination.location}`", hint="choose another path"
         ) from None
-    session.progress(f"verifying `{destination.location}`")
-    session.warn(concerns(destination.location, session))
     return destination.location, count[0]
 
 
@@ -118,6 +137,11 @@ def concerns(location: str, session: Session) -> Iterator[str]:
         yield f"before it was packed, `{difference.path}` {difference.message}"
     if len(differences) > SHOWN:
         yield f"{len(differences) - SHOWN} more differences; `cloche verify` lists them"
+
+
+def shortened(name: str) -> str:
+    """Return an untrusted name, or its beginning."""
+    return name if len(name) <= SHOWN_NAME else f"{name[:SHOWN_NAME]}…"
 
 
 class Extraction:
@@ -165,7 +189,7 @@ class Extraction:
         return os.path.join(self.root, *path.split("/"))
 
     def refuse(self, member: str, reason: str) -> ClocheError:
-        return ClocheError(f"`{self.source}` is not safe: `{member}` {reason}", hint="nothing was unpacked")
+        return ClocheError(f"`{self.source}` is not safe: `{shortened(member)}` {reason}", hint="nothing was unpacked")
 
     def add(self, member: Member) -> None:
         """Extract one member.
@@ -184,24 +208,34 @@ class Extraction:
             raise self.refuse(path, "appears twice")
         if posixpath.dirname(path) not in self.directories:
             raise self.refuse(path, "comes before its directory")
-        if member.kind == "directory":
-            self.directories[path] = member
-            os.mkdir(self.at(path))
-        elif member.kind == "link":
-            if "\0" in member.target:
-                raise self.refuse(path, "is a link to a path with a NUL character")
-            self.links[path] = member.target
-            os.symlink(member.target, self.at(path))
-        else:
-            self.write(member)
+        self.count(path, MEMBER_SIZE)
+        try:
+            if member.kind == "directory":
+                self.directories[path] = member
+                os.mkdir(self.at(path))
+            elif member.kind == "link":
+                if "\0" in member.target or not member.target:
+                    raise self.refuse(path, "is a link to an empty path, or to one with a NUL character")
+                self.links[path] = member.target
+                os.symlink(member.target, self.at(path))
+            else:
+                self.write(member)
+        except OSError as error:
+            if error.errno not in UNUSABLE_NAME_ERRORS:
+                raise
+            raise self.refuse(path, "has a name or a target that this system cannot use") from error
+
+    def count(self, path: str, size: int) -> None:
+        """Refuse a member if everything so far is larger than the archive may expand to."""
+        self.size += size
+        if self.size > self.limit:
+            raise self.refuse(path, "expands to an unreasonable size")
 
     def write(self, member: Member) -> None:
         digest = sha256()
         with open(self.at(member.path), "xb") as file:
             for piece in member.read():
-                self.size += len(piece)
-                if self.size > self.limit:
-                    raise self.refuse(member.path, "expands to an unreasonable size")
+                self.count(member.path, len(piece))
                 digest.update(piece)
                 file.write(piece)
         os.chmod(self.at(member.path), 0o755 if member.mode & 0o100 else 0o644)
@@ -329,18 +363,26 @@ class Decompressed:
         """Read from `file`, which raises one of `errors` if it is damaged."""
         self._file = file
         self._errors = errors
+        self.limit = sys.maxsize
+        """How many more bytes may be read."""
 
     def read(self, size: int) -> bytes:
         try:
-            return self._file.read(size)
+            content = self._file.read(size)
         except self._errors as error:
             raise InvalidArchive(str(error)) from error
+        self.limit -= len(content)
+        if self.limit < 0:
+            raise InvalidArchive("it has a name or an attribute of an unreasonable size")
+        return content
 
 
 def tar_members(stream: Decompressed) -> Iterator[Member]:
     """Yield the members of a tar archive, and read it to its end, where its checksum is."""
+    stream.limit = HEADERS_SIZE
     with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r|", errorlevel=2) as archive:
-        for header in archive:
+        while (header := archive.next()) is not None:
+            stream.limit = sys.maxsize
             if not 0 <= header.mtime < LATEST:  # False for NaN
                 raise InvalidArchive(f"the time of `{header.name}` is out of range")
             mode, time = header.mode, int(header.mtime)
@@ -356,8 +398,12 @@ def tar_members(stream: Decompressed) -> Iterator[Member]:
                 )
             else:
                 raise InvalidArchive(f"`{header.name}` is not a file, a directory or a link")
-    while stream.read(PIECE):
-        pass
+            stream.limit = HEADERS_SIZE
+        stream.limit = sys.maxsize
+        rest = cast("BinaryIO", archive.fileobj)
+        while padding := rest.read(PIECE):
+            if padding.strip(b"\0"):
+                raise InvalidArchive("it continues after its end")
 
 
 def pieces_of(file: BinaryIO) -> Iterator[bytes]:
@@ -374,6 +420,8 @@ def zip_members(file: BinaryIO) -> Iterator[Member]:
         if found.is_directory:
             yield Member(name, "directory", 0o755, 315532800)
         elif kind == stat.S_IFLNK:
+            if found.size > LONGEST_TARGET:
+                raise InvalidArchive(f"`{name}` is a link to a path of {found.size} bytes")
             yield Member(name, "link", 0o777, 0, target=os.fsdecode(archive.read(found.name)))
         elif kind in (0, stat.S_IFREG):
             yield Member(name, "file", found.mode, 315532800, found.size, reader=partial(archive.pieces, name))

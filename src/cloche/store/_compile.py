@@ -1,45 +1,101 @@
 """A script for the target interpreter (CPython 3.6 and later, PyPy) that compiles the files named on standard input.
 
-It imports only the standard library, and never imports what it compiles. Each line of input has the path of a source file,
-a NUL, and the path of its bytecode file, both relative to the given directory. At the end of the input, the script prints
-one line for each bytecode file (size, SHA-256, path), then `end`.
+It imports only the standard library, and never imports what it compiles. Each line of input has the path of a source file, the
+path of its bytecode file, both relative to the given directory, and the name of the module's file in tracebacks, separated by
+NUL. At the end of the input, the script prints one line for each bytecode file (size, SHA-256, path), then `end`.
+
+The bytecode depends only on the interpreter, the source and the name of its file, and ends with a seal, which says so (see
+`cloche.store.bytecode`).
 """
 
 import sys
 
 if sys.path and not sys.path[0]:
-    del sys.path[0]  # the current directory, unless the interpreter is isolated
+    del sys.path[0]  # the current directory
 
 import hashlib
 import importlib.util
 import marshal
 import os
+import types
+
+SUPPORTS_HASHES = sys.hexversion >= 0x3070000
+"""Whether bytecode can have the hash of its source (PEP 552)."""
+
+ATTRIBUTES = (
+    "co_code co_consts co_names co_varnames co_freevars co_cellvars co_filename co_name co_qualname co_exceptiontable"
+).split()
+ATTRIBUTES.append("co_lnotab" if sys.hexversion < 0x30A0000 else "co_linetable")
 
 
-def main(root: str, mtime: int, mode: int, validation: str) -> None:
+def parts(code):  # type: (types.CodeType) -> list[object]
+    """Return a code object and everything in it that `marshal` writes, once for each reference."""
+    found = [code]  # type: list[object]
+    for item in found:
+        if isinstance(item, types.CodeType):
+            found += [getattr(item, name, None) for name in ATTRIBUTES]
+        elif isinstance(item, (tuple, frozenset)):
+            found += item
+        elif isinstance(item, slice):
+            found += (item.start, item.stop, item.step)
+    return found
+
+
+def has_equal_sets(found):  # type: (list[object]) -> bool
+    """Return whether a module has the same set of constants more than once."""
+    sets = [item for item in found if isinstance(item, frozenset)]
+    return len(set(sets)) < len(sets)
+
+
+def marshalled(text, name):  # type: (bytes, str) -> bytes
+    """Compile a module; return what depends on nothing but its source and name.
+
+    Three things would depend on what the process has compiled before. `marshal` writes an object in another way if there are
+    references to it from elsewhere, so here is a reference to everything. In PyPy, it writes an interned string in another
+    way, so all are interned. And CPython shares equal sets, unless they have strings that were interned before. So a module
+    with equal sets is compiled again, when all its strings are interned.
+    """
+    code = compile(text, name, "exec", dont_inherit=True)
+    held = parts(code)
+    if has_equal_sets(held):
+        code = compile(text, name, "exec", dont_inherit=True)
+        held += parts(code)
+    if sys.implementation.name == "pypy":  # the module makes it a list of objects, not one of the characters of strings
+        held += [sys, *(sys.intern(item) for item in held if isinstance(item, str))]
+    return marshal.dumps(code)
+
+
+def main(root: str, mtime: int, mode: int, validation: str, compiler: str) -> None:
     """Compile files below `root`.
 
     :param mtime: modification time of the sources and of their bytecode, in seconds.
     :param mode: permission bits of the bytecode files; 0 keeps the default.
     :param validation: `time` or `unchecked-hash` (PEP 552).
+    :param compiler: what else decides the bytecode, for the seals.
     """
     magic = importlib.util.MAGIC_NUMBER
     unchecked = validation == "unchecked-hash"
-    flags = b"" if sys.hexversion < 0x3070000 else b"\1\0\0\0" if unchecked else b"\0\0\0\0"
+    flags = b"" if not SUPPORTS_HASHES else b"\1\0\0\0" if unchecked else b"\0\0\0\0"
     time = (mtime & 0xFFFFFFFF).to_bytes(4, "little")
     directory = os.fsencode(root)  # file names may not be valid in the encoding of the locale
     results = []
     for line in sys.stdin.buffer:
-        source, target = line.rstrip(b"\n").split(b"\0")
+        source, target, name = line.rstrip(b"\n").split(b"\0")
         with open(os.path.join(directory, source), "rb") as file:
             text = file.read()
         try:
-            code = compile(text, os.fsdecode(source.partition(b"/")[2]), "exec", dont_inherit=True)
-            size = (len(text) & 0xFFFFFFFF).to_bytes(4, "little")
-            check = importlib.util.source_hash(text) if unchecked else time + size
-            data = magic + flags + check + marshal.dumps(code)
+            body = marshalled(text, os.fsdecode(name))
         except (SyntaxError, ValueError, RecursionError, OverflowError):
             continue  # source for another version of Python, or test data
+        check = time + (len(text) & 0xFFFFFFFF).to_bytes(4, "little")
+        seal = b""
+        if SUPPORTS_HASHES:
+            source_hash = importlib.util.source_hash(text)
+            sealed = b"\0".join((os.fsencode(compiler), name, hashlib.sha256(text).digest() + source_hash + body))
+            seal = source_hash + hashlib.sha256(sealed).digest()
+            if unchecked:
+                check = source_hash
+        data = magic + flags + check + body + seal
         path = os.path.join(directory, target)
         try:
             os.mkdir(os.path.dirname(path))
@@ -55,4 +111,4 @@ def main(root: str, mtime: int, mode: int, validation: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5])

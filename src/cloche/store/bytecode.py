@@ -1,6 +1,8 @@
-"""Bytecode for the files of an image: reused if it exists for exactly the same ABI, else compiled by the target Python.
+"""Bytecode: reused if it exists for exactly the same ABI, else compiled by the target Python. The code is never executed.
 
-The compiled code is never executed.
+What cloche compiles depends only on the interpreter, the source and its name, so it is the same on every machine. It ends with
+a *seal*, which Python ignores: the hash of the source for the header (PEP 552), and a SHA-256 over the interpreter, the name,
+the source and the code. `cloche pack` takes sealed bytecode instead of compiling again, if the seal fits the packed source.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from hashlib import sha256
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from typing import TYPE_CHECKING
 
@@ -30,9 +33,17 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 300.0
 """Seconds after which a compiling interpreter is killed."""
 
-REPRODUCIBLE_PROCESSES = 4
-"""The number of interpreters that compile `unchecked-hash` bytecode. It must be the same on every machine, because what a
-process has compiled before shows in its output."""
+SUPPORTS_HASHES = (3, 7)
+"""The first Python whose bytecode can have the hash of its source."""
+
+RECIPE = 2
+"""Increased when the same source is compiled to other bytes."""
+
+HEADER_SIZE = 16
+"""The bytes before the code: magic number, flags, and the time and size of the source or its hash."""
+
+SEAL_SIZE = 40
+"""The bytes after the code: the hash of the source, and the SHA-256."""
 
 WORTH_A_PROCESS = 150_000
 """Bytes of source that keep a process busy for about as long as it takes to start it three times."""
@@ -70,6 +81,28 @@ def bytecode_path(source: str, cache_tag: str) -> str:
     return f"{directory}{slash}__pycache__/{name.removesuffix('.py')}.{cache_tag}.pyc"
 
 
+def compiler_name(interpreter: Interpreter) -> str:
+    """Return what decides the bytecode of a source: `2 cpython 3.12.1 cb0d0d0a`."""
+    return f"{RECIPE} {interpreter.implementation} {interpreter.version_text}{interpreter.build} {interpreter.magic}"
+
+
+def unchecked_bytecode(data: bytes, compiler: str, name: str, source_digest: bytes) -> bytes | None:
+    """Return sealed bytecode with the header of bytecode that is never checked; None if the seal does not fit.
+
+    :param data: the content of a bytecode file.
+    :param compiler: the `compiler_name` of the interpreter.
+    :param name: the name of the module's file.
+    :param source_digest: the SHA-256 of the source.
+    """
+    source_hash, seal = data[-SEAL_SIZE : 8 - SEAL_SIZE], data[8 - SEAL_SIZE :]
+    body = data[HEADER_SIZE:-SEAL_SIZE]
+    hashed = sha256(b"%b\0%b\0%b%b" % (os.fsencode(compiler), os.fsencode(name), source_digest, source_hash))
+    hashed.update(body)
+    if hashed.digest() != seal:
+        return None
+    return b"".join((data[:4], b"\1\0\0\0", source_hash, data[HEADER_SIZE:]))
+
+
 class Compiler:
     """A compiler that runs in processes of the target Python while other files are still being unpacked.
 
@@ -88,8 +121,7 @@ class Compiler:
         self._interpreter = interpreter
         self._environ = python_environ(host.environ)
         self._root = root
-        self._arguments = [root, str(mtime), str(mode), validation]
-        self._validation = validation
+        self._arguments = [root, str(mtime), str(mode), validation, compiler_name(interpreter)]
         self._limit = available_processors()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._load: list[int] = []
@@ -106,21 +138,20 @@ class Compiler:
                     with contextlib.suppress(OSError):  # unsent input of a process that has died
                         stream.close()
 
-    def add(self, source: str, target: str, size: int) -> None:
+    def add(self, source: str, target: str, name: str, size: int) -> None:
         """Compile `source`, a file of `size` bytes, to `target`; both paths are relative to the root.
 
+        :param name: the name of the module's file; Python replaces it with the path when it imports the bytecode.
         :raises SeedError: the interpreter cannot be run.
         """
-        if not self._processes:
-            self._start(REPRODUCIBLE_PROCESSES if self._validation == "unchecked-hash" else 1)
-        elif self._validation == "time" and min(self._load) > WORTH_A_PROCESS and len(self._load) < self._limit:
-            self._start(1)
+        if not self._processes or (min(self._load) > WORTH_A_PROCESS and len(self._load) < self._limit):
+            self._start()
         index = self._load.index(min(self._load))
         self._load[index] += size + 1000  # opening and writing a file costs about as much as compiling 1000 bytes
         pipe = self._processes[index].stdin
         assert pipe is not None
         try:
-            pipe.write(os.fsencode(f"{source}\0{target}\n"))
+            pipe.write(os.fsencode(f"{source}\0{target}\0{name}\n"))
         except BrokenPipeError:
             pass  # the process has died; `results` reports it
 
@@ -150,34 +181,30 @@ class Compiler:
                 compiled.append((int(size), digest.decode(), os.fsdecode(path)))
         return compiled
 
-    def _start(self, count: int) -> None:
+    def _start(self) -> None:
         import subprocess
 
         script = resource(__name__, "_compile.py")
-        isolation, environ = ["-I"], self._environ
-        if self._validation == "unchecked-hash":  # the seed of its hashes shows in its output, and `-I` ignores it
-            isolation = ["-s"]
-            environ = {name: text for name, text in environ.items() if not name.startswith("PYTHON")}
-            environ["PYTHONHASHSEED"] = "0"
-        command = [self._interpreter.executable, *isolation, "-S", "-W", "ignore", "-c", script, *self._arguments]
-        for _ in range(count):
-            try:
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    bufsize=0,  # the process starts compiling with the first line
-                    cwd=self._root,
-                    env=environ,
-                )
-            except OSError as error:
-                if self._processes and self._validation == "time":
-                    self._limit = len(self._processes)  # out of memory or descriptors: continue with those that run
-                    return
-                raise self._compiler_error(f"cannot be run ({reason_of(error)})") from error
-            self._processes.append(process)
-            self._load.append(0)
+        # the seed shows in the bytecode of sets, and `-I` would ignore it; the variables have nothing else for Python
+        environ = {**self._environ, "PYTHONHASHSEED": "0"}
+        command = [self._interpreter.executable, "-s", "-S", "-W", "ignore", "-c", script, *self._arguments]
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,  # the process starts compiling with the first line
+                cwd=self._root,
+                env=environ,
+            )
+        except OSError as error:
+            if self._processes:
+                self._limit = len(self._processes)  # out of memory or descriptors: continue with those that run
+                return
+            raise self._compiler_error(f"cannot be run ({reason_of(error)})") from error
+        self._processes.append(process)
+        self._load.append(0)
 
     def _compiler_error(self, reason: str) -> SeedError:
         return SeedError(

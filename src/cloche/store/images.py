@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from cloche.store.bytecode import Validation
     from cloche.store.distributions import Distribution
 
-FORMAT = 4
+FORMAT = 6
 """Increased when images of an earlier version must not be used."""
 
 UNFINISHED = ".new"
@@ -144,7 +144,7 @@ class DistributionSource(Value):
                     header = bytecode.bytecode_header(magic, writer.seconds, len(content))
                     writer.add(file.tree, target, header + body)
                 elif compiling:
-                    compiler.add(f"{file.tree}/{file.path}", f"{file.tree}/{target}", len(content))
+                    compiler.add(f"{file.tree}/{file.path}", f"{file.tree}/{target}", file.path, len(content))
                 else:
                     code = "missing"
         for name, text in (("INSTALLER", b"cloche\n"), ("REQUESTED", b"")):
@@ -447,10 +447,16 @@ def find_image_of_wheel(
     """
     for origins in store.readable_directories("origins"):
         try:
-            name, wheel_size, end = read_regular_file(os.path.join(origins, sha256)).decode("utf-8").split("\n")
+            text = read_regular_file(os.path.join(origins, sha256)).decode("utf-8")
+            made, name, wheel_size, end = text.split("\n")
         except (OSError, ValueError):
             continue
-        if end or not name.startswith(f"{distribution}-") or str(size or wheel_size) != wheel_size:
+        if (
+            end
+            or made != str(FORMAT)
+            or not name.startswith(f"{distribution}-")
+            or str(size or wheel_size) != wheel_size
+        ):
             continue
         if "/" not in name and (image := _find_image(store, abi_name(interpreter), name)):
             return image
@@ -474,7 +480,7 @@ def record_origin(image: Image, sha256: str, size: int, store: Store) -> None:
     """Record that an image was made from the wheel with this hash; a failure only costs time later."""
     path = os.path.join(store.writable_directory("origins"), sha256)
     try:
-        replace_file(path, f"{os.path.basename(image.root)}\n{size}\n".encode())
+        replace_file(path, f"{FORMAT}\n{os.path.basename(image.root)}\n{size}\n".encode())
     except OSError:
         pass
 

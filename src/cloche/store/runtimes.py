@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TREE = "runtime"
 """The only tree of such an image, which is installed into the root of an environment."""
 
-RECIPE = 1
+RECIPE = 3
 """Increased when runtimes are built differently."""
 
 TIMEOUT = 60
@@ -107,7 +107,7 @@ class RuntimeSource(Value):
                 refuse_broken(f"{writer.root}/{TREE}/{file.path}", interpreter)
         remove_bytecode(f"{writer.root}/{TREE}")
         for path, size in modules.items():
-            compiler.add(f"{TREE}/{path}", f"{TREE}/{bytecode_path(path, interpreter.cache_tag)}", size)
+            compiler.add(f"{TREE}/{path}", f"{TREE}/{bytecode_path(path, interpreter.cache_tag)}", path, size)
         return "complete"
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import tarfile
+from functools import cache
+from tarfile import BLOCKSIZE
 from typing import TYPE_CHECKING
+
+from cloche.model.archive import Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloche.model.archive import Member
+    from cloche.model.aliases import MemberKind
 
 TYPES = {"file": tarfile.REGTYPE, "directory": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
 
@@ -33,10 +37,52 @@ def tar_stream(members: Iterable[Member]) -> Iterator[bytes]:
 def tar_pieces(members: Iterable[Member]) -> Iterator[bytes]:
     """Yield a tar archive in the format of GNU tar, which can hold names of any length and any bytes."""
     for member in members:
-        header = tarfile.TarInfo(member.path)
-        header.type = TYPES[member.kind]
-        header.mode, header.mtime, header.size, header.linkname = member.mode, member.time, member.size, member.target
-        yield header.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+        yield header(member)
         yield from member.read()
-        yield bytes(-member.size % tarfile.BLOCKSIZE)
-    yield bytes(2 * tarfile.BLOCKSIZE)
+        yield bytes(-member.size % BLOCKSIZE)
+    yield bytes(2 * BLOCKSIZE)
+
+
+NAME, SIZE, CHECKSUM = slice(0, 100), slice(124, 135), slice(148, 156)
+"""Where the fields of a header are that differ between files."""
+
+
+def header(member: Member) -> bytes:
+    """Return the header of a member."""
+    path = member.path.encode("utf-8", "surrogateescape") + b"/" * (member.kind == "directory")
+    size = b"%011o" % member.size
+    if member.kind == "link" or len(size) > SIZE.stop - SIZE.start:
+        return complete_header(member)
+    long_name = b""
+    if len(path) > NAME.stop:
+        long_name = b"".join((long_name_header(len(path)), path, bytes(BLOCKSIZE - len(path) % BLOCKSIZE)))
+        path = path[: NAME.stop]
+    before, between, after, checksum = header_parts(member.kind, member.mode, member.time)
+    summed = b"%06o\0 " % (checksum + sum(path) + sum(size))
+    return b"".join((long_name, path.ljust(NAME.stop, b"\0"), before, size, between, summed, after))
+
+
+@cache
+def long_name_header(length: int) -> bytes:
+    """Return the header of the block with a name that does not fit into a header."""
+    return complete_header(Member("-" * length, "file", 0, 0))[:BLOCKSIZE]
+
+
+@cache
+def header_parts(kind: MemberKind, mode: int, time: int) -> tuple[bytes, bytes, bytes, int]:
+    """Return what is before the size in a header, between size and checksum, and after that; and the sum of its bytes.
+
+    Most headers differ only in name and size, and `tarfile` takes longer to format one than it takes to read the file.
+    """
+    made = complete_header(Member("-", kind, mode, time))
+    before, between, after = made[NAME.stop : SIZE.start], made[SIZE.stop : CHECKSUM.start], made[CHECKSUM.stop :]
+    spaces = b" " * (CHECKSUM.stop - CHECKSUM.start)
+    return before, between, after, sum(before + between + spaces + after)
+
+
+def complete_header(member: Member) -> bytes:
+    """Return the header of any member, with the additional blocks that a long name needs."""
+    made = tarfile.TarInfo(member.path)
+    made.type = TYPES[member.kind]
+    made.mode, made.mtime, made.size, made.linkname = member.mode, member.time, member.size, member.target
+    return made.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
