@@ -202,7 +202,7 @@ class StoredSource(Value):
                 writer.add(tree, path, content, executable=executable)
                 target = bytecode.bytecode_path(path, interpreter.cache_tag)
                 if path.endswith(".py") and tree in ("purelib", "platlib") and target not in known:
-                    compiler.add(f"{tree}/{path}", f"{tree}/{target}", len(content))
+                    compiler.add(f"{tree}/{path}", f"{tree}/{target}", path, len(content))
         return "complete"
 
 
