@@ -41,11 +41,15 @@ def images_from_pip(
     from_wheels = [distribution for distribution in wanted if not distribution.editable]
     if not from_wheels:
         return [], []
+    try:
+        pip = runnable_pip(interpreter, Wanted(), session.store)
+    except SeedError:
+        return [], []  # the pip of the environment, which is older, installs them
     session.progress(f"asking pip for {len(from_wheels)} packages for {interpreter.name}")
     with TemporaryDirectory(prefix="cloche-") as directory:
 
         def ask(some: Sequence[InstalledDistribution]) -> str:
-            return provide_wheels(some, directory, interpreter, session)
+            return provide_wheels(some, directory, [interpreter.executable, "-I", "-B", pip], session)
 
         lost = in_one_call_or_several(from_wheels, ask, losses=losses)
         images = images_of_wheels(directory, interpreter, session.store)
@@ -80,20 +84,15 @@ def in_one_call_or_several(
 
 
 def provide_wheels(
-    wanted: Iterable[InstalledDistribution], directory: str, interpreter: Interpreter, session: Session
+    wanted: Iterable[InstalledDistribution], directory: str, pip: Sequence[str], session: Session
 ) -> str:
     """Let pip write wheels of exactly these distributions into a directory; return its error message, empty on success."""
     store = session.store
-    try:
-        pip = runnable_pip(interpreter, Wanted(), store)
-    except SeedError as error:
-        return error.message
     arguments = ["wheel", "--no-deps", f"--wheel-dir={directory}"]
     arguments += [f"--find-links={links}" for links in store.readable_directories("wheels")]
     arguments += [word for distribution in wanted for word in pip_arguments(distribution)]
     with TemporaryDirectory(prefix="cloche-") as work:
-        command = [interpreter.executable, "-I", "-B", pip]
-        return run_pip(command, arguments, session.host, work, timeout=None, section="install").problem
+        return run_pip(pip, arguments, session.host, work, timeout=None, section="install").problem
 
 
 def images_of_wheels(directory: str, interpreter: Interpreter, store: Store) -> dict[str, Image]:
