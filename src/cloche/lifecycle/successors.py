@@ -1,7 +1,7 @@
 """Find the images with which an upgrade to another Python installs the distributions of an environment.
 
 Most distributions become images of the store. Two kinds cannot. The files of some are no copy of a wheel: they are in
-directories that only the old environment has, or contain its path. They are copied one by one (`inventory.carry_operations`).
+directories that only the old environment has, or contain its path, as those of editable installs do. They are copied one by one (`inventory.carry_operations`).
 And pip itself installs what it does not provide as a wheel that the store accepts, such as editable installs.
 """
 
@@ -70,11 +70,11 @@ def find_successors(
     for kind in ("images", "locks", "successors"):  # threads would create a missing one at the same time
         store.writable_directory(kind)
     kept = (*inventory.carried, *inventory.reinstalled)
-    as_they_are = {distribution.metadata for distribution in inventory.carried}
+    as_they_are = {item.metadata for item in inventory.carried}
     keys = {
         item.metadata: key_of(item, root, interpreter)
         for item in kept
-        if item.metadata in as_they_are or not item.origin
+        if (item.metadata in as_they_are and "dir_info" not in item.origin) or not item.origin
     }
     images = {
         metadata: image for metadata, key in keys.items() if (image := find_successor(key, interpreter, store, checked))
@@ -87,7 +87,7 @@ def find_successors(
         except SeedError:
             return None  # it is copied, see above
 
-    new = [item for item in inventory.carried if item.metadata not in images]
+    new = [item for item in inventory.carried if item.metadata in keys and item.metadata not in images]
     wanted = [item for item in inventory.reinstalled if item.metadata not in images]
     provided: list[tuple[InstalledDistribution, Image]] = []
     lost: list[Loss] = []
