@@ -24,10 +24,7 @@ SETS = ("usual", "huge")
 
 
 def index_settings() -> tuple[tuple[str, str], ...]:
-    """Return the environment variables of the user that say how to reach the package index.
-
-    pip asks it what an upgrade needs, even if the wheels are cached.
-    """
+    """Return the environment variables of the user that say how to reach the package index, for the first upgrade."""
     kept = ("PIP_", "SSL_CERT", "REQUESTS_CA", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
     return tuple((name, text) for name, text in os.environ.items() if name.upper().startswith(kept))
 
@@ -95,7 +92,7 @@ def older_python(peers: Peers) -> dict[str, Any]:
 def make_environments(peers: Peers, name: str, older: dict[str, Any]) -> int:
     """Create `new` and `old`, environments of this and an older Python; return the number of packages.
 
-    `old` is upgraded once, so that pip has cached the wheels that the upgrade needs.
+    Copies of `old` are upgraded twice: the first upgrade asks pip and fills the cache, and the second compiles bytecode.
     """
     directory = peers.work / "trees" / name
     directory.mkdir(parents=True)
@@ -106,9 +103,10 @@ def make_environments(peers: Peers, name: str, older: dict[str, Any]) -> int:
     for kind, python in (("new", str(peers.root / "bin" / "python")), ("old", older["path"])):
         peers.capture([str(uv), "venv", "-q", "--offline", "-p", python, str(directory / kind)])
         peers.capture([*f"{SYNC}{directory / kind} --link-mode hardlink".split(), str(pins)], environ)
-    for words in (
-        f"cp -al {directory}/old {directory}/first",
-        f"{{bin}}/cloche -q upgrade {directory}/first -p {{bin}}/python",
-    ):
-        peers.capture(words.split(), environ)
+    for copy in ("first", "second"):
+        for words in (
+            f"cp -al {directory}/old {directory}/{copy}",
+            f"{{bin}}/cloche -q upgrade {directory}/{copy} -p {{bin}}/python",
+        ):
+            peers.capture(words.split(), environ)
     return sum(line[:1].isalnum() for line in pins.read_text(encoding="utf-8").splitlines())

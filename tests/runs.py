@@ -137,6 +137,7 @@ SLOW: dict[str, Choice] = {
     "lifecycle/test_upgrade.py::test_check_*": few(1),
     "lifecycle/test_upgrade.py::test_files_of_the_user_*": few(1),
     "lifecycle/test_upgrade.py::*": NONE,
+    "lifecycle/test_successors.py::*": NONE,
     "lifecycle/test_records.py::test_absolute_*": few(1),
     "lifecycle/test_records.py::*": NONE,
     "lifecycle/test_kept_files.py::test_edits_*": few(1),

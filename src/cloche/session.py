@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cloche.discovery.cache import ProbeCache
     from cloche.model.aliases import Access, LinkMode, StartupRule
     from cloche.model.distribution import Image
+    from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.model.plan import Blueprint, ChosenComponent, Target, Wanted
     from cloche.model.runtime import Runtime
@@ -354,6 +355,15 @@ class Session:
         """Call the hook `cloche_created`, and turn its failures into warnings."""
         if self._has_created_hooks:
             for warning, error in self.registry.notify_created(result):
+                self.warn([warning])
+                self.plugin_errors.append(error)
+
+    def notify_moved(self, environment: Environment, old: str) -> None:
+        """Call the hook `cloche_moved` if a plugin may implement it, and turn its failures into warnings."""
+        from cloche.plugins.entry_points import listens_for_moves
+
+        if listens_for_moves(sys.path):
+            for warning, error in self.registry.notify_moved(environment, old):
                 self.warn([warning])
                 self.plugin_errors.append(error)
 

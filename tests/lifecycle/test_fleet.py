@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cloche.__main__ import main
 from cloche.lifecycle.finder import environments_below
 from cloche.lifecycle.reader import was_created_for
 from cloche.model.spec import parse_spec
@@ -227,3 +230,38 @@ def test_environments_inside_packages_are_not_reported(tmp_path: Path) -> None:
     found = environments_below(str(tmp_path), lambda error: pytest.fail(str(error)))
 
     assert found == [str(tmp_path / name) for name in ("a", "a/inner", "b/c")]
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--traceback",)])
+@pytest.mark.parametrize("command", ["doctor", "upgrade", "upgrade --from"])
+def test_an_unexpected_exception_does_not_stop_the_rest(
+    cloche, empty_env, monkeypatch, capsys, command: str, options
+) -> None:
+    paths = [str(empty_env(name=f"work/{name}")) for name in ("a", "b", "c")]
+    for name, text in cloche.environ.items():
+        monkeypatch.setenv(name, text)
+    module = importlib.import_module(f"cloche.cli.{command.split()[0]}")
+    function = {"doctor": "open_case", "upgrade": "plan_upgrade", "upgrade --from": "was_created_for"}[command]
+    original = getattr(module, function)
+
+    def fail_for_one(path: str, *arguments: object) -> object:
+        if path == paths[1]:
+            raise ZeroDivisionError("a bug")
+        return original(path, *arguments)
+
+    monkeypatch.setattr(module, function, fail_for_one)
+    chosen = ["--from", "3.12"] if command == "upgrade --from" else []
+
+    code = main([command.split()[0], "--find", str(cloche.cwd / "work"), *chosen, *options])
+
+    out, err = capsys.readouterr()
+    assert code == 1
+    if options == ("--json",):
+        environments = json.loads(out)["environments"]
+        errors = [item["error"] for item in sorted(environments, key=lambda item: str(item))]
+        assert str(errors).count("unexpected error: ZeroDivisionError: a bug") == 1
+        assert len(errors) == 3
+    else:
+        assert f"error: `{paths[1]}`: unexpected error: ZeroDivisionError: a bug" in err
+        assert out.count("healthy" if command == "doctor" else "up to date: ") >= 2
+        assert ("in fail_for_one" in err) == bool(options)

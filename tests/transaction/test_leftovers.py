@@ -22,7 +22,7 @@ def tree(tmp_path: Path) -> Path:
     outside.mkdir()
     (outside / "precious").write_text("")
     root = tmp_path / "tree"
-    for number in range(3 * leftovers.WORTH_THREADS):
+    for number in range(3 * leftovers.BATCH):
         directory = root / str(number) / "below"
         directory.mkdir(parents=True)
         (directory / "file").write_text("")
@@ -52,6 +52,7 @@ def test_a_tree_is_removed_if_no_more_threads_can_be_started(
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", limited)
+    monkeypatch.setattr(leftovers, "SLOW", 0)
 
     remove_staging(str(tree))
 
@@ -59,12 +60,22 @@ def test_a_tree_is_removed_if_no_more_threads_can_be_started(
     assert not tree.exists()
 
 
-def test_several_threads_remove_a_tree(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_thread_is_started_where_removing_is_fast(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: pytest.fail("a thread was started"))
+    monkeypatch.setattr(leftovers, "SLOW", 60)
+
+    remove_staging(str(tree))
+
+    assert not tree.exists()
+
+
+def test_several_threads_remove_a_tree_where_that_is_slow(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leftovers, "SLOW", 0)
     together = threading.Barrier(2, timeout=10)
-    met = []
+    first, met = threading.current_thread(), []
 
     def remove_file(file: tuple[str, int | None]) -> bool:
-        if not met:
+        if not met and threading.current_thread() is not first:
             together.wait()
             met.append(file)
         return real(file)

@@ -85,6 +85,6 @@ def test_a_module_without_source_is_kept_and_bytecode_of_python_is_not(tmp_path:
         (tmp_path / SITE / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / SITE / name).touch()
 
-    found = list(loose_files(str(tmp_path), layout_of(interpreter("CPython 3.12.1")), {}, ()))
+    found = list(loose_files(Tree(str(tmp_path)), layout_of(interpreter("CPython 3.12.1")), {}, ()))
 
     assert found == [f"{SITE}/secret.pyc"]

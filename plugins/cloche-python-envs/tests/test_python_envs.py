@@ -149,3 +149,46 @@ def test_eight_runs_at_once_list_every_environment(project: Path) -> None:
 
     assert [run.wait(timeout=120) for run in runs] == [0] * 8
     assert sorted((project / NAME).read_text().splitlines()) == [f"env{number}" for number in range(8)]
+
+
+@pytest.mark.parametrize("options", [(), ("--copy",)])
+def test_the_list_names_the_new_path_of_a_moved_environment(project: Path, options: tuple[str, ...]) -> None:
+    """It keeps its place in the list. A copy is a new environment."""
+    for name in ("one", "two"):
+        create(project / name)
+    (project / NAME).write_bytes(b"# mine\n./one\r\ntwo\n")
+
+    move(project / "one", project / "moved", *options)
+
+    expected = b"# mine\n./one\r\ntwo\nmoved\n" if options else b"# mine\nmoved\r\ntwo\n"
+    assert (project / NAME).read_bytes() == expected
+
+
+def test_an_environment_that_leaves_its_project_is_no_longer_listed_there(project: Path, tmp_path_factory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    (other / "pyproject.toml").touch()
+    for name in ("one", "two"):
+        create(project / name)
+
+    move(project / "one", other / "one")
+    move(project / "two", project / ".venv")
+
+    assert (project / NAME).read_bytes() == b""
+    assert (other / NAME).read_bytes() == b"one\n"
+
+
+def test_a_list_that_cannot_be_changed_is_a_warning(project: Path) -> None:
+    create(project / "env")
+    (project / NAME).unlink()
+    (project / NAME).mkdir()
+
+    assert "is not a regular file" in move(project / "env", project / "moved")
+    assert (project / "moved" / "pyvenv.cfg").is_file()
+
+
+def move(old: Path, new: Path, *options: str) -> str:
+    """Move an environment with the command line, and return what it writes to standard error."""
+    command = [sys.executable, "-m", "cloche", "move", old, new, *options]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stderr

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import recover_environment
 from cloche.cli import json_output, report
-from cloche.cli.fleet import requested_environments
-from cloche.errors import ClocheError, system_error
+from cloche.cli.fleet import failure_of, print_failure, requested_environments
 from cloche.lifecycle.causes import causes_of
 from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.repair import RepairResult, repair_environment
 from cloche.model.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cloche.cli.invocation import Invocation
     from cloche.cli.parser import ParsedArguments
+    from cloche.errors import ClocheError
     from cloche.lifecycle.case import Finding
     from cloche.lifecycle.causes import Cause
     from cloche.session import Session
@@ -48,14 +47,14 @@ def doctor(invocation: Invocation) -> int:
     paths = requested_environments(invocation)
     fix = arguments.flag("fix")
     with invocation.open_session() as session:
-        session.registry.finders()  # load what the threads share before they start
-        _ = session.probes
         outcomes = []
-        with ThreadPoolExecutor(min(THREADS, len(paths) or 1)) as pool:
-            for outcome in pool.map(lambda path: examine_environment(path, session, fix=fix), paths):
-                outcomes.append(outcome)
-                if len(paths) > 1:
-                    session.progress(f"{len(outcomes)} of {len(paths)} environments")
+        for outcome in examine_all(paths, session, fix=fix):
+            outcomes.append(outcome)
+            if len(paths) > 1:
+                session.progress(f"{len(outcomes)} of {len(paths)} environments")
+    for outcome in outcomes:
+        if outcome.failure is not None:
+            print_failure(outcome.failure, outcome.path, invocation)
     if settings.flag("json"):
         json_output.print_json(
             environments=[outcome_json(outcome) for outcome in outcomes], summary=summary_json(outcomes)
@@ -65,6 +64,23 @@ def doctor(invocation: Invocation) -> int:
         if len(outcomes) > 1 and not arguments.count("quiet"):
             print_summary(outcomes)
     return int(not all(outcome.is_healthy for outcome in outcomes))
+
+
+def examine_all(paths: Sequence[str], session: Session, *, fix: bool) -> Iterator[Outcome]:
+    """Yield the results for environments in this order; several are examined at the same time."""
+
+    def examine(path: str) -> Outcome:
+        return examine_environment(path, session, fix=fix)
+
+    if len(paths) < 2:
+        yield from map(examine, paths)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    session.registry.finders()  # load what the threads share before they start
+    _ = session.probes
+    with ThreadPoolExecutor(min(THREADS, len(paths))) as pool:
+        yield from pool.map(examine, paths)
 
 
 def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
@@ -77,25 +93,21 @@ def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
             return Outcome(case.root, repair_environment(case, session))
         findings = tuple(diagnose(case))
         return Outcome(case.root, RepairResult(findings, findings))
-    except ClocheError as error:
-        return Outcome(path, RepairResult((), ()), error)
-    except OSError as error:  # an environment on a broken disk, say, must not hide the state of the others
-        return Outcome(path, RepairResult((), ()), system_error(error))
+    except Exception as error:
+        return Outcome(path, RepairResult((), ()), failure_of(error))
 
 
 def print_outcomes(outcomes: Sequence[Outcome], arguments: ParsedArguments) -> None:
+    """Print the findings of the environments that could be examined."""
     for outcome in outcomes:
         path = report.one_line(outcome.path)
-        if outcome.failure is not None:
-            report.print_error(outcome.failure, outcome.path)
-            continue
         for finding in outcome.result.repaired:
             report.print_result(f"{path}: {in_green('repaired')}: {finding_line(finding)}")
         for finding in outcome.result.remaining:
             report.print_result(f"{path}: {finding_line(finding)}; {report.one_line(finding.remedy)}")
         for note in outcome.result.notes:
             report.print_result(f"{path}: note: {report.one_line(note)}")
-        if not outcome.result.remaining and not arguments.count("quiet"):
+        if outcome.is_healthy and not arguments.count("quiet"):
             report.print_result(f"{path}: {in_green('healthy')}")
 
 

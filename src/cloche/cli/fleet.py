@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from cloche.cli import report
 from cloche.cli.default_environment import chosen_environment
-from cloche.errors import UsageError, reason_of
+from cloche.errors import ClocheError, UsageError, reason_of, system_error
 from cloche.lifecycle.finder import environments_below
 from cloche.planning.destination import absolute_path
+from cloche.plugins import describe_exception
 
 if TYPE_CHECKING:
     from cloche.cli.invocation import Invocation
@@ -48,3 +49,27 @@ def requested_environments(invocation: Invocation) -> list[str]:
 def warn_unreadable(error: OSError) -> None:
     """Warn about a directory that could not be searched."""
     report.print_warnings([f"`{error.filename}` was not searched: {reason_of(error)}"])
+
+
+def failure_of(error: Exception) -> ClocheError:
+    """Return the error to report for one of several environments: none of them must hide the state of the others."""
+    if isinstance(error, ClocheError):
+        return error
+    if isinstance(error, OSError):
+        return system_error(error)
+    failure = ClocheError(
+        f"unexpected error: {describe_exception(error)}",
+        hint="this is a bug in cloche: please report it with the output of `--traceback`",
+    )
+    failure.__cause__ = error
+    return failure
+
+
+def print_failure(failure: ClocheError, path: str, invocation: Invocation) -> None:
+    """Print why one of several environments failed: with `--traceback` also where, with `--json` only that."""
+    if invocation.wants_traceback:
+        from traceback import format_exception
+
+        report.print_message("".join(format_exception(failure)).rstrip())
+    if not invocation.settings.flag("json"):
+        report.print_error(failure, path)

@@ -150,6 +150,7 @@ def describe_offers(plugin: Report, registry: Registry) -> list[str]:
         kinds.setdefault(given.kind, []).append(describe_component(given, registry))
     texts = [f"{kind}{'s' if len(names) > 1 else ''}: {', '.join(names)}" for kind, names in kinds.items()]
     texts += ["listens for new environments"] * ("cloche_created" in plugin.hooks)
+    texts += ["listens for moved environments"] * ("cloche_moved" in plugin.hooks)
     return texts or ["nothing" if plugin.hooks else "nothing, because it implements no hook"]
 
 

@@ -6,8 +6,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cloche.cli import json_output, report
-from cloche.cli.fleet import is_fleet, requested_environments
-from cloche.errors import ClocheError, UsageError, counted, system_error
+from cloche.cli.fleet import failure_of, is_fleet, print_failure, requested_environments
+from cloche.errors import UsageError, counted
 from cloche.lifecycle.reader import was_created_for
 from cloche.lifecycle.rebuild import rebuild
 from cloche.lifecycle.upgrade import UpgradeResult, lost_in_place, outdated_seeds, plan_upgrade, upgrade_in_place
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cloche.cli.invocation import Invocation
     from cloche.cli.parser import ParsedArguments
+    from cloche.errors import ClocheError
     from cloche.lifecycle.upgrade import UpgradePlan
     from cloche.model.interpreter import Host
     from cloche.session import Session
@@ -41,9 +42,10 @@ def upgrade(invocation: Invocation) -> int:
     """Upgrade environments, or only report with `--check` or `--dry-run`; return the exit code."""
     arguments, settings = invocation.arguments, invocation.settings
     paths = requested_environments(invocation)
-    chosen = chosen_by_python(paths, arguments)
     several = is_fleet(invocation) or "from" in arguments.given
-    outcomes = []
+    chosen, outcomes = chosen_by_python(paths, arguments)
+    for outcome in outcomes:
+        print_outcome(outcome, invocation, 0)
     with invocation.open_session() as session:
         for number, path in enumerate(chosen):
             if len(chosen) > 1:
@@ -51,38 +53,46 @@ def upgrade(invocation: Invocation) -> int:
             started = perf_counter() if several else invocation.started
             try:
                 outcome = upgrade_environment(path, session, arguments)
-            except (ClocheError, OSError) as error:
+            except Exception as error:
                 if not several:
                     raise
-                failure = error if isinstance(error, ClocheError) else system_error(error)
-                outcome = Outcome(path, "failed", failure=failure)
+                outcome = Outcome(path, "failed", failure=failure_of(error))
             outcomes.append(outcome)
             print_outcome(outcome, invocation, (perf_counter() - started) * 1000)
     if several and settings.flag("json"):
         json_output.print_json(
             environments=[outcome_json(outcome) for outcome in outcomes],
-            summary={"found": len(paths), "chosen": len(chosen), "outcomes": count_outcomes(outcomes)},
+            summary={"found": len(paths), "chosen": len(outcomes), "outcomes": count_outcomes(outcomes)},
         )
     elif settings.flag("json"):
         json_output.print_json(**outcome_json(outcomes[0]))
     elif several and not arguments.count("quiet"):
-        report.print_result(summary_of(outcomes, len(paths) - len(chosen)))
+        report.print_result(summary_of(outcomes, len(paths) - len(outcomes)))
     return int(any(outcome.word in ("failed", "due") for outcome in outcomes))
 
 
-def chosen_by_python(paths: Sequence[str], arguments: ParsedArguments) -> list[str]:
-    """Return the environments that were created for the Python in `--from`; all of them without it.
+def chosen_by_python(paths: Sequence[str], arguments: ParsedArguments) -> tuple[list[str], list[Outcome]]:
+    """Return the environments that were created for the Python in `--from`, and those for which that cannot be decided.
+
+    Without `--from`, all of them are chosen.
 
     :raises UsageError: `--from` is not a Python request, or names a command.
     """
     if not (words := arguments.given.get("from", ())):
-        return list(paths)
+        return list(paths), []
     spec = parse_spec(words[-1])
     if spec.name:
         raise UsageError(
             f"invalid value `{words[-1]}` for `--from`", hint="write a version (`3.12.1`), a range (`<3.12`) or a path"
         )
-    return [path for path in paths if was_created_for(path, spec)]
+    chosen, failed = [], []
+    for path in paths:
+        try:
+            if was_created_for(path, spec):
+                chosen.append(path)
+        except Exception as error:
+            failed.append(Outcome(path, "failed", failure=failure_of(error)))
+    return chosen, failed
 
 
 def upgrade_environment(path: str, session: Session, arguments: ParsedArguments) -> Outcome:
@@ -130,11 +140,11 @@ def print_outcome(outcome: Outcome, invocation: Invocation, milliseconds: float)
         for loss in losses
     )
     report.print_warnings(f"{subject}{note}" for note in (result.notes if result else ()))
+    if outcome.failure is not None:
+        print_failure(outcome.failure, outcome.path, invocation)
     if invocation.settings.flag("json"):
         return
-    if outcome.failure is not None:
-        report.print_error(outcome.failure, outcome.path)
-    elif outcome.plan is not None and not arguments.count("quiet"):
+    if outcome.plan is not None and not arguments.count("quiet"):
         details = arguments.count("verbose")
         for line in report_lines(outcome.plan, outcome.word, result, invocation.host, milliseconds, details):
             report.print_result(line)
@@ -154,7 +164,7 @@ def report_lines(
         yield f"  carried over: {packages}, {files} outside packages"
         if inventory.reinstalled:
             names = [f"{distribution.key} {distribution.version}" for distribution in inventory.reinstalled]
-            yield f"  installed by pip: {report.summarize(names, details)}"
+            yield f"  in another build, from pip: {report.summarize(names, details)}"
 
 
 def describe_change(plan: UpgradePlan) -> str:

@@ -86,10 +86,13 @@ def read_regular_file(path: str, *, follow: str = "no") -> bytes:
         status = os.fstat(descriptor)
         if status.st_mode >> 12 != REGULAR:
             raise OSError(errno.EINVAL, "not a regular file", path)
-        pieces = []
+        content = os.read(descriptor, status.st_size + 1)
+        if len(content) == status.st_size:
+            return content  # fewer bytes than asked for: the end
+        pieces = [content]
         while piece := os.read(descriptor, status.st_size + 1):
             pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
     finally:
         os.close(descriptor)
 

@@ -148,8 +148,20 @@ def read_record(text: str, site: str, root: str = "") -> Iterator[Row]:
     """
     for row in parse_rows(text):
         if row[0]:
-            path, digest, size = (*row, "", "")[:3]
-            yield Row(path_from_root(site, path, root), digest, size)
+            path, digest, size = row if len(row) == 3 else (*row, "", "")[:3]
+            yield Row(f"{site}/{path}" if is_simple(path) else path_from_root(site, path, root), digest, size)
+
+
+def is_simple(path: str) -> bool:
+    """Return whether a path in a RECORD is relative and in its shortest form; most are, so this must be fast."""
+    return (
+        path[0] not in "/."
+        and path[-1] != "/"
+        and "/." not in path
+        and "//" not in path
+        and "\\" not in path
+        and path[1:2] != ":"
+    )
 
 
 def path_from_root(site: str, path: str, *roots: str) -> str:
@@ -197,7 +209,13 @@ def update_record(
         return text
     lines = []
     for line in lines_of(text):
-        row = line.rstrip("\r\n").split(",") if '"' not in line else next(parse_rows(line), [])
+        if '"' in line:
+            row = next(parse_rows(line), [])
+        elif line.partition(",")[0].rpartition("/")[2] not in names and "\\" not in line:
+            lines.append(line)
+            continue
+        else:
+            row = line.rstrip("\r\n").split(",")
         path = path_from_root(site, row[0], *roots) if row and row[0] else ""
         if path in changed:
             content = changed[path]

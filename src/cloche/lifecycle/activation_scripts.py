@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 
 from cloche.errors import ClocheError
 from cloche.fs import lines_of
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins import call_component
+from cloche.plugins.entry_points import find_sources
 from cloche.shells import BUILT_IN, built_in_shells, plugin_shells, posix, shell_of_activator
 from cloche.shells.words import Word
 
@@ -31,7 +33,8 @@ def shells_by_script(names: Iterable[str], environment: Environment, session: Se
         be the script of a plugin.
     """
     built_in = index_by_script(built_in_shells())
-    if any("activate" in name.lower() and name.lower() not in built_in for name in names):
+    may_be_of_plugin = any("activate" in name.lower() and name.lower() not in built_in for name in names)
+    if may_be_of_plugin and find_sources(sys.path):  # uv writes the scripts of plugins, and few people have these
         return {
             **index_by_script(plugin_shells.SHELLS),
             **index_by_script(shells_of_plugins(session, environment)),

@@ -39,11 +39,12 @@ from cloche.model.value import Value, replace
 from cloche.planning.pyvenv_cfg import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.overlay import Overlay
     from cloche.lifecycle.shebangs import Header
+    from cloche.lifecycle.tree import Tree
     from cloche.model.environment import Environment
     from cloche.shells import ShellFamily
 
@@ -68,10 +69,20 @@ def walk_files(root: str, on_error: Callable[[OSError], None] = ignore) -> Itera
     :param on_error: called for each directory that cannot be read; what is in it is left out unless this raises.
     """
     for path, status in walk(root, on_error):
-        if stat.S_ISREG(status.st_mode):
-            yield File(path, "file", status.st_size)
-        elif not stat.S_ISDIR(status.st_mode):
-            yield File(path, "link" if stat.S_ISLNK(status.st_mode) else "other", 0)
+        if not stat.S_ISDIR(status.st_mode):
+            yield file_of(path, status)
+
+
+def files_of(tree: Tree) -> Iterator[File]:
+    """Yield what `walk_files` yields, from a tree that was read already."""
+    return (file_of(path, status) for path, status in tree.entries.items() if not stat.S_ISDIR(status.st_mode))
+
+
+def file_of(path: str, status: os.stat_result) -> File:
+    """Return the file with this status, which is not a directory."""
+    if stat.S_ISREG(status.st_mode):
+        return File(path, "file", status.st_size)
+    return File(path, "link" if stat.S_ISLNK(status.st_mode) else "other", 0)
 
 
 # Recorded roots
@@ -179,13 +190,17 @@ class RelocationContext(Value):
     """(old, new) if the prompt is the name of the directory and changes with it."""
 
 
-def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
-    """Replace the embedded paths of an environment; return the files that still contain an old root, sorted."""
+def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[File] | None = None) -> list[str]:
+    """Replace the embedded paths of an environment; return the files that still contain an old root, sorted.
+
+    :param files: those that may contain an old root; None for all.
+    """
     needles = {needle(old) for old, _ in (*context.relocation.roots, *context.relocation.parents)} - {b""}
+    common = common_part(needles)
     unedited = unedited_files(overlay)
     runtime = parse_manifest(overlay.text(RUNTIME_MANIFEST)).keys()  # thousands of files, without such paths
     remaining = []
-    for file in walk_files(overlay.root):
+    for file in walk_files(overlay.root) if files is None else files:
         if file.path in runtime:
             continue
         if file.kind == "link":
@@ -194,7 +209,9 @@ def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
             relocate_record(overlay, file.path, context.relocation)
         elif file.kind == "file" and not file.path.endswith(".pyc") and file.path != MANIFEST:
             if file.size > TEXT_LIMIT:
-                if file_contains(overlay.on_disk(file.path), needles):
+                if file_contains(overlay.on_disk(file.path), {common}) and file_contains(
+                    overlay.on_disk(file.path), needles
+                ):
                     remaining.append(file.path)
                 continue
             content = overlay.content(file.path)
@@ -202,7 +219,9 @@ def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
                 continue
             if file.path in unedited and file.path in context.generated:
                 overlay.write(file.path, context.generated[file.path])
-            elif any(part in content for part in needles) or is_activator(overlay, file.path, context):
+            elif (common in content and any(part in content for part in needles)) or is_activator(
+                overlay, file.path, context
+            ):
                 relocate_file(overlay, file.path, content, context)
                 relocated = overlay.content(file.path) or b""
                 if context.relocation.mentions_old_root(relocated.decode("utf-8", "surrogateescape")):
@@ -210,6 +229,13 @@ def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
     for path in overlay.changed:
         remove_bytecode(overlay, path)
     return sorted(remaining)
+
+
+def common_part(needles: set[bytes]) -> bytes:
+    """Return the beginning that some byte strings share: a file without it, as most are, contains none of them."""
+    first, last = min(needles, default=b""), max(needles, default=b"")  # what these two share, all in between do
+    count = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    return first[:count]
 
 
 def unedited_files(overlay: Overlay) -> frozenset[str]:

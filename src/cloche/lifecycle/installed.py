@@ -8,18 +8,15 @@ from __future__ import annotations
 import configparser
 import json
 import os
-import re
-from email.parser import HeaderParser
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from cloche.fs import open_regular_file
 from cloche.fs.checksums import Row, read_record
-from cloche.model.distribution import EntryPoint, normalize_name
+from cloche.model.distribution import EntryPoint, normalize_name, parse_headers
 from cloche.model.value import TYPE_CHECKING, Value, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
     from typing import TypeAlias
 
     from cloche.model.environment import Environment, Layout
@@ -123,12 +120,12 @@ def read_metadata(
     """
     path = os.path.join(root, metadata)
     text = read_text(os.path.join(path, file) if os.path.isdir(path) else path, on_error)
-    headers = HeaderParser().parsestr(re.split(r"\n\r?\n", text, maxsplit=1)[0])  # the description may be long
-    name, version = headers.get("Name", ""), headers.get("Version", "")
+    headers = parse_headers(text)
+    name, version = (headers.get(field, [""])[0] for field in ("name", "version"))
     if not name:
         return
     origin = parse_direct_url(read_text(os.path.join(path, "direct_url.json")))
-    wheel = HeaderParser().parsestr(read_text(os.path.join(path, "WHEEL")))
+    wheel = parse_headers(read_text(os.path.join(path, "WHEEL")))
     yield InstalledDistribution(
         name=name,
         version=version,
@@ -137,9 +134,9 @@ def read_metadata(
         rows=tuple(read_record(read_text(os.path.join(path, "RECORD"), on_error), site, root)),
         installer=read_text(os.path.join(path, "INSTALLER")).strip(),
         requested="yes" if os.path.isfile(os.path.join(path, "REQUESTED")) else "no",
-        tags=tuple(expand_tags(tag for tag in wheel.get_all("Tag", []))),
-        requires=tuple(headers.get_all("Requires-Dist", [])),
-        requires_python=headers.get("Requires-Python", ""),
+        tags=tuple(expand_tags(wheel.get("tag", []))),
+        requires=tuple(headers.get("requires-dist", [])),
+        requires_python=headers.get("requires-python", [""])[0],
         entry_points=tuple(parse_entry_points(read_text(os.path.join(path, "entry_points.txt")))),
         origin=origin,
         editable=editable or editable_location(origin),
@@ -161,7 +158,7 @@ def read_egg_link(root: str, site: str, path: str) -> Iterator[InstalledDistribu
         yield InstalledDistribution(name, "", site, path, (), "", "yes", (), (), "", (), {}, project)
 
 
-def expand_tags(tags: Iterator[str]) -> Iterator[str]:
+def expand_tags(tags: Iterable[str]) -> Iterator[str]:
     """Yield the tags with compressed sets of Python tags expanded: `py2.py3-none-any` is two tags (PEP 425)."""
     for tag in tags:
         python, _, rest = tag.strip().partition("-")
@@ -201,6 +198,8 @@ def editable_location(origin: Mapping[str, object]) -> str:
 
 def path_of_url(url: str) -> str:
     """Return the path of a `file:` URL; empty for any other URL."""
+    from urllib.request import url2pathname  # loads `ssl`, and few environments need it
+
     parts = urlsplit(url)
     return url2pathname(parts.path) if parts.scheme == "file" else ""
 

@@ -1,7 +1,7 @@
 """Decide what an upgrade to another Python does with each installed distribution and loose file.
 
-Files that the other Python can use are copied; other distributions are reinstalled by pip, or lost. Nothing here changes
-a file: the results are operations, and arguments for pip.
+What the other Python can use is carried over; other distributions are reinstalled in another build, or lost. Nothing here
+changes a file: the results are operations, and arguments for pip.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from cloche.fs import copied_mode, list_names, open_regular_file, read_at_most
 from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, digest_of, format_row, parse_manifest
 from cloche.lifecycle.checks.tree import is_same_content
-from cloche.lifecycle.embedded_paths import file_contains, generated_file_states, walk_files
+from cloche.lifecycle.embedded_paths import file_contains, generated_file_states
 from cloche.lifecycle.installed import distributions_in, read_text, site_directories
 from cloche.lifecycle.overlay import Overlay, parent_directories
 from cloche.lifecycle.reader import copied_links
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
+    from cloche.fs.checksums import Row
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.tree import Tree
@@ -52,13 +53,18 @@ class Loss(Value):
     """`no` if the new environment has it, but it lacks something that it requires."""
 
 
+def item_of(distribution: InstalledDistribution) -> str:
+    """Return how a loss names a distribution."""
+    return f"{distribution.name} {distribution.version}"
+
+
 class Inventory(Value):
     """What an upgrade does with everything that is installed."""
 
     carried: tuple[InstalledDistribution, ...]
-    """Distributions that are carried over: their files are copied, without pip or a network."""
+    """Distributions that are carried over as they are, without pip or a network."""
     reinstalled: tuple[InstalledDistribution, ...]
-    """Distributions that pip reinstalls, in the same version and from the same source."""
+    """Distributions that need another build, of the same version and from the same source; pip provides it once."""
     loose: tuple[str, ...]
     """Files outside packages, relative to the root, which are copied."""
     kept: tuple[str, ...]
@@ -102,7 +108,7 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
                 Loss(f"{distribution.name} {distribution.version}", "its version or its source is not recorded")
             )
     links = copied_links(info.environment)
-    loose = list(loose_files(root, info.environment.layout, info.shells, everything, links))
+    loose = list(loose_files(info.tree, info.environment.layout, info.shells, everything, links))
     kept = []
     for path in loose:
         if is_extension_module(root, path):
@@ -183,13 +189,17 @@ def is_intact(distribution: InstalledDistribution, tree: Tree) -> bool:
     rows = [row for row in distribution.rows if not row.path.endswith((".pyc", "/__pycache__", "/RECORD"))]
     return bool(rows) and not any(
         row.path.startswith(("/", "../"))
-        or tree.status(row.path) is None
-        or (
-            row.digest.startswith("sha256=")
-            and tree.is_altered(row, metadata)
-            and installed_form(read_at_most(os.path.join(tree.root, row.path), 1 << 20) or b"", row.digest) is None
-        )
+        or (not tree.is_as_installed(row, metadata) and is_missing_or_altered(row, metadata, tree))
         for row in rows
+    )
+
+
+def is_missing_or_altered(row: Row, metadata: str, tree: Tree) -> bool:
+    """Return whether a file does not exist, or has neither the recorded content nor a known edit of it."""
+    return tree.status(row.path) is None or (
+        row.digest.startswith("sha256=")
+        and tree.is_altered(row, metadata)
+        and installed_form(read_at_most(os.path.join(tree.root, row.path), 1 << 20) or b"", row.digest) is None
     )
 
 
@@ -211,7 +221,7 @@ STARTUP_FILES = ("_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth"
 
 
 def loose_files(
-    root: str,
+    tree: Tree,
     layout: Layout,
     shells: Mapping[str, ShellFamily],
     everything: Iterable[InstalledDistribution],
@@ -223,10 +233,13 @@ def loose_files(
     :param links: the links between directories in whose place is a copy of the directory.
     :raises DestinationError: a directory cannot be read; the files in it would be lost.
     """
-    is_loose = loose_rule(root, layout, shells, everything, links)
-    for file in walk_files(root, refuse_unreadable):
-        if file.kind != "other" and is_loose(file.path, file.kind == "link"):
-            yield file.path
+    is_loose = loose_rule(tree.root, layout, shells, everything, links)
+    files = [(path, stat.S_IFMT(status.st_mode)) for path, status in tree.entries.items()]
+    for error in tree.errors:
+        refuse_unreadable(error)
+    for path, kind in files:
+        if kind in (stat.S_IFREG, stat.S_IFLNK) and is_loose(path, kind == stat.S_IFLNK):
+            yield path
 
 
 def loose_rule(
@@ -353,13 +366,17 @@ class PathMapping(Value):
 
 
 def carry_operations(
-    inventory: Inventory, info: EnvironmentInfo, mapping: PathMapping, platform: str
+    distributions: Iterable[InstalledDistribution],
+    inventory: Inventory,
+    info: EnvironmentInfo,
+    mapping: PathMapping,
+    platform: str,
 ) -> list[Operation]:
-    """Return the operations that copy carried distributions, loose and kept files, with updated RECORDs."""
+    """Return the operations that copy these distributions, loose and kept files, with updated RECORDs."""
     root = info.environment.location
     operations: list[Operation] = []
     modes: list[Operation] = []
-    for distribution in inventory.carried:
+    for distribution in distributions:
         record: list[str] = []
         site = mapping.path(distribution.site, distribution.site)
         record_path = mapping.path(distribution.record, distribution.site)

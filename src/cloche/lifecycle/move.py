@@ -168,6 +168,7 @@ def move_environment(plan: MovePlan, session: Session) -> Environment:
             ) from None
     if is_recorded(session.store, plan.source):
         record_links(session.store, plan.destination.location)
+    session.notify_moved(moved[0], plan.source)
     return moved[0]
 
 

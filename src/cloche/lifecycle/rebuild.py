@@ -9,24 +9,25 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cloche.apply import apply, rehearse
-from cloche.errors import ClocheError, SeedError
+from cloche.apply.file_list import DamagedImage
+from cloche.errors import ClocheError
 from cloche.fs.checksums import MANIFEST, foreign_files, format_manifest, parse_manifest, sha256_of, was_edited
 from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.embedded_paths import (
     environment_of_program,
+    file_of,
     generated_file_states,
     program_of_script,
     relocate_tree,
     retarget_scripts,
 )
-from cloche.lifecycle.examination import examine, failing_activations, modules_of
+from cloche.lifecycle.examination import examine, modules_of
 from cloche.lifecycle.info import SEEDS
-from cloche.lifecycle.installed import installed_distributions
-from cloche.lifecycle.inventory import Loss, PathMapping, carry_operations, pip_arguments
+from cloche.lifecycle.installed import installed_distributions, site_directories
+from cloche.lifecycle.inventory import Loss, PathMapping, carry_operations
 from cloche.lifecycle.move import refuse_broken
 from cloche.lifecycle.overlay import Overlay, parent_directories
 from cloche.lifecycle.reader import LIBRARY_NAME, copied_links
@@ -34,28 +35,34 @@ from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import Relocation, spellings
 from cloche.lifecycle.repair import relocation_context
 from cloche.lifecycle.startup_code import refuse_distributions, startup_code_in, startup_rule
+from cloche.lifecycle.successors import find_successors, installed_like, key_of
 from cloche.lifecycle.tool_edits import with_edits_of
 from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
-from cloche.model.operations import MakeDir, Remove, SetMode
+from cloche.model.operations import Copy, CopyTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.options import PORTABLE_OPTIONS
 from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import replace
 from cloche.planning.destination import describes_environment, read_settings, refuse_running_cloche
 from cloche.planning.plan_at import plan_at
-from cloche.programs.pip import command_of_pip, run_pip
+from cloche.store.installation import image_operations
+from cloche.store.startup_code import refuse_startup_code
+from cloche.store.successors import import_key, is_known_to_import, record_import
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Literal, TypeAlias
 
+    from cloche.lifecycle.embedded_paths import File
     from cloche.lifecycle.examination import Examination
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.inventory import Inventory
+    from cloche.lifecycle.successors import Successors
     from cloche.lifecycle.upgrade import Losses, UpgradePlan
+    from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
-    from cloche.model.plan import Plan
+    from cloche.model.plan import Blueprint, Plan
     from cloche.session import Session
 
     Commit: TypeAlias = Literal["yes", "no"]
@@ -70,6 +77,20 @@ def rebuild(
     :raises ClocheError: a package cannot be kept and losses are not allowed, or the new environment does not work, or
         cloche itself runs from the old one; nothing was changed.
     """
+    try:
+        return rebuild_from(upgrade, session, losses=losses, commit=commit, checked="lists")
+    except DamagedImage:
+        return rebuild_from(upgrade, session, losses=losses, commit=commit, checked="all")
+
+
+def rebuild_from(
+    upgrade: UpgradePlan, session: Session, *, losses: Losses, commit: Commit, checked: Literal["all", "lists"]
+) -> UpgradeResult:
+    """Do what `rebuild` does.
+
+    :param checked: whether all files of images are checked beforehand; a damaged image is built again.
+    :raises DamagedImage: a file of an image was modified; nothing was changed.
+    """
     inventory = upgrade.inventory
     assert inventory is not None
     refuse_running_cloche(upgrade.location, session.host, "an upgrade to another Python")
@@ -78,50 +99,63 @@ def rebuild(
     refuse_losses(inventory.losses, allowed)
     blueprint = session.blueprint(request.spec)
     notes = tuple(activator_notes(upgrade, session))
-    already_failing = failing_activations(upgrade.info.environment, session.host) if inventory.kept else []
-    lost = [*inventory.losses]
+    successors = find_successors(
+        inventory, upgrade.location, upgrade.interpreter, session, losses=allowed, checked=checked
+    )
+    if request.spec.startup_code == "refuse":
+        rebuilt = {item.metadata for item in inventory.reinstalled}
+        added = [image for metadata, image in successors.images.items() if metadata in rebuilt]
+        refuse_startup_code(added, request.spec.startup_packages)
+    lost = [*inventory.losses, *successors.losses]
     with DirectoryLock(upgrade.location):
         plan = plan_at(blueprint, request.target, session.host)
+        images = images_for(successors, blueprint, upgrade, session)
+        packages = [operation for image in images for operation in image_operations(image, plan.environment)]
+        from_images = {image.distribution for image in images}
 
         def complete(staged: str) -> list[Operation]:
-            failed, installed = install_with_pip(
-                inventory.reinstalled, staged, plan, session, losses=losses, commit=commit
-            )
-            lost.extend(failed)
+            if successors.installed:
+                from cloche.lifecycle.pip_requests import install_with_pip
+
+                lost.extend(install_with_pip(successors.installed, staged, plan, session, losses=allowed))
+            metadata = {posixpath.dirname(path) for path in written_metadata(packages)}
             here = replace(plan.environment, location=staged)
-            names = {distribution.key for distribution in installed}
-            found = installed_distributions(here)
+            others = installed_distributions(here, metadata)
             if request.spec.startup_code == "refuse":
-                added = [distribution for distribution in found if distribution.key in names]
-                code = startup_code_in(here, added, upgrade.interpreter.version)
-                refuse_distributions(code, request.spec.startup_packages)
-            rewrite_staged_paths(upgrade, staged, plan, found, installed, session).apply()
+                names = {distribution.key for distribution in successors.installed}
+                added = [distribution for distribution in others if distribution.key in names]
+                refuse_distributions(
+                    startup_code_in(here, added, upgrade.interpreter.version), request.spec.startup_packages
+                )
+            files = None if successors.installed else relocatable_files(staged, (*created, *carried))
+            rewrite_staged_paths(upgrade, staged, plan, others, successors, files, session).apply()
+            found = [*others, *(item for item in all_kept(upgrade) if item.key in from_images)]
+            known = import_key_for(upgrade, (*blueprint.images, *images), successors, found, session)
+            after = examine_rebuilt(plan.environment, staged, found, known, session)
             lost.extend(missing_packages(inventory, found, lost))
-            lost.extend(unmet_after(upgrade, staged, found, plan, session))
+            lost.extend(unmet_after(upgrade, found, after))
             refuse_losses(lost, allowed)
-            verify_rebuilt(plan.environment, staged, found, upgrade, session)
+            verify_rebuilt(plan.environment, staged, after, found, upgrade, session)
+            if known and not after.unresolvable:
+                record_import(known, session.store)
             return kept_directories(upgrade, staged, plan)
 
         def verify() -> None:
-            verify_rebuilt(plan.environment, plan.environment.location, (), upgrade, session)
-            if failing := [
-                script
-                for script in failing_activations(plan.environment, session.host)
-                if script not in already_failing
-            ]:
-                raise verification_error(plan.environment, f"the activation script {failing[0]} does not activate it")
+            # kept activation scripts are unchanged, at the same path; the others are as `create` writes them
+            location = plan.environment.location
+            verify_rebuilt(
+                plan.environment, location, examine(plan.environment, session.host, seed="no"), (), upgrade, session
+            )
 
         links = [path for path, _ in copied_links(upgrade.info.environment)]
-        operations = [
-            *map(Remove, links),
-            *new_operations(upgrade, plan),
-            *carried_operations(upgrade, plan),
-        ]
+        created, carried = new_operations(upgrade, plan), carried_operations(upgrade, successors, plan)
+        operations = [*map(Remove, links), *created, *packages, *carried]
         link_mode = session.link_mode(plan.link_mode)
         if commit == "yes":
             apply(operations, plan.target, plan.strategy, verify, link_mode=link_mode, complete=complete)
         else:
             rehearse(operations, plan.target, plan.strategy, complete, link_mode=link_mode)
+    session.store.mark_installed(images)
     return UpgradeResult(plan.environment, tuple(lost), notes=notes)
 
 
@@ -187,8 +221,44 @@ def new_operations(upgrade: UpgradePlan, plan: Plan) -> list[Operation]:
     return [operation for operation in plan.operations if getattr(operation, "path", "") not in upgrade.inventory.kept]
 
 
-def carried_operations(upgrade: UpgradePlan, plan: Plan) -> list[Operation]:
-    """Return the operations for files that are kept, except for paths that the new environment has itself."""
+def images_for(successors: Successors, blueprint: Blueprint, upgrade: UpgradePlan, session: Session) -> list[Image]:
+    """Return the images to install for the distributions of the old environment, with the metadata that it has for them."""
+    seeds, root = blueprint.images, upgrade.location
+    return installed_like(successors.images, seeds, all_kept(upgrade), root, upgrade.interpreter, session.store)
+
+
+def all_kept(upgrade: UpgradePlan) -> tuple[InstalledDistribution, ...]:
+    """Return the distributions that the new environment has to have, apart from those that it is created with."""
+    assert upgrade.inventory is not None
+    return (*upgrade.inventory.carried, *upgrade.inventory.reinstalled)
+
+
+def written_metadata(operations: Iterable[Operation]) -> Iterator[str]:
+    """Yield the files that these operations write into the metadata of packages."""
+    for operation in operations:
+        if isinstance(operation, Write) and posixpath.dirname(operation.path).endswith(".dist-info"):
+            yield operation.path
+
+
+def relocatable_files(staged: str, operations: Iterable[Operation]) -> Iterable[File] | None:
+    """Return the staged files that may contain an embedded path: those of images do not.
+
+    None if all of them may, because a program has written them.
+    """
+    found = {}
+    for operation in operations:
+        if isinstance(operation, (Run, CopyTree)):
+            return None
+        if isinstance(operation, (Copy, Link, Rewrite, Write)):
+            status = os.lstat(os.path.join(staged, operation.path))
+            if stat.S_ISDIR(status.st_mode):
+                return None
+            found[operation.path] = file_of(operation.path, status)
+    return found.values()
+
+
+def carried_operations(upgrade: UpgradePlan, successors: Successors, plan: Plan) -> list[Operation]:
+    """Return the operations for files that are copied, except for paths that the new environment has itself."""
     assert upgrade.inventory is not None
     mapping = path_mapping_for(upgrade, plan)
     taken = {
@@ -199,7 +269,7 @@ def carried_operations(upgrade: UpgradePlan, plan: Plan) -> list[Operation]:
     platform = upgrade.interpreter.platform
     return [
         operation
-        for operation in carry_operations(upgrade.inventory, upgrade.info, mapping, platform)
+        for operation in carry_operations(successors.copied, upgrade.inventory, upgrade.info, mapping, platform)
         if isinstance(operation, MakeDir) or getattr(operation, "path", "") not in taken
     ]
 
@@ -210,65 +280,6 @@ def path_mapping_for(upgrade: UpgradePlan, plan: Plan) -> PathMapping:
     return PathMapping(
         upgrade.info.environment.layout, plan.environment.layout, version, upgrade.interpreter.python_version
     )
-
-
-def install_with_pip(
-    wanted: Sequence[InstalledDistribution],
-    staged: str,
-    plan: Plan,
-    session: Session,
-    *,
-    losses: Losses,
-    commit: Commit,
-) -> tuple[list[Loss], Sequence[InstalledDistribution]]:
-    """Install exactly these distributions into a staged environment with pip; return losses and what was installed.
-
-    If pip cannot install all of them at once, it installs each on its own.
-
-    :raises ClocheError: pip failed, and losses are not allowed.
-    """
-    if not wanted:
-        return [], ()
-    error = install([word for distribution in wanted for word in pip_arguments(distribution)], staged, plan, session)
-    if not error:
-        return [], wanted
-    if losses == "refused" and commit == "yes":
-        names = ", ".join(f"{distribution.key} {distribution.version}" for distribution in wanted)
-        raise ClocheError(
-            f"pip cannot install all of {names}: {error}",
-            hint="`--allow-loss` continues without what is not available; nothing was changed",
-        )
-    lost = []
-    installed = []
-    for distribution in wanted:
-        if reason := install(pip_arguments(distribution), staged, plan, session):
-            lost.append(Loss(f"{distribution.name} {distribution.version}", f"pip: {reason}"))
-        else:
-            installed.append(distribution)
-    return lost, installed
-
-
-def install(requirements: Sequence[str], staged: str, plan: Plan, session: Session) -> str:
-    """Run `pip install` for a staged environment; return its error message, empty if it succeeded.
-
-    The environment's own pip is used if it has one, else one from the store that supports its Python.
-    """
-    from cloche.store.runnable_pip import runnable_pip
-
-    layout, host = plan.environment.layout, session.host
-    python = os.path.join(staged, *layout.executable.split("/"))
-    own = os.path.join(staged, *layout.purelib.split("/"), "pip")
-    interpreter = plan.environment.interpreter
-    assert interpreter is not None
-    try:
-        pip = "" if os.path.isdir(own) else runnable_pip(interpreter, Wanted(), session.store)
-    except SeedError as error:
-        return error.message
-    command = command_of_pip(python, interpreter.version, pip)
-    arguments = ["install", "--no-deps", "--no-compile", "--no-warn-script-location", "--ignore-installed"]
-    arguments += [f"--find-links={directory}" for directory in session.store.readable_directories("wheels")]
-    with TemporaryDirectory(prefix="cloche-") as directory:
-        return run_pip(command, [*arguments, *requirements], host, directory, timeout=None).problem
 
 
 def unmark_requested(
@@ -292,16 +303,16 @@ def rewrite_staged_paths(
     upgrade: UpgradePlan,
     staged: str,
     plan: Plan,
-    found: Iterable[InstalledDistribution],
-    installed: Iterable[InstalledDistribution],
+    found: Sequence[InstalledDistribution],
+    successors: Successors,
+    files: Iterable[File] | None,
     session: Session,
 ) -> Overlay:
     """Return the edits that replace embedded paths in a staged environment with its future path and new directories.
 
-    :param found: the distributions in it.
-    :param installed: the distributions of the old environment that pip reinstalled in it.
+    :param found: the distributions in it that are not installed from images.
+    :param files: the files that may contain such a path; None for all.
     """
-    found = list(found)
     location, old, new = plan.environment.location, upgrade.info.environment.layout, plan.environment.layout
     roots = [(staged, location)]
     if old.purelib != new.purelib:
@@ -313,7 +324,7 @@ def rewrite_staged_paths(
     context = relocation_context(
         upgrade.info, environment, Relocation(tuple(roots)), os.path.basename(location), session
     )
-    relocate_tree(overlay, replace(context, generated={}, prompts=None))
+    relocate_tree(overlay, replace(context, generated={}, prompts=None), files)
     names = set(new.names)
     stale = []
     for row in (row for distribution in found for row in distribution.rows):
@@ -325,12 +336,14 @@ def rewrite_staged_paths(
                 stale.append(row.path)
     retarget_scripts(overlay, environment, stale, upgrade.interpreter.platform)
     before = Overlay(upgrade.location)
-    for row in (row for distribution in installed for row in distribution.rows):
-        if row.path.startswith(f"{old.bin}/"):  # pip has installed the script again
+    copied = {distribution.metadata for distribution in successors.copied}
+    again = [item for item in all_kept(upgrade) if item.metadata not in copied]
+    for row in (row for distribution in again for row in distribution.rows):
+        if row.path.startswith(f"{old.bin}/"):  # the script was installed again
             path = path_mapping_for(upgrade, plan).path(row.path)
             if (content := overlay.content(path)) is not None:
                 overlay.write(path, with_edits_of(before.content(row.path) or b"", content))
-    unmark_requested(overlay, found, installed)
+    unmark_requested(overlay, found, successors.installed)
     overlay.write(MANIFEST, manifest_with_kept_files(upgrade, overlay))
     overlay.update_checksums(location)
     return overlay
@@ -372,10 +385,19 @@ def kept_directories(upgrade: UpgradePlan, staged: str, plan: Plan) -> list[Oper
         is_created = path != "." and path not in parents and not own and not os.path.lexists(staged_directory)
         if is_created:
             created.append(MakeDir(new))
-        if is_created or (os.path.isdir(staged_directory) and not os.path.islink(staged_directory)):
+        if is_created or has_other_mode(staged_directory, mode):
             modes.append(SetMode(new, stat.S_IMODE(mode)))
     modes.reverse()  # deepest first, because the new permissions of a parent may forbid changes below it
     return [*parent_directories(created), *created, *modes]
+
+
+def has_other_mode(directory: str, mode: int) -> bool:
+    """Return whether a path is a directory, not a link, with other permissions."""
+    try:
+        actual = os.lstat(directory).st_mode
+    except OSError:
+        return False
+    return stat.S_ISDIR(actual) and stat.S_IMODE(actual) != stat.S_IMODE(mode)
 
 
 def missing_packages(inventory: Inventory, found: Iterable[InstalledDistribution], lost: Sequence[Loss]) -> list[Loss]:
@@ -397,30 +419,57 @@ def missing_packages(inventory: Inventory, found: Iterable[InstalledDistribution
     ]
 
 
-def unmet_after(
-    upgrade: UpgradePlan, staged: str, found: Sequence[InstalledDistribution], plan: Plan, session: Session
-) -> list[Loss]:
+def unmet_after(upgrade: UpgradePlan, found: Sequence[InstalledDistribution], after: Examination) -> list[Loss]:
     """Return the packages in a staged environment with requirements that were met before and are not met any more."""
-    after = examine(replace(plan.environment, location=staged), session.host, seed="no")
     return [] if after.failure else lost_requirements(upgrade, found, after.path, after.user_site)
+
+
+def import_key_for(
+    upgrade: UpgradePlan,
+    images: Iterable[Image],
+    successors: Successors,
+    found: Iterable[InstalledDistribution],
+    session: Session,
+) -> str:
+    """Return the key for whether the modules of scripts can be imported; empty if more than images decides this."""
+    assert upgrade.inventory is not None
+    sites = tuple(f"{site}/" for site in site_directories(upgrade.info.environment.layout))
+    sees_more = upgrade.info.settings.get("include-system-site-packages", "").lower() == "true"
+    has_more = successors.installed or any(path.startswith(sites) for path in upgrade.inventory.loose)
+    if sees_more or has_more:
+        return ""
+    others = [key_of(distribution, upgrade.location, upgrade.interpreter) for distribution in successors.copied]
+    return import_key(images, others, modules_of(found), upgrade.interpreter, session.host.environ)
+
+
+def examine_rebuilt(
+    environment: Environment, staged: str, found: Iterable[InstalledDistribution], known: str, session: Session
+) -> Examination:
+    """Examine a staged environment, with the packages that contain the modules of the scripts of these distributions.
+
+    :param known: the key for whether these can be imported; if they were before, they are only searched for.
+    """
+    actual, modules = replace(environment, location=staged), modules_of(found)
+    is_known = bool(known) and is_known_to_import(known, session.store)
+    return examine(actual, session.host, modules, parents="found" if is_known else "imported")
 
 
 def verify_rebuilt(
     environment: Environment,
     location: str,
+    after: Examination,
     found: Iterable[InstalledDistribution],
     upgrade: UpgradePlan,
     session: Session,
 ) -> None:
     """Verify the new environment in the directory `location`: its staging tree, or its final path.
 
+    :param after: its examination there.
     :param found: the distributions whose scripts are verified; they do not depend on the path.
     :raises ClocheError: something that worked in the old environment does not work in the new one.
     """
     actual, host = replace(environment, location=location), session.host
     is_staged = location != environment.location
-    modules = modules_of(found)
-    after = examine(actual, host, modules, parents="imported", seed="yes" if is_staged else "no")
     if after.failure:
         raise verification_error(environment, f"its Python does not start: {after.failure}")
     if after.version[:2] != upgrade.interpreter.version[:2]:
@@ -431,7 +480,7 @@ def verify_rebuilt(
         before: list[Examination] = []
 
         def examine_old() -> Examination:
-            before.append(examine(upgrade.info.environment, host, modules, parents="imported"))
+            before.append(examine(upgrade.info.environment, host, modules_of(found), parents="imported"))
             return before[0]
 
         try:

@@ -14,7 +14,13 @@ from cloche.lifecycle.checks.packages import missing_scripts
 from cloche.lifecycle.checks.parts import PIP, missing_parts
 from cloche.lifecycle.checks.scripts import broken_scripts
 from cloche.lifecycle.diagnosis import diagnose, open_case
-from cloche.lifecycle.embedded_paths import RelocationContext, relocate_tree, retarget_scripts, with_location
+from cloche.lifecycle.embedded_paths import (
+    RelocationContext,
+    files_of,
+    relocate_tree,
+    retarget_scripts,
+    with_location,
+)
 from cloche.lifecycle.examination import examine
 from cloche.lifecycle.external_references import find_external_references
 from cloche.lifecycle.installed import site_directories
@@ -136,7 +142,7 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
         context = relocation_context(
             case.info, replace(environment, interpreter=interpreter), case.relocation, old_name, session
         )
-        remaining = relocate_tree(overlay, context)
+        remaining = relocate_tree(overlay, context, files_of(case.tree))
         notes += (f"`{path}` still contains `{case.old_roots[0]}`" for path in remaining)
         lost = [
             root for root in case.old_roots if not os.path.isdir(root)

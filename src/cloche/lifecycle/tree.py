@@ -34,7 +34,7 @@ def walk(root: str, on_error: OnError = ignore) -> Iterator[tuple[str, os.stat_r
         except OSError as error:
             on_error(error)
             continue
-        entries.sort(key=lambda entry: entry[0])
+        entries.sort()
         for name, status in entries:
             if not below and is_staging_inside(name):
                 continue
@@ -49,11 +49,14 @@ class Tree:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self.errors: list[OSError] = []
+        """Why directories could not be read, after `entries` was asked."""
+        self._times: dict[str, int] = {}
 
     @cached_property
     def entries(self) -> dict[str, os.stat_result]:
         """The status of everything in the environment by its path; links are not followed."""
-        return dict(walk(self.root))
+        return dict(walk(self.root, self.errors.append))
 
     def status(self, path: str) -> os.stat_result | None:
         """Return the status of a path, which may lead through a link or out of the tree; None if it does not exist."""
@@ -74,6 +77,20 @@ class Tree:
         except OSError:
             return None
 
+    def is_as_installed(self, row: Row, metadata: str) -> bool:
+        """Return whether a file certainly has the content that its row in a RECORD describes, by its status alone.
+
+        :param metadata: as for `is_altered`.
+        """
+        status = self.entries.get(row.path)
+        return (
+            status is not None
+            and row.size == str(status.st_size)
+            and stat.S_ISREG(status.st_mode)
+            and status.st_mtime_ns <= self._time_of(metadata)
+            and row.path != metadata
+        )
+
     def is_altered(self, row: Row, metadata: str) -> bool:
         """Return whether a file differs from its row in a RECORD. Only a file that is newer than its package is read.
 
@@ -81,13 +98,19 @@ class Tree:
 
         :param metadata: the `METADATA` of the package: what is newer than that was changed after it was unpacked.
         """
-        status, unpacked = self.status_of_target(row.path), self.status_of_target(metadata)
+        if self.is_as_installed(row, metadata):
+            return False
+        status = self.status_of_target(row.path)
         if status is None or (row.size.isdecimal() and row.size != str(status.st_size)):
             return True
-        is_old = unpacked is not None and row.path != metadata and status.st_mtime_ns <= unpacked.st_mtime_ns
-        if stat.S_ISREG(status.st_mode) and row.size.isdecimal() and is_old:
-            return False
         return is_modified(os.path.join(self.root, row.path), row.digest, row.size)
+
+    def _time_of(self, path: str) -> int:
+        """Return when a file was last modified, in nanoseconds; -1 if it does not exist."""
+        if path not in self._times:
+            status = self.status_of_target(path)
+            self._times[path] = status.st_mtime_ns if status is not None else -1
+        return self._times[path]
 
     @cached_property
     def dangling_links(self) -> list[str]:

@@ -249,12 +249,15 @@ def lost_requirements(
     """
     info, before = upgrade.info, upgrade.case.examination
     sees_system = info.settings.get("include-system-site-packages", "").lower() == "true"
-    visible_now = visible_versions([*searched_paths(upgrade), *([before.user_site] if sees_system else [])])
     visible_then = visible_versions([*paths, *([user_site] if sees_system else [])])
+    unmet_then = list(unmet_requirements(distributions, visible_then, upgrade.interpreter))
+    if not unmet_then:
+        return []
+    visible_now = visible_versions([*searched_paths(upgrade), *([before.user_site] if sees_system else [])])
     unmet_now = {*unmet_requirements(info.distributions, visible_now, info.base or lost_base(upgrade))}
     names = {distribution.key: f"{distribution.name} {distribution.version}" for distribution in distributions}
     lost: dict[str, list[str]] = {}
-    for key, requirement in unmet_requirements(distributions, visible_then, upgrade.interpreter):
+    for key, requirement in unmet_then:
         if (key, requirement) not in unmet_now:
             lost.setdefault(names[key], []).append(requirement)
     return [

@@ -39,6 +39,27 @@ def parse_metadata_name(metadata: str) -> tuple[str, str]:
     return normalize_name(stem[:at]), version.partition("-py")[0] if metadata.endswith(".egg-info") else version
 
 
+def parse_headers(text: str) -> dict[str, list[str]]:
+    """Return the fields at the beginning of a METADATA or WHEEL file (in RFC 822 format), by lower-case name."""
+    fields: dict[str, list[str]] = {}
+    last: list[str] = []
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        line, start = text[start:end].rstrip("\r"), end + 1
+        if not line:
+            break
+        if line[0] in " \t":
+            if last:
+                last[-1] += f"\n{line.strip()}"
+            continue
+        name, _, content = line.partition(":")
+        last = fields.setdefault(name.strip().lower(), [])
+        last.append(content.strip())
+    return fields
+
+
 class StartupCode(Value):
     """Code in a distribution that runs whenever the environment's Python starts."""
 

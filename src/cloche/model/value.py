@@ -37,6 +37,8 @@ class Value:
         def __init__(self, *positional, **named):
             given = self.__dict__  # filled directly, without the defaults, because a run creates hundreds of values
             given.update(zip(self.__match_args__, positional, strict=False))
+            if not named and len(positional) == len(self.__match_args__):
+                return  # as for each of ten thousand rows of a RECORD
             given.update(named)
             if len(given) != len(positional) + len(named) or not self._required <= given.keys() <= self._known:
                 raise TypeError(_argument_error(type(self), positional, named))

@@ -11,7 +11,7 @@ import re
 
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import DestinationError
-from cloche.fs import open_regular_file
+from cloche.fs import lines_of, open_regular_file
 from cloche.fs.checksums import FILES, MANIFEST, RUNTIME_MANIFEST, parse_manifest, read_record
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.destination import (
@@ -249,6 +249,8 @@ def recorded_files(root: str) -> Iterator[str]:
         for name in names_in(os.path.join(root, site)):
             if name.endswith(".dist-info"):
                 text = content_of(os.path.join(root, site, name, "RECORD"), 1 << 26).decode("utf-8", "replace")
+                if '"' not in text:  # most rows are relative to `site`, and need not be parsed
+                    text = "".join(line for line in lines_of(text) if line[0] in "./\\" or line[1:2] == ":")
                 yield from (row.path for row in read_record(text, site, root) if not row.path.startswith(f"{site}/"))
 
 

@@ -373,3 +373,21 @@ def cloche_created(result: Result) -> None:
             with open(os.path.join(result.environment.location, ".envrc"), "w") as file:
                 file.write("source bin/activate")
     """
+
+
+@hookspec
+def cloche_moved(environment: Environment, old: str) -> None:
+    """Act on an environment that `cloche move` has moved or copied. A failure is only a warning.
+
+    `environment` is where it is now, and `old` is the absolute path where it was. After `--copy`, that still exists.
+
+    The word `cloche_moved` must appear in the file of the module that the entry point names: the others are not imported.
+
+    :since: 0.2
+
+    Example::
+
+        @cloche.hookimpl
+        def cloche_moved(environment, old):
+            print(f"{old} is now {environment.location}")
+    """

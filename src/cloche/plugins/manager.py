@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("cloche_"))
 
-NOTIFICATION_HOOK = "cloche_created"
-"""The one hook whose implementations return nothing."""
+NOTIFICATION_HOOKS = ("cloche_created", "cloche_moved")
+"""The hooks whose implementations return nothing."""
 
 MAX_ITEMS = 1000
 """The maximum number of components that one hook may return, so that an endless generator does not hang every run."""
@@ -134,7 +134,7 @@ class Hooks:
             started = perf_counter()
             try:
                 result = function(*positional, **named)
-                return None if result is None or hook == NOTIFICATION_HOOK else self._claim(result, hook, sources[0])
+                return None if result is None or hook in NOTIFICATION_HOOKS else self._claim(result, hook, sources[0])
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -161,7 +161,7 @@ class Hooks:
                 after = finish_wrapper(generator, result)
                 if implementation.hookwrapper:
                     after = result.get_result()
-                return after if hook == NOTIFICATION_HOOK else self._claim_all(after, hook, sources[0])
+                return after if hook in NOTIFICATION_HOOKS else self._claim_all(after, hook, sources[0])
             except KeyboardInterrupt:
                 raise
             except BaseException as error:

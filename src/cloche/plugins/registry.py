@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     from cloche.fs.inputs import Inputs
+    from cloche.model.environment import Environment
     from cloche.model.plan import Result
     from cloche.plugins.components import Kind
     from cloche.plugins.hookspecs import Finder
@@ -235,12 +236,19 @@ class Registry:
 
     def notify_created(self, result: Result) -> list[tuple[str, BaseException]]:
         """Call the hook `cloche_created`; return the failures, as (warning, error)."""
+        return self._notify("cloche_created", "created", result=result)
+
+    def notify_moved(self, environment: Environment, old: str) -> list[tuple[str, BaseException]]:
+        """Call the hook `cloche_moved`; return the failures, as (warning, error)."""
+        return self._notify("cloche_moved", "moved", environment=environment, old=old)
+
+    def _notify(self, hook: str, action: str, **arguments: object) -> list[tuple[str, BaseException]]:
         if self._hooks is None:
             return []
         self._hooks.failures.clear()
-        self._hooks.call("cloche_created", result=result)
+        self._hooks.call(hook, **arguments)
         return [
-            (f"plugin {source} failed after the environment was created: {describe_exception(error)}", error)
+            (f"plugin {source} failed after the environment was {action}: {describe_exception(error)}", error)
             for source, error in self._hooks.failures.items()
         ]
 

@@ -104,19 +104,21 @@ def run_pip(
     host: Host,
     directory: str,
     timeout: float | None = TIMEOUT_SECONDS,
+    section: str = "",
 ) -> PipRun:
     """Run pip in a directory. A success says only that pip reported one: the caller checks what it did.
 
     :param command: the command that starts pip, without arguments: `python -m pip`.
-    :param arguments: the subcommand with its arguments; the subcommand selects a section of the configuration files.
+    :param arguments: the subcommand with its arguments.
     :param host: its environment variables are those of the user.
     :param directory: an empty private directory: `-m` imports pip from the current one if it has a pip, and distutils
         reads its `setup.cfg`.
+    :param section: the section of the configuration files; by default, that of the subcommand.
     """
     listed = list_settings(command, host, directory, timeout)
     if listed.problem:
         return listed
-    settings = kept_settings(listed.output, arguments[0], host.cwd)
+    settings = kept_settings(listed.output, section or arguments[0], host.cwd)
     return _run([*command, *arguments], pip_environ(host.environ, settings), directory, timeout)
 
 

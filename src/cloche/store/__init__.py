@@ -38,15 +38,17 @@ if TYPE_CHECKING:
         "links",
         "packed",
         "python-discovery",
+        "successors",
     ]
 
 KINDS: tuple[Kind, ...] = ("interpreters", "wheels", "artifacts", "builds", "images", "origins", "plans", "locks")
 """The store's directories: probe results, downloaded seeds, files of lock files by hash, wheels built from source, unpacked
 wheels, the names of the unpacked wheels by the hash of the wheel, cached plans, files for locking."""
 
-OPTIONAL_KINDS: tuple[Kind, ...] = ("links", "packed", "python-discovery")
-"""Directories that few stores have: the paths of environments that link to images (see `cloche.store.links`), and those of
-`cloche-virtualenv`, wheels packed from images and probe results in virtualenv's form."""
+OPTIONAL_KINDS: tuple[Kind, ...] = ("links", "packed", "python-discovery", "successors")
+"""Directories that few stores have: the paths of environments that link to images (see `cloche.store.links`), those of
+`cloche-virtualenv`, wheels packed from images and probe results in virtualenv's form, and the names of the images that
+upgrades installed (see `cloche.store.successors`)."""
 
 TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
 # This directory is the cache of cloche. You can delete it at any time; cloche creates it again.

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from cloche.errors import SeedError, reason_of
 from cloche.fs import open_for_reading, open_regular_file
 from cloche.fs.checksums import parse_rows
-from cloche.model.distribution import EntryPoint, normalize_name, parse_metadata_name
-from cloche.model.value import Value
+from cloche.model.distribution import EntryPoint, normalize_name, parse_headers, parse_metadata_name
+from cloche.model.value import Value, replace
 from cloche.store.reserved_names import is_reserved_path, is_reserved_program
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Distribution(Value):
     location: str
     """Path of the wheel file, or of the site-packages directory."""
     kind: str
-    """`wheel` or `installed`."""
+    """`wheel`, `installed` (beside cloche, or with an interpreter) or `of environment`."""
     dist_info: str
     """Name of its metadata directory: `pip-26.3.dist-info`."""
     root_tree: str
@@ -78,9 +78,14 @@ class Distribution(Value):
 
     @property
     def digest(self) -> str:
-        """A hash of the content, in hexadecimal; equal for a wheel and for the distribution installed from it."""
+        """A hash of the content, in hexadecimal; equal for a wheel and for the distribution installed from it.
+
+        It differs for a distribution of an environment, so that its image is never used in place of that of a wheel. The
+        hashes in RECORD say nothing about permissions, which a user may have changed.
+        """
         rows = sorted(f"{file.tree}/{file.path},{file.algorithm}={file.digest}" for file in self.files)
-        return hashlib.sha256("\n".join([self.name, self.version, *rows]).encode()).hexdigest()
+        marks = [self.kind] if self.kind == "of environment" else []
+        return hashlib.sha256("\n".join([*marks, self.name, self.version, *rows]).encode()).hexdigest()
 
     def contents(self) -> Iterator[tuple[File, bytes, bool]]:
         """Yield each file, its content, and whether it is executable; verify every hash.
@@ -95,6 +100,14 @@ class Distribution(Value):
                     raise _unusable_distribution(self.location, f"`{file.member}` cannot be read ({error})") from error
                 if _digest(file.algorithm, content) != file.digest:
                     raise _unusable_distribution(self.location, f"`{file.member}` does not match its hash in RECORD")
+                if self.kind == "of environment" and file.tree == "scripts":
+                    directory = os.path.dirname(os.path.normpath(os.path.join(self.location, file.member)))
+                    try:
+                        content = script_in_wheel(content, directory)
+                    except ValueError as error:
+                        raise _unusable_distribution(
+                            self.location, f"`{file.member}` cannot be used: {error}"
+                        ) from error
                 yield file, content, executable
 
 
@@ -133,18 +146,22 @@ def read_wheel(path: str) -> Distribution:
         )
 
 
-def read_installed(site: str, dist_info: str) -> Distribution:
+def read_installed(site: str, dist_info: str, root: str = "") -> Distribution:
     """Read an installed distribution, given the site-packages directory and the name of its metadata directory.
 
-    The result equals that of the wheel it was installed from.
+    The result equals that of the wheel it was installed from, apart from its kind.
 
-    :raises SeedError: its RECORD is missing or incomplete, or it installed files outside site-packages.
+    :param root: the environment, if it is one of the user's; else it may not have installed files outside site-packages.
+    :raises SeedError: its RECORD is missing or incomplete, its metadata differs from it, or it installed a file at a place
+        that a wheel cannot name.
     """
+    read: dict[str, bytes] = {}
 
     def read_text(name: str, missing: str | None = None) -> str:
         try:
-            with open(os.path.join(site, dist_info, name), encoding="utf-8", newline="") as file:
-                return file.read()
+            with open_regular_file(os.path.join(site, dist_info, name)) as file:
+                read[f"{dist_info}/{name}"] = content = file.read()
+            return content.decode("utf-8")
         except FileNotFoundError as error:
             if missing is not None:
                 return missing
@@ -155,6 +172,7 @@ def read_installed(site: str, dist_info: str) -> Distribution:
     entry_points = read_text("entry_points.txt", "")
     scripts = {entry.name for entry in _parse_entry_points(site, entry_points)}
     rows = []
+    members = {}
     marker = dist_info.replace(".dist-info", ".virtualenv")  # virtualenv adds it, and `__pycache__`, to RECORD
     for name, algorithm, digest in _parse_record(site, read_text("RECORD")):
         if (
@@ -164,13 +182,18 @@ def read_installed(site: str, dist_info: str) -> Distribution:
         ):
             continue
         if name.startswith(("/", "..")):
-            if _is_script(os.path.basename(name), scripts):
+            directory, _, base = name.rpartition("/")
+            if _is_script(base, scripts) and (not root or directory.endswith(("/bin", "/Scripts"))):
                 continue
-            raise _unusable_distribution(site, f"it installed `{name}` outside site-packages")
+            in_wheel = _name_in_wheel(site, dist_info, name, root) if root else ""
+            if not in_wheel:
+                raise _unusable_distribution(site, f"it installed `{name}` outside site-packages")
+            members[in_wheel] = name
+            name = in_wheel
         rows.append((name, algorithm, digest))
-    return _build_distribution(
+    distribution = _build_distribution(
         site,
-        "installed",
+        "of environment" if root else "installed",
         dist_info,
         metadata=read_text("METADATA"),
         wheel=read_text("WHEEL"),
@@ -178,6 +201,46 @@ def read_installed(site: str, dist_info: str) -> Distribution:
         rows=rows,
         members=[name for name, _, _ in rows],
     )
+    recorded = {file.member: file for file in distribution.files}
+    files = tuple(replace(file, member=members.get(file.member, file.member)) for file in distribution.files)
+    distribution = replace(distribution, files=files) if members else distribution
+    for name, content in read.items() if root else ():
+        if name == f"{dist_info}/RECORD":
+            continue
+        if (file := recorded.get(name)) is None:
+            raise _unusable_distribution(site, f"RECORD does not list `{name}`")
+        if _digest(file.algorithm, content) != file.digest:
+            raise _unusable_distribution(site, f"`{name}` does not match its hash in RECORD")
+    return distribution
+
+
+def _name_in_wheel(site: str, dist_info: str, name: str, root: str) -> str:
+    """Return the name that a wheel has for a file that it installs outside site-packages; empty if there is none.
+
+    :param name: the path in RECORD, relative to site-packages.
+    """
+    if name.startswith("/") or os.name == "nt":
+        return ""
+    path = os.path.relpath(os.path.normpath(os.path.join(site, name)), root)
+    top, _, inside = path.partition("/")
+    if top in ("..", "include", "lib", "lib64"):
+        return ""
+    data = f"{dist_info.removesuffix('.dist-info')}.data"
+    return f"{data}/scripts/{inside}" if top == "bin" else f"{data}/data/{path}"
+
+
+def script_in_wheel(content: bytes, directory: str) -> bytes:
+    """Return a script of an environment as its wheel has it: without the path of the environment's Python.
+
+    :param directory: where the scripts of the environment are.
+    :raises ValueError: it starts in a way of which it is not known what the wheel has.
+    """
+    line, newline, rest = content.partition(b"\n")
+    if line.startswith(b"#!" + os.fsencode(os.path.join(directory, "py"))) and b" " not in line:
+        return b"#!python" + newline + rest
+    if line.startswith(b"#!") and b"/env " not in line:
+        raise ValueError("it is not known what its first line is in the wheel")
+    return content
 
 
 def _build_distribution(
@@ -191,8 +254,8 @@ def _build_distribution(
     rows: Iterable[tuple[str, str, str]],
     members: list[str],
 ) -> Distribution:
-    headers = _parse_headers(metadata)
-    about = _parse_headers(wheel)
+    headers = parse_headers(metadata)
+    about = parse_headers(wheel)
     name, version = normalize_name(_first_value(headers, "name")), _first_value(headers, "version")
     if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
         raise _unusable_distribution(location, f"`{name}` `{version}` is not a valid name and version")
@@ -321,23 +384,6 @@ def _parse_record(location: str, text: str) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _parse_headers(text: str) -> dict[str, list[str]]:
-    """Return the fields of a METADATA or WHEEL file (in RFC 822 format), by lower-case name."""
-    fields: dict[str, list[str]] = {}
-    last: list[str] = []
-    for line in re.split(r"\r\n?|\n", text):
-        if not line:
-            break
-        if line[0] in " \t":
-            if last:
-                last[-1] += f"\n{line.strip()}"
-            continue
-        name, _, content = line.partition(":")
-        last = fields.setdefault(name.strip().lower(), [])
-        last.append(content.strip())
-    return fields
-
-
 def _first_value(headers: dict[str, list[str]], name: str) -> str:
     return headers.get(name, [""])[0]
 
@@ -375,7 +421,7 @@ def _is_script(name: str, declared: set[str]) -> bool:
 @contextlib.contextmanager
 def _open_members(distribution: Distribution) -> Iterator[Callable[[str], tuple[bytes, bool]]]:
     """Open a distribution; yield a function that returns the content of a member, and whether it is executable."""
-    if distribution.kind == "installed":
+    if distribution.kind != "wheel":
 
         def read_file(member: str) -> tuple[bytes, bool]:
             descriptor = open_for_reading(os.path.join(distribution.location, member))

@@ -29,7 +29,7 @@ import re
 import stat
 from typing import TYPE_CHECKING, Protocol
 
-from cloche.apply.file_list import read_file_list
+from cloche.apply.file_list import DamagedImage, FileList, read_file_list
 from cloche.errors import ClocheError, SeedError, reason_of
 from cloche.fs import list_names, read_regular_file, remove_path, replace_file
 from cloche.model.distribution import EntryPoint, Image, StartupCode
@@ -39,7 +39,9 @@ from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST, check_image, che
 from cloche.store.image_writer import READ_ONLY, SHEBANGS, ImageWriter, flush_path, flush_tree, parents_of
 
 if TYPE_CHECKING:
-    from cloche.apply.file_list import FileList
+    from collections.abc import Mapping, Sequence
+    from typing import Literal
+
     from cloche.model.aliases import Bytecode
     from cloche.model.interpreter import Host, Interpreter
     from cloche.store import Store
@@ -150,6 +152,90 @@ class DistributionSource(Value):
         return code
 
 
+class StoredSource(Value):
+    """An image as the source of the same image with bytecode, for which nothing is unpacked again."""
+
+    image: Image
+    file_lists: Mapping[str, FileList]
+    """By the name of the tree."""
+
+    @property
+    def name(self) -> str:
+        return self.image.distribution
+
+    @property
+    def version(self) -> str:
+        return self.image.version
+
+    @property
+    def digest(self) -> str:
+        return ""  # the image has its name already
+
+    @property
+    def seconds(self) -> int:
+        return next(iter(self.file_lists.values())).mtime_ns // 10**9
+
+    @property
+    def validation(self) -> Validation:
+        return "time"
+
+    @property
+    def description(self) -> dict[str, object]:
+        points = [fields(point) for point in self.image.entry_points]
+        return {"entry_points": points, "dist_info": self.image.dist_info}
+
+    def write(
+        self, writer: ImageWriter, compiler: bytecode.Compiler, interpreter: Interpreter, *, compiling: bool
+    ) -> Bytecode:
+        """Copy every file whose hash is still right, and compile the modules.
+
+        :raises DamagedImage: a file was modified.
+        """
+        for tree, files in self.file_lists.items():
+            root, known = f"{self.image.root}/{tree}", set(files.paths)
+            for path, digest in zip(files.paths, files.hashes, strict=True):
+                source = f"{root}/{path}"
+                content = read_regular_file(source)
+                if hashlib.sha256(content).hexdigest() != digest:
+                    raise DamagedImage(f"`{root}/{path}` was modified")
+                executable = bool(os.stat(source).st_mode & stat.S_IXUSR) and READ_ONLY
+                writer.add(tree, path, content, executable=executable)
+                target = bytecode.bytecode_path(path, interpreter.cache_tag)
+                if path.endswith(".py") and tree in ("purelib", "platlib") and target not in known:
+                    compiler.add(f"{tree}/{path}", f"{tree}/{target}", path, len(content))
+        return "complete"
+
+
+def with_bytecode(image: Image, interpreter: Interpreter, store: Store) -> Image:
+    """Return an image, compiled if an environment already uses it without bytecode; see `needs_bytecode`."""
+    abi, name = os.path.split(image.root)
+    if not needs_bytecode(image, store) or not store.is_persistent or not store.is_persistent_path(image.root):
+        return image
+    trees = [tree for tree in own_files(image.root) if tree.endswith(FILE_LIST_SUFFIX)]
+    lists = {tree.removesuffix(FILE_LIST_SUFFIX): read_file_list(f"{image.root}/{tree}") for tree in trees}
+    scripts = [path.partition("/")[2] for path in own_files(image.root) if path.startswith(f"{SHEBANGS}/")]
+    if scripts:
+        lists[SHEBANGS] = _file_list_of_scripts(image.root, scripts)
+    store.progress(f"compiling {image.distribution} {image.version} for {interpreter.name}")
+    try:
+        with store.lock(f"{os.path.basename(abi)}-{name}"):
+            _build_and_publish(StoredSource(image, lists), interpreter, store.host, abi, name, compiling=True)
+    except (ClocheError, OSError) as error:
+        reason = error.message if isinstance(error, ClocheError) else reason_of(error)
+        store.warnings.append(f"{image.distribution} is installed without bytecode: {reason}")
+        return image
+    store.compiled.append(image.distribution)
+    return load_image(image.root) or image
+
+
+def _file_list_of_scripts(root: str, scripts: Sequence[str]) -> FileList:
+    """Return a file list of the scripts in an image that need a first line; the image lists them among its own files."""
+    own = read_file_list(f"{root}/{OWN_FILE_LIST}")
+    entries = {path: (size, digest) for path, size, digest in zip(own.paths, own.sizes, own.hashes, strict=True)}
+    sizes, hashes = zip(*(entries[f"{SHEBANGS}/{path}"] for path in scripts), strict=True)
+    return FileList((), scripts, sizes, hashes, own.mtime_ns)
+
+
 def find_or_build_image(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
     """Return the image of a distribution for an interpreter's ABI, and build it if the store has no intact one.
 
@@ -212,6 +298,22 @@ def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -
             raise SeedError(
                 f"the image `{images}/{name}` was removed or damaged each time it was built", hint="try again"
             )
+
+
+def find_named_image(
+    name: str, interpreter: Interpreter, store: Store, checked: Literal["all", "lists"] = "all"
+) -> Image | None:
+    """Return the intact image with this directory name, for an interpreter's ABI; None if the store has none.
+
+    :param checked: whether all files are checked, or only the lists of them. That is enough before an installation.
+    """
+    if checked == "all":
+        return _find_image(store, abi_name(interpreter), name)
+    for images in store.readable_directories("images"):
+        root = os.path.join(images, abi_name(interpreter), name)
+        if os.path.lexists(root) and check_own_files(root) is None and (image := _described_image(root)):
+            return image
+    return None
 
 
 def find_image(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:

@@ -47,6 +47,8 @@ def check_extensions(case: Case) -> Iterator[Finding]:
 
 def abi_tag(path: str) -> str | None:
     """Return the ABI tag in the file name of an extension module; None without one, or for the stable ABI."""
+    if not path.endswith((".so", ".pyd")):
+        return None
     match = re.search(r"\.((?:cpython|pypy|graalpy)[\w-]*|cp\d+[\w-]*)\.(?:so|pyd)$", path)
     return match[1] if match else None
 
@@ -160,7 +162,10 @@ def check_records(case: Case) -> Iterator[Finding]:
         if distribution.metadata in duplicates:
             continue  # reported by `check_duplicates`
         missing, modified = [], []
+        metadata = f"{distribution.metadata}/METADATA"
         for row in distribution.rows:
+            if case.tree.is_as_installed(row, metadata):
+                continue
             if row.path.endswith((".pyc", "/__pycache__")) or row.path.startswith("../"):
                 continue  # Python creates and removes bytecode at any time; files above the root may be shared
             if row.path in reported or (not has_bin and row.path.startswith(f"{bin_directory}/")):
@@ -171,7 +176,7 @@ def check_records(case: Case) -> Iterator[Finding]:
                     missing.append(row.path)
             elif (
                 row.digest.startswith("sha256=")
-                and case.tree.is_altered(here, f"{distribution.metadata}/METADATA")
+                and case.tree.is_altered(here, metadata)
                 and installed_form(read_at_most(os.path.join(case.root, here.path), 1 << 20) or b"", row.digest) is None
             ):
                 modified.append(row.path)
@@ -192,7 +197,7 @@ def missing_scripts(case: Case) -> dict[str, tuple[str, EntryPoint]]:
     found = {}
     for distribution in case.info.distributions:
         points = script_names(distribution.entry_points, version)
-        for row in distribution.rows:
+        for row in (row for row in distribution.rows if row.path.startswith(f"{layout.bin}/")):
             directory, _, name = row.path.rpartition("/")
             name = name.removesuffix(".exe")
             is_missing = directory == layout.bin and not os.path.lexists(case.environment.path_to(row.path))
