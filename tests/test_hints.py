@@ -186,6 +186,7 @@ VARYING = {
     "cloche/cli/parser.py": "tests/unit/test_parser.py",
     "cloche/discovery/not_found.py": "tests/unit/test_search.py",
     "cloche/lifecycle/move.py": "the hints of other errors",
+    "cloche/lifecycle/pack_bytecode.py": "the hints of other errors",
     "cloche/lifecycle/run.py": "tests/unit/test_run_command.py",
     "cloche/lifecycle/upgrade.py": "tests/lifecycle/test_upgrade.py",
     "cloche/model/spec.py": "tests/unit/test_spec.py",

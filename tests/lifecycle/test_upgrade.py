@@ -448,6 +448,22 @@ def test_links_into_site_packages_are_updated(cloche, populated_env) -> None:
     assert finding_codes(cloche, env) == []
 
 
+def test_an_edited_file_of_a_package_is_a_loss(cloche, populated_env) -> None:
+    """The same package is installed again, without what the user changed in it."""
+    env = populated_env("venv", "3.11")
+    module = next(env.glob("lib/*/site-packages/plain/cli.py"))
+    edited = module.read_text() + "MINE = 1\n"
+    replacement = module.with_suffix(".new")
+    replacement.write_text(edited)
+    replacement.replace(module)
+
+    refused = cloche("upgrade", env, "-p", "3.12")
+
+    assert refused.code == 1
+    assert f"{module.relative_to(env)}: it was edited after plain 1.0 was installed" in refused.err
+    assert module.read_text() == edited
+
+
 def test_an_edited_activation_script_is_kept(cloche) -> None:
     env = cloche.cwd / "env"
     assert cloche("-p", pyenv("3.11"), "--no-seed", env).code == 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.lifecycle.installed import InstalledDistribution, distributions_in
-from cloche.lifecycle.inventory import can_be_copied, is_compatible_tag, is_intact, loose_files
+from cloche.lifecycle.inventory import can_be_copied, edited_files, is_compatible_tag, is_intact, loose_files
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebuild import unmark_requested
 from cloche.lifecycle.tree import Tree
@@ -63,6 +63,15 @@ def test_a_package_with_a_modified_or_missing_file_is_not_intact(spam: Installed
     assert not is_intact(spam, Tree(str(tmp_path)))
     module.unlink()
     assert not is_intact(spam, Tree(str(tmp_path)))
+
+
+def test_edited_files_are_those_with_other_content(spam: InstalledDistribution, tmp_path: Path) -> None:
+    module = tmp_path / SITE / "spam.py"
+    assert list(edited_files(spam, Tree(str(tmp_path)))) == []
+    module.write_text("altered = True\n")
+    assert list(edited_files(spam, Tree(str(tmp_path)))) == [f"{SITE}/spam.py"]
+    module.write_text("")
+    assert list(edited_files(spam, Tree(str(tmp_path)))) == []
 
 
 @pytest.mark.parametrize("requested", ["yes", "no"])

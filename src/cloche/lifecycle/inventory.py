@@ -98,15 +98,15 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
         if distribution.key in seeded:
             continue
         if reason := refusal_reason(distribution, target):
-            losses.append(Loss(f"{distribution.name} {distribution.version}", reason))
+            losses.append(Loss(item_of(distribution), reason))
         elif can_be_copied(distribution, info, target) and is_intact(distribution, info.tree):
             carried.append(distribution)
         elif pip_arguments(distribution):
             reinstalled.append(distribution)
+            reason = f"it was edited after {item_of(distribution)} was installed, and the original is installed again"
+            losses += (Loss(path, reason) for path in edited_files(distribution, info.tree))
         else:
-            losses.append(
-                Loss(f"{distribution.name} {distribution.version}", "its version or its source is not recorded")
-            )
+            losses.append(Loss(item_of(distribution), "its version or its source is not recorded"))
     links = copied_links(info.environment)
     loose = list(loose_files(info.tree, info.environment.layout, info.shells, everything, links))
     kept = []
@@ -201,6 +201,21 @@ def is_missing_or_altered(row: Row, metadata: str, tree: Tree) -> bool:
         and tree.is_altered(row, metadata)
         and installed_form(read_at_most(os.path.join(tree.root, row.path), 1 << 20) or b"", row.digest) is None
     )
+
+
+def edited_files(distribution: InstalledDistribution, tree: Tree) -> Iterator[str]:
+    """Yield the files of a distribution with other content than was installed, relative to the root.
+
+    The metadata is left out, because tools rewrite it, and so are empty files, which a crash of the system leaves.
+    """
+    metadata = f"{distribution.metadata}/METADATA"
+    for row in distribution.rows:
+        is_own = row.digest and not row.path.startswith(("/", "../", f"{distribution.metadata}/"))
+        if not is_own or row.path.endswith(".pyc") or not is_missing_or_altered(row, metadata, tree):
+            continue
+        status = tree.status_of_target(row.path)
+        if status is not None and status.st_size:
+            yield row.path
 
 
 def pip_arguments(distribution: InstalledDistribution) -> list[str]:

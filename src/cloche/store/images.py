@@ -446,19 +446,10 @@ def find_image_of_wheel(
     :param size: the size of the wheel in bytes; None for any size.
     """
     for origins in store.readable_directories("origins"):
-        try:
-            text = read_regular_file(os.path.join(origins, sha256)).decode("utf-8")
-            made, name, wheel_size, end = text.split("\n")
-        except (OSError, ValueError):
+        name, wheel_size = _read_origin(os.path.join(origins, sha256))
+        if not name.startswith(f"{distribution}-") or str(size or wheel_size) != wheel_size:
             continue
-        if (
-            end
-            or made != str(FORMAT)
-            or not name.startswith(f"{distribution}-")
-            or str(size or wheel_size) != wheel_size
-        ):
-            continue
-        if "/" not in name and (image := _find_image(store, abi_name(interpreter), name)):
+        if image := _find_image(store, abi_name(interpreter), name):
             return image
     return None
 
@@ -468,12 +459,22 @@ def wheels_of_images(store: Store) -> dict[str, frozenset[str]]:
     found: dict[str, frozenset[str]] = {}
     for origins in store.readable_directories("origins"):
         for digest in list_names(origins):
-            try:
-                name = read_regular_file(os.path.join(origins, digest)).decode("utf-8").partition("\n")[0]
-            except (OSError, ValueError):
-                continue
-            found[name] = found.get(name, frozenset()) | {digest}
+            name, _ = _read_origin(os.path.join(origins, digest))
+            if name:
+                found[name] = found.get(name, frozenset()) | {digest}
     return found
+
+
+def _read_origin(path: str) -> tuple[str, str]:
+    """Return the name of the image that was made from a wheel, and the size of the wheel, from a record of `record_origin`.
+
+    Both are empty if there is no valid record, or if an earlier version of cloche made the image.
+    """
+    try:
+        made, name, size, end = read_regular_file(path).decode("utf-8").split("\n")
+    except (OSError, ValueError):
+        return "", ""
+    return (name, size) if made == str(FORMAT) and not end and "/" not in name else ("", "")
 
 
 def record_origin(image: Image, sha256: str, size: int, store: Store) -> None:
