@@ -163,7 +163,7 @@ def test_an_upgrade_respects_it_for_what_pip_installs(cloche: Cloche, tmp_path: 
 
     done = cloche(*command, "--startup-code", "spam", **settings)
     assert done.code == 0, done.err
-    assert "installed by pip: spam 1.0" in done.out
+    assert "in another build, from pip: spam 1.0" in done.out
 
 
 def test_newer_seeds_respect_it(cloche: Cloche, tmp_path: Path) -> None:

@@ -218,11 +218,15 @@ def test_its_modules_need_no_compilation(portable: Portable, tmp_path: Path) -> 
     """The bytecode is valid although a copy has other times."""
     copy = shutil.copytree(portable.root, tmp_path / "copy", symlinks=True, copy_function=shutil.copyfile)
     os.chmod(os.path.realpath(copy / "bin" / "python"), 0o755)
-    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*.pyc")}
 
+    def times_of_bytecode() -> dict[Path, int]:
+        own = "_cloche_distutils."  # Python 3.9 and earlier import it at start; it is not part of the runtime
+        return {path: path.stat().st_mtime_ns for path in copy.rglob("*.pyc") if not path.name.startswith(own)}
+
+    before = times_of_bytecode()
     modules = "import asyncio, json, argparse, unittest, email.message, xml.dom.minidom"
     done = run(copy / "bin" / "python", "-v", "-c", modules)
 
     assert done.returncode == 0, done.stderr
     assert "bytecode is stale" not in done.stderr
-    assert {path: path.stat().st_mtime_ns for path in copy.rglob("*.pyc")} == before
+    assert times_of_bytecode() == before
