@@ -209,8 +209,8 @@ BATCH = 16
 """The number of files or directories after which it is decided whether threads are worth starting."""
 
 SLOW = 0.0001
-"""Seconds for one removal from which on threads are faster. Where they do not wait for a disk, they only get in each other's
-way, and take three times as much of the processors."""
+"""How slow one removal must be, in seconds, for threads to be faster. Threads that do not wait for a disk only block each
+other."""
 
 
 def in_parallel(function: Callable[[Item], Outcome], items: Sequence[Item]) -> list[Outcome]:

@@ -66,7 +66,7 @@ def failure_of(error: Exception) -> ClocheError:
 
 
 def print_failure(failure: ClocheError, path: str, invocation: Invocation) -> None:
-    """Print why one of several environments failed: with `--traceback` also where, with `--json` only that."""
+    """Print the error of one environment among several, after its traceback with `--traceback`; not with `--json`."""
     if invocation.wants_traceback:
         from traceback import format_exception
 

@@ -183,10 +183,7 @@ def read_exactly(path: str, size: int) -> bytes:
 
     :raises ClocheError: it cannot be read, or changed meanwhile.
     """
-    try:
-        descriptor = open_for_reading(path)
-    except OSError as error:
-        raise ClocheError(f"cannot read `{path}`: {reason_of(error)}") from error
+    descriptor = open_source(path)
     try:
         if os.fstat(descriptor).st_mode >> 12 == REGULAR:
             content = os.read(descriptor, size + 1)  # one call: there is no moment at which it could change
@@ -202,10 +199,7 @@ def read_source(path: str, size: int) -> Iterator[bytes]:
 
     :raises ClocheError: it cannot be read, or changed meanwhile.
     """
-    try:
-        descriptor = open_for_reading(path)
-    except OSError as error:
-        raise ClocheError(f"cannot read `{path}`: {reason_of(error)}") from error
+    descriptor = open_source(path)
     try:
         before = os.fstat(descriptor)
         total = 0
@@ -221,6 +215,17 @@ def read_source(path: str, size: int) -> Iterator[bytes]:
             raise changed_error(path)
     finally:
         os.close(descriptor)
+
+
+def open_source(path: str) -> int:
+    """Open a file to read it; return its descriptor.
+
+    :raises ClocheError: it cannot be opened.
+    """
+    try:
+        return open_for_reading(path)
+    except OSError as error:
+        raise ClocheError(f"cannot read `{path}`: {reason_of(error)}") from error
 
 
 def changed_error(path: str) -> ClocheError:

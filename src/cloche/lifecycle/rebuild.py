@@ -86,7 +86,7 @@ def rebuild(
 def rebuild_from(
     upgrade: UpgradePlan, session: Session, *, losses: Losses, commit: Commit, checked: Literal["all", "lists"]
 ) -> UpgradeResult:
-    """Do what `rebuild` does.
+    """Rebuild an environment once; return the result.
 
     :param checked: whether all files of images are checked beforehand; a damaged image is built again.
     :raises DamagedImage: a file of an image was modified; nothing was changed.

@@ -44,7 +44,7 @@ def tar_pieces(members: Iterable[Member]) -> Iterator[bytes]:
 
 
 NAME, SIZE, CHECKSUM = slice(0, 100), slice(124, 135), slice(148, 156)
-"""Where the fields of a header are that differ between files."""
+"""The positions of the header fields that differ between files."""
 
 
 def header(member: Member) -> bytes:
@@ -70,7 +70,7 @@ def long_name_header(length: int) -> bytes:
 
 @cache
 def header_parts(kind: MemberKind, mode: int, time: int) -> tuple[bytes, bytes, bytes, int]:
-    """Return what is before the size in a header, between size and checksum, and after that; and the sum of its bytes.
+    """Return a header before its size, between size and checksum, and after the checksum; and the sum of these bytes.
 
     Most headers differ only in name and size, and `tarfile` takes longer to format one than it takes to read the file.
     """
