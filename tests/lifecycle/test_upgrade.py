@@ -46,7 +46,7 @@ def test_an_upgrade_to_another_minor_version_carries_everything_over(cloche, pop
 
 @pytest.mark.parametrize("option", [(), ("--dry-run",)])
 def test_the_files_that_are_kept_are_linked(cloche, populated_env, option) -> None:
-    """Those of packages to the cache. Files that a program may change in place are copied."""
+    """Those of packages to the cache, which other tests share. Files that a program may change in place are copied."""
     env = populated_env("venv", "3.11")
     old = env / "lib" / "python3.11" / "site-packages"
     (old / "notes").write_text("mine")
@@ -56,7 +56,7 @@ def test_the_files_that_are_kept_are_linked(cloche, populated_env, option) -> No
 
     new = old if option else env / "lib" / "python3.12" / "site-packages"
     status = (new / "plain" / "cli.py").stat()
-    assert (status.st_ino == module, status.st_nlink) == ((True, 1) if option else (False, 2))
+    assert (status.st_ino == module, status.st_nlink > 1) == ((True, False) if option else (False, True))
     assert ((new / "notes").stat().st_ino == notes) == bool(option)
 
 
