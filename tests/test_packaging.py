@@ -179,7 +179,9 @@ def test_a_release_is_one_command(tmp_path: Path) -> None:
     assert "[ahead 1]" in git.stdout
     assert len(git.stdout.splitlines()) == 1
     assert 'version = "99.1"' in (checkout / "plugins/tox-cloche/pyproject.toml").read_text()
-    assert "## 99.1 (" in (checkout / "CHANGELOG.md").read_text()
+    released = (checkout / "CHANGELOG.md").read_text().partition("## 99.1 (")[2].partition("\n## ")[0]
+    sections = re.findall(r"^### (\w+)$", released, re.MULTILINE)
+    assert sections == [section for section in ("Added", "Changed", "Fixed") if section in sections] != []
     assert [path.name for path in (checkout / "docs/changelog").iterdir()] == ["template.md.jinja"]
 
 
