@@ -66,6 +66,16 @@ def test_a_flag_overrides_its_opposite_in_weaker_sources(resolve):
     assert request.spec.wanted.network == "newest"
 
 
+def test_a_flag_of_a_plugin_overrides_the_option_that_it_contradicts(tmp_path):
+    options = (Option("color", "print in color", "flag"), Option("no-color", "do not", "flag", negation="color"))
+    project = tmp_path / "pyproject.toml"
+    project.write_text("[tool.cloche]\ncolor = true\n")
+    variables = {"CLOCHE_NO_COLOR": "1", "CLOCHE_CONFIG_FILE": os.devnull}
+    sources = read_sources(Host(variables, str(tmp_path), "linux", "posix", "/usr/bin/python3"))
+    settings = resolve_settings(parse_arguments(["venv"]), sources, options)
+    assert (settings.flag("color"), settings.flag("no-color")) == (False, True)
+
+
 def test_another_spelling_in_a_weaker_source_does_not_override_a_stronger_one(resolve):
     _, request = resolve(["--find-links", "/near"], {"CLOCHE_EXTRA_SEARCH_DIR": "/far"})
     assert request.spec.wanted.find_links == ("/near",)

@@ -119,7 +119,7 @@ CREATE = CommandSpec(
             "flag",
             group="locked packages",
         ),
-        Option("no-seed", "do not install any packages", "flag", group="seeds"),
+        Option("no-seed", "do not install any packages", "flag", negation="lock", group="seeds"),
         Option("pip", "the version of pip to install", metavar="VERSION", group="seeds"),
         Option("seed", "an additional package to install", "list", "REQUIREMENT", group="seeds"),
         Option("no-deps", "do not install what the seeds depend on", "flag", group="seeds"),

@@ -24,16 +24,6 @@ if TYPE_CHECKING:
     from cloche.cli.settings import Settings, Source, Sources
     from cloche.model.options import Option
 
-OPPOSITES = {
-    "download": "no-download",
-    "no-download": "download",
-    "compile": "no-compile",
-    "no-compile": "compile",
-    "lock": "no-seed",
-    "no-seed": "lock",
-}
-"""Options that contradict each other: in a stronger source, one overrides the other in weaker ones."""
-
 
 def resolve_settings(arguments: ParsedArguments, sources: Sources, plugin_options: tuple[Option, ...] = ()) -> Settings:
     """Combine the command line with variables and config files into the settings of a command.
@@ -47,14 +37,14 @@ def resolve_settings(arguments: ParsedArguments, sources: Sources, plugin_option
     unknown: list[UnknownSetting] = []
     problems: dict[str, UsageError] = {}
     for source in sources.found:
-        before = frozenset(chosen)
+        decided = decided_names(chosen, options)
         for key, given in source.values.items():
             name = key.replace("_", "-")
             try:
                 if name in OTHER_KEYS and not source.is_variable:
                     replacements.update(parse_replacements(given, source.origin))
                 elif name in options:
-                    record_setting(chosen, options[name], key, given, source, before)
+                    record_setting(chosen, options[name], key, given, source, decided)
                 elif not is_option_name(name, "all"):
                     unknown.append(UnknownSetting(name, key, given, source))
             except UsageError as error:
@@ -77,6 +67,14 @@ def options_by_name(command: CommandSpec, plugin_options: tuple[Option, ...] = (
     return {option.name: option for option in options if option.sources == "all"}
 
 
+def decided_names(chosen: Mapping[str, Setting], options: Mapping[str, Option]) -> frozenset[str]:
+    """Return the names of the options that weaker sources cannot set any more: those that are set, and their opposites."""
+    negations = [(option.name, option.negation) for option in options.values() if option.negation]
+    opposites = dict([*negations, *((negated, name) for name, negated in negations)])
+    in_effect = (name for name, setting in chosen.items() if setting.values != ("false",))
+    return frozenset((*chosen, *(opposites[name] for name in in_effect if name in opposites)))
+
+
 def is_option_name(name: str, sources: Literal["all", "argv"]) -> bool:
     """Return whether any command has an option of this name that can be set in these sources."""
     options = (option for command in COMMANDS.values() for option in (*COMMON, *command.options))
@@ -84,35 +82,29 @@ def is_option_name(name: str, sources: Literal["all", "argv"]) -> bool:
 
 
 def record_setting(
-    chosen: dict[str, Setting], option: Option, key: str, given: object, source: Source, before: frozenset[str]
+    chosen: dict[str, Setting], option: Option, key: str, given: object, source: Source, decided: frozenset[str]
 ) -> None:
     """Record a source's value of an option in `chosen`. An empty variable counts as unset.
 
-    :param before: the names of options that stronger sources have set; they are left unchanged.
+    :param decided: the names of options that stronger sources have decided; they are left unchanged.
     :raises UsageError: the value is invalid.
     """
-    if is_overridden(option.name, chosen, before) or (source.is_variable and not given):
+    if option.name in decided or (source.is_variable and not given):
         return
     where = f"`{source.origin}`" if source.is_variable else f"`{key}` in {source.origin}"
     values = parse_values(option, given, where)
     if option.metavar == "FILE" and not source.is_variable:
         values = tuple(os.path.join(os.path.dirname(source.origin), text) for text in values)
-    enter_setting(chosen, option, Setting(values, source.origin), before)
+    enter_setting(chosen, option, Setting(values, source.origin), decided)
 
 
-def is_overridden(name: str, chosen: Mapping[str, Setting], before: frozenset[str]) -> bool:
-    """Return whether a stronger source has set an option, or one that contradicts it."""
-    opposite = OPPOSITES.get(name, "")
-    return name in before or (opposite in before and chosen[opposite].values != ("false",))
-
-
-def enter_setting(chosen: dict[str, Setting], option: Option, setting: Setting, before: frozenset[str]) -> None:
+def enter_setting(chosen: dict[str, Setting], option: Option, setting: Setting, decided: frozenset[str]) -> None:
     """Record a setting under the option's name, or under the options that it is an alias of or implies."""
     if option.implies:
         for name, implied in option.implies if setting.values[-1] == "true" else ():
-            if not is_overridden(name, chosen, before):
+            if name not in decided:
                 chosen[name] = Setting((implied,), setting.origin)
-    elif (name := option.alias_of or option.name) not in before:
+    elif (name := option.alias_of or option.name) not in decided:
         chosen[name] = setting
 
 

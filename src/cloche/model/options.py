@@ -25,7 +25,8 @@ class Option(Value):
     short: str = ""
     """The letter of its short form: `p` for `-p`."""
     negation: str = ""
-    """The option that a flag turns off (`no-download` turns off `download`)."""
+    """The option that a flag contradicts (`no-download` contradicts `download`). In a stronger source, one of the two
+    overrides the other in weaker ones."""
     group: str = "options"
     """The heading under which help lists it."""
     sources: Literal["all", "argv"] = "all"
