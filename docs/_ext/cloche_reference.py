@@ -338,7 +338,7 @@ def class_section(name: str, item: type, options: Sequence[str] = ()) -> str:
         for field, kind, _, text in fields(item)
     ]
     for member, method in vars(item).items():
-        if isinstance(method, property):
+        if isinstance(method, property) and not member.startswith("_"):
             kind = str(method.fget.__annotations__["return"])
             members.append(
                 directive("property", member, [f":type: {kind}", *options], as_markdown(inspect.getdoc(method)))

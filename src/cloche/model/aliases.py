@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 OnExisting: TypeAlias = Literal["keep", "replace", "replace-anything"]
-"""What to do with an existing destination: keep and refresh it, replace an environment, replace any directory."""
+"""What to do with an existing destination: `keep` and refresh it, `replace` an environment but no other files, or
+`replace-anything` in the directory, unless it holds a project."""
 
 SitePackages: TypeAlias = Literal["isolated", "system"]
 """Whether the environment sees the packages of its base interpreter."""
@@ -33,8 +34,8 @@ Builds: TypeAlias = Literal["allowed", "refused"]
 """Whether packages may be built from source."""
 
 StartupPolicy: TypeAlias = Literal["allow", "list", "refuse"]
-"""What happens to packages with code that runs whenever Python starts: they are installed, installed and listed in the
-output of the command, or refused."""
+"""What happens to packages with code that runs whenever Python starts: `allow` installs them, `list` also lists their code
+in the output of the command, and `refuse` refuses them."""
 
 StartupRule: TypeAlias = tuple[StartupPolicy, tuple[str, ...]]
 """A policy, and the normalized names of the packages that may have start-up code although others are refused."""
@@ -47,7 +48,7 @@ Consult: TypeAlias = Literal["nothing", "project"]
 """What determines the Python without a request for one: nothing (the running Python is used) or the project's files."""
 
 Strategy: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied", "nothing"]
-"""How a staging tree gets to its destination (see `cloche.apply.transaction`).
+"""How a staging tree gets to its destination.
 
 `new` renames it to a destination that is absent or empty, `exchange` exchanges it with the existing directory, `merge`
 adds it to that directory entry by entry, and `merge-emptied` does the same after emptying the directory. With `nothing`,
@@ -68,8 +69,8 @@ Bytecode: TypeAlias = Literal["complete", "missing"]
 store compiles the image before the next environment gets it."""
 
 Access: TypeAlias = Literal["read-write", "read-only", "none"]
-"""`read-only` uses the store without writing to it; `none` ignores it. Files that such a run needs are created in a
-private temporary directory, which `close` removes."""
+"""How to use the cache: `read-only` reads it and writes nothing to it; `none` ignores it. Files that such a run needs are
+created in a private temporary directory, which is removed at the end."""
 
 OptionKind: TypeAlias = Literal["text", "flag", "list", "words", "count"]
 """The kind of value of an option: `text` is one value, the last one wins; `flag` takes no value; `list` may be repeated;

@@ -79,7 +79,7 @@ class Image(Value):
     version: str
     """As in its metadata: `26.3`."""
     root: str
-    """Its directory in the store; see `cloche.store.images`. Empty if an existing environment does not need the image."""
+    """Its directory in the store; empty if an existing environment does not need the image."""
     entry_points: tuple[EntryPoint, ...]
     """The scripts that it declares."""
     dist_info: str
@@ -94,4 +94,4 @@ class Image(Value):
     left_out: tuple[str, ...] = ()
     """Files not to install because another distribution installs them, as `purelib/PATH` or `scripts/NAME`."""
     startup_code: tuple[StartupCode, ...] = ()
-    """What runs whenever the environment's Python starts: see `cloche.store.startup_code`."""
+    """What runs whenever the environment's Python starts."""

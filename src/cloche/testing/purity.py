@@ -101,7 +101,7 @@ class Watch:
 
     @property
     def deeds(self) -> list[str]:
-        """An alias of `side_effects`."""
+        """The name of the attribute `side_effects` in version 0.1: what happened, each once."""
         return self.side_effects
 
     def record(self, event: str, arguments: tuple[Any, ...]) -> None:
