@@ -54,43 +54,23 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
     """
     destination = inspect_destination(target.destination, host)
     strategy, outcome, replacement = strategy_for(destination, target, blueprint, host)
-    is_kept = target.existing == "keep"
     environment = replace(
         environment_at(destination.location, target, interpreter_in(blueprint), blueprint.layout, host),
         placement="relocatable" if blueprint.runtime else placement_for(target, destination, strategy),
     )
-    seeds = seeds_for(blueprint, destination, strategy, environment, intact) if is_kept else (blueprint.images, (), ())
-    images, preparations, seed_notes = seeds
-    kept: Kept | None = None
-    if is_kept and strategy == "merge" and destination.state not in ("absent", "empty"):
-        from cloche.planning.merging import find_kept
-
-        kept = find_kept(destination, blueprint.operations, environment)
+    images, preparations, seed_notes = seeds_for(blueprint, destination, target, strategy, environment, intact)
+    kept = kept_files(destination, target, strategy, blueprint, environment)
     notes = [*seed_notes, *(kept.notes if kept else ())]
     if forbids_execution(destination.target):
         notes.append(noexec_note(blueprint, destination))
     scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
     operations: list[Operation] = [
-        operation
-        for operation in blueprint.operations
-        if not (kept and isinstance(operation, Link) and operation.path in kept.directories)
+        *interpreter_operations(blueprint, destination, target, strategy, kept),
+        *preparations,
+        *seed_operations(images, environment),
+        *(script_operation(script, blueprint.layout) for script in scripts),
+        *metadata_files(target, blueprint, environment, destination, replacement, host),
     ]
-    if blueprint.runtime:
-        refuse_unsuitable_destination(destination, target, strategy)
-        operations.append(runtime_operation(blueprint.runtime))
-    elif kept and is_portable(destination.settings):
-        raise DestinationError(
-            f"`{destination.location}` is a portable environment, which contains its own Python",
-            hint="`--creator portable` refreshes it, and `--clear` replaces it",
-        )
-    operations += preparations
-    if images:
-        from cloche.store.installation import image_operations
-
-        for image in images:
-            operations += image_operations(image, environment)
-    operations += (script_operation(script, blueprint.layout) for script in scripts)
-    operations += metadata_files(target, blueprint, environment, destination, replacement, host)
     operations.append(manifest_file(operations, kept))
     if replacement is not None:
         written = {operation.path for operation in operations if isinstance(operation, (Link, Write))}
@@ -123,6 +103,47 @@ def interpreter_in(blueprint: Blueprint) -> Interpreter:
     """Return the interpreter as the scripts of the environment see it: Tcl is not in the base of a portable one."""
     interpreter = blueprint.interpreter
     return replace(interpreter, tcl_library="", tk_library="") if blueprint.runtime else interpreter
+
+
+def kept_files(
+    destination: Destination, target: Target, strategy: Strategy, blueprint: Blueprint, environment: Environment
+) -> Kept | None:
+    """Return what stays in an existing directory into which an environment is merged; None for a new environment."""
+    if target.existing != "keep" or strategy != "merge" or destination.state in ("absent", "empty"):
+        return None
+    from cloche.planning.merging import find_kept
+
+    return find_kept(destination, blueprint.operations, environment)
+
+
+def interpreter_operations(
+    blueprint: Blueprint, destination: Destination, target: Target, strategy: Strategy, kept: Kept | None
+) -> Iterator[Operation]:
+    """Yield the operations of the creator, and the one that installs the interpreter of a portable environment.
+
+    :raises UsageError, DestinationError: only one of this environment and the existing one would be portable, or the link
+        mode does not suit it.
+    """
+    if blueprint.runtime:
+        refuse_unsuitable_destination(destination, target, strategy)
+    elif kept and is_portable(destination.settings):
+        raise DestinationError(
+            f"`{destination.location}` is a portable environment, which contains its own Python",
+            hint="`--creator portable` refreshes it, and `--clear` replaces it",
+        )
+    for operation in blueprint.operations:
+        if not (kept and isinstance(operation, Link) and operation.path in kept.directories):
+            yield operation
+    if blueprint.runtime:
+        yield runtime_operation(blueprint.runtime)
+
+
+def seed_operations(images: Iterable[Image], environment: Environment) -> Iterator[Operation]:
+    """Yield the operations that install images."""
+    for image in images:
+        from cloche.store.installation import image_operations
+
+        yield from image_operations(image, environment)
 
 
 def runtime_operation(runtime: Image) -> InstallTree:
@@ -228,6 +249,7 @@ def noexec_note(blueprint: Blueprint, destination: Destination) -> str:
 def seeds_for(
     blueprint: Blueprint,
     destination: Destination,
+    target: Target,
     strategy: Strategy,
     environment: Environment,
     intact: Container[str],
@@ -236,6 +258,8 @@ def seeds_for(
 
     Seeds that are installed already are kept if they are complete and the user does not ask for another version.
     """
+    if target.existing != "keep":
+        return blueprint.images, (), ()
     if blueprint.is_locked:
         return [image for image in blueprint.images if image.distribution not in intact], (), ()
     if strategy != "merge" or destination.state in ("absent", "empty") or not blueprint.images:
