@@ -49,6 +49,7 @@ WARM = frozenset(
         "cloche",
         "cloche.__main__",
         "cloche.api",
+        "cloche.api.arguments",
         "cloche.apply",
         "cloche.apply.executor",
         "cloche.apply.file_list",

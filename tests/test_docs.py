@@ -15,8 +15,9 @@ import pluggy
 import pytest
 
 import cloche
-from cloche import api, errors, testing
-from cloche.api import open_session, request_for
+from cloche import errors, testing
+from cloche.api import open_session
+from cloche.api.arguments import ALLOWED_VALUES, request_for
 from cloche.cli import settings
 from cloche.cli.command_spec import COMMON
 from cloche.cli.commands import COMMANDS
@@ -67,7 +68,7 @@ def test_every_config_file_key_without_an_option_is_documented() -> None:
 def test_the_values_of_each_choice_in_the_python_interface_are_documented() -> None:
     text = built_page("reference/python-interface.md")
 
-    for values in api.ALLOWED_VALUES.values():
+    for values in ALLOWED_VALUES.values():
         assert all(f"`{value}`" in text for value in values), values
     assert "One of `keep`, `replace`, `replace-anything`." in text
 

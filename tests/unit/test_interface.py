@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import cloche
-from cloche.api import ALLOWED_VALUES
+from cloche.api.arguments import ALLOWED_VALUES
 from cloche.planning import pyvenv_cfg
 from cloche.testing.fakes import fake_environment, fake_interpreter
 from tests.interpreters import pyenv
