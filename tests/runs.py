@@ -37,6 +37,19 @@ def few(count: int) -> Choice:
     return lambda cases: cases if count >= len(cases) else [cases[n * len(cases) // count] for n in range(count)]
 
 
+def checks(*words: str) -> Choice:
+    """Choose the checks of a contract that are the first whose names begin with one of these words."""
+
+    def choose(cases: Sequence[pytest.Item]) -> Sequence[pytest.Item]:
+        first: dict[tuple[str, Hashable], pytest.Item] = {}
+        for case in cases:
+            for kind in kinds(case, ["check"]):
+                first.setdefault(kind, case)
+        return [case for (_, word), case in first.items() if word in words]
+
+    return choose
+
+
 def each(*names: str) -> Choice:
     """Choose cases so that every kind of value of these parameters occurs; one case if the test lacks the parameters."""
 
@@ -66,6 +79,7 @@ SLOW: dict[str, Choice] = {
     "integration/test_destinations.py::test_the_next_run_rolls_back_a_killed_one*": few(1),
     "integration/test_destinations.py::test_a_signal_ends_the_run*": few(3),
     "integration/test_destinations.py::*": few(4),
+    "transaction/test_moments.py::test_an_edit_*": NONE,
     "transaction/test_moments.py::*": few(1),
     # Every interpreter: `test_create` creates and uses an environment for each.
     "integration/test_distutils_settings.py::test_the_settings_of_the_user_*": few(1),
@@ -103,6 +117,9 @@ SLOW: dict[str, Choice] = {
     "discovery/test_builds.py::test_an_environment_of_a_debug_build_*": few(1),
     "discovery/test_probe.py::test_the_scheme_matches_an_environment_created_by_venv": few(3),
     # Every shell: one case for each kind of check in its activator's contract, and one session in each mode.
+    # For csh, other quick tests cover the other kinds. PowerShell is slow: a single check takes up to six seconds.
+    "shells/test_csh.py::test_contract": checks("quoting", "activation"),
+    "shells/test_powershell.py::test_contract": checks("quoting", "activation", "variables"),
     "shells/*::test_contract": each("check"),
     "shells/test_batch.py::test_a_second_environment_replaces_the_first": each("delayed"),
     "shells/test_batch.py::* (cmd)": NONE,
@@ -123,6 +140,7 @@ SLOW: dict[str, Choice] = {
     "cli/test_completion.py::test_names_of_directories_are_quoted": few(3),
     "cli/test_completion.py::test_powershell_*": NONE,
     "cli/test_activate.py::test_*": each("shell"),
+    "cli/test_bill_of_materials.py::test_equal_*": NONE,
     # Environments created by other tools, with packages: one or two for each of `move`, `doctor` and `upgrade`.
     "lifecycle/test_templates.py::*": NONE,
     "lifecycle/test_remedies.py::test_a_printed_remedy_*": few(1),
@@ -192,7 +210,11 @@ SLOW: dict[str, Choice] = {
     "integration/test_locked.py::test_clear_*": NONE,
     "integration/test_locked.py::test_an_environment_of_another_python_*": NONE,
     "integration/test_store_damaged.py::*": few(4),
+    "integration/test_refresh.py::test_the_pip_*": NONE,
     "integration/test_refresh.py::*": few(1),
+    "integration/test_clearing.py::test_a_killed_run_*": few(1),
+    "integration/test_clearing.py::test_an_environment_that_venv_added_*": NONE,
+    "integration/test_store_on_disk.py::test_images_that_cannot_be_cached_*": few(2),
     "integration/test_seeds.py::test_pip_resolves_*": NONE,
     "integration/test_zipapp.py::test_the_archive_has_the_built_in_plugin_*": few(1),
     "integration/test_zipapp.py::*": NONE,
@@ -222,6 +244,7 @@ SLOW: dict[str, Choice] = {
     "cli/test_interference.py::*": few(4),
     "advisories/test_cve_2024_53899.py::*": each("shell"),
     "plugins/test_plan_cache.py::*": few(4),
+    "plugins/test_new_plugin.py::test_a_new_plugin_loads_*": few(3),
     "plugins/test_commands.py::test_a_blocked_plugin_is_not_imported_*": few(4),
     # Pages that are followed: one for each part of the documentation.
     "test_docs_work.py::test_the_instructions_of_a_page_work": each("path"),

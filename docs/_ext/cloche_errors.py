@@ -9,6 +9,7 @@ import ast
 import inspect
 import itertools
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -41,7 +42,16 @@ def messages_in_source() -> list[Message]:
 
     :raises TypeError: an expression for a message is not supported.
     """
-    paths = [path for source in SOURCES for path in sorted(source.rglob("*.py"))]
+    return [*messages_in(SOURCES)]
+
+
+@cache
+def messages_in(sources: tuple[Path, ...]) -> tuple[Message, ...]:
+    """Return every message in the modules below some directories; parsing them takes seconds, and pages and tests ask often.
+
+    :raises TypeError: an expression for a message is not supported.
+    """
+    paths = [path for source in sources for path in sorted(source.rglob("*.py"))]
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
     codes = exit_codes_by_class(trees)
     messages = []
@@ -55,7 +65,7 @@ def messages_in_source() -> list[Message]:
                         Message(text, codes[name], location)
                         for text in possible_texts(call.args[0], function, location)
                     ]
-    return messages
+    return tuple(messages)
 
 
 def exit_codes_by_class(trees: dict[Path, ast.Module]) -> dict[str, int]:
