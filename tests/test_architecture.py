@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -143,7 +144,13 @@ def parse_modules(root: Path) -> dict[str, ast.Module]:
 TREES = parse_modules(SOURCES)
 
 
-def imports_of(importer: str, trees: dict[str, ast.Module] = TREES) -> Iterator[Import]:
+@cache
+def imports_of(importer: str) -> tuple[Import, ...]:
+    """Return the imports of a module of cloche."""
+    return tuple(imports_in(importer, TREES))
+
+
+def imports_in(importer: str, trees: dict[str, ast.Module]) -> Iterator[Import]:
     """Yield the imports of a module; `from cloche.planning import pyvenv_cfg` imports `cloche.planning.pyvenv_cfg`."""
 
     def visit(node: ast.AST, when: str) -> Iterator[Import]:
@@ -233,7 +240,7 @@ def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
 def import_graph(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
     """Return the modules that each module imports, including imports inside functions and for annotations."""
     return {
-        module: {found.imported for found in imports_of(module, trees)} & trees.keys() - {module} for module in trees
+        module: {found.imported for found in imports_in(module, trees)} & trees.keys() - {module} for module in trees
     }
 
 
@@ -317,7 +324,7 @@ def test_a_plugin_imports_only_public_modules(directory: Path) -> None:
     violations = [
         str(found)
         for module in trees
-        for found in imports_of(module, trees | TREES)
+        for found in imports_in(module, trees | TREES)
         if found.imported.partition(".")[0] == "cloche" and not is_public(found.imported)
     ]
     assert violations == []
