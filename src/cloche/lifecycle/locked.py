@@ -11,11 +11,12 @@ import os
 
 from cloche.apply.staging import recover_destination, staging_directories, stem_beside, sweep_slots
 from cloche.fs import list_names, read_at_most
-from cloche.fs.checksums import MANIFEST, parse_manifest, sha256_of
+from cloche.fs.manifests import MANIFEST, parse_manifest, sha256_of
 from cloche.lifecycle.up_to_date import known_differences, record_up_to_date, signatures_of, was_up_to_date
 from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import Copy, Link, MakeDir, Write
-from cloche.model.plan import PackageChange, Plan
+from cloche.model.package_change import PackageChange
+from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import find_python_mismatch, inspect_destination
 from cloche.planning.plan_at import collect_scripts, environment_at, placement_for, plan_at
