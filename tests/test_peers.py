@@ -37,7 +37,7 @@ def test_a_failure_without_a_reason_is_a_problem() -> None:
     assert compare(SUITE, results).problems == ["m::test_b failed"]
 
 
-def test_a_test_that_also_fails_without_cloche_is_no_problem() -> None:
+def test_a_test_that_also_fails_without_cloche_is_not_a_problem() -> None:
     results = {"m::test_a": "passed", "m::test_b": "failed", "m::test_internal": "failed"}
     assert compare(SUITE, results, {"m::test_b"}) == Outcome(SUITE, passed=1, not_applicable=1, failing_without=1)
 

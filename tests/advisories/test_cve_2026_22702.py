@@ -1,4 +1,4 @@
-"""virtualenv, and filelock (CVE-2025-68146, CVE-2026-22701): a link in the place of a cache or lock led writes elsewhere."""
+"""virtualenv, and filelock (CVE-2025-68146, CVE-2026-22701): a link instead of a cache or lock led writes elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="tests symbolic links")
 
 
-def test_a_link_to_a_file_in_the_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_instead_of_a_lock_file_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
     with Store.open(host_with_home(tmp_path)) as store:
@@ -30,7 +30,7 @@ def test_a_link_to_a_file_in_the_place_of_a_lock_is_not_followed(tmp_path: Path)
 
 
 @pytest.mark.parametrize("part", ["", *KINDS])
-def test_a_link_to_a_directory_in_the_place_of_the_cache_is_not_followed(part: str, tmp_path: Path) -> None:
+def test_a_link_instead_of_the_cache_directory_is_not_followed(part: str, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.mkdir()
     place = tmp_path / ".cache" / "cloche" / part

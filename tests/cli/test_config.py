@@ -246,7 +246,7 @@ def test_a_file_that_is_not_regular_is_not_replaced(cloche: Cloche) -> None:
     assert (done.code, done.out) == (2, "")
 
 
-def test_the_source_that_wins_is_told(cloche: Cloche, tmp_path: Path, user_file: Path) -> None:
+def test_the_source_that_takes_precedence_is_named(cloche: Cloche, tmp_path: Path, user_file: Path) -> None:
     project = tmp_path / "pyproject.toml"
     project.write_text('[tool.cloche]\nlink-mode = "copy"\n')
 

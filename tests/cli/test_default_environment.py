@@ -63,7 +63,7 @@ def test_a_command_without_two_dashes_is_explained(cloche: Cloche) -> None:
     assert cloche("run", "--", "python", "-c", "pass").code == 0, "the hint works"
 
 
-def test_a_named_environment_is_used_without_a_word(cloche: Cloche, tmp_path: Path) -> None:
+def test_a_named_environment_is_used_without_a_message(cloche: Cloche, tmp_path: Path) -> None:
     done = cloche("doctor", "../.venv", VIRTUAL_ENV=str(tmp_path / "gone"))
 
     assert (done.code, done.err) == (0, "")
@@ -76,7 +76,7 @@ def test_doctor_with_find_does_not_add_the_default_environment(cloche: Cloche) -
     assert "using" not in done.err
 
 
-def test_an_active_environment_that_is_gone_is_not_replaced_by_another(cloche: Cloche, tmp_path: Path) -> None:
+def test_an_active_environment_that_does_not_exist_is_not_replaced_by_another(cloche: Cloche, tmp_path: Path) -> None:
     done = cloche("info", VIRTUAL_ENV=str(tmp_path / "gone"))
 
     assert (done.code, done.out) == (4, "")

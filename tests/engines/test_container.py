@@ -49,7 +49,9 @@ def context(tmp_path: Path) -> Path:
     return directory
 
 
-def test_two_stages(context: Path, minimal_root: Path, tmp_path: Path) -> None:
+def test_the_environment_of_a_first_stage_runs_in_a_second_one(
+    context: Path, minimal_root: Path, tmp_path: Path
+) -> None:
     """The first stage is this machine, with the cloche that runs the test. The second one has nothing but glibc."""
     lines = LINES["Dockerfile"]
     first, second = lines[: lines.index("")], lines[lines.index("") + 1 :]

@@ -42,7 +42,7 @@ first/bin/python job.py
 """
 
 
-def test_workers_on_two_other_machines(base: Base, packed: Callable[..., Path], tmp_path: Path) -> None:
+def test_workers_run_on_two_other_machines(base: Base, packed: Callable[..., Path], tmp_path: Path) -> None:
     archive = packed("distributed", "numpy")
     (tmp_path / "job.py").write_text(JOB)
 

@@ -61,7 +61,7 @@ cat slurm-1.out
 """
 
 
-def test_a_job_on_two_nodes(base: Base, packed: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_job_runs_on_two_nodes(base: Base, packed: Callable[..., Path], tmp_path: Path) -> None:
     for program in ("slurmctld", "slurmd", "munged", "mksquashfs", "squashfuse", "fusermount3"):
         require(program)
     archive = packed("numpy", name="env.squashfs")

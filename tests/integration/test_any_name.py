@@ -50,13 +50,15 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (" ", "\\'\"$(x)`", "\\N{x}"),
     ],
 )
-def test_a_name_at_which_a_line_may_end(python: Path, tmp_path: Path, base: str, name: str, prompt: str) -> None:
+def test_a_name_with_the_end_of_a_line_works_or_is_refused(
+    python: Path, tmp_path: Path, base: str, name: str, prompt: str
+) -> None:
     check_names(python, tmp_path, base, name, prompt)
 
 
 @given(base=NAMES, name=NAMES, prompt=st.text(st.characters(codec="utf-8"), max_size=20))
 @examples(12)
-def test_any_name(python: Path, tmp_path: Path, base: str, name: str, prompt: str) -> None:
+def test_any_name_works_or_is_refused(python: Path, tmp_path: Path, base: str, name: str, prompt: str) -> None:
     check_names(python, tmp_path, base, name, prompt)
 
 

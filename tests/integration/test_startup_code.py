@@ -39,7 +39,7 @@ def cloche(tmp_path: Path) -> Cloche:
     )
 
 
-def test_it_is_listed_in_the_plan_the_result_and_the_information(cloche: Cloche) -> None:
+def test_startup_code_is_listed_in_the_plan_the_result_and_the_information(cloche: Cloche) -> None:
     listed = f"  runs at every start of Python: spam 1.0, spam.pth line 2: {LINE}\n"
     options = ("--lock", "pylock.toml", "--no-download")
 
@@ -66,7 +66,7 @@ def test_only_what_an_update_installs_is_listed(cloche: Cloche) -> None:
     assert "spam.pth" not in updated
 
 
-def test_it_can_be_refused(cloche: Cloche) -> None:
+def test_startup_code_can_be_refused(cloche: Cloche) -> None:
     done = cloche("./env", "--lock", "pylock.more.toml", "--no-download", "--startup-code", "refuse")
 
     assert done.code == 5
@@ -79,7 +79,7 @@ def test_it_can_be_refused(cloche: Cloche) -> None:
     assert "--startup-code more --startup-code spam" in (cloche.cwd / "env/pyvenv.cfg").read_text()
 
 
-def test_it_can_be_a_setting(cloche: Cloche) -> None:
+def test_the_policy_can_be_a_setting(cloche: Cloche) -> None:
     options = ("--lock", "pylock.toml", "--no-download", "--dry-run")
     (cloche.cwd / "pyproject.toml").write_text('[tool.cloche]\nstartup-code = ["Spam"]\n')
 
@@ -88,7 +88,7 @@ def test_it_can_be_a_setting(cloche: Cloche) -> None:
     assert cloche("./env", *options, CLOCHE_STARTUP_CODE="refuse,eggs").code == 2
 
 
-def test_it_can_be_refused_in_the_python_interface(cloche: Cloche) -> None:
+def test_startup_code_can_be_refused_in_the_python_interface(cloche: Cloche) -> None:
     choices = {
         "lock": cloche.cwd / "pylock.toml",
         "find_links": [cloche.environ["CLOCHE_FIND_LINKS"]],
@@ -146,7 +146,7 @@ def test_an_upgrade_respects_what_the_environment_was_created_with(cloche: Cloch
     assert cloche("upgrade", "env", "-p", OTHER, "--startup-code", "allow").code == 0
 
 
-def test_an_upgrade_respects_it_for_what_pip_installs(cloche: Cloche, tmp_path: Path) -> None:
+def test_an_upgrade_respects_the_policy_for_what_pip_installs(cloche: Cloche, tmp_path: Path) -> None:
     own = f"{sys.version_info[0]}.{sys.version_info[1]}"
     tags = [f"cp{version.replace('.', '')}-none-linux_x86_64" for version in (own, OTHER)]
     files = {"spam.py": "", "spam.pth": f"# comment\n{LINE}\n"}
@@ -166,7 +166,7 @@ def test_an_upgrade_respects_it_for_what_pip_installs(cloche: Cloche, tmp_path: 
     assert "in another build, from pip: spam 1.0" in done.out
 
 
-def test_newer_seeds_respect_it(cloche: Cloche, tmp_path: Path) -> None:
+def test_newer_seeds_respect_the_policy(cloche: Cloche, tmp_path: Path) -> None:
     old = make_wheel(tmp_path / "old", "setuptools", "1.0", files={"setuptools.py": ""}, entry_points="")
     assert cloche("./env", "--no-pip", "--seed", "setuptools==1.0", "--find-links", old.parent).code == 0
     files = {"setuptools.py": "", "setuptools.pth": LINE}
@@ -182,7 +182,7 @@ def test_newer_seeds_respect_it(cloche: Cloche, tmp_path: Path) -> None:
     assert cloche(*command, "--startup-code", "setuptools").code == 0
 
 
-def test_a_repair_respects_it(cloche: Cloche) -> None:
+def test_a_repair_respects_the_policy(cloche: Cloche) -> None:
     seeded = ("--no-pip", "--seed", "spam", "--link-mode", "symlink", "--no-download")
     assert cloche("./env", *seeded).code == 0
     shutil.rmtree(cloche.cwd.parent / "cache" / "cloche")
@@ -194,7 +194,7 @@ def test_a_repair_respects_it(cloche: Cloche) -> None:
     assert done.code == 0, done.out
 
 
-def test_unpacking_respects_it(cloche: Cloche) -> None:
+def test_unpacking_respects_the_policy(cloche: Cloche) -> None:
     assert cloche("./env", "--lock", "pylock.toml", "--no-download", "--relocatable").code == 0
     assert cloche("pack", "env", "-o", "env.zip", "--with-base-outside").code == 0
     [site] = cloche.cwd.glob("env/lib/python*/site-packages")

@@ -1,4 +1,4 @@
-"""An environment that was up to date is not looked at file by file again, and still every change to it is noticed."""
+"""Test that an environment that was up to date is not examined file by file again, and that every change is noticed."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_write_to_a_copied_file_is_noticed(project: Project) -> None:
     assert project.create("copy") == "repaired"
 
 
-def test_nothing_is_looked_at_again(project: Project, looked: list[str]) -> None:
+def test_an_unchanged_environment_is_not_examined_again(project: Project, looked: list[str]) -> None:
     assert project.create() == "up to date"
     assert looked == []
 
@@ -166,7 +166,7 @@ def test_bytecode_that_python_writes_or_that_is_removed_changes_nothing(project:
     assert looked == []
 
 
-def test_another_question_is_answered_by_a_look_at_the_files(project: Project, looked: list[str]) -> None:
+def test_other_options_make_the_run_examine_the_packages(project: Project, looked: list[str]) -> None:
     assert project.create(extra_packages="kept") == "up to date"
     assert looked == ["eggs", "spam"]
 

@@ -39,7 +39,7 @@ def copied(cloche, populated_env) -> Path:
     return copy
 
 
-def test_a_directory_in_the_place_of_a_link_becomes_a_link_again(cloche, copied) -> None:
+def test_a_directory_instead_of_a_link_becomes_a_link_again(cloche, copied) -> None:
     assert findings(cloche, copied)["link-copied"]["path"] == "lib64"
     outcome = cloche("doctor", "--fix", copied)
     assert outcome.code == 0, outcome.out + outcome.err
@@ -48,7 +48,7 @@ def test_a_directory_in_the_place_of_a_link_becomes_a_link_again(cloche, copied)
     assert find_problems(copied, cloche.cwd / "env") == []
 
 
-def test_a_directory_in_the_place_of_a_link_with_other_content_is_left_alone(cloche, copied) -> None:
+def test_a_directory_instead_of_a_link_with_other_content_is_left_alone(cloche, copied) -> None:
     other = copied / "lib64" / "python3.11" / "site-packages" / "mine.py"
     other.write_text("")
     assert cloche("doctor", "--fix", copied).code == 1
@@ -56,7 +56,7 @@ def test_a_directory_in_the_place_of_a_link_with_other_content_is_left_alone(clo
     assert "lib64/python3.11/site-packages/mine.py" in findings(cloche, copied)["link-copied"]["message"]
 
 
-def test_an_upgrade_does_not_duplicate_a_directory_in_the_place_of_a_link(cloche, copied) -> None:
+def test_an_upgrade_does_not_duplicate_a_directory_that_replaced_a_link(cloche, copied) -> None:
     """What is only in the copy is kept in the directory, and outdated copies of installed files are left out."""
     copy = copied / "lib64" / "python3.11" / "site-packages"
     (copy / "mine.py").write_text("")
@@ -78,7 +78,7 @@ def test_an_upgrade_refuses_to_lose_a_file_that_differs_from_its_copy(cloche, co
     assert (copied / "lib64" / "notes.txt").read_text() == "lib64"
 
 
-def test_verify_reports_a_directory_in_the_place_of_a_link_once(cloche, copied) -> None:
+def test_verify_reports_a_directory_instead_of_a_link_once(cloche, copied) -> None:
     cloche("doctor", "--fix", copied)
     (copied / "lib64").unlink()
     shutil.copytree(copied / "lib", copied / "lib64", symlinks=True)
@@ -114,7 +114,7 @@ def test_repairing_permissions_does_not_change_those_of_another_environment(cloc
 # A base that cannot be used
 
 
-def test_a_base_that_is_too_old_is_not_reported_as_gone(cloche) -> None:
+def test_a_base_that_is_too_old_is_not_reported_as_missing(cloche) -> None:
     base = pyenv("2.7")
     env = cloche.cwd / "env"
     site = env / "lib" / "python2.7" / "site-packages"
@@ -132,7 +132,7 @@ def test_a_base_that_is_too_old_is_not_reported_as_gone(cloche) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "#!/bin/sh\nexit 1\n"])
-def test_a_base_that_does_not_start_is_not_reported_as_gone(cloche, empty_env, content) -> None:
+def test_a_base_that_does_not_start_is_not_reported_as_missing(cloche, empty_env, content) -> None:
     env = empty_env("venv")
     config = env / "pyvenv.cfg"
     broken = cloche.cwd / "broken" / "bin" / "python3.12"

@@ -48,7 +48,7 @@ def works(env: Path) -> bool:
     return run(env / "bin" / "python", "-c", "import sys; print(sys.prefix)").strip() == str(env)
 
 
-def test_doctor_sums_up_what_is_wrong_by_cause(cloche, empty_env) -> None:
+def test_doctor_summarizes_problems_by_cause(cloche, empty_env) -> None:
     lost = [lose_base(empty_env(name=f"work/{name}/.venv")) for name in ("one", "two")]
     for name in ("three", "four"):
         empty_env(name=name).rename(cloche.cwd / "work" / name)
@@ -84,7 +84,7 @@ def test_an_environment_that_cannot_be_examined_is_counted_and_named(cloche, emp
     assert [environment["healthy"] for environment in outcome.json["environments"]] == [True, False]
 
 
-def test_an_upgrade_mends_what_a_new_patch_release_broke(cloche, empty_env) -> None:
+def test_an_upgrade_repairs_what_a_new_patch_release_broke(cloche, empty_env) -> None:
     lost = [lose_base(empty_env(name=f"work/{name}/.venv")) for name in ("one", "two")]
     other = empty_env("cloche", "3.11", name="work/three")
     before = snapshot(other)
@@ -138,7 +138,7 @@ def test_a_damaged_version_is_reported_and_does_not_stop_the_rest(cloche, empty_
 
 
 @pytest.mark.parametrize("option", ["--dry-run", "--check"])
-def test_a_rehearsal_of_many_changes_nothing(cloche, empty_env, option) -> None:
+def test_a_dry_run_of_several_upgrades_changes_nothing(cloche, empty_env, option) -> None:
     for name in ("work/a", "work/b"):
         lose_base(empty_env(name=name))
     before = snapshot(cloche.cwd / "work")

@@ -102,7 +102,7 @@ DAILY = ("pipx", "virtualenvwrapper")
 @pytest.mark.parametrize(
     "tool", [pytest.param(tool, marks=[] if tool in DAILY else pytest.mark.nightly) for tool in EDITS]
 )
-def test_what_a_tool_does_on_purpose_is_no_damage_and_is_kept(cloche, populated_env, tool) -> None:
+def test_changes_that_a_tool_makes_on_purpose_are_kept_and_not_reported(cloche, populated_env, tool) -> None:
     env, new = populated_env("venv", "3.11"), cloche.cwd / "new"
     EDITS[tool](env)
     assert cloche("doctor", env).out == f"{env}: healthy\n"

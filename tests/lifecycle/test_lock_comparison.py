@@ -1,4 +1,4 @@
-"""`cloche verify` finds a difference from the lock file exactly if a run with that file would change the environment."""
+"""Test that `cloche verify` finds a difference from the lock file exactly if a run with it would change the environment."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_a_lock_file_that_became_invalid_is_a_difference(project: Project) -> No
     assert message.startswith("the lock file does not describe this environment any more: ")
 
 
-def test_a_lock_file_that_is_gone_is_a_note(project: Project) -> None:
+def test_a_missing_lock_file_is_a_note(project: Project) -> None:
     project.lock.unlink()
 
     found = project.verify()

@@ -91,7 +91,7 @@ def test_doctor_names_the_mount_once_and_offers_what_works(in_namespace, creator
         assert finding["remedy"].startswith("only you can decide: mount it with `exec`")
 
 
-def test_mode_and_mount_are_told_apart(in_namespace) -> None:
+def test_mode_and_mount_are_distinguished(in_namespace) -> None:
     done = in_namespace(CLOCHE + "c e; chmod 644 e/bin/pip; c run e -- pip --version; c doctor e", options="exec")
     assert "bin/pip` cannot be executed: its mode is 644" in done.stderr
     assert "it is not executable" in done.stdout + done.stderr

@@ -60,7 +60,7 @@ def test_the_files_that_are_kept_are_linked(cloche, populated_env, option) -> No
     assert ((new / "notes").stat().st_ino == notes) == bool(option)
 
 
-def test_a_rehearsal_changes_no_file_that_a_package_writes_to_when_it_is_imported(cloche, empty_env, tmp_path) -> None:
+def test_a_dry_run_changes_no_file_that_a_package_writes_to_when_it_is_imported(cloche, empty_env, tmp_path) -> None:
     files = {
         "spam/__init__.py": "import pathlib\npathlib.Path(__file__).with_name('state').open('a').write('x')\n",
         "spam/cli.py": "def main(): pass\n",

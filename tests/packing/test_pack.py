@@ -64,7 +64,7 @@ def test_a_packed_environment_is_unpacked_and_runs(cloche: Cloche, env: Path, na
 @pytest.mark.parametrize(
     ("name", "words"), [("e.tar.gz", "tar -xf"), ("e.zip", "unzip -q"), ("e.squashfs", "unsquashfs -q")]
 )
-def test_other_programs_unpack_it(cloche: Cloche, env: Path, name: str, words: str) -> None:
+def test_other_programs_unpack_an_archive(cloche: Cloche, env: Path, name: str, words: str) -> None:
     program = require(words.split()[0])
     assert cloche("pack", env, "-o", name).code == 0
     output_of(program, *words.split()[1:], cloche.cwd / name, cwd=cloche.cwd)
@@ -74,7 +74,7 @@ def test_other_programs_unpack_it(cloche: Cloche, env: Path, name: str, words: s
 
 
 @pytest.mark.parametrize("name", ["e.tar.gz", "e.tar.zst", "e.zip", "e.squashfs"])
-def test_the_same_bytes_everywhere(cloche: Cloche, tmp_path: Path, env: Path, name: str) -> None:
+def test_an_archive_has_the_same_bytes_everywhere(cloche: Cloche, tmp_path: Path, env: Path, name: str) -> None:
     """Another path, user, umask, time zone, locale, times, bytecode and number of processors do not show."""
     setpriv, taskset = require("setpriv"), require("taskset")
     if os.geteuid():
@@ -102,7 +102,7 @@ def test_the_same_bytes_everywhere(cloche: Cloche, tmp_path: Path, env: Path, na
     assert digest(cloche.cwd / name) == digest(other.parent / name)
 
 
-def test_the_time_comes_from_the_variable(cloche: Cloche, env: Path) -> None:
+def test_times_come_from_source_date_epoch(cloche: Cloche, env: Path) -> None:
     assert cloche("pack", env, "-o", "e.tar.gz", "--prefix", "top", SOURCE_DATE_EPOCH="1234567890").code == 0
 
     with tarfile.open(cloche.cwd / "e.tar.gz") as archive:
@@ -133,7 +133,7 @@ def test_the_time_comes_from_the_variable(cloche: Cloche, env: Path) -> None:
         ("-o /dev/full --format zip --force", 4, "is a device, a pipe or a socket"),
     ],
 )
-def test_refused_arguments(cloche: Cloche, env: Path, words: str, code: int, message: str) -> None:
+def test_invalid_arguments_are_refused(cloche: Cloche, env: Path, words: str, code: int, message: str) -> None:
     (cloche.cwd / "taken.zip").write_text("mine")
     os.mkfifo(cloche.cwd / "pipe")
     done = cloche(
@@ -165,7 +165,7 @@ def test_a_pattern_that_matches_nothing_is_a_warning(cloche: Cloche, env: Path) 
     assert not {"activate.fish", "activate.csh"} & set(os.listdir(cloche.cwd / "packed" / "bin"))
 
 
-def test_an_environment_that_needs_its_place_is_refused(cloche: Cloche) -> None:
+def test_an_environment_that_works_only_at_its_path_is_refused(cloche: Cloche) -> None:
     assert cloche("./fixed", "--no-seed").code == 0
     assert cloche("./base", "--no-seed", "--relocatable").code == 0
 
@@ -178,7 +178,7 @@ def test_an_environment_that_needs_its_place_is_refused(cloche: Cloche) -> None:
     )
 
 
-def test_links_that_lead_out(cloche: Cloche, env: Path) -> None:
+def test_links_that_lead_out_are_refused_or_followed(cloche: Cloche, env: Path) -> None:
     copy = shutil.copytree(env, cloche.cwd / "copy", symlinks=True)
     (cloche.cwd / "data").write_text("text")
     (copy / "out").symlink_to(cloche.cwd / "data")
@@ -222,7 +222,7 @@ def test_a_name_that_cannot_be_unpacked_is_refused(cloche: Cloche, name: str) ->
 
 @pytest.mark.parametrize("name", ["e.tar.gz", "e.tar.zst", "e.zip", "e.squashfs"])
 @pytest.mark.parametrize("command", ["pack", "unpack"])
-def test_a_full_disk(cloche: Cloche, env: Path, command: str, name: str) -> None:
+def test_a_full_disk_leaves_nothing_behind(cloche: Cloche, env: Path, command: str, name: str) -> None:
     unshare = require("unshare")
     if subprocess.run([unshare, "-m", "true"], capture_output=True, check=False).returncode:
         skip_missing("mount namespaces are not permitted")

@@ -57,7 +57,7 @@ def images(tmp_path: Path) -> Iterator[Path]:
     yield from (tmp_path / "cache").glob("cloche/images/*/*")
 
 
-def test_a_base_that_disappears_half_way(cold: Cloche, base: Path, tmp_path: Path) -> None:
+def test_a_base_that_disappears_leaves_nothing_behind(cold: Cloche, base: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "cloche", *words(base)],
         cwd=cold.cwd, env=cold.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -76,7 +76,9 @@ def test_a_base_that_disappears_half_way(cold: Cloche, base: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("seconds", [0.3, 0.8, 2.0])
-def test_an_interrupt_while_modules_are_compiled(cold: Cloche, base: Path, tmp_path: Path, seconds: float) -> None:
+def test_an_interrupted_compilation_leaves_nothing_behind(
+    cold: Cloche, base: Path, tmp_path: Path, seconds: float
+) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "cloche", *words(base)],
         cwd=cold.cwd, env=cold.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -96,7 +98,7 @@ def test_an_interrupt_while_modules_are_compiled(cold: Cloche, base: Path, tmp_p
     assert cold(*words(base)).code == 0
 
 
-def test_a_full_disk(base: Path, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing_behind(base: Path, tmp_path: Path) -> None:
     unshare = require("unshare")
     if subprocess.run([unshare, "-m", "true"], capture_output=True, check=False).returncode:
         skip_missing("mount namespaces are not permitted")

@@ -204,7 +204,7 @@ def test_virtualenv_and_uv_accept_it(portable: Portable, tmp_path: Path) -> None
         assert output_of(root / "bin" / "python", "-c", program) == f"{root} {portable.root}"
 
 
-def test_the_whole_standard_library_is_there_if_it_is_asked_for(cloche: Cloche) -> None:
+def test_the_whole_standard_library_is_included_on_request(cloche: Cloche) -> None:
     done = cloche("./env", "--creator", "portable", "--stdlib", "full", "--no-seed", "-p", pyenv("3.12"), "--dry-run")
     assert done.code == 0, done.err
     cloche("./env", "--creator", "portable", "--stdlib", "full", "--no-seed", "-p", pyenv("3.12"))

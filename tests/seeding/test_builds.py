@@ -207,7 +207,9 @@ def test_an_editable_wheel_is_made_by_the_backend_of_the_project(
         assert archive.read("spam.pth").decode() == f"{project / 'src'}\n"
 
 
-def test_a_backend_without_editable_wheels_is_one_clear_line(python: Interpreter, store: Store, tmp_path: Path) -> None:
+def test_a_backend_without_editable_wheels_is_a_one_line_error(
+    python: Interpreter, store: Store, tmp_path: Path
+) -> None:
     source = Source("spam", path=str(make_project(tmp_path / "project")), editable=True)
 
     assert failure(source, python, store).message == (
@@ -216,7 +218,7 @@ def test_a_backend_without_editable_wheels_is_one_clear_line(python: Interpreter
 
 
 @pytest.mark.parametrize("table", ["build-system = 3", "[build-system]\nrequires = 3", "[build-system", "\0"])
-def test_an_invalid_pyproject_is_one_clear_line(
+def test_an_invalid_pyproject_is_a_one_line_error(
     table: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(builds, "runnable_pip", lambda *_, **__: "pip")
@@ -311,7 +313,7 @@ def test_the_pip_in_the_store_does_not_change(sdist: Source, python: Interpreter
     ],
     ids=["exception", "exit", "crash", "import", "nothing", "name", "version", "tag", "elsewhere"],
 )
-def test_a_failed_build_is_one_clear_line(
+def test_a_failed_build_is_a_one_line_error(
     backend: str, reason: str, python: Interpreter, store: Store, tmp_path: Path
 ) -> None:
     source = Source("spam", "1.0", path=str(make_sdist(make_project(tmp_path / "project", f"\n{backend}\n"), tmp_path)))
@@ -362,7 +364,7 @@ def test_a_source_distribution_cannot_write_elsewhere(python: Interpreter, store
         ({"vcs": "git", "commit": "0" * 40, "url": "git@x.invalid:a/b"}, "`--no-download` forbids the network"),
     ],
 )
-def test_an_unusable_source_is_one_clear_line(
+def test_an_unusable_source_is_a_one_line_error(
     fields: dict[str, object], reason: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pip_settings, "list_settings", lambda *_: PipRun(""))
@@ -396,14 +398,16 @@ def test_credentials_in_a_log_are_not_shown(tmp_path: Path) -> None:
     assert "https://****@host.invalid/x" in error.message
 
 
-def test_a_missing_commit_is_one_clear_line(python: Interpreter, store: Store, tmp_path: Path) -> None:
+def test_a_missing_commit_is_a_one_line_error(python: Interpreter, store: Store, tmp_path: Path) -> None:
     make_repository(make_project(tmp_path / "project"), tmp_path / "repository")
     source = Source("spam", url=(tmp_path / "repository").as_uri(), vcs="git", commit="1" * 40)
 
     assert "1" * 40 in f"{failure(source, python, store).message} {failure(source, python, store).hint}"
 
 
-def test_a_pip_that_is_too_old_is_one_clear_line(sdist: Source, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pip_that_is_too_old_is_a_one_line_error(
+    sdist: Source, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("cloche.store.runnable_pip.OLDEST_PIP", "9999")
 
     with pytest.raises(

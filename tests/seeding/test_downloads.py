@@ -61,7 +61,7 @@ def test_files_of_the_same_name_with_different_hashes_do_not_replace_each_other(
     assert obtain(store, *artifacts, network="never") == paths
 
 
-def test_a_downloaded_file_is_no_candidate_for_a_seed(store: Store, site: Site) -> None:
+def test_a_downloaded_file_is_not_a_candidate_for_a_seed(store: Store, site: Site) -> None:
     """A lock file can name any pip, which must not become the pip of other environments."""
     from cloche.store.wheels import wheels_in_directory
 
@@ -142,7 +142,7 @@ def test_a_local_file_with_another_hash_is_an_error(store: Store, site: Site, tm
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no FIFOs")
 @pytest.mark.parametrize("kind", ["fifo", "directory", "unreadable"])
-def test_a_local_path_that_is_no_regular_file_is_refused(store: Store, tmp_path: Path, kind: str) -> None:
+def test_a_local_path_that_is_not_a_regular_file_is_refused(store: Store, tmp_path: Path, kind: str) -> None:
     path = tmp_path / NAME
     if kind == "fifo":
         os.mkfifo(path)
@@ -352,14 +352,14 @@ def half(handler: Handler) -> None:
         content(DATA, ETag='"1"')(handler)
 
 
-def test_a_broken_download_goes_on_where_it_broke(store: Store, site: Site) -> None:
+def test_a_broken_download_is_resumed(store: Store, site: Site) -> None:
     assert obtain_bytes(store, spam(url=site.add("/spam", half))) == DATA
     headers = site.requests[1][1]
     assert (headers["Range"], headers["If-Range"]) == (f"bytes={len(DATA) // 2}-", '"1"')
 
 
 @pytest.mark.parametrize("kind", ["changed", "no-ranges", "no-validator", "weak", "wrong-range", "416", "chunked"])
-def test_a_broken_download_starts_again_if_the_rest_cannot_be_had(store: Store, site: Site, kind: str) -> None:
+def test_a_broken_download_that_cannot_be_resumed_starts_again(store: Store, site: Site, kind: str) -> None:
     """The server sends other bytes first, as if the file changed."""
     headers = {"no-validator": {}, "weak": {"ETag": 'W/"1"'}}.get(kind, {"ETag": '"1"'})
 
@@ -534,7 +534,7 @@ def redirect(target: str) -> Callable[[Handler], None]:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )  # fmt: skip
-def test_a_bad_answer_is_one_clear_line(
+def test_a_bad_answer_is_a_one_line_error(
     store: Store,
     site: Site,
     monkeypatch: pytest.MonkeyPatch,
@@ -556,21 +556,21 @@ def test_a_bad_answer_is_one_clear_line(
     assert "spam 1.0" in message or answer is drip_headers
 
 
-def test_a_server_that_does_not_exist_is_one_clear_line(store: Store) -> None:
+def test_a_server_that_does_not_exist_is_a_one_line_error(store: Store) -> None:
     with serving() as site:
         url = f"{site.url}/spam"
 
     assert failure(store, spam(url=url)).endswith(f"`{url}`: the connection cannot be opened, or broke")
 
 
-def test_a_server_without_tls_is_one_clear_line(store: Store, site: Site) -> None:
+def test_a_server_without_tls_is_a_one_line_error(store: Store, site: Site) -> None:
     url = site.add("/spam", DATA).replace("http:", "https:")
 
     assert failure(store, spam(url=url)).endswith(f"`{url}`: the server does not speak TLS as expected")
 
 
 @pytest.mark.parametrize("url", ["file:///%00", "file:///", "file://elsewhere/x", "http://:80/x", "http://a b/x"])
-def test_a_strange_url_is_one_clear_line(store: Store, url: str, pip_options: dict[str, str]) -> None:
+def test_a_strange_url_is_a_one_line_error(store: Store, url: str, pip_options: dict[str, str]) -> None:
     pip_options["retries"] = "0"
     assert failure(store, spam(url=url))
     pip_options |= {"find-links": url, "index-url": url}
@@ -578,7 +578,7 @@ def test_a_strange_url_is_one_clear_line(store: Store, url: str, pip_options: di
     assert failure(store, Pin("spam", "1.0"))
 
 
-def test_an_unreachable_server_is_not_tried_again_and_again_for_every_file(
+def test_an_unreachable_server_is_tried_only_once_for_each_further_file(
     store: Store, site: Site, pip_options: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mirror of the user has the files; without this, each of them would wait for all retries."""
@@ -629,7 +629,7 @@ def test_files_that_were_complete_before_a_failure_are_kept(
     assert stored_files(store) == [f"sha256-{SHA256}/{NAME}"]
 
 
-def test_a_full_disk_is_one_clear_line(store: Store, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_a_one_line_error(store: Store, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: str) -> None:
         raise OSError(28, "No space left on device")
 
@@ -643,7 +643,7 @@ def test_a_full_disk_is_one_clear_line(store: Store, site: Site, monkeypatch: py
 # Many files, large files, several processes
 
 
-def test_files_are_downloaded_side_by_side(store: Store, site: Site) -> None:
+def test_files_are_downloaded_in_parallel(store: Store, site: Site) -> None:
     together = threading.Barrier(8, timeout=10)
     artifacts = []
     for number in range(8):

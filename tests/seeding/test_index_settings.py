@@ -93,14 +93,14 @@ def test_the_default_index_is_that_of_pip(pip_config: Path) -> None:
     assert default_index(host).endswith("/simple")
 
 
-def test_a_configuration_that_pip_cannot_read_is_one_clear_line(pip_config: Path) -> None:
+def test_a_configuration_that_pip_cannot_read_is_a_one_line_error(pip_config: Path) -> None:
     with pytest.raises(SeedError, match=r"the settings of pip cannot be read: ") as caught:
         settings_in(pip_config, "index-url = x\n")
 
     assert caught.value.hint == "run `python -m pip config debug` with the Python that runs cloche"
 
 
-def test_a_python_without_pip_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_python_without_pip_is_a_one_line_error(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
     python = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
     with pytest.raises(SeedError, match=r"the settings of pip cannot be read: .* has no pip") as caught:
@@ -298,7 +298,7 @@ def test_the_proxy_can_be_switched_off(
     assert obtain_bytes(store, spam(url=site.add("/spam", DATA))) == DATA
 
 
-def test_a_proxy_that_does_not_answer_is_one_clear_line(store: Store, pip_options: dict[str, str]) -> None:
+def test_a_proxy_that_does_not_answer_is_a_one_line_error(store: Store, pip_options: dict[str, str]) -> None:
     pip_options |= {"proxy": "http://user:p4ssword@127.0.0.1:9", "retries": "0"}
 
     message = failure(store, spam(url="http://files.invalid/spam"))
@@ -369,7 +369,9 @@ def test_a_certificate_can_be_trusted(
     assert obtain_bytes(store, spam(url=secure.add("/spam", DATA))) == DATA
 
 
-def test_a_missing_certificate_file_is_one_clear_line(store: Store, secure: Site, pip_options: dict[str, str]) -> None:
+def test_a_missing_certificate_file_is_a_one_line_error(
+    store: Store, secure: Site, pip_options: dict[str, str]
+) -> None:
     pip_options["cert"] = "/does/not/exist.pem"
 
     assert "/does/not/exist.pem" in failure(store, spam(url=secure.add("/spam", DATA)))

@@ -83,7 +83,7 @@ def test_without_a_suitable_file_the_error_says_why_each_does_not_fit(store: Sto
         obtain_pinned(store, version="3.0")
 
 
-def test_why_a_file_does_not_fit() -> None:
+def test_the_error_says_why_a_file_does_not_fit() -> None:
     python = fake_interpreter("cpython-3.12-linux")
     names = ["spam-1.0-cp313-cp313-any.whl", "spam-1.0-cp312-cp312-win_amd64.whl", "spam-1.0.tar.gz", "spam-2.0.tar.gz"]
     files = [OfferedFile(name, "", {}) for name in names] + [OfferedFile(PURE, "", {}, ">=3.13")]

@@ -1,4 +1,4 @@
-"""An environment that has what a requirements file without hashes pins is up to date, and no server is asked."""
+"""Test that an environment with what a requirements file without hashes pins is up to date, and that no server is asked."""
 
 from __future__ import annotations
 

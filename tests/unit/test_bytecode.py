@@ -69,7 +69,7 @@ def standard_library(interpreter: Interpreter, root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", EXECUTABLES)
-def test_the_order_and_the_number_of_processes_do_not_show(
+def test_the_order_and_the_number_of_processes_do_not_change_bytecode(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interpreter = find(EXECUTABLES[name]())
@@ -82,7 +82,7 @@ def test_the_order_and_the_number_of_processes_do_not_show(
 
 
 @pytest.mark.parametrize("name", EXECUTABLES)
-def test_strings_that_other_modules_have_do_not_show(name: str) -> None:
+def test_strings_that_other_modules_have_do_not_change_bytecode(name: str) -> None:
     """CPython shares two equal sets, unless a string in them was interned before."""
     program = (
         "import sys\n"
@@ -124,7 +124,7 @@ def test_a_seal_makes_unchecked_bytecode(root: Path, validation: Validation) -> 
     assert found == compiled(root, interpreter, "unchecked-hash", seed=1)["eggs.py"]
 
 
-def test_a_seal_fits_nothing_else(root: Path) -> None:
+def test_a_seal_fits_only_its_own_source_name_and_code(root: Path) -> None:
     interpreter = find()
     data, compiler = compiled(root, interpreter)["eggs.py"], compiler_name(interpreter)
     digest = hashlib.sha256(SOURCE).digest()

@@ -420,7 +420,7 @@ def test_the_lock_files_of_other_tools_are_refused_with_a_way_to_convert_them(
 
 
 @pytest.mark.parametrize("kind", ["missing", "directory", "pipe", "binary"])
-def test_a_lock_that_is_no_readable_text_file_is_refused(kind: str, store: Store, tmp_path: Path) -> None:
+def test_a_lock_that_is_not_a_readable_text_file_is_refused(kind: str, store: Store, tmp_path: Path) -> None:
     path = tmp_path / "pylock.toml"
     if kind == "directory":
         path.mkdir()

@@ -68,7 +68,7 @@ def test_the_requirement_of_a_wheel_counts_even_if_the_lock_does_not_repeat_it(t
 
 
 @pytest.mark.parametrize("kind", ["directory", "pipe", "missing"])
-def test_a_local_wheel_that_is_no_file_is_refused(kind: str, tmp_path: Path, store: Store) -> None:
+def test_a_local_wheel_that_is_not_a_file_is_refused(kind: str, tmp_path: Path, store: Store) -> None:
     wheel = tmp_path / "spam-1.0-py3-none-any.whl"
     if kind == "directory":
         wheel.mkdir()
