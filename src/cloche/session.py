@@ -190,7 +190,7 @@ class Session:
         return PlanCache(directories[0] if directories else "", False, context)
 
     def find(self, spec: EnvironmentSpec) -> FoundInterpreter:
-        """Return the interpreter for a spec; `because` is the project file that requests it, or empty.
+        """Return the interpreter for a spec.
 
         :raises InterpreterNotFound: no interpreter matches.
         """
@@ -231,6 +231,7 @@ class Session:
     ) -> FoundInterpreter:
         """Return the first interpreter that one of the finders finds for these Python requests.
 
+        :param because: the project file that they come from; empty if the user made them.
         :raises InterpreterNotFound: no interpreter matches.
         """
         from cloche.discovery import find_interpreter
@@ -241,7 +242,7 @@ class Session:
         )
         self.found = found
         self.warn(found.warnings)
-        return replace(found, because=because)
+        return found
 
     def blueprint(self, spec: EnvironmentSpec, target: Target | None = None, *, reuse: Reuse = "decided") -> Blueprint:
         """Return the blueprint for a spec, from the plan cache if its inputs are unchanged.

@@ -1,7 +1,7 @@
 """Write an environment as one archive. The same content always gives the same bytes, regardless of user, path and time.
 
-Owners, permissions, times and the order of names are normalized. Bytecode has unchecked
-hashes (PEP 552). The archive ends with a list of the hashes of its files, which `cloche unpack` checks.
+Owners, permissions, times and the order of names are normalized. Bytecode has unchecked hashes (PEP 552). The archive
+ends with a list of the hashes of its files, which `cloche unpack` checks.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ SHOWN = 3
 def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
     """Unpack an archive; return the path of the environment and its number of files.
 
-    What was not as it was installed before it was packed, and a Python that does not start here, are warnings.
+    Warn about files that were modified before they were packed, and about a Python that does not start here.
 
     :raises DestinationError: the destination cannot be used.
     :raises ClocheError: the archive is not intact or not safe, or has start-up code that is refused; nothing was changed.
@@ -127,7 +127,7 @@ def refuse_unpacked(root: str, session: Session) -> None:
 
 
 def concerns(location: str, session: Session) -> Iterator[str]:
-    """Yield what is wrong with an environment although it is exactly what was packed."""
+    """Yield the warnings about an environment that is exactly what was packed."""
     verification = verify_environment(location, session, bytecode="skipped")
     examination = examine(verification.environment, session.host, seed="no")
     if examination.failure:
