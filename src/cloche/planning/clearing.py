@@ -70,7 +70,7 @@ class Replacement(Value):
     """The paths to remove, relative to the directory; empty if `keeps_others` is False."""
     keeps_others: bool = False
     """Whether the directory has other files, which stay."""
-    in_use: bool = False
+    added_to_directory: bool = False
     """Whether it is the directory of a project, or the environment was added to it."""
 
 
@@ -92,12 +92,12 @@ def plan_replacement(
             f"`{location}` is not an environment, so there is nothing that `--clear` could replace",
             hint="without `--clear`, an environment is added to the directory and nothing in it is changed",
         )
-    in_use = ADDED_KEY in destination.settings or bool(markers_in(target))
-    owned = owned_files(target) if in_use else with_whole_directories(target, owned_entries(target, host))
+    added_to_directory = ADDED_KEY in destination.settings or bool(markers_in(target))
+    owned = owned_files(target) if added_to_directory else with_whole_directories(target, owned_entries(target, host))
     removed = tuple(removable(target, owned))
     refuse_current_directory(destination, removed, host)
     others = [name for name in names_in(target) if name not in removed and not is_staging_inside(name)]
-    return Replacement(removed, keeps_others=True, in_use=in_use) if others else Replacement()
+    return Replacement(removed, keeps_others=True, added_to_directory=added_to_directory) if others else Replacement()
 
 
 def refuse_to_empty(destination: Destination, host: Host) -> None:

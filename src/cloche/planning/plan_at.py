@@ -294,7 +294,7 @@ def metadata_files(
         added_to_directory = destination.state == "directory" or ADDED_KEY in destination.settings
         stays = destination.state == "environment"
     else:
-        added_to_directory, stays = replacement.in_use, replacement.keeps_others
+        added_to_directory, stays = replacement.added_to_directory, replacement.keeps_others
     if not added_to_directory:
         removed = replacement.removed if replacement else ()
         for name, content in (
