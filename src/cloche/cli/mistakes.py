@@ -1,4 +1,4 @@
-"""Recognize what users probably meant by a word that is no command or option."""
+"""Recognize what users probably meant by a word that is not a command or an option."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ INSTALL = "`cloche run [ENV] -- pip install NAME` installs packages; `--seed NAM
 REMOVE = "`cloche run [ENV] -- pip uninstall NAME` removes packages; to remove an environment, delete its directory"
 NEW = "`cloche DEST` creates an environment"
 LIST = "`cloche doctor --find DIR` finds environments, `cloche pythons` interpreters, `cloche plugins` plugins"
+SYNC = "`cloche DEST --lock FILE` creates an environment with the packages of a lock file, or updates it"
 MOVE = "`cloche move ENV DEST` moves an environment"
 
 WORDS_OF_OTHER_TOOLS = {
@@ -50,6 +51,7 @@ WORDS_OF_OTHER_TOOLS = {
     "init": NEW,
     "install": INSTALL,
     "list": LIST,
+    "lock": f"uv, pip, pdm and pip-tools write lock files; {SYNC}",
     "ls": LIST,
     "mv": MOVE,
     "new": NEW,
@@ -60,7 +62,7 @@ WORDS_OF_OTHER_TOOLS = {
     "rm": REMOVE,
     "shell": "`cloche activate [ENV]` prints the command that activates an environment in your shell",
     "show": "`cloche info [ENV]` describes an environment",
-    "sync": INSTALL,
+    "sync": SYNC,
     "uninstall": REMOVE,
     "update": "`cloche upgrade [ENV]` changes the Python of an environment",
     "use": "`cloche activate [ENV]` prints the command that activates an environment in your shell",
