@@ -289,7 +289,7 @@ DAMAGE = {
 
 
 EDITABLE = ("metadata", "activation", "python", "manifest")
-"""What is only deleted: users may edit these files, or they are no files of their own."""
+"""What is only deleted: users may edit these files, or the files are shared."""
 
 
 @pytest.mark.parametrize(

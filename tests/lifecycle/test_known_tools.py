@@ -1,4 +1,4 @@
-"""Test what well-known tools do to environments on purpose: it is no damage, it moves, and an upgrade keeps it."""
+"""Test what well-known tools do to environments on purpose: it is not reported, and moves and upgrades keep it."""
 
 from __future__ import annotations
 

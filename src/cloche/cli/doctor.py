@@ -129,7 +129,7 @@ def remaining_causes(outcomes: Sequence[Outcome]) -> list[Cause]:
 
 
 def summary_json(outcomes: Sequence[Outcome]) -> dict[str, object]:
-    """Return the JSON object that sums up all environments."""
+    """Return the JSON object that summarizes all environments."""
     return {
         "environments": len(outcomes),
         "healthy": sum(outcome.is_healthy for outcome in outcomes),

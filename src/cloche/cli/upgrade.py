@@ -183,7 +183,7 @@ def describe_change(plan: UpgradePlan) -> str:
 
 
 def summary_of(outcomes: Sequence[Outcome], others: int) -> str:
-    """Return one line that sums up the upgrades.
+    """Return one line that summarizes the upgrades.
 
     :param others: the number of environments that `--from` left out.
     """

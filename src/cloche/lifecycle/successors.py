@@ -1,6 +1,6 @@
 """Find the images with which an upgrade to another Python installs the distributions of an environment.
 
-Most distributions become images of the store. Two kinds cannot. The files of some are no copy of a wheel: they are in
+Most distributions become images of the store. Two kinds cannot. The files of some are not copies of a wheel: they are in
 directories that only the old environment has, or contain its path, as those of editable installs do. They are copied one by
 one (`inventory.carry_operations`). And pip itself installs what it does not provide as a wheel that the store accepts.
 """

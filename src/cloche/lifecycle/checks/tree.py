@@ -68,7 +68,7 @@ def cause_of_dangling_link(case: Case, path: str, recorded: frozenset[str]) -> s
 
 
 def check_copied_links(case: Case) -> Iterator[Finding]:
-    """Report directories in the place of links between directories, which double the size and go out of date."""
+    """Report directories that are copies instead of links to a directory: they double the size and go out of date."""
     for path, target in copied_links(case.environment):
         different = differing_files(case.root, path, target)
         if not different:
