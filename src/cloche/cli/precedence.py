@@ -91,8 +91,7 @@ def record_setting(
     """
     if option.name in decided or (source.is_variable and not given):
         return
-    where = f"`{source.origin}`" if source.is_variable else f"`{key}` in {source.origin}"
-    values = parse_values(option, given, where)
+    values = parse_values(option, given, place_of(key, source))
     if option.metavar == "FILE" and not source.is_variable:
         values = tuple(os.path.join(os.path.dirname(source.origin), text) for text in values)
     enter_setting(chosen, option, Setting(values, source.origin), decided)
@@ -108,12 +107,17 @@ def enter_setting(chosen: dict[str, Setting], option: Option, setting: Setting, 
         chosen[name] = setting
 
 
+def place_of(key: str, source: Source) -> str:
+    """Return where a setting is made, for messages: a variable, or a key in a file."""
+    return f"`{source.origin}`" if source.is_variable else f"`{key}` in {source.origin}"
+
+
 def unknown_setting_warning(name: str, key: str, source: Source, options: Mapping[str, Option]) -> str:
     """Return the warning about an unknown name, which suggests the closest known name.
 
     :param key: the name as written in the source.
     """
-    where = f"`{source.origin}`" if source.is_variable else f"`{key}` in {source.origin}"
+    where = place_of(key, source)
     if is_option_name(name, "argv"):
         return f"{where} has no effect: `--{name}` works only on the command line"
     from difflib import get_close_matches
