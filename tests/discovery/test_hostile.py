@@ -177,9 +177,9 @@ def test_hanging_executables_do_not_hide_a_working_interpreter(script: Callable[
         return probe.probe_executables(paths, environ, timeout=1.0)
 
     text = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    found = find_interpreter((text,), HOST, [ListFinder()], ProbeCache(None), prober=probe_briefly)
+    found = find_interpreter((text,), HOST, [ListFinder()], ProbeCache(None, prober=probe_briefly))
     assert found.interpreter.python_version == text
-    results = list_interpreters(text, HOST, [ListFinder()], ProbeCache(None), prober=probe_briefly).results
+    results = list_interpreters(text, HOST, [ListFinder()], ProbeCache(None, prober=probe_briefly)).results
     assert [result.reason for result in results] == ["does not respond in time"] * 3 + [""]
     assert [result.is_chosen for result in results] == [False] * 3 + [True]
 

@@ -118,7 +118,7 @@ def test_an_environment_is_resolved_to_its_base_interpreter(name: str, kind: str
 
 
 def test_the_in_process_description_equals_that_of_the_probe() -> None:
-    description = running_base(HOST, NO_CACHE, prober=lambda *_: pytest.fail("a process was started"))
+    description = running_base(HOST, ProbeCache(None, prober=lambda *_: pytest.fail("a process was started")))
     assert find(description.executable) == description
 
 
@@ -130,7 +130,7 @@ def test_the_running_python_is_probed_if_variables_would_change_its_description(
         return probe_executables(paths, environ)
 
     host = Host({**ENVIRON, "PYTHONHOME": "/nowhere"}, os.sep, sys.platform, os.name, sys.executable)
-    assert running_base(host, NO_CACHE, prober=recording_prober) == running_base(HOST, NO_CACHE)
+    assert running_base(host, ProbeCache(None, prober=recording_prober)) == running_base(HOST, NO_CACHE)
     assert len(probed) == 1
 
 

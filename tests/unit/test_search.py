@@ -36,7 +36,7 @@ class Machine:
         self.finders: dict[str, ListFinder] = {}
         self.probed: list[tuple[str, ...]] = []
         self.environ: dict[str, str] = {}
-        self.cache = ProbeCache(str(root / "cache"))
+        self.cache = ProbeCache(str(root / "cache"), prober=self.prober)
 
     def add(self, finder: str, name: str, path: str = "") -> str:
         """Add a candidate to a finder and return its path.
@@ -66,7 +66,7 @@ class Machine:
         return Host(self.environ, str(self.root), "linux", "posix", running)
 
     def find(self, *specs: str, first: Sequence[str] = ()) -> FoundInterpreter:
-        return find_interpreter(specs, self.host, self.finders.values(), self.cache, first, prober=self.prober)
+        return find_interpreter(specs, self.host, self.finders.values(), self.cache, first)
 
     def path(self, *specs: str, first: Sequence[str] = ()) -> str:
         return self.find(*specs, first=first).interpreter.executable
@@ -75,7 +75,7 @@ class Machine:
         self, spec: str | None = None, first: Sequence[str] = (), otherwise: Sequence[str] = ()
     ) -> InterpreterListing:
         finders = self.finders.values()
-        return list_interpreters(spec, self.host, finders, self.cache, first, otherwise=otherwise, prober=self.prober)
+        return list_interpreters(spec, self.host, finders, self.cache, first, otherwise=otherwise)
 
     def results(self, spec: str | None = None) -> list[SearchResult]:
         return list(self.listing(spec).results)
@@ -194,9 +194,7 @@ def test_try_first_with_does_not_override_a_requested_path(machine: Machine) -> 
     preferred = machine.add("elsewhere", "CPython 3.13.0")
     machine.finders.clear()
     assert (
-        find_interpreter(
-            (requested,), machine.host, [], machine.cache, (preferred,), prober=machine.prober
-        ).interpreter.executable
+        find_interpreter((requested,), machine.host, [], machine.cache, (preferred,)).interpreter.executable
         == requested
     )
 
@@ -439,9 +437,9 @@ def test_a_finder_that_fails_does_not_stop_the_others(machine: Machine) -> None:
 
     chosen = machine.add("path", "CPython 3.12.1")
     finders: list[Finder] = [Broken(), machine.finders["path"]]
-    found = find_interpreter(("3.12",), machine.host, finders, machine.cache, prober=machine.prober)
+    found = find_interpreter(("3.12",), machine.host, finders, machine.cache)
     assert found.interpreter.executable == chosen
-    (failed, _) = list_interpreters("3.12", machine.host, finders, machine.cache, prober=machine.prober).results
+    (failed, _) = list_interpreters("3.12", machine.host, finders, machine.cache).results
     assert failed.reason.startswith("the finder failed: PermissionError")
 
 
@@ -469,11 +467,11 @@ def test_a_finder_that_yields_something_else_or_raises_is_reported(machine: Mach
             yield item
 
     finders: list[Finder] = [Broken("one"), Broken("other")]
-    results = list_interpreters("3.12", machine.host, finders, machine.cache, prober=machine.prober).results
+    results = list_interpreters("3.12", machine.host, finders, machine.cache).results
     assert [result.found_by for result in results] == ["one", "other"]
     assert all(result.reason.startswith(f"the finder failed: {message}") for result in results)
     with pytest.raises(InterpreterNotFound) as missing:
-        find_interpreter(("3.12",), machine.host, finders, machine.cache, prober=machine.prober)
+        find_interpreter(("3.12",), machine.host, finders, machine.cache)
     assert f"finder `other` failed: {message}" in str(missing.value.hint)
 
 
@@ -492,7 +490,7 @@ def test_finders_are_loaded_only_when_they_are_reached(machine: Machine) -> None
         yield machine.finders["path"]
         pytest.fail("another finder was loaded")
 
-    found = find_interpreter(("3.12",), machine.host, loading(), machine.cache, prober=machine.prober)
+    found = find_interpreter(("3.12",), machine.host, loading(), machine.cache)
     assert found.interpreter.executable == chosen
 
 
@@ -693,9 +691,7 @@ def test_the_error_names_the_file_that_the_request_comes_from(machine: Machine) 
     machine.add("path", "CPython 3.13.0")
     because = "`.python-version` in /home/me"
     with pytest.raises(InterpreterNotFound) as caught:
-        find_interpreter(
-            ("3.14",), machine.host, machine.finders.values(), machine.cache, because=because, prober=machine.prober
-        )
+        find_interpreter(("3.14",), machine.host, machine.finders.values(), machine.cache, because=because)
     assert caught.value.message == f"no interpreter satisfies `3.14`, which {because} asks for"
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cloche.discovery.cache import ProbeCache
-    from cloche.discovery.probe import Prober
     from cloche.discovery.search import Search, SearchResult
     from cloche.errors import InterpreterNotFound
     from cloche.fs.inputs import Inputs
@@ -57,7 +56,6 @@ def find_interpreter(
     try_first_with: Sequence[str] = (),
     *,
     because: str = "",
-    prober: Prober | None = None,
     inputs: Inputs = UNRECORDED,
 ) -> FoundInterpreter:
     """Return the interpreter for the first of `specs` that has a match; without specs, the base of the running Python.
@@ -66,10 +64,10 @@ def find_interpreter(
     :raises InterpreterNotFound: no spec has a match; the hint lists the closest ones.
     """
     if not specs and not try_first_with:
-        return FoundInterpreter(running_base(host, cache, prober, inputs), "current", "", because or RUNNING_PYTHON)
+        return FoundInterpreter(running_base(host, cache, inputs), "current", "", because or RUNNING_PYTHON)
     from cloche.discovery.search import Search
 
-    search = Search(host, finders, cache, prober)
+    search = Search(host, finders, cache)
     return replace(_choose(specs, search, try_first_with, because, inputs), warnings=search.warnings)
 
 
@@ -89,9 +87,7 @@ def _choose(
     for path in try_first_with:  # without a spec, any working interpreter is a match
         if (result := search.inspect(path)).interpreter is not None:
             return FoundInterpreter(result.interpreter, result.found_by, "", because or f"`--{result.found_by} {path}`")
-    return FoundInterpreter(
-        running_base(search.host, search.cache, search.prober, inputs), "current", "", because or RUNNING_PYTHON
-    )
+    return FoundInterpreter(running_base(search.host, search.cache, inputs), "current", "", because or RUNNING_PYTHON)
 
 
 def list_interpreters(
@@ -103,7 +99,6 @@ def list_interpreters(
     *,
     otherwise: Sequence[str] = (),
     because: str = "",
-    prober: Prober | None = None,
 ) -> InterpreterListing:
     """Return every candidate, and the one that `find_interpreter` would choose.
 
@@ -114,7 +109,7 @@ def list_interpreters(
     from cloche.errors import InterpreterNotFound
     from cloche.model.spec import ANY, InterpreterSpec
 
-    search = Search(host, finders, cache, prober)
+    search = Search(host, finders, cache)
     wanted = ANY if spec is None else InterpreterSpec.parse(spec)
     results = list(search.results(wanted, try_first_with, judged_by=wanted, batch_size=LISTING_BATCH_SIZE))
     known = {result.path for result in results}

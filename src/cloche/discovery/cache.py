@@ -21,8 +21,12 @@ from cloche.shells.template import resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeAlias
 
     from cloche.model.interpreter import Interpreter
+
+    Prober: TypeAlias = Callable[[list[str], Mapping[str, str]], list["ProbeResult"]]
+    """Probes the executables at some paths, with the variables of the user; returns a result for each, in the same order."""
 
 FORMAT = "cloche probe 6"
 MAX_ENTRY_BYTES = 1 << 16
@@ -47,11 +51,19 @@ def too_old_result(version: str) -> ProbeResult:
 class ProbeCache:
     """Probe results by executable, in one private directory; without a directory, nothing is cached."""
 
-    def __init__(self, directory: str | None, writable: bool = True, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: str | None,
+        writable: bool = True,
+        environ: Mapping[str, str] | None = None,
+        prober: Prober | None = None,
+    ) -> None:
         self._directory = directory
         self._loader = matching_variables(environ or {}, LOADER_VARIABLES)
         self._writable = writable
         self._probe = ""
+        self.prober = prober
+        """Probes what is not cached; None for the probe itself, which is loaded only if it is needed."""
         self.progress: Callable[[str], object] = str
         """Called with a message before interpreters that are not in the cache are probed."""
 

@@ -17,14 +17,11 @@ from cloche.fs.inputs import UNRECORDED
 from cloche.model.value import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
-    from cloche.discovery.probe import Prober
     from cloche.fs.inputs import Inputs
     from cloche.model.interpreter import Host, Interpreter
 
 
-def running_base(
-    host: Host, cache: ProbeCache, prober: Prober | None = None, inputs: Inputs = UNRECORDED
-) -> Interpreter:
+def running_base(host: Host, cache: ProbeCache, inputs: Inputs = UNRECORDED) -> Interpreter:
     """Return the base of the Python that runs cloche, without starting a process if possible.
 
     :raises InterpreterNotFound: the base does not exist, or cannot be described.
@@ -37,15 +34,13 @@ def running_base(
         path = base_interpreter.resolve_base(host.executable, inputs)
     except LookupError as error:
         raise InterpreterNotFound(f"`{host.executable}` {error}", hint="choose another one with `-p`") from None
-    result = describe_interpreter(path, host, cache, prober, inputs)
+    result = describe_interpreter(path, host, cache, inputs)
     if result.interpreter is None:
         raise InterpreterNotFound(f"`{path}` {result.reason}", hint="choose another one with `-p`")
     return result.interpreter
 
 
-def describe_interpreter(
-    path: str, host: Host, cache: ProbeCache, prober: Prober | None = None, inputs: Inputs = UNRECORDED
-) -> ProbeResult:
+def describe_interpreter(path: str, host: Host, cache: ProbeCache, inputs: Inputs = UNRECORDED) -> ProbeResult:
     """Return the interpreter at an absolute path outside any environment, or the reason why there is none.
 
     :param inputs: records what the result depends on.
@@ -53,7 +48,7 @@ def describe_interpreter(
     inputs.variables(host.environ, LOADER_VARIABLES)
     for file in files_read_at_start(path):
         inputs.path(file)
-    result = _from_cache_or_probe(path, host, cache, prober)
+    result = _from_cache_or_probe(path, host, cache)
     for file in interpreter_files(result.interpreter):
         inputs.path(file)
     if result.interpreter is not None and (problem := base_interpreter.find_problem(result.interpreter)):
@@ -61,11 +56,11 @@ def describe_interpreter(
     return result
 
 
-def _from_cache_or_probe(path: str, host: Host, cache: ProbeCache, prober: Prober | None) -> ProbeResult:
+def _from_cache_or_probe(path: str, host: Host, cache: ProbeCache) -> ProbeResult:
     result = cache.get(path)
     if result is None:
         before = executable_fingerprint(path)
-        result = _describe_in_process(path, host) or _describe_by_probe(path, host, prober)
+        result = _describe_in_process(path, host) or _describe_by_probe(path, host, cache)
         cache.put(path, result, before)
     return result
 
@@ -88,12 +83,17 @@ def _describe_in_process(path: str, host: Host) -> ProbeResult | None:
     return ProbeResult(base_interpreter.with_stable_executable(replace(interpreter, executable=path)))
 
 
-def _describe_by_probe(path: str, host: Host, prober: Prober | None) -> ProbeResult:
-    if prober is None:
-        from cloche.discovery import probe
+def probe(paths: list[str], host: Host, cache: ProbeCache) -> list[ProbeResult]:
+    """Probe the executables at some paths, whether or not they are cached; return a result for each, in the same order."""
+    if cache.prober is not None:
+        return cache.prober(paths, host.environ)
+    from cloche.discovery.probe import probe_executables  # loads `subprocess`, which cached results do not need
 
-        prober = probe.probe_executables
-    result = prober([path], host.environ)[0]
+    return probe_executables(paths, host.environ)
+
+
+def _describe_by_probe(path: str, host: Host, cache: ProbeCache) -> ProbeResult:
+    [result] = probe([path], host, cache)
     if result.interpreter is None:
         return result
     return ProbeResult(base_interpreter.with_stable_executable(replace(result.interpreter, executable=path)))

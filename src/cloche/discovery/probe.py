@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cloche.discovery import serialization
 from cloche.discovery.cache import ProbeResult, too_old_result
@@ -39,12 +39,6 @@ EXIT_GRACE = 0.5
 
 _SPAWN_LOCK = threading.Lock()
 """Held while a process is started, because that takes more file descriptors than reading its output."""
-
-
-class Prober(Protocol):
-    """A function that probes executables and returns one result per path, in the same order."""
-
-    def __call__(self, paths: Sequence[str], environ: Mapping[str, str]) -> list[ProbeResult]: ...
 
 
 def probe_executables(

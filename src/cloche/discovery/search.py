@@ -11,6 +11,7 @@ from time import monotonic, perf_counter
 
 from cloche.discovery import base_interpreter
 from cloche.discovery.cache import ProbeResult, executable_fingerprint
+from cloche.discovery.describe import probe
 from cloche.discovery.shims import find_shim
 from cloche.fs import is_unreadable
 from cloche.model.candidate import Candidate
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cloche.discovery.cache import ProbeCache
-    from cloche.discovery.probe import Prober
     from cloche.discovery.shims import Shim
     from cloche.discovery.version_manager import Answer
     from cloche.model.interpreter import Host, Interpreter
@@ -63,12 +63,11 @@ class SearchResult(Value):
 class Search:
     """One search. It keeps all probe results, so that no file is probed twice."""
 
-    def __init__(self, host: Host, finders: Iterable[Finder], cache: ProbeCache, prober: Prober | None = None) -> None:
+    def __init__(self, host: Host, finders: Iterable[Finder], cache: ProbeCache) -> None:
         self.host = host
         self._finders: list[Finder] = []
         self._remaining = iter(finders)
         self.cache = cache
-        self.prober = prober
         self.failed_finders: dict[str, str] = {}
         """The error of each finder that failed, by finder name."""
         self._timed_finders: set[str] = set()
@@ -296,16 +295,15 @@ class Search:
             else:
                 unknown[path] = executable_fingerprint(path)
         if unknown:
-            prober = self.prober or _default_prober()
             counted = "an interpreter" if len(unknown) == 1 else f"{len(unknown)} interpreters"
             self.cache.progress(f"checking {counted}")
             started = monotonic()
-            for (path, before), probed in zip(unknown.items(), prober(list(unknown), self.host.environ), strict=True):
-                self._probed[path] = self._accept(path, probed, before, prober)
+            for (path, before), probed in zip(unknown.items(), probe([*unknown], self.host, self.cache), strict=True):
+                self._probed[path] = self._accept(path, probed, before)
             self._probe_seconds += monotonic() - started
         return ruled_out
 
-    def _accept(self, path: str, probed: ProbeResult, before: list[str], prober: Prober) -> ProbeResult:
+    def _accept(self, path: str, probed: ProbeResult, before: list[str]) -> ProbeResult:
         """Cache a probe result and return it, with the executable path that environments should refer to."""
         found = probed.interpreter
         if found is not None and not _is_same(found.executable, path):  # a wrapper or shim that starts another one
@@ -314,7 +312,7 @@ class Search:
             except LookupError as error:
                 return ProbeResult(reason=f"starts `{found.executable}`, which {error}")
             before = executable_fingerprint(path)
-            probed = self.cache.get(path) or prober([path], self.host.environ)[0]
+            probed = self.cache.get(path) or probe([path], self.host, self.cache)[0]
             found = probed.interpreter
             if found is not None and not _is_same(found.executable, path):
                 return ProbeResult(reason=f"starts `{path}`, which in turn starts `{found.executable}`")
@@ -423,12 +421,6 @@ def _refusal_from_build_details(path: str, spec: InterpreterSpec) -> str:
         details.implementation, details.version, free_threaded=details.free_threaded, debug=details.debug
     )
     return refusal or ""
-
-
-def _default_prober() -> Prober:
-    from cloche.discovery.probe import probe_executables  # loads `subprocess`, which cached results do not need
-
-    return probe_executables
 
 
 def _file_identity(path: str) -> object:
