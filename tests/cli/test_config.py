@@ -246,6 +246,13 @@ def test_a_file_that_is_not_regular_is_not_replaced(cloche: Cloche) -> None:
     assert (done.code, done.out) == (2, "")
 
 
+def test_a_default_and_a_missing_value_are_called_that(cloche: Cloche) -> None:
+    default, missing = cloche("config", "get", "link-mode"), cloche("config", "get", "prompt")
+
+    assert (default.out, default.err) == ("auto\n", "cloche: `link-mode` has its default value\n")
+    assert (missing.out, missing.err) == ("", "cloche: `prompt` is not set\n")
+
+
 def test_the_source_that_takes_precedence_is_named(cloche: Cloche, tmp_path: Path, user_file: Path) -> None:
     project = tmp_path / "pyproject.toml"
     project.write_text('[tool.cloche]\nlink-mode = "copy"\n')

@@ -122,8 +122,11 @@ def get(name: str, option: Option | None, invocation: Invocation) -> int:
         json_output.print_json(name=name, value=row.value, origin=row.origin)
         return 0
     if not invocation.arguments.count("quiet"):
-        what = "not set" if row.value is None or row.value == () else f"`{name}` is set by {row.origin}"
-        report.print_message(report.one_line(f"cloche: {what}"))
+        if row.value is None or row.value == ():
+            verb = "is not set"
+        else:
+            verb = "has its default value" if row.origin == "default" else f"is set by {row.origin}"
+        report.print_message(report.one_line(f"cloche: `{name}` {verb}"))
     if row.value is not None:
         for text in row.value if isinstance(row.value, tuple) else (format_value(row.value),):
             report.print_result(report.one_line(text))
