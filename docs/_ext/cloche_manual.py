@@ -24,7 +24,7 @@ NAME = "cloche.1"
 DESCRIPTION = """
 Creates Python environments for any CPython (3.6 or later) or PyPy on the machine, with pip and with activation scripts
 for the usual shells. If a run fails, the destination is as it was before. cloche also inspects, repairs, moves and
-upgrades existing environments, no matter which tool created them.
+upgrades existing environments, including those that venv, virtualenv or uv created.
 """
 
 ENVIRONMENT = """

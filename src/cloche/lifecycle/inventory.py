@@ -128,7 +128,7 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
 
 
 def is_extension_module(root: str, path: str) -> bool:
-    """Return whether a file is an extension module for one version of Python; other libraries in C are none."""
+    """Return whether a file is an extension module for one version of Python; other C libraries are not."""
     if not path.endswith((".so", ".pyd", ".dylib")) or path.endswith(".abi3.so"):
         return False
     if re.search(r"\.(cpython|pypy|graalpy|cp\d)[\w-]*\.(so|pyd)$", path):

@@ -48,7 +48,7 @@ class LostTarget(Value):
 
     @property
     def seed(self) -> tuple[str, str]:
-        """The name and version of the seed of which it was the image in cloche's cache; empty if it was none."""
+        """The name and version of the seed of which it was the image in cloche's cache; otherwise empty."""
         match = IMAGE.search(self.directory)
         return (match["name"], match["version"]) if match else ("", "")
 

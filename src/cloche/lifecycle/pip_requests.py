@@ -34,7 +34,7 @@ def images_from_pip(
 ) -> tuple[list[tuple[InstalledDistribution, Image]], list[Loss]]:
     """Return the images of the wheels that pip downloads or builds for an interpreter, and what it cannot provide.
 
-    There is none of an editable install, and of a wheel that the store does not accept.
+    Editable installs, and wheels that the store does not accept, have no image.
 
     :raises ClocheError: pip cannot provide all of them, and losses are not allowed.
     """

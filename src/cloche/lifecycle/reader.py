@@ -250,7 +250,7 @@ def base_candidates(location: str, settings: Mapping[str, str], host: Host) -> l
 
 
 def copied_links(environment: Environment) -> list[tuple[str, str]]:
-    """Return the links between directories, as (path, target), in whose place is a directory: `lib64` after `cp -rL`.
+    """Return the links between directories, as (path, target), that have become directories: `lib64` after `cp -rL`.
 
     Archives and the caches of CI services often store what a link leads to instead of the link.
     """

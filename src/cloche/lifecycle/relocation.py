@@ -164,7 +164,7 @@ class Relocation(Value):
 
 
 def spellings(paths: Iterable[str]) -> list[str]:
-    """Return paths together with what they are without symbolic links: programs record the one or the other."""
+    """Return paths together with what they are without symbolic links: programs record either."""
     return list(dict.fromkeys(spelling for path in paths for spelling in (path, os.path.realpath(path))))
 
 
