@@ -83,7 +83,10 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
     kept = {entry.path for entry in entries}
     for path in (environment.layout.config, environment.layout.executable):
         if path not in kept:
-            raise UsageError(f"`--exclude` leaves out `{path}`, which every environment needs", hint="use a pattern that does not match it")
+            raise UsageError(
+                f"`--exclude` leaves out `{path}`, which every environment needs",
+                hint="use a pattern that does not match it",
+            )
     files = tuple(entry for entry in entries if entry.kind != "bytecode")
     bytecode = BytecodeSource(environment, entries, request.exclude, time)
     return PackPlan(environment, output, component, request.prefix, files, bytecode, time, request.overwrites)
