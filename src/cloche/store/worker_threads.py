@@ -49,7 +49,7 @@ def as_completed(
 
     After the first exception, or if the user interrupts the run, the event is set, and the exception is raised without
     waiting long for the other threads, which may wait for a server. They are daemons, and end with the process at the
-    latest. If another thread sets the event, the iteration ends early.
+    latest. If another thread sets the event, the iteration ends when the calls that have begun are done.
 
     :param items: the threads take the next one when they need it, so the items may themselves be results as they complete.
     :param report: called several times a second.
@@ -81,8 +81,6 @@ def as_completed(
             try:
                 outcome = done.get(timeout=REPORT_INTERVAL)
             except queue.Empty:
-                if stopped.is_set():
-                    return
                 report()
                 continue
             if outcome is None:
