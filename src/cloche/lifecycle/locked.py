@@ -20,7 +20,6 @@ from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import find_python_mismatch, inspect_destination
 from cloche.planning.plan_at import collect_scripts, environment_at, placement_for, plan_at
-from cloche.planning.plan_cache import are_intact
 from cloche.planning.pyvenv_cfg import ADDED_KEY, settings_for
 
 if TYPE_CHECKING:
@@ -79,8 +78,12 @@ def check_images(blueprint: Blueprint, session: Session) -> None:
 
     :raises DamagedImage: it has lost one, so the spec has to be resolved again.
     """
-    if session.is_cached and not are_intact(blueprint.all_images):
-        raise DamagedImage("the cache has lost the files of a package")
+    if session.is_cached:
+        from cloche.store.check import check_own_files
+
+        for image in blueprint.all_images:
+            if reason := check_own_files(image.root):
+                raise DamagedImage(reason)
 
 
 def added(images: Iterable[Image]) -> Iterable[PackageChange]:
@@ -173,7 +176,7 @@ def scripts_of(blueprint: Blueprint, environment: Environment) -> Answer:
 
 def is_built_in(activator: ChosenComponent) -> bool:
     """Return whether an activator is one of ours, whose scripts depend only on the environment. Others are always asked."""
-    return isinstance(activator.item, str) and activator.item.startswith("cloche.builtin.")
+    return isinstance(activator.item, str) and activator.item.startswith("cloche.")
 
 
 def question_about(image: Image) -> tuple[object, ...]:
