@@ -83,7 +83,7 @@ def check_images(blueprint: Blueprint, session: Session) -> None:
 
         for image in blueprint.all_images:
             if reason := check_own_files(image.root):
-                raise DamagedImage(reason)
+                raise DamagedImage(f"`{image.root}` is damaged: {reason}")
 
 
 def added(images: Iterable[Image]) -> Iterable[PackageChange]:
