@@ -103,7 +103,7 @@ def run() -> NoReturn:
 
     from cloche.cpython import signal
 
-    gc.set_threshold(100_000)  # an ordinary run creates fewer objects than that, and leaves no cycles worth looking for
+    gc.set_threshold(1_000_000)  # most runs create fewer objects than that, and none leaves cycles worth looking for
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     code = main()

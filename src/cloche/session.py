@@ -244,15 +244,29 @@ class Session:
         self.warn(found.warnings)
         return found
 
-    def blueprint(self, spec: EnvironmentSpec, target: Target | None = None, *, reuse: Reuse = "decided") -> Blueprint:
+    def blueprint(
+        self,
+        spec: EnvironmentSpec,
+        target: Target | None = None,
+        *,
+        reuse: Reuse = "decided",
+        images: Literal["checked", "unchecked"] = "checked",
+    ) -> Blueprint:
         """Return the blueprint for a spec, from the plan cache if its inputs are unchanged.
 
         :param target: where the environment is going to be; the seeds that it has already need no images.
         :param reuse: whether a cached blueprint is also returned if a server chose some of its files.
+        :param images: whether it is also returned if the store has lost some of its images.
         :raises ClocheError: any refusal.
         """
+        from cloche.planning.plan_cache import are_intact
+
         cached = self.plan_cache.find(spec, self.host)
-        is_usable = cached is not None and (reuse == "any" or not cached.blueprint.server_choices)
+        is_usable = (
+            cached is not None
+            and (reuse == "any" or not cached.blueprint.server_choices)
+            and (images == "unchecked" or are_intact(cached.blueprint.all_images))
+        )
         if cached is not None and is_usable and (blueprint := self._revalidate(spec, cached)):
             self._has_created_hooks = cached.has_created_hooks
             self.is_cached = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import signal
@@ -14,11 +15,12 @@ import pytest
 
 from tests.interpreters import pyenv
 from tests.locks import package, pylock, simple_wheel
+from tests.seeding.server import serving
 from tests.tools import require
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.run import Cloche
@@ -31,6 +33,10 @@ FATAL = ("mkdir:when=2", "mkdirat:when=4", "linkat:when=300", "rename:when=1", "
 
 FATAL_COLD = ("fsync:when=3", "rename:when=2", "mkdir:when=9", "flock:when=2", "write:when=200", "utimensat:when=50")
 """System calls at which runs are killed while they build the image."""
+
+
+FATAL_DOWNLOADS = ("recvfrom:when=9", "syncfs:when=2", "rename:when=6", "utimensat:when=12", "mkdir:when=30")
+"""System calls at which runs are killed while some threads download wheels, and others unpack them."""
 
 
 def start(cloche: Cloche, *argv: object, fatal: str = "", **variables: str | os.PathLike[str]) -> subprocess.Popen[str]:
@@ -116,6 +122,70 @@ def test_runs_that_need_one_image_succeed_although_its_builders_are_killed(cloch
         assert cloche(f"killed{number}", XDG_CACHE_HOME=str(cache)).code == 0
     leftovers = [name for name in os.listdir(cloche.cwd) if name.startswith(".")]
     assert leftovers == []
+
+
+@pytest.fixture
+def served_lock(cloche: Cloche, tmp_path: Path) -> Iterator[Path]:
+    """A lock file whose wheels are on a server."""
+    with serving() as site:
+        packages = []
+        for number in range(8):
+            wheel = simple_wheel(
+                tmp_path / "wheels", f"spam{number}", files={f"spam{number}.py": f"number = {number}\n"}
+            )
+            url = site.add(f"/{wheel.name}", wheel.read_bytes())
+            hashes = {"sha256": hashlib.sha256(wheel.read_bytes()).hexdigest()}
+            packages.append(package(f"spam{number}", wheels=[{"name": wheel.name, "url": url, "hashes": hashes}]))
+        lock = cloche.cwd / "pylock.toml"
+        lock.write_text(pylock(packages))
+        yield lock
+
+
+def test_runs_that_download_one_lock_succeed_although_others_are_killed(cloche, tmp_path, served_lock):
+    """Some wheels are unpacked while others are still downloaded."""
+    require("strace")
+    cache = tmp_path / "cold"
+    options = ["--lock", served_lock]
+    killed = [
+        start(cloche, f"killed{number}", *options, fatal=fatal, XDG_CACHE_HOME=cache)
+        for number, fatal in enumerate(FATAL_DOWNLOADS)
+    ]
+    running = [start(cloche, f"env{number}", *options, XDG_CACHE_HOME=cache) for number in range(2)]
+    ended = outcomes(running)
+    assert [code for code, _ in ended] == [0] * len(running), ended
+    outcomes(killed)
+    for number in range(len(killed)):
+        assert cloche(f"killed{number}", *options, XDG_CACHE_HOME=str(cache)).code == 0
+    assert cloche("verify", "env0", XDG_CACHE_HOME=str(cache)).code == 0
+    assert cloche("cache", "verify", XDG_CACHE_HOME=str(cache)).code == 0
+
+
+@pytest.mark.parametrize(
+    "fault", ["syncfs:error=EIO:when=3", "utimensat:error=EIO:when=9", "rename:error=ENOSPC:when=4"]
+)
+def test_a_failure_in_one_of_several_threads_is_reported_and_leaves_a_cache_that_is_right(
+    cloche, tmp_path, served_lock, fault
+):
+    strace = require("strace")
+    call, _, how = fault.partition(":")
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cold")}
+    command = [strace, "-f", "-qq", "-e", f"trace={call}", "-e", f"inject={call}:{how}", "-o", os.devnull]
+    done = subprocess.run(
+        [*command, sys.executable, "-m", "cloche", "./env", "--lock", served_lock],
+        cwd=cloche.cwd,
+        env={**cloche.environ, **cache},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    created = (cloche.cwd / "env").exists()
+    assert created == (done.returncode == 0), done.stderr
+    assert "Traceback" not in done.stderr
+    assert created or done.stderr.splitlines()[0].startswith("cloche: error: ")
+    assert cloche("cache", "verify", **cache).code == 0
+    assert cloche("./env", "--lock", served_lock, **cache).code == 0
+    assert cloche("verify", "./env", **cache).code == 0
 
 
 @pytest.mark.parametrize("clear", [[], ["--clear"]], ids=["refresh", "clear"])

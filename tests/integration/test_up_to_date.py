@@ -12,6 +12,7 @@ from cloche.api import create_with_result
 from cloche.lifecycle import installed, locked, locked_update, up_to_date
 from cloche.lifecycle.verify import verify_environment
 from cloche.session import Session, current_host
+from cloche.store import installation
 from tests.locks import package, pylock, simple_wheel
 
 if TYPE_CHECKING:
@@ -57,13 +58,13 @@ class Project:
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The images whose files were looked at."""
     images: list[str] = []
-    real = locked.find_damage
+    real = installation.find_damage
 
     def find_damage(image: cloche.Image, environment: cloche.Environment) -> str:
         images.append(image.distribution)
         return real(image, environment)
 
-    monkeypatch.setattr(locked, "find_damage", find_damage)
+    monkeypatch.setattr(installation, "find_damage", find_damage)
     monkeypatch.setattr(up_to_date, "SETTLED", 0)
     return images
 
@@ -155,6 +156,29 @@ def test_a_write_to_a_copied_file_is_noticed(project: Project) -> None:
 def test_an_unchanged_environment_is_not_examined_again(project: Project, looked: list[str]) -> None:
     assert project.create() == "up to date"
     assert looked == []
+
+
+def test_an_environment_that_is_up_to_date_needs_no_images_and_no_scripts(
+    project: Project, looked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(project.directory / "cache" / "images")
+    collect_scripts = locked.collect_scripts
+    monkeypatch.setattr(locked, "collect_scripts", None)
+    assert project.create() == "up to date"
+    assert looked == []
+
+    monkeypatch.setattr(locked, "collect_scripts", collect_scripts)
+    project.path(f"{SITE}/spam/__init__.py").unlink()
+    assert project.create() == "repaired"
+    assert project.create() == "up to date"
+
+
+def test_an_image_that_was_lost_is_made_again_for_a_new_environment(project: Project) -> None:
+    shutil.rmtree(project.directory / "cache" / "images")
+    project.env = project.directory / "another"
+
+    assert project.create() == "created"
+    assert project.path(f"{SITE}/spam/__init__.py").stat().st_nlink > 1
 
 
 def test_bytecode_that_python_writes_or_that_is_removed_changes_nothing(project: Project, looked: list[str]) -> None:

@@ -326,7 +326,7 @@ def test_any_wheel_is_rejected_in_one_line_or_stays_in_its_directory(
         contents, refusal = [], error.message
     assert is_printable(refusal)
 
-    paths = [f"{file.tree}/{file.path}" for file, _, _ in contents]
+    paths = [f"{file.tree}/{file.path}" for file, *_ in contents]
     assert len({path.casefold() for path in paths}) == len(paths)
     for path in paths:
         assert os.path.normpath(path) == path

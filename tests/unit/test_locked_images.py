@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from tests.distributions import host_with_home, make_wheel
 from tests.locks import package, pylock, sha256_of, simple_wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from cloche.model.distribution import Image
@@ -82,25 +84,33 @@ def test_a_local_wheel_that_is_not_a_file_is_refused(kind: str, tmp_path: Path, 
     assert wheel.name in raised.value.message
 
 
+@pytest.mark.parametrize("moment", ["before it is opened", "while it is open"])
 def test_a_wheel_that_changes_while_it_is_unpacked_is_refused(
-    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+    moment: str, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel = simple_wheel(tmp_path / "wheels", "spam")
     text = pylock([package("spam", wheels=[wheel])])
     evil = simple_wheel(tmp_path / "evil", "spam", files={"spam/__init__.py": "evil = True\n"})
     from cloche.store import locked_images as module
 
-    real = module.read_wheel
+    real = module.open_wheel
 
-    def swap(path: str) -> object:
-        os.replace(evil, path)
-        return real(path)
+    @contextlib.contextmanager
+    def opened(path: str) -> Iterator[object]:
+        if moment == "before it is opened":
+            os.replace(evil, path)
+        with real(path) as found:
+            if moment == "while it is open":
+                with open(path, "ab") as file:
+                    file.write(b"more")
+            yield found
 
-    monkeypatch.setattr(module, "read_wheel", swap)
+    monkeypatch.setattr(module, "open_wheel", opened)
     with pytest.raises(SeedError, match="changed while it was unpacked"):
         images(tmp_path, store, text)
 
-    assert store.readable_directories("origins") == []  # the image exists, but no lock file leads to it
+    [origins] = store.readable_directories("origins")
+    assert os.listdir(origins) == []  # the image exists, but no lock file leads to it
 
 
 def test_a_damaged_record_of_an_origin_is_ignored(tmp_path: Path, store: Store) -> None:

@@ -15,7 +15,7 @@ from cloche.planning.plan_at import plan_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import TypeVar
+    from typing import Literal, TypeVar
 
     from cloche.model.distribution import Image
     from cloche.model.plan import Blueprint, EnvironmentSpec, Plan, Request
@@ -30,11 +30,13 @@ def create(request: Request, session: Session) -> Result:
     :raises ClocheError: any refusal or failure; the destination is then unchanged.
     """
     started = perf_counter()
+    images: Literal["checked", "unchecked"] = "checked"
     if is_locked(request.spec):
         from cloche.lifecycle.locked import remove_leftovers
 
         remove_leftovers(request.target.destination)
-    blueprint = session.blueprint(request.spec, request.target, reuse=reuse_for(request.spec))
+        images = "unchecked"  # an environment that is up to date needs none of them
+    blueprint = session.blueprint(request.spec, request.target, reuse=reuse_for(request.spec), images=images)
     try:
         plan, blueprint = create_from(blueprint, request, session)
     except (ClocheError, OSError) as error:

@@ -12,12 +12,9 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
 from cloche.fs import copied_mode, list_names, open_regular_file, read_at_most
 from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, parse_manifest
 from cloche.fs.records import digest_of, format_row
-from cloche.lifecycle.checks.tree import is_same_content
 from cloche.lifecycle.embedded_paths import file_contains, generated_file_states
 from cloche.lifecycle.installed import distributions_in, read_text, site_directories
 from cloche.lifecycle.overlay import Overlay, parent_directories
@@ -26,6 +23,7 @@ from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.shebangs import parse_header, script_with_program
 from cloche.lifecycle.tool_edits import as_it_is, installed_form
+from cloche.lifecycle.tree import is_same_content
 from cloche.model.operations import Copy, Link, Rewrite, SetMode
 from cloche.model.value import Value, replace
 from cloche.planning.destination import refuse_unreadable
@@ -145,6 +143,8 @@ def is_replaced_in(root: str, path: str, link: str, target: str) -> bool:
 
 def refusal_reason(distribution: InstalledDistribution, target: Interpreter) -> str:
     """Return why a distribution does not accept a Python (PEP 345); empty if it does."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # only an upgrade needs them
+
     try:
         accepts = not distribution.requires_python or SpecifierSet(distribution.requires_python).contains(
             target.version_text, prereleases=True

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 
+from cloche.apply.file_list import DamagedImage
 from cloche.apply.staging import recover_destination, staging_directories, stem_beside, sweep_slots
 from cloche.fs import list_names, read_at_most
 from cloche.fs.manifests import MANIFEST, parse_manifest, sha256_of
-from cloche.lifecycle.up_to_date import known_differences, record_up_to_date, signatures_of, was_up_to_date
+from cloche.lifecycle.up_to_date import known_differences, record_up_to_date, recorded_answer, signatures_of
 from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import Copy, Link, MakeDir, Write
 from cloche.model.plan import Plan
@@ -20,18 +21,16 @@ from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import find_python_mismatch, inspect_destination
 from cloche.planning.plan_at import collect_scripts, environment_at, placement_for, plan_at
 from cloche.planning.pyvenv_cfg import ADDED_KEY, settings_for
-from cloche.store.installation import changeable_paths, find_damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cloche.lifecycle.up_to_date import Answer
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
-    from cloche.model.interpreter import Host
     from cloche.model.package_change import PackageChange
-    from cloche.model.plan import Blueprint, Target
+    from cloche.model.plan import Blueprint, ChosenComponent, Target
     from cloche.planning.destination import Destination
-    from cloche.planning.plan_cache import PlanCache
     from cloche.session import Session
 
 UNCOMPARED = frozenset(("command", "cloche", "prompt"))
@@ -53,6 +52,7 @@ def plan_locked(blueprint: Blueprint, target: Target, session: Session) -> Plan:
     """
     if plan := plan_unless_update(blueprint, target, session):
         return plan
+    check_images(blueprint, session)
     from cloche.lifecycle.locked_update import plan_update
 
     return plan_update(blueprint, target, inspect_destination(target.destination, session.host), session)
@@ -65,11 +65,25 @@ def plan_unless_update(blueprint: Blueprint, target: Target, session: Session) -
     """
     destination = inspect_destination(target.destination, session.host)
     if destination.state != "environment" or target.existing != "keep":
+        check_images(blueprint, session)
         plan = plan_at(blueprint, target, session.host)
         return replace(plan, changes=tuple(added(blueprint.images)))
     if find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
         return plan_at(blueprint, target, session.host)  # refuses it
-    return plan_for_nothing(blueprint, target, destination, session.host, session.plan_cache)
+    return plan_for_nothing(blueprint, target, destination, session)
+
+
+def check_images(blueprint: Blueprint, session: Session) -> None:
+    """Check that the store still has the images of a cached blueprint, before they are used.
+
+    :raises DamagedImage: it has lost one, so the spec has to be resolved again.
+    """
+    if session.is_cached:
+        from cloche.store.check import check_own_files
+
+        for image in blueprint.all_images:
+            if reason := check_own_files(image.root):
+                raise DamagedImage(f"`{image.root}` is damaged: {reason}")
 
 
 def added(images: Iterable[Image]) -> Iterable[PackageChange]:
@@ -79,10 +93,12 @@ def added(images: Iterable[Image]) -> Iterable[PackageChange]:
     return (PackageChange(image.distribution, "", image.version) for image in images)
 
 
-def plan_for_nothing(
-    blueprint: Blueprint, target: Target, destination: Destination, host: Host, cache: PlanCache
-) -> Plan | None:
-    """Return the plan that changes nothing, if an environment is what the request asks for; otherwise None."""
+def plan_for_nothing(blueprint: Blueprint, target: Target, destination: Destination, session: Session) -> Plan | None:
+    """Return the plan that changes nothing, if an environment is what the request asks for; otherwise None.
+
+    :raises DamagedImage: the store has lost an image that the environment has to be compared with.
+    """
+    host, cache = session.host, session.plan_cache
     placement = placement_for(target, destination, "merge")
     located = environment_at(destination.location, target, blueprint.interpreter, blueprint.layout, host)
     environment = replace(located, placement=placement)
@@ -91,17 +107,23 @@ def plan_for_nothing(
         return None
     if target.prompt is not None and destination.settings.get("prompt") != environment.prompt:
         return None
-    scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
     root = destination.target
     paths = [operation.path for operation in blueprint.operations if isinstance(operation, (Copy, MakeDir, Write))]
     links = [operation for operation in blueprint.operations if isinstance(operation, Link)]
-    own_scripts = [f"{blueprint.layout.bin}/{script.name}" for script in scripts]
-    if not all(os.path.exists(os.path.join(root, path)) for path in (*paths, *own_scripts)):
-        return None
     if not all(leads_to_target(root, link) for link in links):
         return None
-    question = repr((target.extra_packages, own_scripts, [question_about(image) for image in blueprint.images]))
-    if not was_up_to_date(root, question, cache):
+    about_scripts = (environment.location, environment.prompt, blueprint.interpreter, blueprint.activators)
+    images = [question_about(image) for image in blueprint.images]
+    question = repr((target.extra_packages, about_scripts, images))
+    recorded = recorded_answer(root, question, cache)
+    answer = recorded if recorded and all(map(is_built_in, blueprint.activators)) else None
+    own_scripts, activators, left_out = answer = answer or scripts_of(blueprint, environment)
+    if not all(os.path.exists(os.path.join(root, path)) for path in (*paths, *own_scripts)):
+        return None
+    if recorded != answer:
+        from cloche.store.installation import find_damage
+
+        check_images(blueprint, session)
         names = {image.distribution for image in blueprint.images}
         if not names.isdisjoint(known_differences(root, cache).values()):
             return None
@@ -117,7 +139,7 @@ def plan_for_nothing(
                 return None
         except (OSError, ValueError):
             return None
-        record_up_to_date(root, question, watched, signatures, cache)
+        record_up_to_date(root, question, answer, watched, signatures, cache)
     return Plan(
         environment=environment,
         target=root,
@@ -146,6 +168,17 @@ def leads_to_target(root: str, link: Link) -> bool:
         return False
 
 
+def scripts_of(blueprint: Blueprint, environment: Environment) -> Answer:
+    """Return the paths of the activation scripts, the names of the activators, and why others were left out."""
+    scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
+    return [f"{blueprint.layout.bin}/{script.name}" for script in scripts], activators, left_out
+
+
+def is_built_in(activator: ChosenComponent) -> bool:
+    """Return whether an activator is one of ours, whose scripts depend only on the environment. Others are always asked."""
+    return isinstance(activator.item, str) and activator.item.startswith("cloche.")
+
+
 def question_about(image: Image) -> tuple[object, ...]:
     """Return everything about an image that decides whether an environment has it."""
     return image.root, image.dist_info, image.left_out, image.metadata
@@ -169,6 +202,8 @@ def watched_paths(environment: Environment, images: Iterable[Image], editable: s
     :param editable: the paths of activation scripts, which users may edit.
     :raises OSError, ValueError: an image was removed or damaged, or a file is missing.
     """
+    from cloche.store.installation import changeable_paths
+
     sites = {environment.layout.purelib, environment.layout.platlib}
     generated = manifest_of(environment.location).keys() - editable
     return sorted({MANIFEST, *sites, *generated, *changeable_paths(images, environment)})

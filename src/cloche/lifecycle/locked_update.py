@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from cloche.apply.file_list import read_file_list
@@ -153,8 +154,10 @@ def plan_exchange(
 
     def remains(path: str, entry: os.DirEntry[str]) -> bool:
         """Sockets and pipes do not remain: they belong to a running process."""
+        if path not in theirs and (path in files or path in directories):
+            return False  # nearly all of them
         is_link = entry.is_symlink()
-        if path not in theirs and (path in files or path in directories or not is_kept(path, is_link)):
+        if path not in theirs and not is_kept(path, is_link):
             return False
         return is_link or entry.is_file(follow_symlinks=False)
 
@@ -197,7 +200,7 @@ def paths_without(root: str, remains: Callable[[str, os.DirEntry[str]], bool]) -
         any_remains = False
         try:
             with os.scandir(os.path.join(root, below)) as scanned:
-                entries = sorted(scanned, key=lambda entry: entry.name)
+                entries = sorted(scanned, key=attrgetter("name"))
         except OSError as error:
             refuse_unreadable(error)
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import stat
 from functools import cached_property
@@ -148,3 +149,11 @@ class Tree:
                 seen.add((status.st_dev, status.st_ino))
                 shared += status.st_size
         return own, shared
+
+
+def is_same_content(one: str, other: str) -> bool:
+    """Return whether two files, or links to files, have the same content."""
+    try:
+        return os.path.samefile(one, other) or filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return os.path.islink(one) and os.path.islink(other) and os.readlink(one) == os.readlink(other)

@@ -5,8 +5,9 @@ changes when a file is added, removed or replaced: the directories, and the file
 read-only files are left out, which environments share by hard links. What changes one of those without replacing it, such as
 a write by root, is found by `cloche verify`.
 
-A record is one file in the plan cache, for one environment and one question: what the environment had to be. `cloche verify`
-replaces it with a record of the files that differ, because neither their sizes nor their times may show that.
+A record is one file in the plan cache, for one environment and one question: what the environment had to be. It also has the
+*answer*: what follows from the question, and takes time to find out. `cloche verify` replaces the record with one of the files
+that differ, because neither their sizes nor their times may show that.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
     Signatures: TypeAlias = list[Signature]
 
+    Answer: TypeAlias = tuple[list[str], list[str], list[str]]
+    """The paths of the activation scripts, the names of the activators, and why others were left out."""
+
 SETTLED = 2 * 10**9
 """Nanoseconds for which nothing must have changed before a record is written. A change at the same time on the clock of the
 file system would not show; the coarsest clocks count in steps of two seconds."""
@@ -39,18 +43,18 @@ DIFFERENT = "different"
 """The question of a record of files that differ; no other one is a single word."""
 
 
-def was_up_to_date(root: str, question: str, cache: PlanCache) -> bool:
-    """Return whether an environment was up to date by the same question, and nothing that is watched has changed since."""
+def recorded_answer(root: str, question: str, cache: PlanCache) -> Answer | None:
+    """Return the answer that was recorded for the same question, if nothing that is watched has changed since."""
     if not cache.directory:
-        return False
+        return None
     try:
         content = read_regular_file(record_path(root, cache))
         if not is_intact(content):
-            return False
-        recorded, paths, signatures = marshal.loads(content[8:])
-        return bool(recorded == question and signatures == signatures_of(root, paths))
+            return None
+        recorded, paths, signatures, answer = marshal.loads(content[8:])
+        return answer if recorded == question and signatures == signatures_of(root, paths) else None
     except (OSError, ValueError, TypeError, EOFError):
-        return False
+        return None
 
 
 def signatures_of(root: str, paths: Sequence[str]) -> Signatures:
@@ -67,9 +71,12 @@ def signatures_of(root: str, paths: Sequence[str]) -> Signatures:
             os.close(descriptor)
 
 
-def record_up_to_date(root: str, question: str, paths: Sequence[str], signatures: Signatures, cache: PlanCache) -> None:
+def record_up_to_date(
+    root: str, question: str, answer: Answer, paths: Sequence[str], signatures: Signatures, cache: PlanCache
+) -> None:
     """Record that an environment is up to date. A failure only costs time later.
 
+    :param paths: what is watched.
     :param signatures: those of the paths before they were compared with the images.
     """
     if not cache.directory or not cache.writable:
@@ -77,7 +84,7 @@ def record_up_to_date(root: str, question: str, paths: Sequence[str], signatures
     times = (signature[-2:] for signature in signatures if isinstance(signature, tuple))
     if max((time for pair in times for time in pair if isinstance(time, int)), default=0) > time_ns() - SETTLED:
         return
-    data = marshal.dumps((question, list(paths), signatures))
+    data = marshal.dumps((question, list(paths), signatures, answer))
     try:
         replace_file(record_path(root, cache), keyed_hash(1, data) + data)
     except OSError:

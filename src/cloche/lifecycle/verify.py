@@ -1,9 +1,7 @@
 """Verify an environment: compare every file with what was installed, and change nothing.
 
-What a file must be is recorded in the environment: in the RECORD of each distribution, in the manifest of what cloche
-generated, and in that of a portable interpreter. A RECORD can be changed together with its files, so it is compared with the
-image in the cache that it was installed from, if there is one. Bytecode has no recorded hash, because Python writes it. It
-must equal the bytecode in the image, or what its source compiles to.
+`cloche.lifecycle.expectations` knows what a file must be. Bytecode has no recorded hash, because Python writes it. It must
+equal the bytecode in the image, or what its source compiles to.
 """
 
 from __future__ import annotations
@@ -17,21 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 from cloche.errors import counted, reason_of
-from cloche.fs import list_names, read_at_most
+from cloche.fs import read_at_most
 from cloche.fs.manifests import (
-    MANIFEST,
-    RUNTIME_MANIFEST,
-    foreign_files,
-    format_manifest,
     hash_file,
-    parse_manifest,
     sha256_of,
 )
-from cloche.fs.records import decode_digest, read_record
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.compiled import Compiled, compare_bytecode
 from cloche.lifecycle.embedded_paths import walk_files
-from cloche.lifecycle.installed import InstalledDistribution, distributions_in, installed_distributions, read_text
+from cloche.lifecycle.expectations import Expectations
 from cloche.lifecycle.inventory import STARTUP_FILES
 from cloche.lifecycle.reader import copied_links, creator_of, effective_settings, read_environment, unusable_base
 from cloche.lifecycle.rebase import PYTHON_NAME
@@ -39,7 +31,7 @@ from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.tool_edits import TOOL_EDITS, tool_of_file
 from cloche.lifecycle.tree import Tree
 from cloche.lifecycle.up_to_date import record_differences
-from cloche.model.distribution import normalize_name, parse_metadata_name
+from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.pyvenv_cfg import is_portable
 
@@ -48,6 +40,8 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from cloche.lifecycle.embedded_paths import File
+    from cloche.lifecycle.expectations import Expected
+    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.session import Session
@@ -97,16 +91,6 @@ class Verification(Value):
     """The command that brings the environment into line with its lock file, if that repairs one of the differences."""
 
 
-class Expected(Value):
-    """What a file must be."""
-
-    digests: tuple[tuple[str, str], ...]
-    """(algorithm, hash in hexadecimal), all of which must match."""
-    size: str
-    """Bytes; empty if it is not recorded."""
-    distribution: str
-
-
 def verify_environment(
     path: str, session: Session, *, bytecode: Literal["compared", "skipped"] = "compared"
 ) -> Verification:
@@ -138,25 +122,9 @@ class Verifier:
         self.bytecode = bytecode
         self.root = environment.location
         self.settings = effective_settings(self.root)
-        self.distributions = list(every_distribution(environment))
-        self.expected: dict[str, Expected] = {}
-        self.owners: dict[str, str] = {}
-        """The distribution of each file that RECORD lists, whether or not with a hash."""
-        self.unlisted: list[str] = []
-        """The distributions without a list of their files."""
         self.differences: list[Difference] = []
         self.unverified: list[str] = []
-        self.sources: dict[str, Image] = {}
-        """The image of each distribution."""
-        self.images: dict[str, dict[str, str]] = {}
-        """The hashes of files in images, in hexadecimal, by path and by distribution."""
-        self.times: dict[str, int] = {}
-        """The time of every file of an image, in nanoseconds, by distribution."""
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether cloche created the environment, so that it has a manifest."""
-        return "cloche" in self.settings or os.path.exists(os.path.join(self.root, MANIFEST))
+        self.known = Expectations(environment, self.settings, session, self.report, self.unverified)
 
     @property
     def base_problem(self) -> str:
@@ -165,11 +133,9 @@ class Verifier:
         return found[1] if found else "no longer exists"
 
     def run(self) -> Verification:
-        self.expect_recorded()
-        self.expect_generated()
-        self.compare_records()
+        self.known.collect()
         files = {file.path: file for file in walk_files(self.root, self.note_unreadable)}
-        compared = {path: files[path] for path in self.expected if path in files}
+        compared = {path: files[path] for path in self.known.expected if path in files}
         self.report_missing(files)
         self.compare_contents(list(compared))
         self.check_links(files)
@@ -187,126 +153,18 @@ class Verifier:
         self.unverified.append(f"`{path}`, which cannot be read ({reason_of(error)})")
 
     def report(self, kind: str, path: str, message: str) -> None:
-        self.differences.append(Difference(kind, path, message, self.owners.get(path, "")))
-
-    # What is expected
-
-    def expect(self, path: str, algorithm: str, digest: str, size: str = "") -> None:
-        """Add a hash that a file must have; it may have several, from its RECORD and from the manifest."""
-        known = self.expected.get(path)
-        digests = (*(known.digests if known else ()), (algorithm, digest))
-        sizes = size or (known.size if known else "")
-        self.expected[path] = Expected(tuple(dict.fromkeys(digests)), sizes, self.owners.get(path, ""))
-
-    def expect_recorded(self) -> None:
-        """Expect what each RECORD lists."""
-        outside, unhashed = 0, 0
-        for distribution in self.distributions:
-            owner = f"{distribution.name} {distribution.version}"
-            if not distribution.rows:
-                self.unlisted.append(owner)
-                self.owners.update(dict.fromkeys(unlisted_files(distribution, self.root), owner))
-            for row in distribution.rows:
-                if row.path.startswith(("/", "../")) or row.path[1:2] == ":":
-                    outside += 1
-                    continue
-                self.owners[row.path] = owner
-                if row.digest:
-                    self.expect(row.path, *decode_digest(row.digest), row.size)
-                elif not row.path.endswith((".pyc", "__pycache__")) and row.path != distribution.record:
-                    unhashed += 1
-                    self.unverified += [f"`{row.path}`: its RECORD has no hash"] if unhashed <= 3 else []
-        if self.unlisted:
-            self.unverified.append(f"{', '.join(self.unlisted)}: no RECORD with hashes")
-        if outside:
-            self.unverified.append(f"{counted(outside, 'file')} outside the environment")
-        if unhashed > 3:
-            self.unverified.append(f"{counted(unhashed - 3, 'more file')} without a hash in their RECORD")
-
-    def expect_generated(self) -> None:
-        """Expect what the manifests list."""
-        for name, is_needed in ((MANIFEST, self.is_ours), (RUNTIME_MANIFEST, is_portable(self.settings))):
-            text = read_text(os.path.join(self.root, name))
-            hashes = parse_manifest(text)
-            for path, digest in hashes.items():
-                self.expect(path, "sha256", digest)
-            if is_needed and not hashes:
-                self.report("missing", name, "is missing, or has no hashes")
-            elif hashes and format_manifest(hashes, foreign_files(text)) != text.encode("utf-8", "surrogateescape"):
-                self.report("modified", name, "differs from what cloche wrote")
-        if not self.is_ours:
-            self.unverified.append("activation scripts and `pyvenv.cfg`: only cloche records their hashes")
-
-    def compare_records(self) -> None:
-        """Compare each RECORD of a distribution that cloche installed with the image that it was installed from."""
-        absent = []
-        for distribution in self.distributions:
-            if distribution.installer != "cloche":
-                continue
-            image = self.image_of(distribution)
-            if image is None:
-                absent.append(f"{distribution.name} {distribution.version}")
-                continue
-            owner = f"{distribution.name} {distribution.version}"
-            self.sources[owner], self.times[owner], self.images[owner] = image
-            files = self.images[owner]
-            if not distribution.rows:  # its RECORD is missing or empty
-                for path, digest in files.items():
-                    self.owners[path] = owner
-                    if not path.endswith(".pyc"):
-                        self.expect(path, "sha256", digest)
-                continue
-            for row in distribution.rows:
-                if row.path in files and row.digest and decode_digest(row.digest) != ("sha256", files[row.path]):
-                    self.report("modified", distribution.record, f"has another hash of `{row.path}` than the cache")
-            listed = {row.path for row in distribution.rows}
-            for path in files.keys() - listed:
-                if path.endswith(".pyc") or self.owners.get(path):
-                    continue  # given to another distribution that has the same file
-                self.report("modified", distribution.record, f"does not list `{path}`, unlike the cache")
-        if absent:
-            self.unverified.append(f"the RECORD of {', '.join(absent)}: the cache has no image that matches")
-
-    def image_of(self, distribution: InstalledDistribution) -> tuple[Image, int, dict[str, str]] | None:
-        """Return the image that a distribution was installed from, its time, and the hash of each file by path.
-
-        All files of an image have the same time, which is different for each image. Installing keeps it.
-        """
-        interpreter = self.environment.interpreter
-        if interpreter is None:
-            return None
-        from cloche.store.conflicts import installed_files
-        from cloche.store.images import images_of
-
-        times = set()
-        metadata = os.path.join(self.root, distribution.metadata)
-        names = [f"{distribution.metadata}/{name}" for name in list_names(metadata)]
-        for path in (*names, *(row.path for row in distribution.rows)):
-            try:
-                times.add(os.stat(os.path.join(self.root, path)).st_mtime_ns)
-            except OSError:
-                continue
-        for image in images_of(distribution.key, distribution.version, interpreter, self.session.store):
-            time = os.stat(os.path.join(image.root, "image.json")).st_mtime_ns
-            if time in times:
-                members = installed_files(image, interpreter)
-                return (
-                    image,
-                    time,
-                    {path: digest for path, _, digest in members if re.fullmatch("[0-9a-f]{64}", digest)},
-                )
-        return None
+        self.differences.append(Difference(kind, path, message, self.known.owners.get(path, "")))
 
     # Comparisons
 
     def report_missing(self, files: Mapping[str, File]) -> None:
-        for path in self.expected.keys() - files.keys():
+        for path in self.known.expected.keys() - files.keys():
             if not os.path.lexists(os.path.join(self.root, path)):  # it may be behind a link to a directory
                 self.report("missing", path, "is missing")
-        for path, owner in self.owners.items():
-            if path in self.expected or path in files or path.endswith((".pyc", "__pycache__")):
+        for path, owner in self.known.owners.items():
+            if path in self.known.expected or path in files or path.endswith((".pyc", "__pycache__")):
                 continue
-            if owner not in self.unlisted and not os.path.lexists(os.path.join(self.root, path)):
+            if owner not in self.known.unlisted and not os.path.lexists(os.path.join(self.root, path)):
                 self.report("missing", path, "is missing")
 
     def compare_contents(self, paths: list[str]) -> None:
@@ -322,9 +180,9 @@ class Verifier:
 
     def compare_chunk(self, paths: Iterable[str]) -> list[Difference]:
         return [
-            Difference("modified", path, problem, self.expected[path].distribution)
+            Difference("modified", path, problem, self.known.expected[path].distribution)
             for path in paths
-            if (problem := self.content_problem(path, self.expected[path])) and not self.is_tool_edit(path)
+            if (problem := self.content_problem(path, self.known.expected[path])) and not self.is_tool_edit(path)
         ]
 
     def is_tool_edit(self, path: str) -> bool:
@@ -334,7 +192,7 @@ class Verifier:
         content = read_at_most(os.path.join(self.root, path), 1 << 20) or b""
         return all(
             any(sha256_of(edit.undo(content)) == digest for edit in TOOL_EDITS)
-            for algorithm, digest in self.expected[path].digests
+            for algorithm, digest in self.known.expected[path].digests
             if algorithm == "sha256"
         )
 
@@ -365,9 +223,9 @@ class Verifier:
             found = read_link(os.path.join(self.root, path))
             if path in files and found != target:
                 self.report("link", path, f"leads to `{found}` instead of `{target}`")
-            elif self.is_ours and not os.path.lexists(os.path.join(self.root, path)):
+            elif self.known.is_ours and not os.path.lexists(os.path.join(self.root, path)):
                 self.report("missing", path, "is missing")
-        needed = layout.names if self.is_ours else [posixpath.basename(layout.executable)]
+        needed = layout.names if self.known.is_ours else [posixpath.basename(layout.executable)]
         for name in needed:
             if not os.path.lexists(environment.path_to(f"{layout.bin}/{name}")):
                 self.report("missing", f"{layout.bin}/{name}", "is missing")
@@ -376,11 +234,11 @@ class Verifier:
             self.unverified.append(f"the links to the base interpreter: it {self.base_problem}")
         for path in self.pythons(files):
             place = os.path.join(self.root, path)
-            if path in self.expected:
+            if path in self.known.expected:
                 continue
             if is_portable(self.settings):
                 inside = os.path.relpath(os.path.realpath(place), os.path.realpath(self.root)).replace(os.sep, "/")
-                if inside not in self.expected:
+                if inside not in self.known.expected:
                     self.report("link", path, f"leads to `{inside}`, which is not a file of its Python")
             elif not os.path.exists(place):
                 self.report("link", path, f"leads to `{read_link(place)}`, which does not exist")
@@ -402,15 +260,19 @@ class Verifier:
         layout = self.environment.layout
         scheme = (layout.bin, layout.include, layout.purelib, layout.platlib)
         tops = {path.partition("/")[0] for path in scheme} | {*VERIFIED, *(link for link, _ in layout.links)}
-        known = {*self.expected, *self.owners, *self.pythons(files), *(link for link, _ in layout.links)}
-        if not self.is_ours:
+        known = {*self.known.expected, *self.known.owners, *self.pythons(files), *(link for link, _ in layout.links)}
+        if not self.known.is_ours:
             known |= set(self.others_files(files))
-        known |= {distribution.metadata for distribution in self.distributions}
+        known |= {distribution.metadata for distribution in self.known.distributions}
         copies = tuple(f"{path}/" for path, _ in copied_links(self.environment))  # reported by `check_links`
         tools: Counter[str] = Counter()
         compiled: list[Compiled] = []
         for path in files:
-            if path in self.expected or ("/" not in path and path not in tops) or path.partition("/")[0] not in tops:
+            if (
+                path in self.known.expected
+                or ("/" not in path and path not in tops)
+                or path.partition("/")[0] not in tops
+            ):
                 continue
             if path.startswith(copies):
                 continue
@@ -419,8 +281,8 @@ class Verifier:
                 source = f"{match['directory'] or ''}{match['stem']}.py"
                 if source not in files:
                     self.report("added", path, "is bytecode without its source")
-                elif source in self.expected:
-                    self.owners.setdefault(path, self.owners.get(source, ""))
+                elif source in self.known.expected:
+                    self.known.owners.setdefault(path, self.known.owners.get(source, ""))
                     compiled.append(Compiled(path, source, match["tag"], int(match["level"] or 0)))
             elif (path not in known or path.endswith(".pyc")) and not self.is_link_of_runtime(files[path]):
                 if tool := tool_of_file(path):
@@ -438,7 +300,7 @@ class Verifier:
         if not is_portable(self.settings) or file.kind != "link" or "/site-packages/" in file.path:
             return False
         inside = os.path.relpath(os.path.realpath(os.path.join(self.root, file.path)), os.path.realpath(self.root))
-        return inside.replace(os.sep, "/") in self.expected
+        return inside.replace(os.sep, "/") in self.known.expected
 
     def others_files(self, files: Iterable[str]) -> Iterator[str]:
         """Yield the files that other creators write without recording them."""
@@ -454,18 +316,18 @@ class Verifier:
     def check_bytecode(self, compiled: list[Compiled]) -> None:
         """Report bytecode that is neither that of its image nor what its source compiles to."""
         interpreter = self.environment.interpreter
-        runtime = self.runtime_bytecode()
+        runtime = self.known.runtime_bytecode()
         left = []
         samples: dict[str, str] = {}
         """Bytecode that is exactly that of its image, by distribution."""
         for item in compiled:
-            listed = self.images.get(self.owners.get(item.source, ""), {}).get(item.path)
+            listed = self.known.images.get(self.known.owners.get(item.source, ""), {}).get(item.path)
             known = {listed} if listed else runtime.get(item.path, set())
             place = os.path.join(self.root, item.path)
             if known and hash_file(place) in known:
-                samples.setdefault(self.owners.get(item.source, ""), place)
+                samples.setdefault(self.known.owners.get(item.source, ""), place)
                 continue
-            if listed and os.stat(place).st_mtime_ns == self.times[self.owners[item.source]]:
+            if listed and os.stat(place).st_mtime_ns == self.known.times[self.known.owners[item.source]]:
                 self.report("bytecode", item.path, "was modified")  # if Python had written it, the time would be later
                 continue
             left.append((item, bool(listed)))
@@ -490,27 +352,11 @@ class Verifier:
             # environment was moved, and then more than one file.
             if verdict.startswith("image") and item.path in with_image:
                 prefix = bytes.fromhex(verdict.partition(" ")[2])
-                sample = read_at_most(samples.get(self.owners[item.source], ""), 1 << 24) or b""
+                sample = read_at_most(samples.get(self.known.owners[item.source], ""), 1 << 24) or b""
                 if prefix in sample or places[verdict] == 1:
                     verdict = "different"
             if message := MESSAGES.get(verdict):
                 self.report("bytecode", item.path, message)
-
-    def runtime_bytecode(self) -> dict[str, set[str]]:
-        """Return the hashes that the bytecode of the standard library of a portable environment may have, by path."""
-        interpreter = self.environment.interpreter
-        if interpreter is None or not is_portable(self.settings):
-            return {}
-        from cloche.apply.file_list import read_file_list
-        from cloche.store.images import images_of
-
-        found: dict[str, set[str]] = {}
-        for image in images_of(interpreter.implementation, interpreter.version_text, interpreter, self.session.store):
-            files = read_file_list(f"{image.root}/runtime.files")
-            for path, digest in zip(files.paths, files.hashes, strict=True):
-                if path.endswith(".pyc"):
-                    found.setdefault(path, set()).add(digest)
-        return found
 
     def check_modes(self, files: Mapping[str, File]) -> None:
         """Report permissions that installing does not give: to run as another user, and to be changed by every user."""
@@ -520,12 +366,14 @@ class Verifier:
             return
         scripts = f"{self.environment.layout.bin}/"
         for path, file in files.items():
-            if file.kind != "file" or path not in (self.expected if path.startswith(scripts) else self.owners):
+            if file.kind != "file" or path not in (
+                self.known.expected if path.startswith(scripts) else self.known.owners
+            ):
                 continue
             mode = os.lstat(os.path.join(self.root, path)).st_mode
             if mode & (stat.S_ISUID | stat.S_ISGID):
                 self.report("mode", path, "it runs with the rights of its owner or group")
-            is_script = path.startswith(scripts) and self.owners.get(path)
+            is_script = path.startswith(scripts) and self.known.owners.get(path)
             if is_script and not mode & stat.S_IXUSR:
                 self.report("mode", path, "it is not executable")
 
@@ -536,10 +384,10 @@ class Verifier:
         from cloche.lifecycle.lock_comparison import LockComparison
 
         def image_of(distribution: InstalledDistribution) -> Image | None:
-            return self.sources.get(f"{distribution.name} {distribution.version}")
+            return self.known.sources.get(f"{distribution.name} {distribution.version}")
 
         comparison = LockComparison(self.environment, self.settings, image_of, self.session.store)
-        for path, message in comparison.differences(self.distributions):
+        for path, message in comparison.differences(self.known.distributions):
             self.report("lock", path, message)
         self.unverified += comparison.unverified
 
@@ -550,63 +398,6 @@ MESSAGES = {
     "other": "is for another Python, or damaged",
 }
 """What is wrong with bytecode, by the verdict of `_compare_bytecode.py`."""
-
-
-def every_distribution(environment: Environment) -> Iterator[InstalledDistribution]:
-    """Yield the distributions of an environment, also those in the directories of other versions of Python."""
-    found = installed_distributions(environment)
-    yield from found
-    sites = {environment.layout.purelib, environment.layout.platlib}
-    known = {distribution.metadata for distribution in found}
-    for site in sites:
-        for name in list_names(os.path.join(environment.location, site)):
-            if name.endswith(".dist-info") and f"{site}/{name}" not in known:
-                yield without_metadata(environment.location, site, name)
-    try:
-        names = sorted(os.listdir(os.path.join(environment.location, "lib")))
-    except OSError:
-        return
-    for name in names:
-        site = f"lib/{name}/site-packages"
-        if site not in sites and re.fullmatch(r"(python|pypy)\d[\d.]*t?", name):
-            yield from distributions_in(environment.location, site)
-
-
-def without_metadata(root: str, site: str, name: str) -> InstalledDistribution:
-    """Return a distribution whose METADATA is missing or unusable: its RECORD still says what its files must be."""
-    directory = os.path.join(root, site, name)
-    key, version = parse_metadata_name(name)
-    return InstalledDistribution(
-        name=key,
-        version=version,
-        site=site,
-        metadata=f"{site}/{name}",
-        rows=tuple(read_record(read_text(os.path.join(directory, "RECORD")), site, root)),
-        installer=read_text(os.path.join(directory, "INSTALLER")).strip(),
-        requested="no",
-        tags=(),
-        requires=(),
-        requires_python="",
-        entry_points=(),
-        origin={},
-        editable="",
-    )
-
-
-def unlisted_files(distribution: InstalledDistribution, root: str) -> Iterator[str]:
-    """Yield the files of a distribution that has no RECORD, as far as its metadata says what belongs to it."""
-    metadata = os.path.join(root, distribution.metadata)
-    tops = read_text(os.path.join(metadata, "top_level.txt")).split()
-    if os.path.isdir(metadata):
-        yield from (f"{distribution.metadata}/{file.path}" for file in walk_files(metadata))
-    for top in tops:
-        place = os.path.join(root, distribution.site, top)
-        yield from (f"{distribution.site}/{top}/{file.path}" for file in walk_files(place))
-        yield f"{distribution.site}/{top}.py"
-    if distribution.editable:
-        yield f"{distribution.site}/easy-install.pth"
-    bin_directory = posixpath.normpath(f"{distribution.site}/../../../bin")
-    yield from (f"{bin_directory}/{point.name}" for point in distribution.entry_points)
 
 
 def read_link(path: str) -> str:

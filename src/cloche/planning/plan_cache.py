@@ -95,8 +95,8 @@ class PlanCache(Value):
     def find(self, spec: EnvironmentSpec, host: Host) -> CachedPlan | None:
         """Return the entry for a spec; None if there is none, or if a recorded input has changed.
 
-        The caller must check that a search for `specs` still finds the same Python, and that plugins still offer the same
-        objects.
+        The caller must check that a search for `specs` still finds the same Python, that plugins still offer the same
+        objects, and that the store still has the images (`are_intact`).
         """
         if not self.directory:
             return None
@@ -111,7 +111,7 @@ class PlanCache(Value):
             cached: CachedPlan = unflatten(flat)
         except (OSError, ValueError, TypeError, EOFError, KeyError):
             return None
-        return cached if are_intact(cached.blueprint.all_images) else None
+        return cached
 
     def store(self, spec: EnvironmentSpec, host: Host, cached: CachedPlan, recorded: Recorded) -> None:
         """Store an entry if it consists of plain values. A failure to write it is ignored."""

@@ -71,7 +71,7 @@ class Archive:
         :raises InvalidArchive: it is not a zip archive, or it is ambiguous.
         :raises OSError: the file cannot be read.
         """
-        self._file = file
+        self.file = file
         self._refuse_tar()
         count, start, end = self._central_directory()
         central = self._read(start, end - start)
@@ -89,7 +89,18 @@ class Archive:
 
         :raises InvalidArchive: it is damaged.
         """
-        return b"".join(self.pieces(name))
+        member = self._by_name[name]
+        content = self._read(self._data[name], member.packed_size)
+        if member.method == DEFLATED:
+            decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
+            try:
+                content = decompressor.decompress(content, member.size + 1)  # more than its size says is refused
+            except zlib.error as error:
+                raise InvalidArchive(f"is damaged: {error}") from None
+            if not decompressor.eof or decompressor.unused_data:
+                raise InvalidArchive(WRONG_SIZE)
+        _check_content(member, len(content), zlib.crc32(content))
+        return content
 
     def pieces(self, name: str) -> Iterator[bytes]:
         """Yield the content of a member in pieces; only at the end is it known to be intact.
@@ -104,10 +115,7 @@ class Archive:
                 break
             checksum = zlib.crc32(piece, checksum)
             yield piece
-        if size != member.size:
-            raise InvalidArchive("contains more or less data than its size says")
-        if checksum != member.checksum:
-            raise InvalidArchive("does not match its checksum")
+        _check_content(member, size, checksum)
 
     def _unpacked(self, member: Member) -> Iterator[bytes]:
         """Yield the data of a member, unpacked, in pieces of a limited size."""
@@ -128,15 +136,15 @@ class Archive:
                 packed, full = decompressor.unconsumed_tail, len(piece) == PIECE
                 yield piece
         if member.method == DEFLATED and (not decompressor.eof or decompressor.unused_data):
-            raise InvalidArchive("contains more or less data than its size says")
+            raise InvalidArchive(WRONG_SIZE)
 
     def mode(self, name: str) -> int:
         """Return `st_mode` of a member."""
         return self._by_name[name].mode
 
     def _read(self, offset: int, size: int) -> bytes:
-        self._file.seek(offset)
-        content = self._file.read(size)
+        self.file.seek(offset)
+        content = self.file.read(size)
         if len(content) != size:
             raise InvalidArchive("is truncated")
         return content
@@ -145,8 +153,8 @@ class Archive:
         """Refuse a file that is a tar archive too: other programs may unpack that one."""
         import tarfile
 
-        self._file.seek(0)
-        block = self._file.read(tarfile.BLOCKSIZE)
+        self.file.seek(0)
+        block = self.file.read(tarfile.BLOCKSIZE)
         try:
             tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         except tarfile.HeaderError:
@@ -155,7 +163,7 @@ class Archive:
 
     def _central_directory(self) -> tuple[int, int, int]:
         """Return the number of members, and the start and the end of the central directory."""
-        at = self._file.seek(0, os.SEEK_END) - END.size
+        at = self.file.seek(0, os.SEEK_END) - END.size
         if at < 0:
             raise InvalidArchive("is not a zip archive")
         signature, disk, first, here, count, size, start, comment = END.unpack(self._read(at, END.size))
@@ -237,6 +245,17 @@ PIECE = 1 << 20
 
 DESCRIPTORS = {layout.size: layout for layout in map(struct.Struct, ("<3L", "<4s3L", "<L2Q", "<4sL2Q"))}
 """The layouts of the record after the data of a member, by length in bytes: with or without signature and zip64."""
+
+
+WRONG_SIZE = "contains more or less data than its size says"
+
+
+def _check_content(member: Member, size: int, checksum: int) -> None:
+    """Compare the size and the CRC-32 of unpacked data with what the archive says about a member."""
+    if size != member.size:
+        raise InvalidArchive(WRONG_SIZE)
+    if checksum != member.checksum:
+        raise InvalidArchive("does not match its checksum")
 
 
 def _central_entries(content: bytes) -> Iterator[Member]:

@@ -14,6 +14,7 @@ from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from typing import BinaryIO
 
 
 class Artifact(Value):
@@ -153,12 +154,20 @@ def file_digests(hashers: Mapping[str, Hasher], path: str) -> tuple[dict[str, st
 
     :raises OSError: it cannot be read, or is not a regular file.
     """
-    size = 0
     with open_regular_file(path) as file:
-        while chunk := file.read(_CHUNK):
-            size += len(chunk)
-            for hasher in hashers.values():
-                hasher.update(chunk)
+        return open_file_digests(hashers, file)
+
+
+def open_file_digests(hashers: Mapping[str, Hasher], file: BinaryIO) -> tuple[dict[str, str], int]:
+    """Return what `file_digests` returns, for an open file.
+
+    :raises OSError: it cannot be read.
+    """
+    size = file.seek(0)
+    while chunk := file.read(_CHUNK):
+        size += len(chunk)
+        for hasher in hashers.values():
+            hasher.update(chunk)
     return {name: hasher.hexdigest() for name, hasher in hashers.items()}, size
 
 

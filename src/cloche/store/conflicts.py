@@ -9,6 +9,7 @@ from cloche.errors import SeedError
 from cloche.model.value import replace
 from cloche.store.bytecode import bytecode_path
 from cloche.store.check import FILE_LIST_SUFFIX, own_files
+from cloche.store.image_writer import directories_of
 from cloche.store.installation import script_names
 from cloche.store.startup_code import without_files
 
@@ -70,7 +71,7 @@ def refuse_shared_files(images: Sequence[Image], interpreter: Interpreter) -> No
             raise SeedError(f"`{image.root}` is damaged: {error}", hint="try again") from error
         paths = [path for path, member, _ in installed if member not in image.left_out]
         own = {path.casefold() if folds else path: path for path in paths}
-        parents = {path[:at] for path in own for at, letter in enumerate(path) if letter == "/"}
+        parents = directories_of(own)
         for path in sorted({*own, *parents}):
             other = files.get(path) or (directories.get(path) if path in own else None)
             if other is not None:

@@ -5,7 +5,6 @@ This module writes nothing and runs nothing. Everything in a wheel is untrusted:
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import os
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
 from cloche.fs import open_for_reading, open_regular_file
-from cloche.fs.records import parse_rows
+from cloche.fs.records import digest_text, parse_rows
 from cloche.model.distribution import EntryPoint, normalize_name, parse_headers, parse_metadata_name
 from cloche.model.value import Value, replace
 from cloche.store.reserved_names import is_reserved_path, is_reserved_program
@@ -87,18 +86,24 @@ class Distribution(Value):
         marks = [self.kind] if self.kind == "of environment" else []
         return hashlib.sha256("\n".join([*marks, self.name, self.version, *rows]).encode()).hexdigest()
 
-    def contents(self) -> Iterator[tuple[File, bytes, bool]]:
-        """Yield each file, its content, and whether it is executable; verify every hash.
+    def contents(self, archive: Archive | None = None) -> Iterator[tuple[File, bytes, bool, str]]:
+        """Yield each file, its content, whether it is executable, and the SHA-256 of the content; verify every hash.
 
+        :param archive: the open archive of a wheel; without it, a wheel is opened again.
         :raises SeedError: a file is damaged or missing; the message names it.
         """
-        with _open_members(self) as read:
+        with _open_members(self, archive) as read:
             for file in self.files:
                 try:
                     content, executable = read(file.member)
                 except (OSError, ValueError, KeyError) as error:
                     raise _unusable_distribution(self.location, f"`{file.member}` cannot be read ({error})") from error
-                if _digest(file.algorithm, content) != file.digest:
+                hashed = hashlib.sha256(content)
+                if file.algorithm == "sha256":
+                    is_intact = digest_text(hashed.digest()) == file.digest
+                else:
+                    is_intact = _digest(file.algorithm, content) == file.digest
+                if not is_intact:
                     raise _unusable_distribution(self.location, f"`{file.member}` does not match its hash in RECORD")
                 if self.kind == "of environment" and file.tree == "scripts":
                     directory = os.path.dirname(os.path.normpath(os.path.join(self.location, file.member)))
@@ -108,7 +113,8 @@ class Distribution(Value):
                         raise _unusable_distribution(
                             self.location, f"`{file.member}` cannot be used: {error}"
                         ) from error
-                yield file, content, executable
+                    hashed = hashlib.sha256(content)
+                yield file, content, executable, hashed.hexdigest()
 
 
 def read_wheel(path: str) -> Distribution:
@@ -116,34 +122,48 @@ def read_wheel(path: str) -> Distribution:
 
     :raises SeedError: it is not a wheel, or has an entry that a wheel must not have; the message names it.
     """
+    with open_wheel(path) as (distribution, _):
+        return distribution
+
+
+@contextlib.contextmanager
+def open_wheel(path: str) -> Iterator[tuple[Distribution, Archive]]:
+    """Open the wheel at `path`, and yield what `read_wheel` returns, and the archive for `Distribution.contents`.
+
+    :raises SeedError: it is not a wheel, or has an entry that a wheel must not have; the message names it.
+    """
     with _open_archive(path) as archive:
-        for member in archive.members:
-            _check_member(path, member)
-        members = [member.name for member in archive.members if not member.is_directory]
-        if sum(member.size for member in archive.members) > MAX_UNPACKED_SIZE:
-            raise _unusable_distribution(path, f"it unpacks to more than {MAX_UNPACKED_SIZE} bytes")
-        dist_info = _find_dist_info(path, members)
+        yield _read_archive(path, archive), archive
 
-        def read_text(name: str, missing: str | None = None) -> str:
-            if f"{dist_info}/{name}" not in members and missing is not None:
-                return missing
-            try:
-                return archive.read(f"{dist_info}/{name}").decode("utf-8")
-            except KeyError:
-                raise _unusable_distribution(path, f"`{dist_info}/{name}` is missing") from None
-            except (OSError, ValueError) as error:
-                raise _unusable_distribution(path, f"`{dist_info}/{name}` cannot be read ({error})") from error
 
-        return _build_distribution(
-            path,
-            "wheel",
-            dist_info,
-            metadata=read_text("METADATA"),
-            wheel=read_text("WHEEL"),
-            entry_points=read_text("entry_points.txt", ""),
-            rows=_parse_record(path, read_text("RECORD")),
-            members=members,
-        )
+def _read_archive(path: str, archive: Archive) -> Distribution:
+    for member in archive.members:
+        _check_member(path, member)
+    members = [member.name for member in archive.members if not member.is_directory]
+    if sum(member.size for member in archive.members) > MAX_UNPACKED_SIZE:
+        raise _unusable_distribution(path, f"it unpacks to more than {MAX_UNPACKED_SIZE} bytes")
+    dist_info = _find_dist_info(path, members)
+
+    def read_text(name: str, missing: str | None = None) -> str:
+        if f"{dist_info}/{name}" not in members and missing is not None:
+            return missing
+        try:
+            return archive.read(f"{dist_info}/{name}").decode("utf-8")
+        except KeyError:
+            raise _unusable_distribution(path, f"`{dist_info}/{name}` is missing") from None
+        except (OSError, ValueError) as error:
+            raise _unusable_distribution(path, f"`{dist_info}/{name}` cannot be read ({error})") from error
+
+    return _build_distribution(
+        path,
+        "wheel",
+        dist_info,
+        metadata=read_text("METADATA"),
+        wheel=read_text("WHEEL"),
+        entry_points=read_text("entry_points.txt", ""),
+        rows=_parse_record(path, read_text("RECORD")),
+        members=members,
+    )
 
 
 def read_installed(site: str, dist_info: str, root: str = "") -> Distribution:
@@ -321,12 +341,19 @@ def _check_member(location: str, member: Member) -> None:
         raise _unusable_distribution(location, f"`{member.name}` is not a regular file")
 
 
-FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\\:]")
+_CHARACTERS = r"\x00-\x1f\x7f\x85\u2028\u2029\\:"
+FORBIDDEN = re.compile(f"[{_CHARACTERS}]")
 """The characters that no name may contain."""
+
+_PART = f"[^/{_CHARACTERS}]*[^/{_CHARACTERS} .]"
+_SAFE_PATH = re.compile(f"{_PART}(?:/{_PART})*")
+"""A path that no check of `_check_path` refuses."""
 
 
 def _check_path(location: str, name: str) -> None:
     """Refuse a name that means another path on some system, or that cannot be a line of a RECORD or file list."""
+    if _SAFE_PATH.fullmatch(name):
+        return
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
         raise _unusable_distribution(location, f"`{_escape(name)}` is not a safe relative path")
@@ -347,17 +374,20 @@ def _check_path_collisions(location: str, files: Iterable[File]) -> None:
     seen: dict[str, str] = {}
     for file in files:
         tree = "lib" if file.tree.endswith("lib") else file.tree
-        key = unicodedata.normalize("NFC", f"{tree}/{file.path}").casefold()
+        path = f"{tree}/{file.path}"
+        key = path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
         if key in seen:
             raise _unusable_distribution(
                 location, f"`{seen[key]}` and `{file.member}` are the same file on some systems"
             )
         seen[key] = file.member
+    directories = set[str]()
     for key, name in seen.items():
         parent = key.rpartition("/")[0]
-        while parent:
+        while parent and parent not in directories:
             if parent in seen:
                 raise _unusable_distribution(location, f"`{seen[parent]}` is both a file and the directory of `{name}`")
+            directories.add(parent)
             parent = parent.rpartition("/")[0]
 
 
@@ -419,8 +449,11 @@ def _is_script(name: str, declared: set[str]) -> bool:
 
 
 @contextlib.contextmanager
-def _open_members(distribution: Distribution) -> Iterator[Callable[[str], tuple[bytes, bool]]]:
-    """Open a distribution; yield a function that returns the content of a member, and whether it is executable."""
+def _open_members(distribution: Distribution, archive: Archive | None) -> Iterator[Callable[[str], tuple[bytes, bool]]]:
+    """Open a distribution; yield a function that returns the content of a member, and whether it is executable.
+
+    :param archive: the archive of a wheel if it is open already.
+    """
     if distribution.kind != "wheel":
 
         def read_file(member: str) -> tuple[bytes, bool]:
@@ -433,10 +466,10 @@ def _open_members(distribution: Distribution) -> Iterator[Callable[[str], tuple[
 
         yield read_file
         return
-    with _open_archive(distribution.location) as archive:
+    with contextlib.nullcontext(archive) if archive else _open_archive(distribution.location) as opened:
 
         def read_member(member: str) -> tuple[bytes, bool]:
-            return archive.read(member), bool(archive.mode(member) & 0o111)
+            return opened.read(member), bool(opened.mode(member) & 0o111)
 
         yield read_member
 
@@ -456,7 +489,7 @@ def _open_archive(path: str) -> Iterator[Archive]:
 
 
 def _digest(algorithm: str, content: bytes) -> str:
-    return base64.urlsafe_b64encode(hashlib.new(algorithm, content).digest()).decode().rstrip("=")
+    return digest_text(hashlib.new(algorithm, content).digest())
 
 
 def _escape(text: str) -> str:

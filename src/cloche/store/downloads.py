@@ -13,6 +13,7 @@ anything, and must not decide which pip the next environment gets.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import tempfile
 import threading
@@ -37,10 +38,10 @@ from cloche.store.artifacts import (
 )
 from cloche.store.local_search import LocalSearch
 from cloche.store.pins import Pin, Places, best_file, check_pin, pin_mismatch, shortened, why_none_fits
-from cloche.store.worker_threads import in_threads
+from cloche.store.worker_threads import as_completed, in_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cloche.model.interpreter import Interpreter
     from cloche.model.plan import Wanted
@@ -63,31 +64,60 @@ UNFINISHED = ".new"
 
 
 def obtain(items: Sequence[Artifact | Pin], wanted: Wanted, interpreter: Interpreter, store: Store) -> list[str]:
-    """Return a local file for each artifact or pin, in the same order, whose size and hashes are those of the lock file.
+    """Return a local file for each artifact or pin, in the same order, like `obtaining`.
 
-    For a pin, it is the best wheel for the interpreter, or a source distribution if there is no wheel.
-
-    :raises SeedError: a file has other hashes, cannot be obtained from any source, or is only available from the network,
-        which the user has forbidden; then the message lists these files, up to a limit.
+    :raises SeedError: a file cannot be obtained.
     """
-    for item in items:
-        check_pin(item) if isinstance(item, Pin) else check_artifact(item)
+    with obtaining(items, wanted, interpreter, store, threading.Event()) as obtained:
+        found = dict(obtained)
+    return [found[item] for item in items]
+
+
+@contextlib.contextmanager
+def obtaining(
+    items: Iterable[Artifact | Pin], wanted: Wanted, interpreter: Interpreter, store: Store, stopped: threading.Event
+) -> Iterator[Iterator[tuple[Artifact | Pin, str]]]:
+    """Yield an iterator of artifacts and pins, each with a local file whose size and hashes are those of the lock file.
+
+    First it has the files on this machine, the largest first, then the others as soon as they are downloaded. For a pin,
+    the file is the best wheel for the interpreter, or a source distribution if there is no wheel.
+
+    :param stopped: ends the downloads when it is set; is set if one of them fails.
+    :raises SeedError: a file has other hashes, cannot be obtained from any source, or is only available from the network,
+        which the user has forbidden; then the message lists these files, up to a limit. The iterator raises it as well.
+    """
     unique = list(dict.fromkeys(items))
+    for item in unique:
+        check_pin(item) if isinstance(item, Pin) else check_artifact(item)
     search = LocalSearch(wanted, interpreter, store)
     found = dict(zip(unique, in_threads(search.find, unique, threading.Event()), strict=True))
     missing = [item for item in unique if not found[item]]
     if missing and wanted.network == "never":
         raise _network_forbidden(missing, search)
-    if missing:
-        store.progress(f"downloading {counted(len(missing), 'file')} for {interpreter.name}")
-        found |= _Downloads(missing, search, store).run()
-    return [found[item] for item in items]
+    local = sorted(((item, path) for item, path in found.items() if path), key=_negative_size)
+    if not missing:
+        yield iter(local)
+        return
+    store.progress(f"downloading {counted(len(missing), 'file')} for {interpreter.name}")
+    artifacts = store.writable_directory("artifacts")
+    store.writable_directory("locks")  # now, because threads must not prepare it at the same time
+    with tempfile.TemporaryDirectory(suffix=UNFINISHED, dir=artifacts, ignore_cleanup_errors=True) as stage:
+        yield itertools.chain(local, _Downloads(missing, search, store, stopped).completed(artifacts, stage))
+
+
+def _negative_size(found: tuple[Artifact | Pin, str]) -> int:
+    try:
+        return -os.path.getsize(found[1])
+    except OSError:
+        return 0
 
 
 class _Downloads:
     """Downloads of one run, which share connections, the pages of indexes, and one line of progress."""
 
-    def __init__(self, items: Sequence[Artifact | Pin], search: LocalSearch, store: Store) -> None:
+    def __init__(
+        self, items: Sequence[Artifact | Pin], search: LocalSearch, store: Store, stopped: threading.Event
+    ) -> None:
         from cloche.store.indexes import Indexes
 
         def size(item: Artifact | Pin) -> int:
@@ -96,7 +126,7 @@ class _Downloads:
         self._items = sorted(items, key=size, reverse=True)
         self._search = search
         self._store = store
-        self._stopped = threading.Event()
+        self._stopped = stopped
         self._meter = _Meter(list(map(size, self._items)))
         named = [
             url
@@ -105,32 +135,29 @@ class _Downloads:
         ]
         self._indexes: Indexes = Indexes(store, named, self._stopped)
 
-    def run(self) -> dict[Artifact | Pin, str]:
-        """Return the path of each file.
+    def completed(self, artifacts: str, stage: str) -> Iterator[tuple[Artifact | Pin, str]]:
+        """Yield each item with the path of its file.
 
         :raises SeedError: one of them cannot be obtained; the others are stopped.
         """
         from cloche.store.http import printable_url
 
-        artifacts = self._store.writable_directory("artifacts")
-        self._store.writable_directory("locks")  # now, because threads must not prepare it at the same time
-        with tempfile.TemporaryDirectory(suffix=UNFINISHED, dir=artifacts, ignore_cleanup_errors=True) as stage:
+        def fetch(item: Artifact | Pin) -> str:
+            path = self._obtain(item, artifacts, stage)
+            self._meter.finish_file()
+            return path
 
-            def fetch(item: Artifact | Pin) -> str:
-                if isinstance(item, Pin):
-                    path = self._fetch_pinned(item, artifacts, stage)
-                else:
-                    path = self._fetch(item, artifacts, stage)
-                self._meter.finish_file()
-                return path
+        def report() -> None:
+            if url := self._indexes.client.overdue():
+                raise obtain_error(f"`{printable_url(url)}`", "the server takes too long to answer")
+            self._store.progress(self._meter.text())
 
-            def report() -> None:
-                if url := self._indexes.client.overdue():
-                    raise obtain_error(f"`{printable_url(url)}`", "the server takes too long to answer")
-                self._store.progress(self._meter.text())
+        return as_completed(fetch, self._items, self._stopped, CONNECTIONS, report)
 
-            found = in_threads(fetch, self._items, self._stopped, CONNECTIONS, report)
-        return dict(zip(self._items, found, strict=True))
+    def _obtain(self, item: Artifact | Pin, artifacts: str, stage: str) -> str:
+        if isinstance(item, Pin):
+            return self._fetch_pinned(item, artifacts, stage)
+        return self._fetch(item, artifacts, stage)
 
     def _fetch_pinned(self, pin: Pin, artifacts: str, stage: str) -> str:
         """Return the path of the best file of a pin that the indexes offer.

@@ -16,7 +16,7 @@ from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST
 from cloche.store.startup_code import is_startup_file, path_in_site, startup_code_of_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 READ_ONLY = os.name != "nt"
 """Whether files are created read-only. An editor that opens one in an environment then refuses to change it in all
@@ -41,9 +41,12 @@ class ImageWriter:
         self._startup_files: dict[tuple[str, str], bytes] = {}
         """The content of the files that may run whenever Python starts, by tree and path."""
 
-    def add(self, tree: str, path: str, content: bytes, *, executable: bool = False) -> None:
-        """Write a new file and register it."""
-        self.register(tree, path, len(content), hashlib.sha256(content).hexdigest())
+    def add(self, tree: str, path: str, content: bytes, *, executable: bool = False, sha256: str = "") -> None:
+        """Write a new file and register it.
+
+        :param sha256: the hash of the content in hexadecimal, if it is known.
+        """
+        self.register(tree, path, len(content), sha256 or hashlib.sha256(content).hexdigest())
         if is_startup_file(path_in_site(tree, path)[1]):
             self._startup_files[tree, path] = content
         self._write(f"{tree}/{path}", content, 0o555 if executable else 0o444)
@@ -81,7 +84,7 @@ class ImageWriter:
         self._write(OWN_FILE_LIST, self._file_list(own).encode("utf-8"), 0o444)
 
     def _file_list(self, files: dict[str, tuple[int, str]]) -> str:
-        directories = {parent for path in files for parent in parents_of(path)}
+        directories = directories_of(files)
         paths = sorted(files)
         sizes, hashes = zip(*(files[path] for path in paths), strict=True) if paths else ((), ())
         return format_file_list(FileList(sorted(directories), paths, sizes, hashes, self.seconds * 10**9))
@@ -115,6 +118,17 @@ def _create_directory(path: str, mode: int) -> None:
     except FileExistsError:
         if not os.path.isdir(path):
             raise
+
+
+def directories_of(paths: Iterable[str]) -> set[str]:
+    """Return all directories above some paths, which are relative and have `/`."""
+    found: set[str] = set()
+    for path in paths:
+        for parent in parents_of(path):
+            if parent in found:
+                break
+            found.add(parent)
+    return found
 
 
 def parents_of(path: str) -> Iterator[str]:

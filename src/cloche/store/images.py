@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from cloche.model.aliases import Bytecode
     from cloche.model.interpreter import Host, Interpreter
     from cloche.store import Store
+    from cloche.store.archives import Archive
     from cloche.store.bytecode import Validation
     from cloche.store.distributions import Distribution
 
@@ -93,6 +94,8 @@ class DistributionSource(Value):
     """A distribution as the source of an image."""
 
     distribution: Distribution
+    archive: Archive | None = None
+    """The open archive of a wheel; without it, the wheel is opened again."""
 
     @property
     def name(self) -> str:
@@ -130,13 +133,14 @@ class DistributionSource(Value):
         code: Bytecode = "complete"
         modules = (file.path for file in distribution.files if file.path.endswith(".py"))
         compiled = {bytecode.bytecode_path(path, interpreter.cache_tag) for path in modules}
-        for file, content, executable in distribution.contents():
+        for file, content, executable, sha256 in distribution.contents(self.archive):
             if file.path in compiled:
                 continue
             if file.tree == "scripts" and content.startswith((b"#!python", b"#!pythonw")):
-                writer.add(SHEBANGS, file.path, content, executable=True)
+                writer.add(SHEBANGS, file.path, content, executable=True, sha256=sha256)
                 continue
-            writer.add(file.tree, file.path, content, executable=executable or file.tree == "scripts")
+            executable = executable or file.tree == "scripts"
+            writer.add(file.tree, file.path, content, executable=executable, sha256=sha256)
             if file.path.endswith(".py") and file.tree in ("purelib", "platlib"):
                 target = bytecode.bytecode_path(file.path, interpreter.cache_tag)
                 if body := bytecode.reusable_bytecode(distribution, file, content, interpreter):
@@ -199,7 +203,7 @@ class StoredSource(Value):
                 if hashlib.sha256(content).hexdigest() != digest:
                     raise DamagedImage(f"`{root}/{path}` was modified")
                 executable = bool(os.stat(source).st_mode & stat.S_IXUSR) and READ_ONLY
-                writer.add(tree, path, content, executable=executable)
+                writer.add(tree, path, content, executable=executable, sha256=digest)
                 target = bytecode.bytecode_path(path, interpreter.cache_tag)
                 if path.endswith(".py") and tree in ("purelib", "platlib") and target not in known:
                     compiler.add(f"{tree}/{path}", f"{tree}/{target}", path, len(content))
@@ -236,12 +240,15 @@ def _file_list_of_scripts(root: str, scripts: Sequence[str]) -> FileList:
     return FileList((), scripts, sizes, hashes, own.mtime_ns)
 
 
-def find_or_build_image(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
+def find_or_build_image(
+    distribution: Distribution, interpreter: Interpreter, store: Store, archive: Archive | None = None
+) -> Image:
     """Return the image of a distribution for an interpreter's ABI, and build it if the store has no intact one.
 
+    :param archive: the archive of a wheel if it is open already.
     :raises SeedError: the distribution is damaged or unsafe, or the image cannot be created.
     """
-    return find_or_build(DistributionSource(distribution), interpreter, store)
+    return find_or_build(DistributionSource(distribution, archive), interpreter, store)
 
 
 def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -> Image:
@@ -282,6 +289,8 @@ def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -
                 _build_and_publish(source, interpreter, store.host, images, name, compiling=compiling)
                 if compiling:
                     store.compiled.append(source.name)
+            if built := _listed_image(os.path.join(images, name)):
+                return built
         except ClocheError as error:
             if not found:
                 raise
@@ -310,8 +319,7 @@ def find_named_image(
     if checked == "all":
         return _find_image(store, abi_name(interpreter), name)
     for images in store.readable_directories("images"):
-        root = os.path.join(images, abi_name(interpreter), name)
-        if os.path.lexists(root) and check_own_files(root) is None and (image := _described_image(root)):
+        if image := _listed_image(os.path.join(images, abi_name(interpreter), name)):
             return image
     return None
 
@@ -380,6 +388,11 @@ def load_image(root: str) -> Image | None:
     return None if image is None or check_image(image) else image
 
 
+def _listed_image(root: str) -> Image | None:
+    """Return the image in the directory `root` if the lists of its files are intact; the files themselves may be damaged."""
+    return _described_image(root) if os.path.lexists(root) and check_own_files(root) is None else None
+
+
 def _described_image(root: str) -> Image | None:
     """Return the image in the directory `root` according to its description; None if that cannot be read."""
     try:
@@ -400,9 +413,8 @@ def images_of(name: str, version: str, interpreter: Interpreter, store: Store) -
     for images in store.readable_directories("images"):
         directory = os.path.join(images, abi_name(interpreter))
         for entry in list_names(directory):
-            root = os.path.join(directory, entry)
-            if entry.rpartition("-")[0] == f"{name}-{version}" and check_own_files(root) is None:
-                image = _described_image(root)
+            if entry.rpartition("-")[0] == f"{name}-{version}":
+                image = _listed_image(os.path.join(directory, entry))
                 found += [image] if image else []
     return found
 

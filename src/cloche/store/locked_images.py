@@ -12,14 +12,14 @@ from packaging.version import InvalidVersion, Version
 
 from cloche.errors import SeedError, UsageError, reason_of
 from cloche.model.value import replace
-from cloche.store.artifacts import Artifact, file_digests, new_hasher
+from cloche.store.artifacts import Artifact, new_hasher, open_file_digests
 from cloche.store.build_sources import Source
 from cloche.store.builds import build_wheels
 from cloche.store.bytecode import available_processors
 from cloche.store.conflicts import settle_conflicts
 from cloche.store.dependencies import with_dependencies
-from cloche.store.distributions import Distribution, read_wheel
-from cloche.store.downloads import obtain
+from cloche.store.distributions import Distribution, open_wheel
+from cloche.store.downloads import obtaining
 from cloche.store.images import find_image_of_wheel, find_or_build_image, needs_bytecode, record_origin
 from cloche.store.lock_files import locked_packages
 from cloche.store.locked_packages import absolute_path
@@ -27,7 +27,7 @@ from cloche.store.pins import Pin
 from cloche.store.requirements import Requirement, parse_requirements
 from cloche.store.tags import incompatibility
 from cloche.store.wheels import choose_distribution
-from cloche.store.worker_threads import in_threads
+from cloche.store.worker_threads import as_completed, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     Making: TypeAlias = Literal["obtained", "built"]
     """Whether a wheel is one that the lock file names, or was built from one of its sources."""
 
+SPARE_THREADS = 2
+"""How many more threads than processors unpack wheels, because some of them wait for the disk: they share its flushes."""
+
 
 def locked_images(wanted: Wanted, interpreter: Interpreter, store: Store) -> list[Image]:
     """Return the images of a lock file, and of the requirements that are wanted in addition, sorted by name.
@@ -55,8 +58,7 @@ def locked_images(wanted: Wanted, interpreter: Interpreter, store: Store) -> lis
     packages = locked_packages(wanted.lock, interpreter, store)
     requirements = additional_requirements(wanted, packages)
     stored = {package.name: image for package in packages if (image := stored_image(package, interpreter, store))}
-    wheels = wheels_of([package for package in packages if package.name not in stored], wanted, interpreter, store)
-    stored |= new_images([package for package in packages if package.name not in stored], wheels, interpreter, store)
+    stored |= new_images([package for package in packages if package.name not in stored], wanted, interpreter, store)
     images = [replace(stored[package.name], metadata=package.metadata) for package in packages]
     images += (
         find_or_build_image(distribution, interpreter, store)
@@ -132,30 +134,6 @@ def stored_image(package: LockedPackage, interpreter: Interpreter, store: Store)
     return None
 
 
-def wheels_of(
-    packages: Sequence[LockedPackage], wanted: Wanted, interpreter: Interpreter, store: Store
-) -> dict[str, tuple[str, Making]]:
-    """Return the path of a wheel for each package by name: the locked one, or one that was built from the locked source.
-
-    :raises SeedError: a file cannot be obtained or does not match its hash, or a wheel cannot be built.
-    """
-    files = [package for package in packages if not isinstance(package.source, (PackageVcs, PackageDirectory))]
-    paths = obtain([file_of(package) for package in files], wanted, interpreter, store)
-    wheels = {package.name: path for package, path in zip(files, paths, strict=True)}
-    sources = {
-        package.name: source_of(package, wheels.get(package.name, ""))
-        for package in packages
-        if not wheels.get(package.name, "").endswith(".whl")
-    }
-    store.inputs.undeclared += (
-        f"the directory `{source.path}`" for source in sources.values() if os.path.isdir(source.path)
-    )
-    refused = wanted.builds == "refused"
-    built = build_wheels([*sources.values()], interpreter, wanted, store, only_binary=refused)
-    found: dict[str, tuple[str, Making]] = {name: (path, "obtained") for name, path in wheels.items()}
-    return {**found, **{name: (path, "built") for name, path in zip(sources, built, strict=True)}}
-
-
 def file_of(package: LockedPackage) -> Artifact | Pin:
     """Return the file to obtain for a package; for a pin, one of several."""
     if package.artifact is not None:
@@ -192,27 +170,62 @@ def source_of(package: LockedPackage, path: str) -> Source:
 
 
 def new_images(
-    packages: Sequence[LockedPackage], wheels: Mapping[str, tuple[str, Making]], interpreter: Interpreter, store: Store
+    packages: Sequence[LockedPackage], wanted: Wanted, interpreter: Interpreter, store: Store
 ) -> dict[str, Image]:
-    """Return the images of wheels by the name of the package; as many are built at a time as there are processors.
+    """Return an image for each package by name: of the locked wheel, or of one that is built from the locked source.
 
-    The largest come first, so that the last ones end at about the same time.
+    A wheel is unpacked as soon as its file is there, while others are still downloaded.
 
-    :raises SeedError: a wheel is not the locked one, is damaged, or changed after it was checked.
+    :raises SeedError: a file cannot be obtained or does not match its hash, a wheel is not the locked one, is damaged, or
+        changed after it was checked, or a wheel cannot be built.
     """
-    ordered = sorted(packages, key=lambda package: -os.path.getsize(wheels[package.name][0]))
+    files = {
+        file_of(package): package
+        for package in packages
+        if not isinstance(package.source, (PackageVcs, PackageDirectory))
+    }
+    for kind in ("images", "locks", "origins"):  # the threads would create a missing one at the same time
+        store.writable_directory(kind)
+    images: dict[str, Image] = {}
+    archives: dict[str, str] = {}
 
-    def build(package: LockedPackage) -> Image:
-        return image_of(*wheels[package.name], package, interpreter, store)
+    def unpack(found: tuple[Artifact | Pin, str]) -> Image | None:
+        item, path = found
+        return image_of(path, "obtained", files[item], interpreter, store) if path.endswith(".whl") else None
 
-    threads = min(available_processors(), len(ordered))
-    if threads > 1:
-        for kind in ("images", "locks", "origins"):  # the threads would create a missing one at the same time
-            store.writable_directory(kind)
-        images = in_threads(build, ordered, Event(), threads)
-    else:
-        images = [*map(build, ordered)]
-    return {package.name: image for package, image in zip(ordered, images, strict=True)}
+    stopped, threads = Event(), available_processors() + SPARE_THREADS
+    with obtaining(files, wanted, interpreter, store, stopped) as obtained:
+        for (item, path), image in as_completed(unpack, obtained, stopped, min(threads, len(files))):
+            if image:
+                images[files[item].name] = image
+            else:
+                archives[files[item].name] = path
+    return images | built_images(
+        [package for package in packages if package.name not in images], archives, wanted, interpreter, store
+    )
+
+
+def built_images(
+    packages: Sequence[LockedPackage],
+    archives: Mapping[str, str],
+    wanted: Wanted,
+    interpreter: Interpreter,
+    store: Store,
+) -> dict[str, Image]:
+    """Return an image for each package by name, of a wheel that is built from its source.
+
+    :param archives: the paths of sources that are files, by the name of the package.
+    :raises SeedError: a wheel cannot be built, or is not the locked one.
+    """
+    sources = [source_of(package, archives.get(package.name, "")) for package in packages]
+    store.inputs.undeclared += (f"the directory `{source.path}`" for source in sources if os.path.isdir(source.path))
+    wheels = build_wheels(sources, interpreter, wanted, store, only_binary=wanted.builds == "refused")
+
+    def unpack(built: tuple[LockedPackage, str]) -> Image:
+        return image_of(built[1], "built", built[0], interpreter, store)
+
+    images = in_threads(unpack, [*zip(packages, wheels, strict=True)], Event(), available_processors())
+    return {package.name: image for package, image in zip(packages, images, strict=True)}
 
 
 def image_of(path: str, making: Making, package: LockedPackage, interpreter: Interpreter, store: Store) -> Image:
@@ -220,16 +233,18 @@ def image_of(path: str, making: Making, package: LockedPackage, interpreter: Int
 
     :raises SeedError: the wheel is not the locked one, is damaged, or changed after it was checked.
     """
-    image = find_or_build_image(checked_wheel(path, package, interpreter), interpreter, store)
-    allowed = {digest for algorithm, digest in allowed_hashes(package) if algorithm == "sha256"}
-    if allowed and making == "obtained":  # check again: the file may have changed while it was unpacked
-        try:
-            digests, size = file_digests({"sha256": new_hasher("sha256")}, path)
-        except OSError as error:
-            raise SeedError(f"`{path}` cannot be read ({reason_of(error)})") from None
-        if digests["sha256"] not in allowed:
-            raise SeedError(f"`{path}` changed while it was unpacked", hint="try again")
-        record_origin(image, digests["sha256"], size, store)
+    with open_wheel(path) as (distribution, archive):
+        refuse_other_wheel(distribution, package, interpreter)
+        image = find_or_build_image(distribution, interpreter, store, archive)
+        allowed = {digest for algorithm, digest in allowed_hashes(package) if algorithm == "sha256"}
+        if allowed and making == "obtained":  # check again: the file may have changed while it was unpacked
+            try:
+                digests, size = open_file_digests({"sha256": new_hasher("sha256")}, archive.file)
+            except OSError as error:
+                raise SeedError(f"`{path}` cannot be read ({reason_of(error)})") from None
+            if digests["sha256"] not in allowed:
+                raise SeedError(f"`{path}` changed while it was unpacked", hint="try again")
+            record_origin(image, digests["sha256"], size, store)
     return image
 
 
@@ -242,17 +257,17 @@ def allowed_hashes(package: LockedPackage) -> frozenset[tuple[str, str]]:
     return frozenset(package.artifact.hashes.items() if package.artifact.file_name.endswith(".whl") else ())
 
 
-def checked_wheel(path: str, package: LockedPackage, interpreter: Interpreter) -> Distribution:
-    """Return the distribution in a wheel, if it is the locked one and the interpreter supports it.
+def refuse_other_wheel(distribution: Distribution, package: LockedPackage, interpreter: Interpreter) -> None:
+    """Refuse a wheel that is not the locked one, or that the interpreter does not support.
 
-    :raises SeedError: it is not, or the wheel is damaged or unsafe.
+    :raises SeedError: it is one of these.
     """
-    distribution = read_wheel(path)
     if distribution.name != package.name or not (
         not package.version or is_version(distribution.version, package.version)
     ):
         raise SeedError(
-            f"`{path}` contains {distribution.name} {distribution.version}, but {package.name} {package.version} is locked",
+            f"`{distribution.location}` contains {distribution.name} {distribution.version}, "
+            f"but {package.name} {package.version} is locked",
             hint="lock the project again",
         )
     if reason := incompatibility(distribution, interpreter):
@@ -260,7 +275,6 @@ def checked_wheel(path: str, package: LockedPackage, interpreter: Interpreter) -
             f"`{package.name}` {distribution.version} does not run on {interpreter.name}: it {reason}",
             hint="choose another Python with `-p`, or lock the project for this one",
         )
-    return distribution
 
 
 def is_version(text: str, version: str) -> bool:

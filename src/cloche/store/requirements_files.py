@@ -9,84 +9,28 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urldefrag, urlsplit
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.pylock import PackageArchive, PackageDirectory, PackageVcs
+from packaging.pylock import PackageArchive, PackageVcs
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 
 from cloche.errors import UsageError
-from cloche.model.value import Value, replace
-from cloche.store.artifacts import Artifact
-from cloche.store.locked_packages import (
-    LockedPackage,
-    absolute_path,
-    direct_url,
-    file_url,
-    path_of_file_url,
-    read_lock_text,
-)
-from cloche.store.locked_packages import fragment as fragment_of
+from cloche.model.value import replace
+from cloche.store.direct_references import URL_OR_PATH, from_directory, from_url
+from cloche.store.locked_packages import LockedPackage, absolute_path, file_url
 from cloche.store.markers import marker_environment
 from cloche.store.pins import Places
+from cloche.store.requirement_lines import SETTINGS, expand_variables, invalid_line, read_lines, split_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from cloche.model.interpreter import Interpreter
     from cloche.store import Store
     from cloche.store.pins import Form
-
-MAX_DEPTH = 50
-"""How deeply files may be nested with `-r` and `-c`."""
-
-NESTED = {"-r": "requirement", "--requirement": "requirement", "-c": "constraint", "--constraint": "constraint"}
-"""The options that name another file."""
-
-IGNORED = frozenset("--pre --prefer-binary --trusted-host --use-feature".split())
-"""Options on lines of their own that do not change which files are installed. Only the user decides which server to trust."""
-
-SETTINGS = {
-    "-i": "index-url",
-    "--index-url": "index-url",
-    "--pypi-url": "index-url",
-    "--extra-index-url": "extra-index-url",
-    "-f": "find-links",
-    "--find-links": "find-links",
-    "--no-index": "no-index",
-    "--only-binary": "only-binary",
-    "--no-binary": "no-binary",
-    "--require-hashes": "require-hashes",
-}
-"""Options on lines of their own that say where the files are, of which form, and that all must have hashes."""
-
-COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-"""A commit of Git or Mercurial, which cannot change; a tag or a branch can."""
-
-
-PROJECT_FILES = ("pyproject.toml", "setup.cfg")
-"""The files that may give the name of a project."""
-
-URL_OR_PATH = re.compile(
-    r"[A-Za-z0-9+]+://|file:|\.{1,2}(?:[/\\#\[]|$)|[/\\]|[A-Za-z]:[/\\]|[^;<>=!~ ]+\.(?:whl|zip|tar\.gz)(?:#|$)|[\w.-]+[/\\]"
-)
-"""The beginning of a line that has no name: a URL, a path, or the name of a file."""
-
-
-class Line(Value):
-    """One logical line of a requirements file: continuation lines are joined, and comments are removed."""
-
-    text: str
-    path: str
-    number: int
-    """The number of its first physical line."""
-
-    @property
-    def place(self) -> str:
-        return f"`{self.path}`, line {self.number}"
+    from cloche.store.requirement_lines import Line
 
 
 class FileSettings:
@@ -217,94 +161,6 @@ def is_protected(package: LockedPackage) -> bool:
     return bool(package.hashes) or isinstance(package.source, PackageVcs)
 
 
-def read_lines(path: str, store: Store, kind: str, within: tuple[str, ...]) -> Iterator[tuple[str, Line]]:
-    """Yield the lines of a file and of the files that it names, each as a requirement, a constraint or a setting."""
-    named_in = within[-1] if within else ""
-    if path in within:
-        raise UsageError(
-            f"`{path}` includes itself, through `{named_in}`", hint="leave out one of the `-r` and `-c` lines"
-        )
-    if len(within) >= MAX_DEPTH:
-        raise UsageError(f"`{path}` is nested too deeply", hint="name fewer files with `-r` and `-c`")
-    for line in logical_lines(read_lock_text(path, store, named_in), path):
-        option, name = split_nested(line)
-        if option:
-            nested = NESTED[option] if kind == "requirement" else "constraint"
-            if "://" in name and not name.startswith("file:"):
-                raise UsageError(f"{line.place}: `{name}` is a URL", hint="download the file, and name the copy")
-            local = (
-                path_of_file_url(name, path) if name.startswith("file:") else absolute_path(name, os.path.dirname(path))
-            )
-            yield from read_lines(local, store, nested, (*within, path))
-        elif (option := line.text.split()[0].partition("=")[0]) not in IGNORED:
-            yield "setting" if option in SETTINGS else kind, line
-
-
-def logical_lines(text: str, path: str) -> Iterator[Line]:
-    """Yield the lines of a file, as pip splits them: a backslash continues a line, ` #` begins a comment."""
-    parts: list[str] = []
-    start = 0
-    for number, physical in enumerate(text.split("\n"), 1):
-        physical = physical.rstrip("\r")
-        if not parts:
-            start = number
-        is_comment = physical.lstrip().startswith("#")
-        if physical.endswith("\\") and not is_comment:
-            parts.append(physical[:-1])
-            continue
-        parts.append("" if is_comment else physical)
-        joined = re.sub(r"(^|\s+)#.*$", "", " ".join(parts)).strip()
-        parts = []
-        if joined:
-            yield Line(joined, path, start)
-    if joined := " ".join(parts).strip():
-        yield Line(joined, path, start)
-
-
-def split_nested(line: Line) -> tuple[str, str]:
-    """Return the option and the file of a line that names another file; ("", "") for another line."""
-    match = re.fullmatch(r"(-r|--requirement|-c|--constraint)(?:\s*=\s*|\s+)(.+)|(-r|-c)(\S+)", line.text)
-    if match is None:
-        return "", ""
-    name = (match[2] or match[4]).strip()
-    return match[1] or match[3], name[1:-1] if name[:1] in "'\"" and name[-1:] == name[:1] else name
-
-
-def split_options(line: Line) -> tuple[str, list[str]]:
-    """Return a requirement and the hashes of its line, each as `ALGORITHM:DIGEST`.
-
-    :raises UsageError: another option is set.
-    """
-    words = line.text.replace("\t", " ").split(" ")
-    end = next((number for number, word in enumerate(words) if word.startswith("-") and number), len(words))
-    try:
-        options = shlex.split(" ".join(words[end:]))
-    except ValueError as error:
-        raise invalid_line(line, error) from None
-    hashes = []
-    for option in (arguments := iter(options)):
-        name, _, text = option.partition("=")
-        if name == "--hash":
-            hashes.append(text or next(arguments, ""))
-        elif name in ("--config-settings", "--config-setting", "-C", "--global-option"):
-            raise UsageError(
-                f"{line.place}: `{name}` is not supported", hint="build the wheel yourself, and pin its file"
-            )
-        else:
-            raise invalid_line(line, f"unknown option `{option}`")
-    for text in hashes:
-        algorithm, _, digest = text.partition(":")
-        if algorithm.lower() not in ("sha256", "sha384", "sha512") or not re.fullmatch(r"[0-9a-fA-F]{64,128}", digest):
-            raise invalid_line(line, f"`{text}` is not a SHA-256, SHA-384 or SHA-512 hash")
-    return " ".join(words[:end]).strip(), hashes
-
-
-def invalid_line(line: Line, reason: object) -> UsageError:
-    return UsageError(
-        f"{line.place} is not valid: {fragment_of(reason)}", hint="correct the line, or create the file again"
-    )
-
-
 def parse_requirement(text: str, line: Line) -> Requirement:
     """Return the requirement of a line.
 
@@ -373,136 +229,3 @@ def locked_package(
             f"{line.place}{where} contradict each other: no version is `{specifier}`", hint="keep one of them"
         )
     return LockedPackage(name, version, hashes=hashes)
-
-
-def expand_variables(text: str, store: Store) -> str:
-    """Return a text with each `${NAME}` replaced by that environment variable, if it is set."""
-    environ = store.host.environ
-    return re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: store.inputs.variable(environ, match[1]) or match[0], text)
-
-
-def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line) -> LockedPackage:
-    """Return the package that a URL or path pins; its fragment may have hashes, a name and a subdirectory.
-
-    :raises UsageError: the URL does not name a package, or can change.
-    """
-    base = os.path.dirname(line.path)
-    address, fragment = urldefrag(url)
-    given = dict(part.partition("=")[::2] for part in fragment.split("&") if "=" in part)
-    hashes |= {(key, text.lower()) for key, text in given.items() if key in ("sha256", "sha384", "sha512")}
-    name = name or canonicalize_name(given.get("egg", "").partition("[")[0])
-    subdirectory = given.get("subdirectory") or None
-    if "+" in address.partition(":")[0]:
-        return from_version_control(address, name, subdirectory, line)
-    is_url = "://" in address
-    path = "" if is_url and not address.startswith("file:") else address
-    if address.startswith("file:"):
-        path = path_of_file_url(address, line.path)
-    local = absolute_path(path, base) if path else ""
-    file_name = os.path.basename(local) if local else unquote(urlsplit(address).path.rpartition("/")[2])
-    mapping = dict(sorted(hashes))
-    if file_name.endswith(".whl"):
-        try:
-            found, version, _, _ = parse_wheel_filename(file_name)
-        except ValueError as error:
-            raise invalid_line(line, error) from None
-        if name and found != name:
-            raise invalid_line(line, f"`{file_name}` is not a file of `{name}`")
-        item = PackageArchive(url=None if local else address, path=local or None, hashes=mapping)
-        return LockedPackage(
-            found,
-            str(version),
-            Artifact(found, str(version), file_name, "" if local else address, local, hashes=mapping),
-            metadata=(("direct_url.json", direct_url(base, item)),),
-        )
-    if not name and local:
-        local, _, _ = local.partition("[")
-        name = project_name(local)
-    if not name:
-        raise invalid_line(line, f"`{url}` does not name a package; write `NAME @ {url}`")
-    if local and os.path.isdir(local):
-        directory = PackageDirectory(path=local, subdirectory=subdirectory)
-        return LockedPackage(
-            name, "", source=directory, base=base, metadata=(("direct_url.json", direct_url(base, directory)),)
-        )
-    archive = PackageArchive(
-        url=None if local else address, path=local or None, hashes=mapping, subdirectory=subdirectory
-    )
-    return LockedPackage(
-        name, "", source=archive, base=base, metadata=(("direct_url.json", direct_url(base, archive)),)
-    )
-
-
-def from_version_control(address: str, name: str, subdirectory: str | None, line: Line) -> LockedPackage:
-    """Return the package that a URL such as `git+https://host/repository@COMMIT` pins.
-
-    :raises UsageError: it does not name a package or a commit.
-    """
-    kind, _, rest = address.partition("+")
-    url, at, commit = rest.rpartition("@")
-    if not at or not COMMIT.fullmatch(commit):
-        raise UsageError(
-            f"{line.place}: `{address}` is not pinned to a commit", hint="add `@` and the full commit hash"
-        )
-    if not name:
-        raise invalid_line(line, f"`{address}` does not name a package; write `NAME @ {address}`")
-    source = PackageVcs(type=kind, url=url, commit_id=commit, requested_revision=commit, subdirectory=subdirectory)
-    base = os.path.dirname(line.path)
-    return LockedPackage(name, "", source=source, base=base, metadata=(("direct_url.json", direct_url(base, source)),))
-
-
-def from_directory(path: str, line: Line) -> LockedPackage:
-    """Return the package in a directory that is installed in editable mode (`-e DIRECTORY`).
-
-    :raises UsageError: it is not a directory with a `pyproject.toml` that names the package.
-    """
-    if re.match(r"\w+\+|https?:", path):
-        raise UsageError(
-            f"{line.place}: an editable install from a URL is not supported", hint="write the requirement without `-e`"
-        )
-    base = os.path.dirname(line.path)
-    path, _, given = path.partition("#egg=")
-    local = (
-        path_of_file_url(path, line.path) if path.startswith("file:") else absolute_path(path.partition("[")[0], base)
-    )
-    name = canonicalize_name(given.partition("[")[0].partition("&")[0]) or project_name(local)
-    if not name and os.path.isdir(local):
-        raise UsageError(
-            f"{line.place}: no `pyproject.toml` or `setup.cfg` in `{path}` names a package",
-            hint=f"write `-e {path}#egg=NAME`",
-        )
-    if not name:
-        raise invalid_line(line, f"`{path}` is not a directory with a project")
-    source = PackageDirectory(path=local, editable=True)
-    return LockedPackage(name, "", source=source, base=base, metadata=(("direct_url.json", direct_url(base, source)),))
-
-
-def project_name(directory: str) -> str:
-    """Return the normalized name of the project in a directory; empty if neither `pyproject.toml` nor `setup.cfg` gives it.
-
-    poetry 1 and setuptools do not need the name in the standard table. The build decides in the end.
-    """
-    import sys
-    from configparser import ConfigParser
-    from configparser import Error as ConfigError
-
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    from cloche.fs import read_at_most
-
-    content, config = (read_at_most(os.path.join(directory, name), 1 << 22) or b"" for name in PROJECT_FILES)
-    try:
-        table: object = tomllib.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError):
-        table = {}
-    match table:
-        case {"project": {"name": str(name)}} | {"tool": {"poetry": {"name": str(name)}}}:
-            return canonicalize_name(name)
-    parser = ConfigParser(interpolation=None)
-    try:
-        parser.read_string(config.decode("utf-8"))
-    except (ConfigError, ValueError):
-        return ""
-    return canonicalize_name(parser.get("metadata", "name", fallback=""))

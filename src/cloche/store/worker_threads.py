@@ -5,10 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from operator import length_hint
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     Item = TypeVar("Item")
     Outcome = TypeVar("Outcome")
@@ -22,53 +23,76 @@ GRACE = 0.5
 
 def in_threads(
     function: Callable[[Item], Outcome],
-    items: Sequence[Item],
+    items: Iterable[Item],
     stopped: threading.Event,
     threads: int = 4,
     report: Callable[[], object] = int,
 ) -> list[Outcome]:
     """Call a function for each item, in several threads; return the results in the order of the items.
 
+    The parameters and the errors are those of `as_completed`.
+    """
+    numbered = list(enumerate(items))
+    completed = as_completed(lambda entry: function(entry[1]), numbered, stopped, threads, report)
+    results = {number: outcome for (number, _), outcome in completed}
+    return [results[number] for number, _ in numbered]
+
+
+def as_completed(
+    function: Callable[[Item], Outcome],
+    items: Iterable[Item],
+    stopped: threading.Event,
+    threads: int = 4,
+    report: Callable[[], object] = int,
+) -> Iterator[tuple[Item, Outcome]]:
+    """Call a function for each item, in several threads; yield each item and its result as soon as it is there.
+
     After the first exception, or if the user interrupts the run, the event is set, and the exception is raised without
     waiting long for the other threads, which may wait for a server. They are daemons, and end with the process at the
-    latest.
+    latest. If another thread sets the event, the iteration ends when the calls that have begun are done.
 
+    :param items: the threads take the next one when they need it, so the items may themselves be results as they complete.
     :param report: called several times a second.
     """
-    waiting: queue.SimpleQueue[tuple[int, Item]] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[int, Outcome] | BaseException] = queue.SimpleQueue()
-    for numbered in enumerate(items):
-        waiting.put(numbered)
+    taking = threading.Lock()
+    remaining = iter(items)
+    done: queue.SimpleQueue[tuple[Item, Outcome] | BaseException | None] = queue.SimpleQueue()
 
     def work() -> None:
-        while not stopped.is_set():
-            try:
-                number, item = waiting.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                done.put((number, function(item)))
-            except BaseException as error:
-                done.put(error)
+        try:
+            while not stopped.is_set():
+                try:
+                    with taking:
+                        item = next(remaining)
+                except StopIteration:
+                    return
+                done.put((item, function(item)))
+        except BaseException as error:
+            done.put(error)
+        finally:
+            done.put(None)
 
-    results: dict[int, Outcome] = {}
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(min(threads, len(items)))]
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(min(threads, length_hint(items, threads)))]
+    running = len(workers)
     try:
         for worker in workers:
             worker.start()
-        while len(results) < len(items):
+        while running:
             try:
                 outcome = done.get(timeout=REPORT_INTERVAL)
             except queue.Empty:
                 report()
                 continue
-            if isinstance(outcome, BaseException):
+            if outcome is None:
+                running -= 1
+            elif isinstance(outcome, BaseException):
                 raise outcome
-            results[outcome[0]] = outcome[1]
-    finally:
+            else:
+                yield outcome
+    except BaseException:
         stopped.set()
         deadline = time.monotonic() + GRACE
         for worker in workers:
             if worker.ident is not None:
                 worker.join(max(deadline - time.monotonic(), 0))
-    return [results[number] for number in range(len(items))]
+        raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import filecmp
 import os
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from cloche.lifecycle.case import ONLY_YOU, Finding, and_more, missing_directory
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import is_within
+from cloche.lifecycle.tree import is_same_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,14 +92,6 @@ def differing_files(root: str, path: str, target: str) -> list[str]:
         if not file.path.endswith(".pyc")
         and not is_same_content(os.path.join(root, path, file.path), os.path.join(root, target, file.path))
     ]
-
-
-def is_same_content(one: str, other: str) -> bool:
-    """Return whether two files, or links to files, have the same content."""
-    try:
-        return os.path.samefile(one, other) or filecmp.cmp(one, other, shallow=False)
-    except OSError:
-        return os.path.islink(one) and os.path.islink(other) and os.readlink(one) == os.readlink(other)
 
 
 def check_permissions(case: Case) -> Iterator[Finding]:
