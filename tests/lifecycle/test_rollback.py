@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from cloche.apply.journal import Action
+    from cloche.lifecycle.case import Case
 
 
 @pytest.fixture
@@ -279,11 +280,11 @@ def test_a_repair_after_the_first_that_fails_is_a_note(empty_env, session, monke
     monkeypatch.setattr(repair, "diagnose", lambda _: found.pop(0) if len(found) > 1 else found[0])
     done = []
 
-    def repair_once(*_: object) -> list[str]:
+    def repair_once(*_: object) -> tuple[Case, list[str]]:
         done.append("")
         if len(done) > 1:
             raise ClocheError("the disk is full", hint="nothing was changed")
-        return ["repaired"]
+        return case, ["repaired"]
 
     monkeypatch.setattr(repair, "repair_once", repair_once)
 

@@ -17,7 +17,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from cloche.fs import copied_mode, list_names, open_regular_file, read_at_most
 from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, digest_of, format_row, parse_manifest
 from cloche.lifecycle.checks.tree import is_same_content
-from cloche.lifecycle.embedded_paths import file_contains, generated_file_states
+from cloche.lifecycle.content_search import file_contains
+from cloche.lifecycle.embedded_paths import generated_file_states
 from cloche.lifecycle.installed import distributions_in, read_text, site_directories
 from cloche.lifecycle.overlay import Overlay, parent_directories
 from cloche.lifecycle.reader import copied_links
