@@ -9,7 +9,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from cloche.fs import copied_mode, open_regular_file, read_at_most
-from cloche.fs.checksums import digest_of, format_row
+from cloche.fs.records import digest_of, format_row
 from cloche.lifecycle.overlay import parent_directories
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import is_within

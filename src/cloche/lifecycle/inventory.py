@@ -24,7 +24,7 @@ from cloche.model.value import Value
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloche.fs.checksums import Row
+    from cloche.fs.records import Row
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.tree import Tree

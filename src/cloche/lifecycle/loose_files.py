@@ -8,7 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from cloche.fs import list_names
-from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, parse_manifest
+from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, parse_manifest
 from cloche.lifecycle.checks.tree import is_same_content
 from cloche.lifecycle.embedded_paths import generated_file_states
 from cloche.lifecycle.installed import read_text, site_directories

@@ -7,7 +7,7 @@ import posixpath
 import stat
 from typing import TYPE_CHECKING
 
-from cloche.fs.checksums import MANIFEST, foreign_files, format_manifest, parse_manifest, sha256_of, was_edited
+from cloche.fs.manifests import MANIFEST, foreign_files, format_manifest, parse_manifest, sha256_of, was_edited
 from cloche.lifecycle.carried_files import PathMapping
 from cloche.lifecycle.embedded_paths import (
     environment_of_program,
