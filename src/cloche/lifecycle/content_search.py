@@ -54,7 +54,7 @@ def read_into(descriptor: int, buffer: bytearray, size: int) -> int:
     :param size: the expected number: the end is not looked for after as many.
     """
     if not hasattr(os, "readv"):  # Windows
-        content = os.read(descriptor, len(buffer))
+        content = os.read(descriptor, min(size + 1, len(buffer)))
         buffer[: len(content)] = content
         return len(content)
     length = os.readv(descriptor, [buffer])
