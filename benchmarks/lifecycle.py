@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from peers import Peers
 
 SETS = {"usual": 5, "huge": 3}
-"""The highest number of rounds for each set of packages: with these, all rows take ten minutes on an idle machine."""
+"""The highest number of rounds for each set of packages: few, because one command takes seconds."""
 
 
 def index_settings() -> tuple[tuple[str, str], ...]:
