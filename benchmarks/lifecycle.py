@@ -20,7 +20,8 @@ from rows import UV, Goal, Row
 if TYPE_CHECKING:
     from peers import Peers
 
-SETS = ("usual", "huge")
+SETS = {"usual": 5, "huge": 3}
+"""The highest number of rounds for each set of packages: few, because one command takes seconds."""
 
 
 def index_settings() -> tuple[tuple[str, str], ...]:
@@ -37,7 +38,8 @@ def rows_for(name: str) -> tuple[Row, ...]:
 
     def row(task: str, title: str, limit: float, line: str, before: str = "") -> Row:
         cloche = shell("cloche", line, before)._replace(environ=index_settings())
-        return Row(f"{task}-{name}", title, (cloche, uv), (Goal(limit, ("uv",)),))
+        goals = (Goal(limit, ("uv",)),)
+        return Row(f"{task}-{name}", title, (cloche, uv), goals, most_rounds=SETS[name], leaves="nothing")
 
     return (
         row("doctor", f"`doctor` for {words}", 1.0, f"{{bin}}/cloche -q doctor {trees}/new"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -110,11 +111,15 @@ class Peers:
     def next_turn(self) -> None:
         """Prepare for the next command, which must not be slowed by unwritten data of the last one.
 
-        Environments are not removed: for a minute, ext4 is slow to reuse inodes that were just freed, so a removal would
-        slow down the peers that create many directories.
+        Most environments are not removed: for a minute, ext4 is slow to reuse inodes that were just freed, so a removal
+        would slow down the peers that create many directories.
         """
         self.turn += 1
         os.sync()
+
+    def remove_environment(self) -> None:
+        """Remove the environment of the current turn, if it was created."""
+        shutil.rmtree(self.environment, ignore_errors=True)
 
     def capture(self, words: Sequence[str], environ: Mapping[str, str] | None = None) -> str:
         """Run a command and return its standard output.

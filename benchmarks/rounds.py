@@ -25,12 +25,17 @@ def measure(peers: Peers, row: Row, rounds: int) -> dict[str, list[float | None]
     times: dict[str, list[float | None]] = {command.peer: [] for command in row.commands}
     for command in row.commands:
         peers.run(command, cold=row.cold)
-    for number in range(rounds * row.round_factor):
+        if row.leaves == "nothing":
+            peers.remove_environment()
+    count = rounds * row.round_factor
+    for number in range(count if row.most_rounds is None else min(count, row.most_rounds)):
         turn = number % len(row.commands)
         for command in (*row.commands[turn:], *row.commands[:turn]):
             runs = number % command.every == 0
             seconds = round(peers.run(command, cold=row.cold), 6) if runs else None
             times[command.peer].append(seconds)
+            if runs and row.leaves == "nothing":
+                peers.remove_environment()
     print(f"measured: {row.title}", file=sys.stderr)
     return times
 

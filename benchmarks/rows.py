@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class Command(NamedTuple):
@@ -43,6 +43,10 @@ class Row(NamedTuple):
     """Whether every run starts with an empty home directory, so that nothing is cached."""
     round_factor: int = 1
     """Multiplies the number of rounds; for fast commands."""
+    most_rounds: int | None = None
+    """The highest number of rounds; for commands that take seconds."""
+    leaves: Literal["environments", "nothing"] = "environments"
+    """`nothing` if each environment is removed before the next command, because many of its size would fill the disk."""
 
 
 def command(peer: str, line: str, every: int = 1) -> Command:

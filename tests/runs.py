@@ -75,6 +75,7 @@ SLOW: dict[str, Choice] = {
     # Killed, failing and concurrent runs at many moments. `transaction` and `test_destinations` test each guarantee.
     "sweep/*": NONE,
     "lifecycle/test_killed.py::*": NONE,
+    "lifecycle/test_rollback.py::test_a_repair_reads_*": NONE,
     "integration/test_crowds.py::*": NONE,
     "integration/test_destinations.py::test_the_next_run_rolls_back_a_killed_one*": few(1),
     "integration/test_destinations.py::test_a_signal_ends_the_run*": few(3),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -17,6 +17,8 @@ from tests.tools import require
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from peers import Peers
+
 BENCHMARKS = REPOSITORY / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
@@ -24,8 +26,8 @@ from chart import SHORT_CHART_ROWS, chart  # noqa: E402
 from lifecycle import LIFECYCLE_ROWS  # noqa: E402
 from locked import LOCKED_ROWS  # noqa: E402
 from report import MAX_IDLE_LOAD, quality_warnings, report, rows_of  # noqa: E402
-from rounds import Spread, compare, ratio, spread, verdict  # noqa: E402
-from rows import ROWS, Goal  # noqa: E402
+from rounds import Spread, compare, measure, ratio, spread, verdict  # noqa: E402
+from rows import ROWS, Command, Goal, Row  # noqa: E402
 
 MEASURED = json.loads((REPOSITORY / "docs/_static/speed.json").read_text(encoding="utf-8"))
 
@@ -61,6 +63,32 @@ def test_a_verdict_marks_narrow_results(measured: Spread, expected: str) -> None
 
 def test_a_spread_can_be_computed_from_one_round() -> None:
     assert spread([0.5, None]) == (0.5, 0.5, 0.5)
+
+
+class FakePeers:
+    """Peers that run no command, and record which ones they were given and what was removed."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def run(self, command: Command, *, cold: bool = False) -> float:
+        self.done.append(command.peer)
+        return 0.1
+
+    def remove_environment(self) -> None:
+        self.done.append("remove")
+
+
+def test_a_row_of_large_environments_has_few_rounds_and_leaves_nothing() -> None:
+    commands = (Command("cloche", ("true",)), Command("uv", ("true",)))
+    peers = FakePeers()
+
+    times = measure(cast("Peers", peers), Row("large", "", commands, most_rounds=2, leaves="nothing"), 21)
+
+    assert times == {"cloche": [0.1] * 2, "uv": [0.1] * 2}
+    assert peers.done == [
+        word for peer in ("cloche", "uv", "cloche", "uv", "uv", "cloche") for word in (peer, "remove")
+    ]
 
 
 def test_the_report_shows_a_goal_with_its_peer() -> None:

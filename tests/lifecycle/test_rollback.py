@@ -13,7 +13,7 @@ import pytest
 from cloche.api import open_session
 from cloche.apply import exchange, merge, staging, transaction
 from cloche.errors import ClocheError
-from cloche.lifecycle import move, rebuild, repair, upgrade
+from cloche.lifecycle import examination, move, rebuild, repair, tree, upgrade
 from cloche.lifecycle.case import Finding
 from cloche.lifecycle.diagnosis import open_case
 from cloche.lifecycle.overlay import Overlay
@@ -21,10 +21,13 @@ from cloche.lifecycle.repair import repair_environment
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import FrameType
 
     from cloche.apply.journal import Action
+    from cloche.lifecycle.case import Case
+    from cloche.lifecycle.examination import Examination
 
 
 @pytest.fixture
@@ -272,6 +275,34 @@ def test_a_repair_that_fails_verification_is_undone(cloche, empty_env, session, 
     assert snapshot(env) == changed != before
 
 
+def test_a_repair_reads_the_tree_and_starts_python_no_more_often_than_it_must(
+    cloche, empty_env, session, monkeypatch
+) -> None:
+    """Python starts once before the repair, and once after it, while the repair can still be undone."""
+    env = empty_env().rename(cloche.cwd / "renamed")
+    starts: list[str] = []
+    walks: list[str] = []
+    start, walk = examination.ask_python, tree.walk
+
+    def record_start(executable: str, *others: object) -> Examination:
+        starts.append((env / "bin" / "activate").read_text())
+        return start(executable, *others)
+
+    def record_walk(root: str, *others: object) -> Iterator[tuple[str, os.stat_result]]:
+        walks.append(root)
+        return walk(root, *others)
+
+    monkeypatch.setattr(examination, "ask_python", record_start)
+    monkeypatch.setattr(tree, "walk", record_walk)
+
+    result = repair_environment(open_case(str(env), session), session)
+
+    assert result.repaired
+    assert not result.remaining
+    assert [str(env) in text for text in starts] == [False, True]
+    assert walks == [str(env)]
+
+
 def test_a_repair_after_the_first_that_fails_is_a_note(empty_env, session, monkeypatch) -> None:
     """The first repair stays, so an error that says that nothing was changed would be wrong."""
     case = open_case(str(empty_env()), session)
@@ -279,11 +310,11 @@ def test_a_repair_after_the_first_that_fails_is_a_note(empty_env, session, monke
     monkeypatch.setattr(repair, "diagnose", lambda _: found.pop(0) if len(found) > 1 else found[0])
     done = []
 
-    def repair_once(*_: object) -> list[str]:
+    def repair_once(*_: object) -> tuple[Case, list[str]]:
         done.append("")
         if len(done) > 1:
             raise ClocheError("the disk is full", hint="nothing was changed")
-        return ["repaired"]
+        return case, ["repaired"]
 
     monkeypatch.setattr(repair, "repair_once", repair_once)
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.lifecycle.installed import InstalledDistribution, distributions_in
-from cloche.lifecycle.inventory import can_be_copied, edited_files, is_compatible_tag, is_intact, loose_files
+from cloche.lifecycle.inventory import can_be_copied, edited_files, is_compatible_tag, is_intact
+from cloche.lifecycle.loose_files import LooseFiles
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.rebuild import unmark_requested
+from cloche.lifecycle.staged_environment import unmark_requested
 from cloche.lifecycle.tree import Tree
 from cloche.model.value import replace
 from cloche.planning.layout import layout_of
@@ -94,6 +95,6 @@ def test_a_module_without_source_is_kept_and_bytecode_of_python_is_not(tmp_path:
         (tmp_path / SITE / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / SITE / name).touch()
 
-    found = list(loose_files(Tree(str(tmp_path)), layout_of(interpreter("CPython 3.12.1")), {}, ()))
+    found = LooseFiles(str(tmp_path), layout_of(interpreter("CPython 3.12.1")), {}, ()).in_tree(Tree(str(tmp_path)))
 
     assert found == [f"{SITE}/secret.pyc"]

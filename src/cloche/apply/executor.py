@@ -129,37 +129,48 @@ class StagingTree:
             path = f"{below}/{entry.name}" if below else entry.name
             if path in without:
                 continue
-            status = entry.stat(follow_symlinks=False)
             if entry.is_symlink():
                 os.symlink(os.readlink(entry.path), self._at(path), dir_fd=self.descriptor)
             elif entry.is_dir(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
                 os.mkdir(self._at(path), 0o700, dir_fd=self.descriptor)
                 self.copy_tree(source, without, link_mode, path)
                 os.chmod(self._at(path), status.st_mode & 0o7777, dir_fd=self.descriptor)
                 os.utime(self._at(path), ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=self.descriptor)
             elif entry.is_file(follow_symlinks=False):
-                is_shared = status.st_nlink > 1 and not status.st_mode & 0o222  # a file of the store
-                self._transfer(entry.path, path, "auto" if is_shared and link_mode == "clone" else link_mode)
-                if not is_shared and stat.S_IMODE(status.st_mode) != copied_mode(status.st_mode):
-                    os.chmod(self._at(path), stat.S_IMODE(status.st_mode), dir_fd=self.descriptor)
-            elif stat.S_ISFIFO(status.st_mode):  # sockets are left out: only a running process can use them
+                self._copy_entry(entry, path, link_mode)
+            elif stat.S_ISFIFO(mode := entry.stat(follow_symlinks=False).st_mode):
                 os.mkfifo(self._at(path), 0o600, dir_fd=self.descriptor)
-                os.chmod(self._at(path), stat.S_IMODE(status.st_mode), dir_fd=self.descriptor)
+                os.chmod(self._at(path), stat.S_IMODE(mode), dir_fd=self.descriptor)
+            # sockets are left out: only a running process can use them
 
-    def _transfer(self, source: str, path: str, link_mode: LinkMode) -> None:
+    def _copy_entry(self, entry: os.DirEntry[str], path: str, link_mode: LinkMode) -> None:
+        """Copy a file of a tree with its permission bits. A hard link has them already, so its status is not asked for."""
+        is_shared = False
+        if link_mode == "clone":
+            status = entry.stat(follow_symlinks=False)
+            is_shared = status.st_nlink > 1 and not status.st_mode & 0o222  # a file of the store
+        if self._transfer(entry.path, path, "auto" if is_shared else link_mode) is not _hard_link and not is_shared:
+            mode = entry.stat(follow_symlinks=False).st_mode
+            if stat.S_IMODE(mode) != copied_mode(mode):
+                os.chmod(self._at(path), stat.S_IMODE(mode), dir_fd=self.descriptor)
+
+    def _transfer(self, source: str, path: str, link_mode: LinkMode) -> Transfer:
+        """Copy or link a file in the first way that is supported; return it."""
         *sharing, copying = TRANSFERS[link_mode]
         for transfer in sharing:
             if transfer in self._unsupported:
                 continue
             try:
                 transfer(source, self._at(path), None, self.descriptor, "")
-                return
+                return transfer
             except OSError as error:
                 if error.errno not in LINK_UNSUPPORTED_ERRORS:
                     raise
                 if error.errno in CLONE_UNSUPPORTED_ERRORS and transfer is _clone:
                     self._unsupported.add(transfer)  # otherwise every file would be created twice
         copying(source, self._at(path), None, self.descriptor, "")
+        return copying
 
     def set_mode(self, path: str, mode: int) -> None:
         entry = self._at(path)

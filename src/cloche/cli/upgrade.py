@@ -157,7 +157,7 @@ def report_lines(
     location = report.one_line(report.relative_path(plan.location, host))
     change = describe_change(plan)
     seeds = report.summarize(result.seeds, details) if result else ""
-    yield f"{outcome}: {location}: {change}{', ' if seeds else ''}{seeds}, {milliseconds:.0f} ms"
+    yield f"{outcome} {location}: {change}{', ' if seeds else ''}{seeds}, {milliseconds:.0f} ms"
     if plan.inventory is not None:
         inventory = plan.inventory
         packages, files = counted(len(inventory.carried), "package"), counted(len(inventory.loose), "file")

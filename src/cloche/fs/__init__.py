@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+NO_ACCESS_TIME = getattr(os, "O_NOATIME", 0)
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 REGULAR = 0o100000 >> 12
@@ -30,11 +32,10 @@ def write_all(descriptor: int, content: bytes) -> None:
 
 def open_for_reading(path: str, directory: int | None = None, *, more: int = 0) -> int:
     """Return a descriptor to read a file from. The access time of our own files is kept, and a FIFO does not block."""
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | more
     try:
-        return os.open(path, flags | getattr(os, "O_NOATIME", 0), dir_fd=directory)
+        return os.open(path, READING | NO_ACCESS_TIME | more, dir_fd=directory)
     except PermissionError:  # on Linux, only the owner of a file may use `O_NOATIME`
-        return os.open(path, flags, dir_fd=directory)
+        return os.open(path, READING | more, dir_fd=directory)
 
 
 def is_unicode(text: str) -> bool:

@@ -20,17 +20,19 @@ if TYPE_CHECKING:
     from cloche.lifecycle.case import Finding
     from cloche.lifecycle.checks import Check
     from cloche.lifecycle.info import EnvironmentInfo
+    from cloche.lifecycle.tree import Tree
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
 
 
-def open_case(path: str, session: Session) -> Case:
+def open_case(path: str, session: Session, tree: Tree | None = None) -> Case:
     """Examine an environment with its own Python, and return its case.
 
+    :param tree: its files, if they were read before.
     :raises DestinationError: there is no environment at `path`.
     :raises ClocheError: its files contain its path in another encoding than that of the locale.
     """
-    info = environment_info(path, session)
+    info = environment_info(path, session, tree)
     refuse_other_encoding(info.environment.location)
     environment = info.environment
     editables = modules_of_editables(info.distributions, Overlay(environment.location))

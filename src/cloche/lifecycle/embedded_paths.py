@@ -12,7 +12,7 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from cloche.fs import lines_of, list_names, open_regular_file
+from cloche.fs import lines_of, list_names
 from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, foreign_files, parse_manifest, was_edited
 from cloche.fs.records import is_absolute, parse_rows, with_row
 from cloche.lifecycle import launchers, recorded_command
@@ -23,6 +23,7 @@ from cloche.lifecycle.activation_scripts import (
     rewrite_script,
     roots_in_script,
 )
+from cloche.lifecycle.content_search import TEXT_LIMIT, ContentSearch
 from cloche.lifecycle.installed import ignore, site_directories
 from cloche.lifecycle.relocation import Relocation, is_within, needle
 from cloche.lifecycle.shebangs import parse_header, relocatable_script, script_with_program
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from cloche.lifecycle.tree import Tree
     from cloche.model.environment import Environment
     from cloche.shells import ShellFamily
-
-TEXT_LIMIT = 8 << 20
-"""The size in bytes up to which files are changed; larger files are only searched."""
 
 
 class File(Value):
@@ -144,9 +142,9 @@ def program_of_script(overlay: Overlay, path: str) -> str:
     """Return the program that runs a script or that a launcher starts; empty if there is none."""
     if overlay.target(path) is not None:
         return ""
-    content = overlay.content(path) or b""
+    content = overlay.beginning(path)
     if content.startswith(b"MZ"):
-        launcher = launchers.parse_launcher(content)
+        launcher = launchers.parse_launcher(overlay.content(path) or b"")
         return launcher.program if launcher else ""
     header = parse_header(content)
     return header.program if header else ""
@@ -187,47 +185,40 @@ def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[
 
     :param files: those that may contain an old root; None for all.
     """
-    needles = {needle(old) for old, _ in (*context.relocation.roots, *context.relocation.parents)} - {b""}
-    common = common_part(needles)
+    search = ContentSearch({needle(old) for old, _ in (*context.relocation.roots, *context.relocation.parents)} - {b""})
     unedited = unedited_files(overlay)
     runtime = parse_manifest(overlay.text(RUNTIME_MANIFEST)).keys()  # thousands of files, without such paths
+    edited = frozenset(overlay.changed)
     remaining = []
     for file in walk_files(overlay.root) if files is None else files:
-        if file.path in runtime:
+        path = file.path
+        if path in runtime:
             continue
         if file.kind == "link":
-            relocate_link(overlay, file.path, context)
-        elif file.kind == "file" and file.path.endswith(".dist-info/RECORD"):
-            relocate_record(overlay, file.path, context.relocation)
-        elif file.kind == "file" and not file.path.endswith(".pyc") and file.path != MANIFEST:
-            if file.size > TEXT_LIMIT:
-                if file_contains(overlay.on_disk(file.path), {common}) and file_contains(
-                    overlay.on_disk(file.path), needles
-                ):
-                    remaining.append(file.path)
+            relocate_link(overlay, path, context)
+        elif file.kind != "file" or path.endswith(".pyc") or path == MANIFEST:
+            continue
+        elif path.endswith(".dist-info/RECORD"):
+            relocate_record(overlay, path, context.relocation)
+        elif path in unedited and path in context.generated:
+            overlay.write(path, context.generated[path])
+        elif file.size > TEXT_LIMIT:
+            if search.is_in_file(overlay.on_disk(path), file.size):
+                remaining.append(path)
+        elif (
+            search.is_in(overlay.content(path) or b"")
+            if path in edited
+            else search.is_in_file(overlay.on_disk(path), file.size)
+        ) or is_activator(overlay, path, context):
+            if (content := overlay.content(path)) is None:
                 continue
-            content = overlay.content(file.path)
-            if content is None:
-                continue
-            if file.path in unedited and file.path in context.generated:
-                overlay.write(file.path, context.generated[file.path])
-            elif (common in content and any(part in content for part in needles)) or is_activator(
-                overlay, file.path, context
-            ):
-                relocate_file(overlay, file.path, content, context)
-                relocated = overlay.content(file.path) or b""
-                if context.relocation.mentions_old_root(relocated.decode("utf-8", "surrogateescape")):
-                    remaining.append(file.path)
+            relocate_file(overlay, path, content, context)
+            relocated = overlay.content(path) or b""
+            if context.relocation.mentions_old_root(relocated.decode("utf-8", "surrogateescape")):
+                remaining.append(path)
     for path in overlay.changed:
         remove_bytecode(overlay, path)
     return sorted(remaining)
-
-
-def common_part(needles: set[bytes]) -> bytes:
-    """Return the beginning that some byte strings share: a file without it, as most are, contains none of them."""
-    first, last = min(needles, default=b""), max(needles, default=b"")  # what these two share, all in between do
-    count = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
-    return first[:count]
 
 
 def unedited_files(overlay: Overlay) -> frozenset[str]:
@@ -331,8 +322,10 @@ def environment_of_activator(overlay: Overlay, path: str, context: RelocationCon
     It is empty for the environment itself, and a path for one inside it.
     """
     directory, _, name = path.rpartition("/")
+    if name.lower() not in context.shells:
+        return None
     inner, _, scripts = directory.rpartition("/")
-    if name.lower() not in context.shells or scripts != context.environment.layout.bin:
+    if scripts != context.environment.layout.bin:
         return None
     config = f"{inner}/{context.environment.layout.config}"
     return inner if not inner or os.path.isfile(overlay.on_disk(config)) else None
@@ -360,15 +353,17 @@ def relocate_script(path: str, content: bytes, context: RelocationContext) -> by
 def relocate_record(overlay: Overlay, path: str, relocation: Relocation) -> None:
     """Replace the paths in a RECORD: absolute ones, and relative ones that lead out of the environment."""
     site = path.rsplit("/", 2)[0]
+    text = overlay.text(path)
     lines = []
-    for line in lines_of(overlay.text(path)):
+    for line in lines_of(text):
         if line.startswith(("/", '"', "..")) or line[1:2] == ":":
             row = next(parse_rows(line), [])
             moved = relocate_row(row[0], site, relocation) if row else ""
             if row and moved != row[0]:
                 line = with_row(line, moved, *(*row, "", "")[1:3])
         lines.append(line)
-    overlay.write_text(path, "".join(lines))
+    if (relocated := "".join(lines)) != text:
+        overlay.write_text(path, relocated)
 
 
 def relocate_row(path: str, site: str, relocation: Relocation) -> str:
@@ -431,17 +426,6 @@ def relocate_line(line: str, relocation: Relocation) -> str:
     """Return a line that is a path, with the path replaced and trailing white space unchanged."""
     path = line.rstrip()
     return relocation.path(path) + line[len(path) :]
-
-
-def file_contains(path: str, needles: set[bytes]) -> bool:
-    """Return whether a large file contains any of some byte strings."""
-    import mmap
-
-    try:
-        with open_regular_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return any(content.find(part) >= 0 for part in needles)
-    except (OSError, ValueError):
-        return False
 
 
 def remove_bytecode(overlay: Overlay, path: str) -> None:

@@ -57,11 +57,13 @@ class EnvironmentInfo(Value):
     """File names of all activation scripts, also those of unknown shells."""
     unusable_base: tuple[str, str] | None = None
     """If there is no `base`: the path of a file in its place, and why that cannot be used; None if there is no file."""
+    known_tree: Tree | None = None
+    """Its files, if they were read before."""
 
     @cached_property
     def tree(self) -> Tree:
         """Its files, as they were when this was first asked."""
-        return Tree(self.environment.location)
+        return self.known_tree or Tree(self.environment.location)
 
     @property
     def own_size(self) -> int:
@@ -100,9 +102,10 @@ class EnvironmentInfo(Value):
         return tuple(distribution for distribution in self.distributions if distribution.editable)
 
 
-def environment_info(path: str, session: Session) -> EnvironmentInfo:
+def environment_info(path: str, session: Session, tree: Tree | None = None) -> EnvironmentInfo:
     """Return information about the environment at a path.
 
+    :param tree: its files, if they were read before.
     :raises DestinationError: there is no environment at the path.
     """
     host, cache = session.host, session.probes
@@ -125,6 +128,7 @@ def environment_info(path: str, session: Session) -> EnvironmentInfo:
         activators=tuple(name for name in names if name.lower() in shells),
         activation_scripts=find_activation_scripts(environment, names, shells, distributions),
         shells=shells,
+        known_tree=tree,
     )
 
 

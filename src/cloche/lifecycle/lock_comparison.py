@@ -16,7 +16,7 @@ from cloche.errors import ClocheError
 from cloche.lifecycle.installed import read_text
 from cloche.lifecycle.recorded_command import recorded_lock
 from cloche.lifecycle.requirements import with_requirements
-from cloche.store.images import wheels_of_images
+from cloche.store.image_origins import wheels_of_images
 from cloche.store.lock_files import locked_packages
 from cloche.store.locked_images import allowed_hashes, is_version
 from cloche.store.requirements import parse_requirements

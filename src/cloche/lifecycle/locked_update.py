@@ -13,7 +13,7 @@ from cloche.fs.manifests import MANIFEST, foreign_files, format_manifest, parse_
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.installed import installed_distributions, site_directories
-from cloche.lifecycle.inventory import kept_files, loose_rule
+from cloche.lifecycle.loose_files import LooseFiles, kept_files
 from cloche.lifecycle.reader import read_environment
 from cloche.lifecycle.up_to_date import known_differences
 from cloche.model.distribution import METADATA_SUFFIXES
@@ -64,14 +64,14 @@ def plan_update(blueprint: Blueprint, target: Target, destination: Destination, 
         plan = plan_at(blueprint, replace(target, existing="replace-anything"), session.host)
         unchanged = unchanged_metadata(plan.operations, destination.target)
         dropped, kept = split_installed(old, blueprint, target, unchanged)
-        is_loose = loose_rule(destination.target, old.layout, shells, dropped)
+        loose = LooseFiles(destination.target, old.layout, shells, dropped)
         owned = {path for item in kept for path in files_of(item, destination.target, old)}
         remnants = {*nameless_metadata(old, (*dropped, *kept))} if target.extra_packages != "kept" else set()
         replaced = tuple(f"{path}/" for path in (*unchanged, *remnants))
 
         def is_kept(path: str, is_link: bool) -> bool:
             is_replaced = path in remnants or path.startswith(replaced)
-            return path in owned or (not is_replaced and is_loose(path, is_link))
+            return path in owned or (not is_replaced and loose.has(path, is_link=is_link))
 
         plan = plan_exchange(plan, destination, is_kept, edited)
         sites = (blueprint.layout.purelib, blueprint.layout.platlib)

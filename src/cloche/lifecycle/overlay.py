@@ -10,7 +10,7 @@ import os
 import stat
 
 from cloche.apply import apply
-from cloche.fs import read_regular_file
+from cloche.fs import read_at_most, read_regular_file
 from cloche.fs.locks import DirectoryLock
 from cloche.fs.manifests import MANIFEST, update_manifest
 from cloche.fs.records import update_record
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from cloche.model.aliases import LinkMode
     from cloche.model.operations import Operation
+
+
+BEGINNING = 8192
+"""How many bytes decide which program runs a script: more than the longest path of a program."""
 
 
 class Overlay:
@@ -51,6 +55,12 @@ class Overlay:
             return read_regular_file(self.on_disk(path), follow="yes")
         except OSError:
             return None
+
+    def beginning(self, path: str) -> bytes:
+        """Return the first 8 KiB of the future content of a file; nothing if there will be no file."""
+        if path in self._contents or path in self._removed or path in self._links or self._is_removed_with_parent(path):
+            return (self.content(path) or b"")[:BEGINNING]
+        return read_at_most(self.on_disk(path), BEGINNING) or b""
 
     def text(self, path: str) -> str:
         """Return the future text of a file, empty if there will be none; bytes that are not UTF-8 survive a round trip."""
@@ -176,10 +186,11 @@ class Overlay:
         for inner in ["", *self._environments_inside()]:
             prefix = f"{inner}/" if inner else ""
             for record in [f"{prefix}{path}" for path in record_files(self.on_disk(inner) if inner else self.root)]:
-                if self.content(record) is not None:
+                if text := self.text(record):
                     changed = {path: content for path, content in self._changed_contents().items() if path != record}
                     site = record.rsplit("/", 2)[0]
-                    self.write_text(record, update_record(self.text(record), site, changed, form, self.root, location))
+                    if (updated := update_record(text, site, changed, form, self.root, location)) != text:
+                        self.write_text(record, updated)
             if manifest := self.text(f"{prefix}{MANIFEST}"):
                 inside = {
                     path.removeprefix(prefix): content

@@ -21,7 +21,6 @@ from cloche.lifecycle.embedded_paths import (
     retarget_scripts,
     with_location,
 )
-from cloche.lifecycle.examination import examine
 from cloche.lifecycle.external_references import find_external_references
 from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.overlay import Overlay
@@ -82,33 +81,35 @@ def repair_environment(case: Case, session: Session) -> RepairResult:
     while any(finding.repairable == "yes" and finding.code not in attempted for finding in current):
         attempted |= {finding.code for finding in current if finding.repairable == "yes"}
         try:
-            notes += repair_once(case, current, session)
+            case, told = repair_once(case, current, session)
         except ClocheError as error:
             if not is_repaired:
                 raise
             notes.append(f"a first repair was made, but not the next one: {error.message}")
             break
         is_repaired = True
-        case = open_case(case.root, session)
+        notes += told
         current = diagnose(case)  # with the cause repaired, more can be examined and repaired
     return RepairResult(tuple(findings), tuple(current), tuple(notes))
 
 
-def repair_once(case: Case, findings: list[Finding], session: Session) -> list[str]:
-    """Repair all these findings that are repairable in one transaction, and return notes for the user.
+def repair_once(case: Case, findings: list[Finding], session: Session) -> tuple[Case, list[str]]:
+    """Repair all these findings that are repairable in one transaction; return the case after that, and notes for the user.
 
     :raises ClocheError: an operation failed, or the environment does not work afterwards; it is unchanged.
     """
     overlay, notes = plan_repairs(case, findings, session)
     overlay.update_checksums()
+    repaired: list[Case] = []
 
     def verify() -> None:
-        after = examine(replace(case.environment, interpreter=None), session.host, seed="no")
-        if after.failure and not case.examination.failure:
-            raise ClocheError(f"`{case.root}` would not work: {after.failure}", hint="nothing was changed")
+        after = open_case(case.root, session, case.tree.after(overlay.changed))
+        if after.examination.failure and not case.examination.failure:
+            raise ClocheError(f"`{case.root}` would not work: {after.examination.failure}", hint="nothing was changed")
+        repaired.append(after)
 
     overlay.apply(verify, session.link_mode("auto"))
-    return notes
+    return repaired[0] if repaired else open_case(case.root, session), notes
 
 
 REBASE_CODES = frozenset(

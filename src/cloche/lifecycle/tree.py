@@ -13,7 +13,7 @@ from cloche.fs.records import is_modified
 from cloche.lifecycle.installed import ignore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cloche.fs.records import Row
     from cloche.lifecycle.installed import OnError
@@ -58,6 +58,26 @@ class Tree:
     def entries(self) -> dict[str, os.stat_result]:
         """The status of everything in the environment by its path; links are not followed."""
         return dict(walk(self.root, self.errors.append))
+
+    def after(self, changed: Iterable[str]) -> Tree:
+        """Return the tree as it is after changes at and below these paths; the rest of it is not read again."""
+        tree = Tree(self.root)
+        if "entries" not in self.__dict__ or self.errors:
+            return tree
+        paths = frozenset(changed)
+        inside = tuple(f"{path}/" for path in paths)
+        tree.entries = {path: status for path, status in self.entries.items() if not path.startswith(inside)}
+        parents = {path[:index] for path in paths for index, character in enumerate(path) if character == "/"}
+        for path in sorted(parents | paths):
+            try:
+                tree.entries[path] = os.lstat(os.path.join(self.root, path))
+            except (FileNotFoundError, NotADirectoryError):
+                tree.entries.pop(path, None)
+                continue
+            if path in paths and stat.S_ISDIR(tree.entries[path].st_mode):
+                found = walk(os.path.join(self.root, path), tree.errors.append)
+                tree.entries.update((f"{path}/{below}", status) for below, status in found)
+        return tree
 
     def status(self, path: str) -> os.stat_result | None:
         """Return the status of a path, which may lead through a link or out of the tree; None if it does not exist."""

@@ -24,7 +24,7 @@ from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.compiled import Compiled, compare_bytecode
 from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.expectations import Expectations
-from cloche.lifecycle.inventory import STARTUP_FILES
+from cloche.lifecycle.loose_files import STARTUP_FILES
 from cloche.lifecycle.reader import copied_links, creator_of, effective_settings, read_environment, unusable_base
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.recorded_command import lock_command

@@ -27,26 +27,25 @@ import json
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from cloche.apply.file_list import DamagedImage, FileList, read_file_list
+from cloche.apply.file_list import FileList, read_file_list
 from cloche.errors import ClocheError, SeedError, reason_of
-from cloche.fs import list_names, read_regular_file, remove_path, replace_file
+from cloche.fs import list_names, read_regular_file, remove_path
 from cloche.model.distribution import EntryPoint, Image, StartupCode
-from cloche.model.value import Value, fields
 from cloche.store import bytecode
 from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST, check_image, check_own_files, check_tree, own_files
+from cloche.store.image_sources import DistributionSource, ImageSource, StoredSource
 from cloche.store.image_writer import READ_ONLY, SHEBANGS, ImageWriter, flush_path, flush_tree, parents_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import Literal
 
     from cloche.model.aliases import Bytecode
     from cloche.model.interpreter import Host, Interpreter
     from cloche.store import Store
     from cloche.store.archives import Archive
-    from cloche.store.bytecode import Validation
     from cloche.store.distributions import Distribution
 
 FORMAT = 6
@@ -54,160 +53,6 @@ FORMAT = 6
 
 UNFINISHED = ".new"
 DISCARDED = ".old"
-
-
-class ImageSource(Protocol):
-    """What an image is built from."""
-
-    @property
-    def name(self) -> str:
-        """The name of the distribution, or of the implementation: `pip`, `cpython`."""
-
-    @property
-    def version(self) -> str: ...
-
-    @property
-    def digest(self) -> str:
-        """A hash of everything that decides the content, in hexadecimal."""
-
-    @property
-    def seconds(self) -> int:
-        """The modification time of every file: an even number of seconds since the epoch."""
-
-    @property
-    def validation(self) -> Validation: ...
-
-    @property
-    def description(self) -> dict[str, object]:
-        """The values of `entry_points` and `dist_info` in `image.json`."""
-
-    def write(
-        self, writer: ImageWriter, compiler: bytecode.Compiler, interpreter: Interpreter, *, compiling: bool
-    ) -> Bytecode:
-        """Write every file, and pass the modules to the compiler; return whether the bytecode will be complete.
-
-        :raises ClocheError: a file is damaged or missing, or cannot be edited.
-        """
-
-
-class DistributionSource(Value):
-    """A distribution as the source of an image."""
-
-    distribution: Distribution
-    archive: Archive | None = None
-    """The open archive of a wheel; without it, the wheel is opened again."""
-
-    @property
-    def name(self) -> str:
-        return self.distribution.name
-
-    @property
-    def version(self) -> str:
-        return self.distribution.version
-
-    @property
-    def digest(self) -> str:
-        return self.distribution.digest
-
-    @property
-    def seconds(self) -> int:
-        return 978307200 + 2 * (int(self.digest[:7], 16))  # between 2001 and 2018
-
-    @property
-    def validation(self) -> Validation:
-        return "time"
-
-    @property
-    def description(self) -> dict[str, object]:
-        points = [fields(point) for point in self.distribution.entry_points]
-        return {"entry_points": points, "dist_info": self.distribution.dist_info}
-
-    def write(
-        self, writer: ImageWriter, compiler: bytecode.Compiler, interpreter: Interpreter, *, compiling: bool
-    ) -> Bytecode:
-        """Unpack the distribution. Bytecode that is installed with it is reused.
-
-        Bytecode in a wheel is left out: it does not fit the times of the sources, and may not be what they compile to.
-        """
-        distribution = self.distribution
-        code: Bytecode = "complete"
-        modules = (file.path for file in distribution.files if file.path.endswith(".py"))
-        compiled = {bytecode.bytecode_path(path, interpreter.cache_tag) for path in modules}
-        for file, content, executable, sha256 in distribution.contents(self.archive):
-            if file.path in compiled:
-                continue
-            if file.tree == "scripts" and content.startswith((b"#!python", b"#!pythonw")):
-                writer.add(SHEBANGS, file.path, content, executable=True, sha256=sha256)
-                continue
-            executable = executable or file.tree == "scripts"
-            writer.add(file.tree, file.path, content, executable=executable, sha256=sha256)
-            if file.path.endswith(".py") and file.tree in ("purelib", "platlib"):
-                target = bytecode.bytecode_path(file.path, interpreter.cache_tag)
-                if body := bytecode.reusable_bytecode(distribution, file, content, interpreter):
-                    magic = bytes.fromhex(interpreter.magic)
-                    header = bytecode.bytecode_header(magic, writer.seconds, len(content))
-                    writer.add(file.tree, target, header + body)
-                elif compiling:
-                    compiler.add(f"{file.tree}/{file.path}", f"{file.tree}/{target}", file.path, len(content))
-                else:
-                    code = "missing"
-        for name, text in (("INSTALLER", b"cloche\n"), ("REQUESTED", b"")):
-            writer.add(distribution.root_tree, f"{distribution.dist_info}/{name}", text)
-        return code
-
-
-class StoredSource(Value):
-    """An image as the source of the same image with bytecode, for which nothing is unpacked again."""
-
-    image: Image
-    file_lists: Mapping[str, FileList]
-    """By the name of the tree."""
-
-    @property
-    def name(self) -> str:
-        return self.image.distribution
-
-    @property
-    def version(self) -> str:
-        return self.image.version
-
-    @property
-    def digest(self) -> str:
-        return ""  # the image has its name already
-
-    @property
-    def seconds(self) -> int:
-        return next(iter(self.file_lists.values())).mtime_ns // 10**9
-
-    @property
-    def validation(self) -> Validation:
-        return "time"
-
-    @property
-    def description(self) -> dict[str, object]:
-        points = [fields(point) for point in self.image.entry_points]
-        return {"entry_points": points, "dist_info": self.image.dist_info}
-
-    def write(
-        self, writer: ImageWriter, compiler: bytecode.Compiler, interpreter: Interpreter, *, compiling: bool
-    ) -> Bytecode:
-        """Copy every file whose hash is still right, and compile the modules.
-
-        :raises DamagedImage: a file was modified.
-        """
-        for tree, files in self.file_lists.items():
-            root, known = f"{self.image.root}/{tree}", set(files.paths)
-            for path, digest in zip(files.paths, files.hashes, strict=True):
-                source = f"{root}/{path}"
-                content = read_regular_file(source)
-                if hashlib.sha256(content).hexdigest() != digest:
-                    raise DamagedImage(f"`{root}/{path}` was modified")
-                executable = bool(os.stat(source).st_mode & stat.S_IXUSR) and READ_ONLY
-                writer.add(tree, path, content, executable=executable, sha256=digest)
-                target = bytecode.bytecode_path(path, interpreter.cache_tag)
-                if path.endswith(".py") and tree in ("purelib", "platlib") and target not in known:
-                    compiler.add(f"{tree}/{path}", f"{tree}/{target}", path, len(content))
-        return "complete"
 
 
 def with_bytecode(image: Image, interpreter: Interpreter, store: Store) -> Image:
@@ -448,54 +293,6 @@ def image_name(source: ImageSource) -> str:
     """Return the directory name of an image: name, version, and a hash of what decides its content."""
     content = hashlib.sha256(f"{FORMAT} {source.digest}".encode()).hexdigest()
     return f"{source.name}-{source.version}-{content[:16]}"
-
-
-def find_image_of_wheel(
-    distribution: str, sha256: str, size: int | None, interpreter: Interpreter, store: Store
-) -> Image | None:
-    """Return the image of the wheel with this hash, for an interpreter; None if the store has none.
-
-    :param size: the size of the wheel in bytes; None for any size.
-    """
-    for origins in store.readable_directories("origins"):
-        name, wheel_size = _read_origin(os.path.join(origins, sha256))
-        if not name.startswith(f"{distribution}-") or str(size or wheel_size) != wheel_size:
-            continue
-        if image := _find_image(store, abi_name(interpreter), name):
-            return image
-    return None
-
-
-def wheels_of_images(store: Store) -> dict[str, frozenset[str]]:
-    """Return the SHA-256 of the wheels that each image was made from, by the name of its directory."""
-    found: dict[str, frozenset[str]] = {}
-    for origins in store.readable_directories("origins"):
-        for digest in list_names(origins):
-            name, _ = _read_origin(os.path.join(origins, digest))
-            if name:
-                found[name] = found.get(name, frozenset()) | {digest}
-    return found
-
-
-def _read_origin(path: str) -> tuple[str, str]:
-    """Return the name of the image that was made from a wheel, and the size of the wheel, from a record of `record_origin`.
-
-    Both are empty if there is no valid record, or if an earlier version of cloche made the image.
-    """
-    try:
-        made, name, size, end = read_regular_file(path).decode("utf-8").split("\n")
-    except (OSError, ValueError):
-        return "", ""
-    return (name, size) if made == str(FORMAT) and not end and "/" not in name else ("", "")
-
-
-def record_origin(image: Image, sha256: str, size: int, store: Store) -> None:
-    """Record that an image was made from the wheel with this hash; a failure only costs time later."""
-    path = os.path.join(store.writable_directory("origins"), sha256)
-    try:
-        replace_file(path, f"{FORMAT}\n{os.path.basename(image.root)}\n{size}\n".encode())
-    except OSError:
-        pass
 
 
 def needs_bytecode(image: Image, store: Store) -> bool:

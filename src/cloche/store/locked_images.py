@@ -20,7 +20,8 @@ from cloche.store.conflicts import settle_conflicts
 from cloche.store.dependencies import with_dependencies
 from cloche.store.distributions import Distribution, open_wheel
 from cloche.store.downloads import obtaining
-from cloche.store.images import find_image_of_wheel, find_or_build_image, needs_bytecode, record_origin
+from cloche.store.image_origins import find_image_of_wheel, record_origin
+from cloche.store.images import find_or_build_image, needs_bytecode
 from cloche.store.lock_files import locked_packages
 from cloche.store.locked_packages import absolute_path
 from cloche.store.pins import Pin

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cloche.fs import list_names, open_regular_file
+from cloche.fs import list_names
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import ONLY_YOU, Finding, and_more
 from cloche.lifecycle.examination import is_same_file
@@ -78,7 +78,7 @@ def script_problem(case: Case, path: str, is_own: bool) -> ScriptProblem | None:
     """
     environment = case.environment
     on_disk = case.overlay.on_disk(path)
-    header = parse_header(read_head(on_disk))
+    header = parse_header(case.overlay.beginning(path))
     if header is None or not header.program.startswith("/"):
         return None
     program, name = header.program, os.path.basename(header.program)
@@ -115,12 +115,3 @@ def script_problem(case: Case, path: str, is_own: bool) -> ScriptProblem | None:
 def is_executable(path: str) -> bool:
     """Return whether the permission bits of a file let anyone execute it; see `check_mount` for file systems."""
     return os.name == "nt" or bool(os.stat(path).st_mode & 0o111)
-
-
-def read_head(path: str) -> bytes:
-    """Return the first 8 KiB of a file; nothing if it cannot be read."""
-    try:
-        with open_regular_file(path) as file:
-            return file.read(8192)
-    except OSError:
-        return b""

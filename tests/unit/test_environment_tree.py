@@ -1,0 +1,83 @@
+"""Test the tree of an environment after a change, and the search in the contents of its files."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche.lifecycle import content_search
+from cloche.lifecycle.content_search import TEXT_LIMIT, ContentSearch
+from cloche.lifecycle.tree import Tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A directory with a few files, links and directories."""
+    for path in ("bin/python", "bin/tool", "lib/site/one.py", "lib/site/two.py", "lib64/old/file", "lib.txt"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(path)
+    return tmp_path
+
+
+def test_a_tree_after_changes_is_as_if_it_was_read_again(root: Path) -> None:
+    before = Tree(str(root))
+    assert "lib64/old/file" in before.entries
+    (root / "bin" / "tool").write_text("another size")
+    (root / "bin" / "python").chmod(0o700)
+    (root / "lib" / "site" / "one.py").unlink()
+    (root / "lib64" / "old" / "file").unlink()
+    (root / "lib64" / "old").rmdir()
+    (root / "lib64").rmdir()
+    (root / "lib64").symlink_to("lib")
+    (root / "new" / "deep").mkdir(parents=True)
+    (root / "new" / "deep" / "file").touch()
+
+    after = before.after(["bin/tool", "bin/python", "lib/site/one.py", "lib64", "new/deep"])
+
+    assert after.entries == Tree(str(root)).entries
+    assert "lib64/old/file" in before.entries
+
+
+def test_a_tree_with_an_unreadable_directory_is_read_again(root: Path) -> None:
+    before = Tree(str(root))
+    assert before.entries
+    before.errors.append(PermissionError())
+    (root / "unnamed").touch()
+
+    assert "unnamed" in before.after(["bin"]).entries
+
+
+@pytest.mark.parametrize("size", [0, 100, TEXT_LIMIT - 3, TEXT_LIMIT + 3])
+def test_a_search_finds_the_end_of_a_file_of_any_size(size: int, tmp_path: Path) -> None:
+    search = ContentSearch({b"/home/one", b"/home/two"})
+    for name, expected in (("/home/two", True), ("/home/too", False)):
+        file = tmp_path / name[-3:]
+        file.write_bytes(b"\0" * (max(size, len(name)) - len(name)) + name.encode())
+        assert search.is_in_file(str(file), os.path.getsize(file)) is expected
+    assert not search.is_in_file(str(tmp_path / "absent"), 5)
+    assert not search.is_in_file(str(tmp_path), 5)
+
+
+def test_a_file_is_searched_to_its_end_if_the_system_reads_it_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"x" * 5000 + b"/home/one")
+    real = os.readv
+    monkeypatch.setattr(content_search.os, "readv", lambda reading, views: real(reading, [memoryview(views[0])[:1000]]))
+
+    assert ContentSearch({b"/home/one"}).is_in_file(str(file), 5009)
+
+
+def test_what_an_earlier_file_left_in_the_buffer_is_not_found(tmp_path: Path) -> None:
+    search = ContentSearch({b"/home/one"})
+    (tmp_path / "long").write_bytes(b"x" * 100 + b"/home/one")
+    (tmp_path / "short").write_bytes(b"x" * 100 + b"/home/")
+
+    assert search.is_in_file(str(tmp_path / "long"), 109)
+    assert not search.is_in_file(str(tmp_path / "short"), 106)
