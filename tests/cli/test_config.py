@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -284,3 +285,17 @@ def test_the_actions_are_objects_with_json(cloche: Cloche, user_file: Path) -> N
     assert cloche("config", "set", "no-seed", "on", "--json").json["value"] is True
     assert cloche("config", "get", "no-seed", "--json").json["origin"] == path
     assert cloche("config", "unset", "no-seed", "--json").json["removed"] is True
+
+
+@pytest.mark.parametrize("name", ["prompt", "find-links"])
+def test_a_value_that_toml_cannot_hold_is_refused(cloche: Cloche, tmp_path: Path, name: str) -> None:
+    assert cloche("config", "set", "creator", "copy").code == 0
+    path = tmp_path / "config" / "cloche" / "config.toml"
+    before = path.read_bytes()
+
+    done = cloche("config", "set", name, os.fsdecode(b"caf\xe9"), "--json")
+
+    assert (done.code, done.json["error"]["kind"]) == (2, "UsageError")
+    assert f"`{name}` cannot be set to `" in done.err
+    assert f"CLOCHE_{name.upper().replace('-', '_')}" in done.json["error"]["hint"]
+    assert [entry.read_bytes() for entry in path.parent.iterdir()] == [before]

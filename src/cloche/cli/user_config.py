@@ -6,8 +6,9 @@ import os
 import sys
 
 from cloche.cli.setting_values import parse_replacements, parse_values
+from cloche.cli.settings import PREFIX
 from cloche.errors import ClocheError, UsageError, reason_of
-from cloche.fs import read_at_most, write_all
+from cloche.fs import is_unicode, read_at_most, write_all
 from cloche.fs.locks import DirectoryLock
 from cloche.model.value import TYPE_CHECKING
 
@@ -124,8 +125,15 @@ def spelling_in(document: Mapping[str, object], name: str) -> str:
 def set_value(path: str, name: str, given: bool | str | list[str]) -> None:
     """Set a key in a config file.
 
+    :raises UsageError: the value is not Unicode: it contains a byte that is not UTF-8.
     :raises ClocheError: see `edit`.
     """
+    for text in given if isinstance(given, list) else [given]:
+        if isinstance(text, str) and not is_unicode(text):
+            raise UsageError(
+                f"`{name}` cannot be set to `{text}`: it is not valid UTF-8, as the text in a TOML file must be",
+                hint=f"use another value, or the variable `{PREFIX}{name.upper().replace('-', '_')}`",
+            )
 
     def change(document: TOMLDocument) -> bool:
         document[spelling_in(document, name)] = given
