@@ -101,6 +101,23 @@ def test_a_command_that_cannot_start_exits_with_127_as_in_a_shell(cloche, empty_
     assert cloche("run", env).code == 2
 
 
+@pytest.mark.parametrize("name", ["carriage\rreturn", "next\x85line", "new\nline", "escape\x1b[m"])
+def test_the_command_in_a_hint_works_as_it_is_printed(cloche, name) -> None:
+    """Characters that cannot be printed are escaped for bash, so that copying the line creates the same directory."""
+    outcome = cloche("info", name)
+    command = outcome.err.partition("hint: `")[2].partition("`")[0]
+    words = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {command}"], stdout=subprocess.PIPE, check=True, env={"LC_ALL": "C.UTF-8"}
+    )
+    assert words.stdout.decode() == f"cloche\0{cloche.cwd / name}\0"
+
+
+def test_no_hint_offers_to_create_an_environment_at_a_path_that_is_not_utf_8(cloche) -> None:
+    outcome = cloche("info", os.fsdecode(b"caf\xe9"))
+    assert outcome.code == 4
+    assert "hint:" not in outcome.err
+
+
 def test_info_reports_the_creating_tool_the_python_and_the_packages(cloche, populated_env) -> None:
     env = populated_env("venv")
     info = cloche("info", "--json", env).json

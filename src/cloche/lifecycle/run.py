@@ -8,11 +8,11 @@ import shutil
 import signal
 import stat
 import subprocess
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError
 from cloche.planning.destination import forbids_execution
+from cloche.planning.pyvenv_cfg import quote_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ def find_program(name: str, environment: Environment, path: str) -> str:
         raise CommandFailed(
             f"`{name}` is not in the environment, and not on PATH",
             NOT_FOUND,
-            hint=f"`cloche doctor {quote(environment.location)}` checks that the environment is intact",
+            hint=f"`cloche doctor {quote_word(environment.location, os.name)}` checks that the environment is intact",
         )
     return found
 
@@ -108,7 +108,7 @@ def is_script(path: str, environment: Environment) -> bool:
 
 def missing_program_hint(name: str, environment: Environment) -> str:
     """Return how to get a missing program of an environment."""
-    where = quote(environment.location)
+    where = quote_word(environment.location, os.name)
     is_pip = name.startswith("pip")
     if is_pip and not any(os.path.isdir(environment.path_to(f"{site}/pip")) for site in sites(environment)):
         return f"`cloche {where}` installs pip"
@@ -122,7 +122,7 @@ def sites(environment: Environment) -> set[str]:
 
 def cannot_execute(path: str, environment: Environment) -> CommandFailed:
     """Return the error for a program that cannot be executed, or for a path that does not exist."""
-    where = quote(environment.location)
+    where = quote_word(environment.location, os.name)
     hint = f"`cloche doctor {where}` checks that the environment is intact"
     if not os.path.lexists(path):
         return CommandFailed(f"the program `{path}` does not exist", NOT_FOUND, hint=hint)
@@ -134,13 +134,13 @@ def cannot_execute(path: str, environment: Environment) -> CommandFailed:
         return CommandFailed(
             f"`{path}` cannot be executed: its file system is mounted with `noexec`",
             NOT_EXECUTABLE,
-            hint=f"for a Python script, use `cloche run {where} -- python {quote(path)}`; or mount it with `exec`",
+            hint=f"for a Python script, use `cloche run {where} -- python {quote_word(path, os.name)}`; or mount it with `exec`",
         )
     mode = stat.S_IMODE(os.stat(path).st_mode)
     return CommandFailed(
         f"`{path}` cannot be executed: its mode is {mode:03o}",
         NOT_EXECUTABLE,
-        hint=f"`chmod +x {quote(path)}` allows it",
+        hint=f"`chmod +x {quote_word(path, os.name)}` allows it",
     )
 
 
@@ -163,5 +163,5 @@ def run_command(environment: Environment, command: Sequence[str], host: Host) ->
         raise CommandFailed(
             f"`{program}` cannot be started: {reason}",
             code,
-            hint=f"`cloche doctor --fix {quote(environment.location)}` may repair it",
+            hint=f"`cloche doctor --fix {quote_word(environment.location, os.name)}` may repair it",
         ) from None
