@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -224,7 +225,20 @@ def test_a_bare_word_that_is_close_to_a_command_creates_nothing(word, command):
     assert caught.value.hint == f"did you mean `cloche {command}`?\n`./{word}` creates an environment of that name"
 
 
-@pytest.mark.parametrize("word", [*WORDS_OF_OTHER_TOOLS, "List"])
+def test_a_command_without_two_of_its_letters_is_recognized():
+    with pytest.raises(UsageError) as caught:
+        parse(["pythn"])
+    assert caught.value.hint.startswith("did you mean `cloche pythons`?")
+
+
+def test_the_advice_about_words_of_other_tools_is_valid():
+    for advice in WORDS_OF_OTHER_TOOLS.values():
+        for command in re.findall(r"`cloche ([^`]*)`", advice):
+            words = [word.strip("[]") for word in command.split()]
+            assert parse_arguments(words).check() is None, command
+
+
+@pytest.mark.parametrize("word", [*WORDS_OF_OTHER_TOOLS, "List", "instal", "isntall", "remov", "Uninstal", "udpate"])
 def test_a_command_of_another_tool_creates_nothing(word):
     with pytest.raises(UsageError, match="unknown command") as caught:
         parse([word])
@@ -245,6 +259,11 @@ def test_a_command_of_another_tool_creates_nothing(word):
         ["x"],
         ["run1"],
         ["pythonenv"],
+        ["dist"],
+        ["lint"],
+        ["tools"],
+        ["venvs"],
+        ["install2"],
         [".hlep"],
         ["./list"],
         ["list/"],
