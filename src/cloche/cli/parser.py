@@ -5,6 +5,8 @@ Importing `argparse` would take 7 ms.
 
 from __future__ import annotations
 
+import os
+
 from cloche.cli.command_spec import COMMON, CREATE, CommandSpec
 from cloche.errors import UsageError
 from cloche.model.value import TYPE_CHECKING, Value, replace
@@ -194,10 +196,17 @@ def parse_option(word: str, queue: list[str], table: Mapping[str, Option], given
     value = attached if joined or text else (queue.pop() if queue else None)
     if value is None or (option.is_path and not value.strip()):
         raise UsageError(f"`{spelling}` needs a value", hint=f"write `{spelling} {option.metavar or 'VALUE'}`")
+    if option.is_path:
+        value = expand_home(value)
     if option.choices and value not in option.choices:
         raise UsageError(f"invalid value `{value}` for `{spelling}`", hint=f"choose one of {', '.join(option.choices)}")
     given.setdefault(name, []).append(value)
     return True
+
+
+def expand_home(path: str) -> str:
+    """Return a path with `~` expanded: no shell has done so in `--cache-dir=~/cache`, in a variable or in a file."""
+    return os.path.expanduser(path) if path.startswith("~") else path
 
 
 def check_operands(arguments: ParsedArguments) -> None:

@@ -44,7 +44,7 @@ def typed_value(name: str, values: Sequence[str], option: Option | None, host: H
     if option.kind == "flag":
         return checked[-1] == "true"
     if option.is_path:  # a relative path would mean another directory in each current directory
-        checked = tuple(os.path.join(host.cwd, os.path.expanduser(path)) for path in checked)
+        checked = tuple(os.path.join(host.cwd, path) for path in checked)
     return [*checked] if option.kind == "list" else checked[-1]
 
 
