@@ -17,6 +17,7 @@ from cloche.model.value import TYPE_CHECKING, Value
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from cloche.fs.checksums import Row
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.model.operations import Operation
@@ -36,7 +37,10 @@ class InstalledSeed(Value):
     paths: tuple[str, ...]
     """The files that its RECORD lists and that are in the environment, relative to the root."""
     missing: tuple[str, ...]
-    """Those that do not exist, or link to a file that does not, without bytecode."""
+    """Those that do not exist, are empty although they should not be, or are scripts that cannot be executed.
+
+    Bytecode is left out.
+    """
 
 
 class SeedChanges(Value):
@@ -72,7 +76,9 @@ def plan_seeds(
         if installed.version != image.version and (follows or is_requested(image.distribution, wanted)):
             notes.append(f"{image.distribution} {image.version} replaces {installed.version}")
         elif installed.version == image.version and lost:
-            notes.append(f"{image.distribution} {image.version} is installed again, because `{lost[0]}` is missing")
+            notes.append(
+                f"{image.distribution} {image.version} is installed again, because `{lost[0]}` is missing or damaged"
+            )
         else:
             operations += restore(installed, scripts)
             if installed.version != image.version:
@@ -105,7 +111,7 @@ def lost_files(installed: InstalledSeed, scripts: Collection[str]) -> list[str]:
 def kept_note(image: Image, installed: InstalledSeed, lost: Sequence[str]) -> str:
     """Return the note about a seed of another version that is kept."""
     note = f"{image.distribution} {installed.version} is already installed; {image.version} was not installed"
-    return f"{note}, although `{lost[0]}` is missing: name a version to install it again" if lost else note
+    return f"{note}, although `{lost[0]}` is missing or damaged: name a version to install it again" if lost else note
 
 
 def is_named(image: Image, wanted: Wanted | None) -> bool:
@@ -136,21 +142,36 @@ def installed_seeds(root: str, name: str, environment: Environment) -> Iterator[
         for entry in entries:
             distribution, version = parse_metadata_name(entry)
             if entry.endswith(".dist-info") and version and distribution == name:
-                yield read_seed(root, site, entry, version)
+                yield read_seed(root, site, entry, version, environment.layout.bin)
 
 
-def read_seed(root: str, site: str, dist_info: str, version: str) -> InstalledSeed:
-    """Return an installed distribution, compared with its files."""
+def read_seed(root: str, site: str, dist_info: str, version: str, programs: str) -> InstalledSeed:
+    """Return an installed distribution, compared with its files.
+
+    :param programs: the directory for programs, relative to the root.
+    """
     try:
         record = read_regular_file(os.path.join(root, site, dist_info, "RECORD")).decode("utf-8", "surrogateescape")
     except OSError:
         record = ""
-    rows = [row.path for row in read_record(record, site)]
-    paths = [path for path in rows if not path.startswith(("/", "../")) and path[1:2] != ":"]
-    missing = [path for path in paths if not path.endswith(".pyc") and not os.path.exists(os.path.join(root, path))]
+    rows = [row for row in read_record(record, site) if not row.path.startswith(("/", "../")) and row.path[1:2] != ":"]
+    paths = [row.path for row in rows]
+    missing = [row.path for row in rows if not row.path.endswith(".pyc") and is_lost(root, row, programs)]
     if not record:
         missing = [f"{site}/{dist_info}/RECORD"]
     return InstalledSeed(version, site, dist_info, record, tuple(paths), tuple(missing))
+
+
+def is_lost(root: str, row: Row, programs: str) -> bool:
+    """Return whether a file of a distribution has to be written again; a full disk leaves empty files behind."""
+    path = os.path.join(root, row.path)
+    try:
+        status = os.stat(path)
+    except OSError:
+        return True
+    if status.st_size == 0 and row.size not in ("", "0"):
+        return True
+    return programs == "bin" and os.path.dirname(row.path) == programs and not status.st_mode & 0o111
 
 
 def restorable_scripts(root: str, installed: InstalledSeed, environment: Environment) -> Iterator[tuple[str, bytes]]:
