@@ -202,6 +202,11 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Want
     if settings.flag("no-seed"):
         if lock is not None:
             raise UsageError("`--lock` and `--no-seed` contradict each other", hint="choose one")
+        if named := seeds_of_source(settings, settings.chosen["no-seed"].origin):
+            raise UsageError(
+                f"`--no-seed` and `--{named}` contradict each other",
+                hint="`--no-pip` leaves out pip and no other package",
+            )
         return None
     requirements: list[str] = []
     for name in ("pip", "setuptools", "wheel"):
@@ -223,6 +228,19 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Want
         compile=compile_policy(settings),
         lock=lock,
     )
+
+
+def seeds_of_source(settings: Settings, origin: str) -> str:
+    """Return the first option that asks for a package in this source; empty if there is none."""
+    for name in ("pip", "setuptools", "wheel", "seed"):
+        setting = settings.chosen.get(name)
+        if (
+            setting is not None
+            and setting.origin == origin
+            and not {"none", "embed", "bundle"}.issuperset(setting.values)
+        ):
+            return name
+    return ""
 
 
 def startup_policy(settings: Settings) -> tuple[StartupPolicy, tuple[str, ...]]:
