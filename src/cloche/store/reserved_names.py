@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from cloche.fs.checksums import FILES, MANIFEST, RUNTIME_MANIFEST
+from cloche.fs.manifests import FILES, MANIFEST, RUNTIME_MANIFEST
 
 INTERPRETER = re.compile(r"(?:python|pypy|graalpy)w?[\d.]*t?d?")
 """An interpreter, as the creators of all tools name it: `python`, `python3.13t`, `pythonw`, `pypy3.10`."""
