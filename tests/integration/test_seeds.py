@@ -99,6 +99,15 @@ def test_seeds_beside_an_option_that_installs_none_are_refused(cloche, seed: tup
     assert cloche("./env", "--no-seed", **variable).code == 0, "the command line comes before a variable"
 
 
+@pytest.mark.parametrize("name", ["pip", "setuptools"])
+def test_a_version_of_a_seed_that_is_left_out_is_refused(cloche, name: str) -> None:
+    done = cloche("./env", f"--no-{name}", f"--{name}", "24.0")
+    assert done.code == 2
+    assert f"`--{name}` and `--no-{name}` contradict each other" in done.err
+    assert cloche("./env", f"--no-{name}", f"--{name}", "bundle", "--dry-run").code == 0, "as virtualenv"
+    assert cloche("./env", f"--no-{name}", "--dry-run", **{f"CLOCHE_{name.upper()}": "24.0"}).code == 0
+
+
 def test_a_pip_that_does_not_start_is_refused(cloche) -> None:
     """Its metadata accepts every Python since 3.4."""
     stdlib = os.path.join(os.path.dirname(os.path.dirname(pyenv("3.6"))), "lib", "python3.6")
