@@ -107,6 +107,16 @@ def test_options_before_the_first_operand_are_stored_separately():
         (["venv", "--try-first-with", ""], "`--try-first-with` needs a value", "--try-first-with EXE"),
         (["venv", "--app-data= "], "`--app-data` needs a value", "--app-data DIR"),
         (["venv", "-p"], "`-p` needs a value", "SPEC"),
+        (
+            ["venv", "--prompt", "--no-seed"],
+            "`--prompt` needs a value, but is followed by the option",
+            "`--prompt=--no-seed`",
+        ),
+        (["--cache-dir", "--json", "venv"], "followed by the option `--json`", "--cache-dir DIR"),
+        (["venv", "-p", "--pip=24.0"], "followed by the option `--pip=24.0`", "`-p--pip=24.0`"),
+        (["\u2014clear"], "`\u2014clear` starts with a dash that is not the `-` of options", "write `--clear`"),
+        (["venv", "\u2013p", "3.12"], "`\u2013p` starts with a dash", "write `-p`"),
+        (["info", "\u2212\u2013json"], "`\u2212\u2013json` starts with a dash", "write `--json`"),
         (["venv", "--clear=yes"], "takes no value", "--clear"),
         (["venv", "--link-mode", "teleport"], "invalid value `teleport` for `--link-mode`", "hardlink"),
         (["a", "b"], "unexpected argument `b`: only one DEST is allowed", "--help"),
@@ -182,6 +192,19 @@ def test_options_of_plugins_keep_their_order_and_combine_with_those_of_cloche():
 def test_an_option_of_a_plugin_needs_its_value(argv):
     with pytest.raises(UsageError, match="needs a value"):
         parse(argv, [WHEELHOUSE])
+
+
+def test_a_value_may_look_like_an_option():
+    assert parse(["venv", "--prompt=--no-seed"]).given["prompt"] == ("--no-seed",)
+    assert parse(["venv", "--prompt", "-x"]).given["prompt"] == ("-x",)
+    assert parse(["venv", "--prompt", "-p project"]).given["prompt"] == ("-p project",)
+    assert parse(["venv", "-p", "-3.12"]).given["python"] == ("-3.12",)
+
+
+def test_a_path_may_start_with_any_dash():
+    assert parse(["./\u2014clear"]).operands == ("./\u2014clear",)
+    assert parse(["\u2014"]).operands == ("\u2014",)
+    assert parse(["run", "venv", "--", "\u2014x"]).rest == ("\u2014x",)
 
 
 def test_the_word_after_a_flag_of_a_plugin_is_an_operand():

@@ -93,6 +93,24 @@ WORDS_OF_OTHER_TOOLS = {
 """What to use instead of the words that people type out of habit, because they are commands of other tools."""
 
 
+DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+"""Characters that editors and web pages show instead of `-`: hyphens, dashes and the minus sign."""
+
+
+def refuse_other_dash(word: str) -> None:
+    """Refuse an operand that is an option with another kind of dash, as it is copied from a formatted text.
+
+    :raises UsageError: it starts with such a dash.
+    """
+    name = word.lstrip(f"-{DASHES}")
+    if word[:1] in DASHES and name:
+        dashes = "-" if len(name) == 1 else "--"
+        raise UsageError(
+            f"`{word}` starts with a dash that is not the `-` of options",
+            hint=f"write `{dashes}{name}`\n`./{word}` creates an environment of that name",
+        )
+
+
 def refuse_misread_command(operands: Sequence[str]) -> None:
     """Refuse a first operand that is probably meant as a command, so that a typing error creates no environment.
 

@@ -132,7 +132,8 @@ def command_for(target: Target, blueprint: Blueprint, environment: Environment, 
         for name in blueprint.spec.startup_packages or ("refuse",):
             words += ["--startup-code", name]
     if target.prompt is not None:
-        words += ["--prompt", environment.prompt]
+        is_option = environment.prompt.startswith("-")
+        words += [f"--prompt={environment.prompt}"] if is_option else ["--prompt", environment.prompt]
     if blueprint.spec.activators is not None:
         words += ["--activators", ",".join(blueprint.spec.activators)]
     if not target.vcs_ignore:
