@@ -83,11 +83,16 @@ def edit(path: str, change: Callable[[TOMLDocument], bool]) -> bool:
 def read_text(path: str) -> str:
     """Return the text of a config file; empty if it does not exist.
 
-    :raises UsageError: it is not a regular file of a sensible size, or not UTF-8.
+    :raises UsageError: it cannot be read, or is not a regular file of a sensible size, or not UTF-8.
     """
     if not os.path.lexists(path):
         return ""
-    content = read_at_most(path, MAX_BYTES + 1)
+    errors: list[OSError] = []
+    content = read_at_most(path, MAX_BYTES + 1, errors.append)
+    if errors:
+        raise UsageError(
+            f"`{path}` cannot be edited: {reason_of(errors[0])}", hint="check the permissions of the file"
+        ) from errors[0]
     try:
         if content is not None and len(content) <= MAX_BYTES:
             return content.decode("utf-8")

@@ -22,7 +22,7 @@ from cloche.planning.destination import (
     read_settings,
 )
 from cloche.planning.layout import layout_of
-from cloche.planning.pyvenv_cfg import is_portable, quote_word
+from cloche.planning.pyvenv_cfg import NAME, is_portable, quote_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,7 @@ def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
     :raises DestinationError: there is no environment at the path.
     """
     location = absolute_path(path, host)
+    refuse_hidden_settings(location)
     settings = effective_settings(location)
     if not settings:
         raise not_an_environment_error(location)
@@ -56,6 +57,19 @@ def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
         placement="relocatable" if is_relocatable(settings) else "fixed",
         naming="chosen" if settings.get("prompt") else "directory",
     )
+
+
+def refuse_hidden_settings(location: str) -> None:
+    """Refuse an environment whose `pyvenv.cfg` may exist and cannot be read, so that nothing is inferred instead of it.
+
+    :raises DestinationError: its permissions, or those of its directory, do not allow it.
+    """
+    path = os.path.join(location, NAME)
+    is_hidden = is_unreadable(path) or (os.path.isfile(path) and not os.access(path, os.R_OK))
+    if is_hidden and not is_unreadable(location):
+        raise DestinationError(
+            f"`{path}` cannot be read: permission denied", hint="check its permissions, and those of its directories"
+        )
 
 
 def not_an_environment_error(location: str) -> DestinationError:
