@@ -37,10 +37,7 @@ class InstalledSeed(Value):
     paths: tuple[str, ...]
     """The files that its RECORD lists and that are in the environment, relative to the root."""
     missing: tuple[str, ...]
-    """Those that do not exist, are empty although they should not be, or are scripts that cannot be executed.
-
-    Bytecode is left out.
-    """
+    """Those that do not exist, or are empty although they should not be, without bytecode."""
 
 
 class SeedChanges(Value):
@@ -142,49 +139,52 @@ def installed_seeds(root: str, name: str, environment: Environment) -> Iterator[
         for entry in entries:
             distribution, version = parse_metadata_name(entry)
             if entry.endswith(".dist-info") and version and distribution == name:
-                yield read_seed(root, site, entry, version, environment.layout.bin)
+                yield read_seed(root, site, entry, version)
 
 
-def read_seed(root: str, site: str, dist_info: str, version: str, programs: str) -> InstalledSeed:
-    """Return an installed distribution, compared with its files.
-
-    :param programs: the directory for programs, relative to the root.
-    """
+def read_seed(root: str, site: str, dist_info: str, version: str) -> InstalledSeed:
+    """Return an installed distribution, compared with its files."""
     try:
         record = read_regular_file(os.path.join(root, site, dist_info, "RECORD")).decode("utf-8", "surrogateescape")
     except OSError:
         record = ""
     rows = [row for row in read_record(record, site) if not row.path.startswith(("/", "../")) and row.path[1:2] != ":"]
     paths = [row.path for row in rows]
-    missing = [row.path for row in rows if not row.path.endswith(".pyc") and is_lost(root, row, programs)]
+    missing = [row.path for row in rows if not row.path.endswith(".pyc") and is_lost(root, row)]
     if not record:
         missing = [f"{site}/{dist_info}/RECORD"]
     return InstalledSeed(version, site, dist_info, record, tuple(paths), tuple(missing))
 
 
-def is_lost(root: str, row: Row, programs: str) -> bool:
+def is_lost(root: str, row: Row) -> bool:
     """Return whether a file of a distribution has to be written again; a full disk leaves empty files behind."""
-    path = os.path.join(root, row.path)
     try:
-        status = os.stat(path)
+        return os.stat(os.path.join(root, row.path)).st_size == 0 and row.size not in ("", "0")
     except OSError:
         return True
-    if status.st_size == 0 and row.size not in ("", "0"):
-        return True
-    return programs == "bin" and os.path.dirname(row.path) == programs and not status.st_mode & 0o111
+
+
+def is_executable(root: str, path: str) -> bool:
+    """Return whether the mode of a file lets anybody execute it."""
+    try:
+        return bool(os.stat(os.path.join(root, path)).st_mode & 0o111)
+    except OSError:
+        return False
 
 
 def restorable_scripts(root: str, installed: InstalledSeed, environment: Environment) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of each missing script that an entry point describes."""
+    """Yield path and content of each script that an entry point describes and that is missing or cannot be executed."""
+    prefix = f"{environment.layout.bin}/"
+    broken = {path for path in installed.paths if path.startswith(prefix) and not is_executable(root, path)}
+    broken.update(path for path in installed.missing if path.startswith(prefix))
+    if not broken or environment.interpreter is None:
+        return
     from cloche.store.installation import entry_point_script, script_names
 
-    prefix = f"{environment.layout.bin}/"
-    if not any(path.startswith(prefix) for path in installed.missing) or environment.interpreter is None:
-        return
     points = tuple(read_entry_points(root, installed))
     for name, point in script_names(points, environment.interpreter.python_version).items():
         file, content = entry_point_script(name, point, environment)
-        if prefix + file in installed.missing:
+        if prefix + file in broken:
             yield prefix + file, content
 
 
