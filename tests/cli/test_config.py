@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -291,3 +292,41 @@ def test_the_actions_are_objects_with_json(cloche: Cloche, user_file: Path) -> N
     assert cloche("config", "set", "no-seed", "on", "--json").json["value"] is True
     assert cloche("config", "get", "no-seed", "--json").json["origin"] == path
     assert cloche("config", "unset", "no-seed", "--json").json["removed"] is True
+
+
+@pytest.mark.parametrize("name", ["prompt", "find-links"])
+def test_a_value_that_toml_cannot_hold_is_refused(cloche: Cloche, tmp_path: Path, name: str) -> None:
+    assert cloche("config", "set", "creator", "copy").code == 0
+    path = tmp_path / "config" / "cloche" / "config.toml"
+    before = path.read_bytes()
+
+    done = cloche("config", "set", name, os.fsdecode(b"caf\xe9"), "--json")
+
+    assert (done.code, done.json["error"]["kind"]) == (2, "UsageError")
+    assert f"`{name}` cannot be set to `" in done.err
+    assert f"CLOCHE_{name.upper().replace('-', '_')}" in done.json["error"]["hint"]
+    assert [entry.read_bytes() for entry in path.parent.iterdir()] == [before]
+
+
+@pytest.mark.parametrize("source", ["option", "quoted option", "variable", "project", "user"])
+def test_the_home_directory_is_known_in_every_source_of_a_path(cloche: Cloche, tmp_path: Path, source: str) -> None:
+    """A shell expands `~` only at the start of a word."""
+    cache, links = str(tmp_path / "home" / "cache"), str(tmp_path / "home" / "wheels")
+    options, variables = [], {}
+    if source == "option":
+        options = ["--cache-dir=~/cache"]
+    elif source == "quoted option":
+        options = ["--cache-dir", "~/cache"]
+    elif source == "variable":
+        variables = {"CLOCHE_CACHE_DIR": "~/cache", "CLOCHE_FIND_LINKS": "~/wheels"}
+    else:
+        path = tmp_path / "pyproject.toml" if source == "project" else tmp_path / "config" / "cloche" / "config.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = "[tool.cloche]\n" if source == "project" else ""
+        path.write_text(f'{table}cache-dir = "~/cache"\nfind-links = ["~/wheels"]\n')
+
+    settings = {row["name"]: row["value"] for row in cloche("config", "--json", *options, **variables).json["settings"]}
+
+    assert settings["cache-dir"] == cache
+    assert settings["find-links"] == ([] if options else [links])
+    assert not (tmp_path / "~").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,3 +132,12 @@ def test_help_takes_the_name_of_a_command(cloche: Cloche) -> None:
         2,
         "cloche: error: no help for `doctr`\nhint: did you mean `cloche help doctor`?\n",
     )
+
+
+def test_the_recorded_command_can_be_run_even_if_a_value_looks_like_an_option(cloche: Cloche) -> None:
+    assert cloche("./env", "--no-seed", "--prompt=--clear").code == 0
+    lines = (cloche.cwd / "env" / "pyvenv.cfg").read_text().splitlines()
+    [command] = (line.partition(" = ")[2] for line in lines if line.startswith("command = "))
+    words = shlex.split(command)
+    assert words[1:3] == ["-m", "cloche"]
+    assert cloche(*words[3:]).out.startswith("refreshed env")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche as api
-from cloche.planning.clearing import PROJECT_FILES, VERSION_CONTROL
+from cloche.planning.clearing import PROJECT_FILES, VERSION_CONTROL, is_system_directory
 from tests.interpreters import pyenv
 from tests.tools import require
 from tests.trees import Tree, snapshot
@@ -284,3 +284,47 @@ def test_a_killed_run_leaves_the_old_environment_or_the_new_one(cloche: Cloche, 
     assert steps > (8 if project else 4)
     assert not project or (root / "bin" / "deploy").read_text() == "precious"
     assert cloche("info", root, "--json").json["python"]["actual"].startswith(f"3.{sys.version_info[1]}")
+
+
+@pytest.mark.parametrize(
+    ("path", "os_name"),
+    [
+        *(
+            (path, "posix")
+            for path in ("/", "/etc", "/usr/bin", "/usr/local", "/usr/local/lib", "/home/ana", "/var/lib")
+        ),
+        *((path, "posix") for path in ("/Library", "/Users/ana", "/opt", "/proc/1", "/dev/shm", "/root")),
+        *((path, "nt") for path in ("C:\\", "C:\\Program Files", "c:\\windows\\System32", "D:\\Users\\ana")),
+    ],
+)
+def test_a_directory_of_the_system_is_recognized(path: str, os_name: str) -> None:
+    assert is_system_directory(path, os_name)
+
+
+@pytest.mark.parametrize(
+    ("path", "os_name"),
+    [
+        *((path, "posix") for path in ("/venv", "/app", "/opt/venv", "/srv/venv", "/tmp/venv", "/home/ana/venv")),
+        *((path, "posix") for path in ("/usr/local/venv", "/var/www/venv", "/work/usr", "/Program", "/data/etc")),
+        *((path, "nt") for path in ("C:\\venv", "C:\\Users\\ana\\venv", "C:\\Program Files\\App")),
+    ],
+)
+def test_other_directories_are_not_of_the_system(path: str, os_name: str) -> None:
+    assert not is_system_directory(path, os_name)
+
+
+@pytest.mark.parametrize("path", ["/etc", "/usr/share"])
+def test_a_directory_of_the_system_is_not_emptied(cloche: Cloche, path: str) -> None:
+    done = cloche("--clear", "--force", "--dry-run", path)
+    assert done.code == 4
+    assert "is a directory of the system" in done.err
+
+
+def test_an_installation_of_python_is_not_deleted(cloche: Cloche) -> None:
+    library = cloche.cwd / "python" / "lib" / "pypy3.10"
+    library.mkdir(parents=True)
+    (library / "os.py").touch()
+    done = cloche("--clear", "--force", "./python")
+    assert done.code == 4
+    assert "is an installation of Python (`lib/pypy3.10`)" in done.err
+    assert (library / "os.py").exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -52,6 +54,19 @@ def test_a_file_in_the_way_of_an_executable_is_kept(cloche, creator, name):
     existing.write_text("mine")
     assert is_refused(cloche("./env", "--creator", creator, "--no-seed"), f"`bin/{name}` already exists in it")
     assert existing.read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", [None, "", "garbage\n"])
+def test_an_environment_that_has_lost_its_settings_is_left_to_doctor(cloche, content):
+    settings = cloche.cwd / "env" / "pyvenv.cfg"
+    assert cloche("./env", "--no-seed").code == 0
+    settings.unlink() if content is None else settings.write_text(content)
+    done = cloche("./env", "--json")
+    assert done.code == 4
+    assert "is a damaged environment" in done.err
+    [command] = re.findall(r"`cloche (.*)`", done.json["error"]["hint"])
+    assert cloche(*shlex.split(command)).code == 0
+    assert cloche("./env", "--no-seed").out.startswith("refreshed env")
 
 
 def test_an_environment_can_be_added_to_a_directory_with_other_files(cloche):

@@ -294,6 +294,29 @@ def test_a_read_only_parent_is_refused_unless_the_destination_is_an_empty_direct
     assert os.listdir(directory) == ["empty"]
 
 
+@pytest.mark.parametrize("hidden", ["pyvenv.cfg", "."])
+@pytest.mark.parametrize("command", ["info", "move", "verify", "run", "doctor"])
+def test_nothing_is_inferred_instead_of_settings_that_cannot_be_read(ordinary_user, hidden, command):
+    directory, run = ordinary_user
+    assert run("./env", "--no-seed").returncode == 0
+    (directory / "env" / hidden).chmod(0)
+    operands = {"move": ["there"], "run": ["--", "python", "-V"]}.get(command, [])
+    done = run(command, "env", *operands)
+    assert done.returncode == (1 if command == "doctor" else 4), done
+    assert "env/pyvenv.cfg` cannot be read: permission denied" in done.stderr
+    assert os.listdir(directory) == ["env"]
+
+
+def test_a_config_file_that_cannot_be_read_is_not_called_invalid(ordinary_user):
+    directory, run = ordinary_user
+    path = directory / "config.toml"
+    path.write_text("prompt = 'x'\n")
+    path.chmod(0)
+    done = run("config", "set", "prompt", "y", CLOCHE_CONFIG_FILE=str(path))
+    assert done.returncode == 2
+    assert f"`{path}` cannot be edited: permission denied" in done.stderr
+
+
 def test_clear_also_removes_read_only_directories(ordinary_user):
     directory, run = ordinary_user
     locked = directory / "env" / "locked"

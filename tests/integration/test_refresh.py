@@ -131,6 +131,29 @@ def test_a_missing_script_is_restored(cloche, refresh, version: str, lost: str) 
     assert packages_of(cloche.cwd / "env") == before
 
 
+def test_a_script_that_cannot_run_is_restored(cloche, refresh) -> None:
+    refresh("spam==1.0")
+    complete = packages_of(cloche.cwd / "env")
+    modes = {path: (cloche.cwd / "env" / path).stat().st_mode for path in complete}
+    (cloche.cwd / "env" / "bin" / "spam").chmod(0o644)
+    (cloche.cwd / "env" / "bin" / "spam-old-too").write_bytes(b"")
+
+    assert "installed again" not in refresh("spam==1.0").err
+    assert packages_of(cloche.cwd / "env") == complete
+    assert {path: (cloche.cwd / "env" / path).stat().st_mode for path in complete} == modes
+
+
+def test_a_seed_with_an_emptied_module_is_installed_again(cloche, refresh) -> None:
+    refresh("spam==1.0")
+    complete = packages_of(cloche.cwd / "env")
+    module = site_of(cloche.cwd / "env") / "spam" / "__init__.py"
+    module.unlink()
+    module.touch()
+
+    assert "is installed again" in refresh("spam==1.0").err
+    assert packages_of(cloche.cwd / "env") == complete
+
+
 @pytest.mark.parametrize(
     "lost", ["spam/__init__.py", "spam-1.0.dist-info/RECORD", "spam-1.0.dist-info/METADATA", "../../../bin/spam-old"]
 )
@@ -148,7 +171,7 @@ def test_a_seed_of_another_version_that_lost_files_is_named(cloche, refresh) -> 
     (site_of(cloche.cwd / "env") / "spam" / "__init__.py").unlink()
     done = refresh("spam")
     assert "spam 1.0 is already installed; 2.0 was not installed, although `" in done.err
-    assert "spam/__init__.py` is missing: name a version to install it again" in done.err
+    assert "spam/__init__.py` is missing or damaged: name a version to install it again" in done.err
 
 
 def test_a_record_cannot_remove_what_does_not_belong_to_the_seed(cloche, refresh, tmp_path: Path) -> None:

@@ -88,6 +88,26 @@ def test_pip_resolves_dependencies_for_another_python(cloche, links: Path, tmp_p
         pip = {"PIP_NO_INDEX": "1"}  # the second time, they are in the cache
 
 
+@pytest.mark.parametrize("seed", [("--seed", "spam"), ("--pip", "24.0"), ("--setuptools", "70")], ids=" ".join)
+def test_seeds_beside_an_option_that_installs_none_are_refused(cloche, seed: tuple[str, str]) -> None:
+    for option in ("--no-seed", "--without-pip"):
+        done = cloche("./env", option, *seed)
+        assert done.code == 2
+        assert f"`--no-seed` and `{seed[0]}` contradict each other" in done.err
+    assert not (cloche.cwd / "env").exists()
+    variable = {f"CLOCHE_{seed[0].strip('-').upper()}": seed[1]}
+    assert cloche("./env", "--no-seed", **variable).code == 0, "the command line comes before a variable"
+
+
+@pytest.mark.parametrize("name", ["pip", "setuptools"])
+def test_a_version_of_a_seed_that_is_left_out_is_refused(cloche, name: str) -> None:
+    done = cloche("./env", f"--no-{name}", f"--{name}", "24.0")
+    assert done.code == 2
+    assert f"`--{name}` and `--no-{name}` contradict each other" in done.err
+    assert cloche("./env", f"--no-{name}", f"--{name}", "bundle", "--dry-run").code == 0, "as virtualenv"
+    assert cloche("./env", f"--no-{name}", "--dry-run", **{f"CLOCHE_{name.upper()}": "24.0"}).code == 0
+
+
 def test_a_pip_that_does_not_start_is_refused(cloche) -> None:
     """Its metadata accepts every Python since 3.4."""
     stdlib = os.path.join(os.path.dirname(os.path.dirname(pyenv("3.6"))), "lib", "python3.6")

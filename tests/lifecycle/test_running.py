@@ -101,6 +101,54 @@ def test_a_command_that_cannot_start_exits_with_127_as_in_a_shell(cloche, empty_
     assert cloche("run", env).code == 2
 
 
+@pytest.mark.parametrize("name", ["carriage\rreturn", "next\x85line", "new\nline", "escape\x1b[m"])
+def test_the_command_in_a_hint_works_as_it_is_printed(cloche, name) -> None:
+    """Characters that cannot be printed are escaped for bash, so that copying the line creates the same directory."""
+    outcome = cloche("info", name)
+    command = outcome.err.partition("hint: `")[2].partition("`")[0]
+    words = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {command}"], stdout=subprocess.PIPE, check=True, env={"LC_ALL": "C.UTF-8"}
+    )
+    assert words.stdout.decode() == f"cloche\0{cloche.cwd / name}\0"
+
+
+def test_no_hint_offers_to_create_an_environment_at_a_path_that_is_not_utf_8(cloche) -> None:
+    outcome = cloche("info", os.fsdecode(b"caf\xe9"))
+    assert outcome.code == 4
+    assert "hint:" not in outcome.err
+
+
+@pytest.mark.parametrize("content", ["plain text", ""])
+def test_no_hint_offers_to_make_a_file_executable_that_is_not_a_program(cloche, empty_env, content) -> None:
+    env = empty_env("cloche")
+    (env / "bin" / "notes").write_text(content)
+    for name in ("notes", "activate", env / "pyvenv.cfg", "/etc/passwd"):
+        outcome = cloche("run", env, "--", name)
+        assert outcome.code == 126
+        assert "is not a program" in outcome.err
+        assert "chmod" not in outcome.err
+    assert f"`cloche activate {env}`" in cloche("run", env, "--", "activate").err
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("#!/opt/gone/python -E\n", "`/opt/gone/python` in its first line does not exist"),
+        ("#!/bin/sh\r\necho\r\n", "`/bin/sh\\r` in its first line does not exist"),
+        ("echo\n", "it is not a program, and has no `#!` line"),
+        ("\x7fELF and nothing else", "exec format error"),
+    ],
+    ids=["gone", "windows line ends", "no first line", "damaged binary"],
+)
+def test_a_program_that_cannot_start_is_described(cloche, empty_env, content, reason) -> None:
+    env = empty_env("cloche")
+    (env / "bin" / "tool").write_bytes(content.encode())
+    (env / "bin" / "tool").chmod(0o755)
+    outcome = cloche("run", env, "--", "tool")
+    assert f"bin/tool` cannot be started: {reason}" in outcome.err
+    assert outcome.code in (126, 127)
+
+
 def test_info_reports_the_creating_tool_the_python_and_the_packages(cloche, populated_env) -> None:
     env = populated_env("venv")
     info = cloche("info", "--json", env).json
@@ -169,4 +217,7 @@ def test_a_script_with_mode_644_is_an_error_that_says_so(cloche, empty_env) -> N
     assert f"chmod +x {env}/bin/tool" in outcome.err
     assert "is a link to `gone`, which does not exist" in cloche("run", env, "--", "link").err
     assert "is a directory" in cloche("run", env, "--", "folder").err
+    (env / "bin" / "ls").mkdir()
+    assert cloche("run", env, "--", "ls", "-d", "/").out == "/\n", "as a shell, skip a directory"
+    assert "the name of the command is empty" in cloche("run", env, "--", "").err
     assert "`./gone` does not exist" in cloche("run", env, "--", "./gone").err

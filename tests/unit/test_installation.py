@@ -361,7 +361,15 @@ def test_an_entry_point_must_not_replace_a_program_of_the_environment(name: str,
         read_wheel(str(wheel))
 
 
-@pytest.mark.parametrize("name", ["pyvenv.cfg", "PyVenv.cfg", ".cloche-manifest", ".gitignore", "CACHEDIR.TAG"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("pyvenv.cfg", "PyVenv.cfg", ".gitignore", "CACHEDIR.TAG", ".lock"),
+        *(".cloche-manifest", ".cloche-runtime", ".Cloche-Files"),
+        *("pyvenv.cfg/x", "bin/python/x", "Scripts/activate/x"),
+        *("bin", "lib", "Lib64", "Scripts", "include"),
+    ],
+)
 def test_a_wheel_must_not_replace_a_file_of_the_environment(name: str, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, files={"spam.py": "", f"spam-1.0.data/data/{name}": "evil"})
     with pytest.raises(SeedError, match="would replace a file of the environment itself"):

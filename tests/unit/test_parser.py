@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -106,6 +107,16 @@ def test_options_before_the_first_operand_are_stored_separately():
         (["venv", "--try-first-with", ""], "`--try-first-with` needs a value", "--try-first-with EXE"),
         (["venv", "--app-data= "], "`--app-data` needs a value", "--app-data DIR"),
         (["venv", "-p"], "`-p` needs a value", "SPEC"),
+        (
+            ["venv", "--prompt", "--no-seed"],
+            "`--prompt` needs a value, but is followed by the option",
+            "`--prompt=--no-seed`",
+        ),
+        (["--cache-dir", "--json", "venv"], "followed by the option `--json`", "--cache-dir DIR"),
+        (["venv", "-p", "--pip=24.0"], "followed by the option `--pip=24.0`", "`-p--pip=24.0`"),
+        (["\u2014clear"], "`\u2014clear` starts with a dash that is not the `-` of options", "write `--clear`"),
+        (["venv", "\u2013p", "3.12"], "`\u2013p` starts with a dash", "write `-p`"),
+        (["info", "\u2212\u2013json"], "`\u2212\u2013json` starts with a dash", "write `--json`"),
         (["venv", "--clear=yes"], "takes no value", "--clear"),
         (["venv", "--link-mode", "teleport"], "invalid value `teleport` for `--link-mode`", "hardlink"),
         (["a", "b"], "unexpected argument `b`: only one DEST is allowed", "--help"),
@@ -183,6 +194,19 @@ def test_an_option_of_a_plugin_needs_its_value(argv):
         parse(argv, [WHEELHOUSE])
 
 
+def test_a_value_may_look_like_an_option():
+    assert parse(["venv", "--prompt=--no-seed"]).given["prompt"] == ("--no-seed",)
+    assert parse(["venv", "--prompt", "-x"]).given["prompt"] == ("-x",)
+    assert parse(["venv", "--prompt", "-p project"]).given["prompt"] == ("-p project",)
+    assert parse(["venv", "-p", "-3.12"]).given["python"] == ("-3.12",)
+
+
+def test_a_path_may_start_with_any_dash():
+    assert parse(["./\u2014clear"]).operands == ("./\u2014clear",)
+    assert parse(["\u2014"]).operands == ("\u2014",)
+    assert parse(["run", "venv", "--", "\u2014x"]).rest == ("\u2014x",)
+
+
 def test_the_word_after_a_flag_of_a_plugin_is_an_operand():
     assert parse(["--fast", "venv"], [FAST]).operands == ("venv",)
     with pytest.raises(UsageError):
@@ -224,7 +248,20 @@ def test_a_bare_word_that_is_close_to_a_command_creates_nothing(word, command):
     assert caught.value.hint == f"did you mean `cloche {command}`?\n`./{word}` creates an environment of that name"
 
 
-@pytest.mark.parametrize("word", [*WORDS_OF_OTHER_TOOLS, "List"])
+def test_a_command_without_two_of_its_letters_is_recognized():
+    with pytest.raises(UsageError) as caught:
+        parse(["pythn"])
+    assert caught.value.hint.startswith("did you mean `cloche pythons`?")
+
+
+def test_the_advice_about_words_of_other_tools_is_valid():
+    for advice in WORDS_OF_OTHER_TOOLS.values():
+        for command in re.findall(r"`cloche ([^`]*)`", advice):
+            words = [word.strip("[]") for word in command.split()]
+            assert parse_arguments(words).check() is None, command
+
+
+@pytest.mark.parametrize("word", [*WORDS_OF_OTHER_TOOLS, "List", "instal", "isntall", "remov", "Uninstal", "udpate"])
 def test_a_command_of_another_tool_creates_nothing(word):
     with pytest.raises(UsageError, match="unknown command") as caught:
         parse([word])
@@ -245,6 +282,11 @@ def test_a_command_of_another_tool_creates_nothing(word):
         ["x"],
         ["run1"],
         ["pythonenv"],
+        ["dist"],
+        ["lint"],
+        ["tools"],
+        ["venvs"],
+        ["install2"],
         [".hlep"],
         ["./list"],
         ["list/"],

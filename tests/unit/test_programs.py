@@ -139,7 +139,17 @@ def test_a_configuration_that_pip_cannot_read_is_the_problem(host: Host, tmp_pat
         PIP, ["download", "spam"], replace(host, environ={"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}), str(tmp_path)
     )
 
-    assert ran.problem.startswith("cannot read its settings: ")
+    assert ran.problem.startswith("cannot read its settings: Configuration file could not be loaded. ")
+    assert str(tmp_path / "pip.conf") in ran.problem
+
+
+def test_the_error_of_a_pip_that_fails_is_the_last_line_of_its_traceback(tmp_path: Path) -> None:
+    pip = tmp_path / "pip.py"
+    pip.write_text(
+        "import sys\nif 'config' not in sys.argv:\n    print('ERROR: Exception:', file=sys.stderr)\n    open('/gone/file')\n"
+    )
+    ran = run_pip([sys.executable, "-I", str(pip)], ["download"], fake_host(), str(tmp_path))
+    assert ran.problem == "FileNotFoundError: [Errno 2] No such file or directory: '/gone/file'"
 
 
 def test_a_pip_that_cannot_be_run_is_the_problem(tmp_path: Path) -> None:

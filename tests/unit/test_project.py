@@ -132,6 +132,29 @@ def test_an_invalid_version_file_causes_a_warning_with_its_first_line(project: P
     assert warnings == []
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("3.12\r\n".encode("utf-16"), "it is not UTF-8 (at line 1)"),
+        (b"3.12\xff\n", "it is not UTF-8 (at line 1)"),
+        (b"3.12\n" + b"#" * (1 << 17), "it is larger than 64 KiB"),
+        (None, "it cannot be read"),
+    ],
+    ids=["UTF-16", "Latin-1", "too large", "FIFO"],
+)
+def test_a_version_file_that_cannot_be_read_causes_a_warning(project: Path, content: bytes | None, reason: str) -> None:
+    path = project / ".python-version"
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(content)
+    (project.parent / ".python-version").write_text("3.12\n")
+    warnings: list[str] = []
+    host = Host({}, str(project), sys.platform, os.name, sys.executable)
+    assert find_project_request(host, warnings)[0] == ("3.12",)
+    assert warnings == [f"`{path}` is ignored: {reason}"]
+
+
 def test_a_custom_name_of_a_pyenv_installation_is_its_directory(project: Path) -> None:
     versions = project / "pyenv" / "versions"
     for name in ("mine", "3.14-dev", "3.12"):

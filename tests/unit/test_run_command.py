@@ -43,7 +43,7 @@ def test_the_hint_quotes_the_path_of_the_environment(tmp_path: Path) -> None:
         location=str(location), layout=layout_of(python), os_name="posix", prompt="env", interpreter=python
     )
     host = Host(environ={}, cwd=str(tmp_path), platform="linux", os_name="posix", executable="/usr/bin/python3")
-    with pytest.raises(CommandFailed, match="the program in its first line does not exist") as refused:
+    with pytest.raises(CommandFailed, match="in its first line does not exist") as refused:
         run_command(environment, ["dead"], host)
     assert refused.value.hint is not None
     command = refused.value.hint.split("`")[1]

@@ -224,6 +224,16 @@ def test_a_path_may_be_relative_a_directory_or_start_with_a_tilde(machine: Machi
     assert machine.path("~/python") == path
 
 
+@pytest.mark.parametrize("name", ["python3", "python", "python3.12", "pypy3"])
+def test_the_directory_for_programs_means_its_python(machine: Machine, name: str) -> None:
+    path = machine.add("path", "CPython 3.12.1", "installation")
+    exact = os.path.join(os.path.dirname(path), name)
+    os.rename(path, exact)
+    machine.answers[exact] = ProbeResult(interpreter("CPython 3.12.1", exact))
+    assert machine.path("./installation/bin") == exact
+    assert machine.path(f"{machine.root}/installation/bin/") == exact
+
+
 def test_a_directory_may_contain_only_versioned_names(machine: Machine) -> None:
     path = machine.add("path", "CPython 3.12.1", "altinstall")
     exact = os.path.join(os.path.dirname(path), "python3.12")

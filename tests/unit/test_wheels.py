@@ -520,6 +520,7 @@ def test_a_find_links_directory_that_cannot_be_read_is_an_error(
 
     error = refusal("spam", interpreter, store, tmp_path / "links")
     assert error.message == f"`{tmp_path / 'links'}` cannot be read (not a directory)"
+    assert error.hint == "name the directory that contains the wheels"
     assert stat.S_ISREG((tmp_path / "links").stat().st_mode)
 
 

@@ -190,6 +190,10 @@ def parse_activators(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.replace("\n", ",").split(",") if name.strip())
 
 
+DEFAULT_VERSIONS = frozenset(("none", "embed", "bundle"))
+"""Values of `--pip` that are not versions; `none` leaves it out, the others are virtualenv's names for the default."""
+
+
 def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Wanted | None:
     """Return the packages to install; None for an environment without packages.
 
@@ -202,9 +206,15 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Want
     if settings.flag("no-seed"):
         if lock is not None:
             raise UsageError("`--lock` and `--no-seed` contradict each other", hint="choose one")
+        if named := seeds_of_source(settings, settings.chosen["no-seed"].origin):
+            raise UsageError(
+                f"`--no-seed` and `--{named}` contradict each other",
+                hint="`--no-pip` leaves out pip and no other package",
+            )
         return None
     requirements: list[str] = []
     for name in ("pip", "setuptools", "wheel"):
+        refuse_version_of_nothing(settings, name)
         version = settings.last(name)
         is_default = name == "pip" and lock is None
         if settings.flag(f"no-{name}") or version == "none" or (version is None and not is_default):
@@ -223,6 +233,27 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Want
         compile=compile_policy(settings),
         lock=lock,
     )
+
+
+def refuse_version_of_nothing(settings: Settings, name: str) -> None:
+    """Refuse `--no-pip` beside `--pip VERSION`, unless one of them overrides a weaker source.
+
+    :raises UsageError: one source sets both.
+    """
+    version, omitted = settings.chosen.get(name), settings.chosen.get(f"no-{name}")
+    if version is None or omitted is None or version.origin != omitted.origin or not settings.flag(f"no-{name}"):
+        return
+    if not DEFAULT_VERSIONS.issuperset(version.values):
+        raise UsageError(f"`--{name}` and `--no-{name}` contradict each other", hint="choose one")
+
+
+def seeds_of_source(settings: Settings, origin: str) -> str:
+    """Return the first option that asks for a package in this source; empty if there is none."""
+    for name in ("pip", "setuptools", "wheel", "seed"):
+        setting = settings.chosen.get(name)
+        if setting is not None and setting.origin == origin and not DEFAULT_VERSIONS.issuperset(setting.values):
+            return name
+    return ""
 
 
 def startup_policy(settings: Settings) -> tuple[StartupPolicy, tuple[str, ...]]:

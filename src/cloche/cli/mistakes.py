@@ -38,37 +38,78 @@ NEW = "`cloche DEST` creates an environment"
 LIST = "`cloche doctor --find DIR` finds environments, `cloche pythons` interpreters, `cloche plugins` plugins"
 SYNC = "`cloche DEST --lock FILE` creates an environment with the packages of a lock file, or updates it"
 MOVE = "`cloche move ENV DEST` moves an environment"
+COPY = "`cloche move --copy ENV DEST` copies an environment"
+SHOW = "`cloche info [ENV]` describes an environment"
+REPAIR = "`cloche doctor --fix [ENV]` repairs an environment"
+FREEZE = "`cloche run [ENV] -- pip freeze` lists the packages of an environment"
+PRUNE = "`cloche cache prune` removes from the cache what no environment needs"
+USE = "`cloche activate [ENV]` prints the command that activates an environment in your shell"
 
 WORDS_OF_OTHER_TOOLS = {
     "add": INSTALL,
-    "copy": "`cloche move --copy ENV DEST` copies an environment",
+    "check": "`cloche doctor [ENV]` finds problems in an environment",
+    "clean": PRUNE,
+    "copy": COPY,
+    "cp": COPY,
     "deactivate": "the activation scripts define `deactivate`; type it without `cloche`",
+    "del": REMOVE,
     "delete": REMOVE,
+    "destroy": REMOVE,
     "env": f"{NEW}, `cloche info [ENV]` describes one; `cloche --help` lists all commands",
     "exec": "`cloche run [ENV] -- CMD` runs a command",
-    "fix": "`cloche doctor --fix [ENV]` repairs an environment",
-    "freeze": "`cloche run [ENV] -- pip freeze` lists the packages of an environment",
+    "export": FREEZE,
+    "find": LIST,
+    "fix": REPAIR,
+    "freeze": FREEZE,
+    "gc": PRUNE,
     "init": NEW,
+    "inject": INSTALL,
+    "inspect": SHOW,
     "install": INSTALL,
     "list": LIST,
     "lock": f"uv, pip, pdm and pip-tools write lock files; {SYNC}",
     "ls": LIST,
     "mv": MOVE,
     "new": NEW,
+    "outdated": "`cloche upgrade --check [ENV]` says whether an upgrade is due",
     "pip": "`cloche run [ENV] -- pip` runs the pip of an environment",
+    "prune": PRUNE,
+    "purge": PRUNE,
     "remove": REMOVE,
     "rename": MOVE,
-    "repair": "`cloche doctor --fix [ENV]` repairs an environment",
+    "repair": REPAIR,
     "rm": REMOVE,
-    "shell": "`cloche activate [ENV]` prints the command that activates an environment in your shell",
-    "show": "`cloche info [ENV]` describes an environment",
+    "search": LIST,
+    "shell": USE,
+    "show": SHOW,
+    "status": SHOW,
     "sync": SYNC,
     "uninstall": REMOVE,
     "update": "`cloche upgrade [ENV]` changes the Python of an environment",
-    "use": "`cloche activate [ENV]` prints the command that activates an environment in your shell",
+    "use": USE,
     "version": "`cloche --version` prints the version",
+    "which": SHOW,
+    "workon": USE,
 }
 """What to use instead of the words that people type out of habit, because they are commands of other tools."""
+
+
+DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+"""Characters that editors and web pages show instead of `-`: hyphens, dashes and the minus sign."""
+
+
+def refuse_other_dash(word: str) -> None:
+    """Refuse an operand that is an option with another kind of dash, as it is copied from a formatted text.
+
+    :raises UsageError: it starts with such a dash.
+    """
+    name = word.lstrip(f"-{DASHES}")
+    if word[:1] in DASHES and name:
+        dashes = "-" if len(name) == 1 else "--"
+        raise UsageError(
+            f"`{word}` starts with a dash that is not the `-` of options",
+            hint=f"write `{dashes}{name}`\n`./{word}` creates an environment of that name",
+        )
 
 
 def refuse_misread_command(operands: Sequence[str]) -> None:
@@ -78,10 +119,20 @@ def refuse_misread_command(operands: Sequence[str]) -> None:
     """
     word = operands[0]
     near = nearest_command(word, COMMANDS)
-    advice = f"did you mean `cloche {near}`?" if near else WORDS_OF_OTHER_TOOLS.get(word.lower())
+    advice = f"did you mean `cloche {near}`?" if near else WORDS_OF_OTHER_TOOLS.get(word_of_other_tool(word.lower()))
     if advice is not None:
         insisting = f"\n`./{word}` creates an environment of that name" if len(operands) == 1 else ""
         raise UsageError(f"unknown command `{word}`", hint=advice + insisting)
+
+
+def word_of_other_tool(word: str) -> str:
+    """Return the command of another tool that a word is, or is a misspelling of; empty if it is another word.
+
+    Words of less than five letters are close to too many names of directories.
+    """
+    if word in WORDS_OF_OTHER_TOOLS or not word.isalpha():
+        return word
+    return next((name for name in WORDS_OF_OTHER_TOOLS if len(name) > 4 and is_one_edit_away(word, name)), "")
 
 
 def nearest_command(word: str, names: Iterable[str]) -> str:
@@ -95,7 +146,7 @@ def nearest_command(word: str, names: Iterable[str]) -> str:
     for name in names:
         if is_one_edit_away(word, name) or (len(word) > 3 and name.startswith(word)):
             return name
-    similar = [name for name in names if name[:2] == word[:2]] if len(word) > 5 else []
+    similar = [name for name in names if name[:2] == word[:2]] if len(word) > 4 else []
     if not similar:  # importing `difflib` takes longer than everything else here
         return ""
     from difflib import get_close_matches

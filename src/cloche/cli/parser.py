@@ -5,6 +5,8 @@ Importing `argparse` would take 7 ms.
 
 from __future__ import annotations
 
+import os
+
 from cloche.cli.command_spec import COMMON, CREATE, CommandSpec
 from cloche.errors import UsageError
 from cloche.model.value import TYPE_CHECKING, Value, replace
@@ -55,6 +57,11 @@ class ParsedArguments(Value):
             from cloche.cli.mistakes import refuse_misread_command
 
             refuse_misread_command(self.operands)
+        for word in self.operands:
+            if word[:1] > "\x7f" and not self.command.rest:
+                from cloche.cli.mistakes import refuse_other_dash
+
+                refuse_other_dash(word)
         if self.problem is not None:
             raise self.problem
         for option in self.unknown:
@@ -172,6 +179,11 @@ def split_option(word: str) -> tuple[str, str, str]:
     return word.partition("=") if word.startswith("--") else (word[:2], "", word[2:])
 
 
+def is_known_option(word: str, table: Mapping[str, Option]) -> bool:
+    """Return whether a word is exactly one option: `-q`, `--clear` or `--python=3.12`."""
+    return word in table or (word.startswith("--") and split_option(word)[0] in table)
+
+
 def parse_option(word: str, queue: list[str], table: Mapping[str, Option], given: dict[str, list[str]]) -> bool:
     """Parse one option into `given`, with its value from the reversed queue; return False if the option is unknown.
 
@@ -191,13 +203,26 @@ def parse_option(word: str, queue: list[str], table: Mapping[str, Option], given
             given.setdefault(implied, []).append(implication)
         return True
     attached = text if spelling[1] == "-" else text.removeprefix("=")
+    if not (joined or text) and queue and is_known_option(queue[-1], table):
+        start = spelling if spelling[1] != "-" else f"{spelling}="
+        raise UsageError(
+            f"`{spelling}` needs a value, but is followed by the option `{queue[-1]}`",
+            hint=f"write `{spelling} {option.metavar or 'VALUE'}`; if that is the value, write `{start}{queue[-1]}`",
+        )
     value = attached if joined or text else (queue.pop() if queue else None)
     if value is None or (option.is_path and not value.strip()):
         raise UsageError(f"`{spelling}` needs a value", hint=f"write `{spelling} {option.metavar or 'VALUE'}`")
+    if option.is_path:
+        value = expand_home(value)
     if option.choices and value not in option.choices:
         raise UsageError(f"invalid value `{value}` for `{spelling}`", hint=f"choose one of {', '.join(option.choices)}")
     given.setdefault(name, []).append(value)
     return True
+
+
+def expand_home(path: str) -> str:
+    """Return a path with `~` expanded: no shell has done so in `--cache-dir=~/cache`, in a variable or in a file."""
+    return os.path.expanduser(path) if path.startswith("~") else path
 
 
 def check_operands(arguments: ParsedArguments) -> None:

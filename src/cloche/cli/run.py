@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
@@ -11,6 +10,7 @@ from cloche.cli.default_environment import chosen_environment
 from cloche.errors import UsageError
 from cloche.lifecycle.reader import read_environment
 from cloche.lifecycle.run import run_command
+from cloche.planning.pyvenv_cfg import quote_word
 
 if TYPE_CHECKING:
     from cloche.cli.invocation import Invocation
@@ -24,7 +24,9 @@ def run(invocation: Invocation) -> int:
         words = [word for word in arguments.operands if not os.path.isdir(os.path.join(host.cwd, word))]
         hint = "`cloche run [ENV] -- CMD`"
         if words:
-            hint += f"; `cloche run -- {quote(words[0])}` uses the active environment or the nearest `.venv`"
+            hint += (
+                f"; `cloche run -- {quote_word(words[0], os.name)}` uses the active environment or the nearest `.venv`"
+            )
         raise UsageError("missing argument CMD", hint=hint)
     with invocation.open_session() as session:
         environment = read_environment(chosen_environment(invocation), host, session.probes)

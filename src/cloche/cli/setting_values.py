@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from cloche.cli.parser import expand_home
 from cloche.errors import UsageError, reason_of
 from cloche.model.value import TYPE_CHECKING
 
@@ -73,7 +74,7 @@ def parse_values(option: Option, given: object, where: str) -> tuple[str, ...]:
             raise UsageError(f"{where} must not be blank", hint=f"`{option.name}` takes a path")
         if option.choices and text not in option.choices:
             raise UsageError(f"invalid value `{text}` for {where}", hint=f"choose one of {', '.join(option.choices)}")
-    return values
+    return tuple(map(expand_home, values)) if option.is_path else values
 
 
 def describe_kind(option: Option) -> str:

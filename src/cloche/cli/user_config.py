@@ -6,8 +6,9 @@ import os
 import sys
 
 from cloche.cli.setting_values import parse_replacements, parse_values
+from cloche.cli.settings import PREFIX
 from cloche.errors import ClocheError, UsageError, reason_of
-from cloche.fs import read_at_most, write_all
+from cloche.fs import is_unicode, read_at_most, write_all
 from cloche.fs.locks import DirectoryLock
 from cloche.model.value import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def typed_value(name: str, values: Sequence[str], option: Option | None, host: H
     if option.kind == "flag":
         return checked[-1] == "true"
     if option.is_path:  # a relative path would mean another directory in each current directory
-        checked = tuple(os.path.join(host.cwd, os.path.expanduser(path)) for path in checked)
+        checked = tuple(os.path.join(host.cwd, path) for path in checked)
     return [*checked] if option.kind == "list" else checked[-1]
 
 
@@ -82,11 +83,16 @@ def edit(path: str, change: Callable[[TOMLDocument], bool]) -> bool:
 def read_text(path: str) -> str:
     """Return the text of a config file; empty if it does not exist.
 
-    :raises UsageError: it is not a regular file of a sensible size, or not UTF-8.
+    :raises UsageError: it cannot be read, or is not a regular file of a sensible size, or not UTF-8.
     """
     if not os.path.lexists(path):
         return ""
-    content = read_at_most(path, MAX_BYTES + 1)
+    errors: list[OSError] = []
+    content = read_at_most(path, MAX_BYTES + 1, errors.append)
+    if errors:
+        raise UsageError(
+            f"`{path}` cannot be edited: {reason_of(errors[0])}", hint="check the permissions of the file"
+        ) from errors[0]
     try:
         if content is not None and len(content) <= MAX_BYTES:
             return content.decode("utf-8")
@@ -124,8 +130,15 @@ def spelling_in(document: Mapping[str, object], name: str) -> str:
 def set_value(path: str, name: str, given: bool | str | list[str]) -> None:
     """Set a key in a config file.
 
+    :raises UsageError: the value is not Unicode: it contains a byte that is not UTF-8.
     :raises ClocheError: see `edit`.
     """
+    for text in given if isinstance(given, list) else [given]:
+        if isinstance(text, str) and not is_unicode(text):
+            raise UsageError(
+                f"`{name}` cannot be set to `{text}`: it is not valid UTF-8, as the text in a TOML file must be",
+                hint=f"use another value, or the variable `{PREFIX}{name.upper().replace('-', '_')}`",
+            )
 
     def change(document: TOMLDocument) -> bool:
         document[spelling_in(document, name)] = given

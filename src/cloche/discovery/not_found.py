@@ -6,13 +6,13 @@ The hint has several lines: a remedy, the closest matches, and where cloche sear
 from __future__ import annotations
 
 import os
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloche.discovery.search import LISTING_BATCH_SIZE
 from cloche.errors import InterpreterNotFound
 from cloche.model.spec import ANY, range_contains
 from cloche.model.value import replace
+from cloche.planning.pyvenv_cfg import quote_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, beca
         return InterpreterNotFound(
             f"environments need Python 3.6 or later, but {requested} is older{origin}{''.join(found[:1])}"
         )
-    list_command = f"`cloche pythons {quote(specs[0].text)} --all` shows why each interpreter was skipped"
+    list_command = f"`cloche pythons {quote_word(specs[0].text, os.name)} --all` shows why each interpreter was skipped"
     remedy = next(filter(None, (install_command(spec, search) for spec in specs)), "")
     inexact = [spec for spec in specs if not spec.is_exact]
     matches = closest_matches(inexact, search)

@@ -9,6 +9,7 @@ pyproject.toml    the nearest one in this or a parent directory; `requires-pytho
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -37,7 +38,7 @@ def find_project_request(
 
     :param warnings: receives a message for each source that has no valid line, and for a pin that is not installed.
     """
-    for origin, lines in _version_sources(host, inputs):
+    for origin, lines in _version_sources(host, warnings, inputs):
         for line in lines:
             if request := request_in_line(line, host, inputs):
                 if warnings is not None and (general := loosened_pin(line, request)):
@@ -49,7 +50,7 @@ def find_project_request(
             warnings.append(f"{origin} was ignored: `{lines[0][:100]}` is not a valid Python request")
     for directory in _directory_and_parents(host.cwd):
         path = os.path.join(directory, "pyproject.toml")
-        text = _read_text_file(path, MAX_PYPROJECT_BYTES, inputs)
+        text = _read_text_file(path, MAX_PYPROJECT_BYTES, inputs) or ""
         wanted = requires_python(text)
         runs_here = _running_python_satisfies(wanted) if wanted else None
         if runs_here is None and warnings is not None and ("requires-python" in text or not text):
@@ -63,13 +64,22 @@ def find_project_request(
     return (), ""
 
 
-def _version_sources(host: Host, inputs: Inputs) -> Iterator[tuple[str, list[str]]]:
-    """Yield `PYENV_VERSION` and the version files, nearest first: where each is, and its lines without comments."""
+def _version_sources(host: Host, warnings: list[str] | None, inputs: Inputs) -> Iterator[tuple[str, list[str]]]:
+    """Yield `PYENV_VERSION` and the version files, nearest first: where each is, and its lines without comments.
+
+    :param warnings: receives a message for each file that exists and cannot be read as text.
+    """
     if value := inputs.variable(host.environ, "PYENV_VERSION"):
         yield "`PYENV_VERSION`", [name.strip() for name in value.split(":") if name.strip()]
     for directory in _directory_and_parents(host.cwd):
         for name in (".python-version", ".python-versions"):
-            if text := _read_text_file(os.path.join(directory, name), MAX_VERSION_FILE_BYTES, inputs):
+            path = os.path.join(directory, name)
+            text = _read_text_file(path, MAX_VERSION_FILE_BYTES, inputs)
+            if text is None and warnings is not None:  # say UTF-16, which the PowerShell of Windows writes
+                from cloche.discovery.pyproject_problems import unreadable
+
+                warnings += unreadable(path, MAX_VERSION_FILE_BYTES)
+            if text:
                 lines = (raw.partition("#")[0].strip() for raw in text.split("\n"))
                 yield f"`{name}` in {directory}", [line for line in lines if line]
 
@@ -194,13 +204,16 @@ def _directory_and_parents(directory: str) -> Iterator[str]:
             return
 
 
-def _read_text_file(path: str, max_bytes: int, inputs: Inputs) -> str:
-    """Return the text of a file, empty if it is missing, not a regular file, too large, or not UTF-8."""
+def _read_text_file(path: str, max_bytes: int, inputs: Inputs) -> str | None:
+    """Return the text of a file, empty if it does not exist; None if it is not a regular file, too large, or not UTF-8."""
     inputs.path(path)
-    content = read_at_most(path, max_bytes + 1)
-    if content is None or len(content) > max_bytes:
+    errors: list[OSError] = []
+    content = read_at_most(path, max_bytes + 1, errors.append)
+    if content is None and errors and errors[0].errno in (errno.ENOENT, errno.ENOTDIR):
         return ""
+    if content is None or len(content) > max_bytes:
+        return None
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return ""
+        return None

@@ -1,4 +1,4 @@
-"""Problems of a `pyproject.toml` that names a range of Pythons, each with its position. A valid file never loads this."""
+"""Problems of a `pyproject.toml` or version file that names a Python, each with its position. A valid file never loads this."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def problems_of(path: str, text: str, wanted: str, max_bytes: int) -> Iterator[s
     :param wanted: its `requires-python`, if that is text.
     """
     if not text:
-        yield from _unreadable(path, max_bytes)
+        yield from unreadable(path, max_bytes)
         return
     if KEY not in text:
         return
@@ -46,7 +46,7 @@ def problems_of(path: str, text: str, wanted: str, max_bytes: int) -> Iterator[s
     yield f"`{KEY}` in {path} is ignored: {shown} (at line {line}, column {column})"
 
 
-def _unreadable(path: str, max_bytes: int) -> Iterator[str]:
+def unreadable(path: str, max_bytes: int) -> Iterator[str]:
     """Yield why a file that exists has no text."""
     if not os.path.lexists(path) or os.path.isdir(path):
         return
@@ -54,13 +54,18 @@ def _unreadable(path: str, max_bytes: int) -> Iterator[str]:
     if content is None:
         yield f"`{path}` is ignored: it cannot be read"
     elif len(content) > max_bytes:
-        yield f"`{path}` is ignored: it is larger than {max_bytes >> 20} MiB"
+        yield f"`{path}` is ignored: it is larger than {size_text(max_bytes)}"
     else:
         try:
             content.decode("utf-8")
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             yield f"`{path}` is ignored: it is not UTF-8 (at line {line})"
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes that is a power of two: `64 KiB`, `1 MiB`."""
+    return f"{count >> 20} MiB" if count >> 20 else f"{count >> 10} KiB"
 
 
 def _position(text: str) -> tuple[int, int]:

@@ -361,12 +361,21 @@ def locate_executable(path: str, host: Host) -> str:
     if not os.path.isabs(path) and host.cwd:
         path = os.path.normpath(os.path.join(host.cwd, path))
     if os.path.isdir(path):
-        for name in (*RELATIVE_EXECUTABLES, *(f"bin/{name}" for name in _versioned_names(os.path.join(path, "bin")))):
+        for name in _possible_executables(path):
             if os.path.isfile(executable := os.path.join(path, *name.split("/"))):
                 return executable
     if host.os_name == "nt" and not os.path.isfile(path) and os.path.isfile(f"{path}.exe"):
         return f"{path}.exe"
     return path
+
+
+def _possible_executables(directory: str) -> Iterator[str]:
+    """Yield the relative paths that an executable may have in an environment, an installation, or the `bin` of one."""
+    yield from RELATIVE_EXECUTABLES
+    yield from (f"bin/{name}" for name in _versioned_names(os.path.join(directory, "bin")))
+    if os.path.basename(os.path.normpath(directory)) == "bin":
+        yield from (name.removeprefix("bin/") for name in RELATIVE_EXECUTABLES if name.startswith("bin/"))
+        yield from _versioned_names(directory)
 
 
 def _versioned_names(directory: str) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloche.apply import DestinationChanged, apply
@@ -26,6 +25,7 @@ from cloche.lifecycle.repair import relocation_context
 from cloche.model.operations import CopyTree, SetMode
 from cloche.model.value import Value, replace
 from cloche.planning.destination import absolute_path, contains_current_directory, inspect_destination, is_mount_point
+from cloche.planning.pyvenv_cfg import quote_word
 from cloche.store.links import is_recorded, record_links
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
     if os.path.islink(source):
         real = os.path.realpath(source)
         raise DestinationError(
-            f"`{source}` is a symbolic link to `{real}`", hint=f"move its target: `cloche move {quote(real)} …`"
+            f"`{source}` is a symbolic link to `{real}`",
+            hint=f"move its target: `cloche move {quote_word(real, os.name)} …`",
         )
     recover_environment(source)
     destination = inspect_destination(absolute_path(to, host), host)

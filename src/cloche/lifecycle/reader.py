@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from shlex import quote
 
 from cloche.discovery.base_interpreter import build_in_name
 from cloche.discovery.describe import describe_interpreter
 from cloche.errors import DestinationError, UsageError
-from cloche.fs import is_unreadable, list_names
+from cloche.fs import is_unicode, is_unreadable, list_names
 from cloche.lifecycle.recorded_command import venv_options
 from cloche.lifecycle.relocation import is_within
 from cloche.model.environment import Environment, Layout
@@ -23,7 +22,7 @@ from cloche.planning.destination import (
     read_settings,
 )
 from cloche.planning.layout import layout_of
-from cloche.planning.pyvenv_cfg import is_portable
+from cloche.planning.pyvenv_cfg import NAME, is_portable, quote_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +40,7 @@ def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
     :raises DestinationError: there is no environment at the path.
     """
     location = absolute_path(path, host)
+    refuse_hidden_settings(location)
     settings = effective_settings(location)
     if not settings:
         raise not_an_environment_error(location)
@@ -59,6 +59,19 @@ def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
     )
 
 
+def refuse_hidden_settings(location: str) -> None:
+    """Refuse an environment whose `pyvenv.cfg` may exist and cannot be read, so that nothing is inferred instead of it.
+
+    :raises DestinationError: its permissions, or those of its directory, do not allow it.
+    """
+    path = os.path.join(location, NAME)
+    is_hidden = is_unreadable(path) or (os.path.isfile(path) and not os.access(path, os.R_OK))
+    if is_hidden and not is_unreadable(location):
+        raise DestinationError(
+            f"`{path}` cannot be read: permission denied", hint="check its permissions, and those of its directories"
+        )
+
+
 def not_an_environment_error(location: str) -> DestinationError:
     """Return the error for a path without an environment, according to what exists there instead."""
     if is_unreadable(location):
@@ -66,8 +79,11 @@ def not_an_environment_error(location: str) -> DestinationError:
             f"`{location}` cannot be read: permission denied", hint="check the permissions of its directories"
         )
     if not os.path.lexists(location):
+        if not is_unicode(location):  # an environment is refused there
+            return DestinationError(f"`{location}` does not exist")
         return DestinationError(
-            f"`{location}` does not exist", hint=f"`cloche {quote(location)}` creates an environment there"
+            f"`{location}` does not exist",
+            hint=f"`cloche {quote_word(location, os.name)}` creates an environment there",
         )
     if not os.path.isdir(location):
         return DestinationError(

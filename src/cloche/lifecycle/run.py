@@ -8,11 +8,12 @@ import shutil
 import signal
 import stat
 import subprocess
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError
+from cloche.fs import open_regular_file
 from cloche.planning.destination import forbids_execution
+from cloche.planning.pyvenv_cfg import quote_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 """The exit codes of shells for these errors (POSIX 2.8.2)."""
+
+
+PROGRAM_STARTS = (
+    *(b"#!", b"\x7fELF", b"MZ"),
+    *(b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"),
+)
+"""The first bytes of scripts and of binaries: ELF, Windows, and Mach-O for one or several machines."""
 
 
 class CommandFailed(ClocheError):
@@ -61,6 +69,8 @@ def find_program(name: str, environment: Environment, path: str) -> str:
 
     :raises CommandFailed: it cannot be run, or does not exist.
     """
+    if not name:
+        raise CommandFailed("the name of the command is empty", NOT_FOUND, hint="give the name of a program")
     found = shutil.which(name, path=path)
     if os.path.dirname(name):
         if found is None:
@@ -69,7 +79,7 @@ def find_program(name: str, environment: Environment, path: str) -> str:
     own = environment.path_to(f"{environment.layout.bin}/{name}")
     if found is not None and os.path.dirname(found) == os.path.dirname(own):
         return found
-    if os.path.lexists(own):
+    if os.path.lexists(own) and not (found and os.path.isdir(own)):  # as a shell, skip a directory
         raise cannot_execute(own, environment)
     if name in program_names(environment):
         elsewhere = f"; `{found}` belongs to another Python" if found else ""
@@ -82,7 +92,7 @@ def find_program(name: str, environment: Environment, path: str) -> str:
         raise CommandFailed(
             f"`{name}` is not in the environment, and not on PATH",
             NOT_FOUND,
-            hint=f"`cloche doctor {quote(environment.location)}` checks that the environment is intact",
+            hint=f"`cloche doctor {quote_word(environment.location, os.name)}` checks that the environment is intact",
         )
     return found
 
@@ -108,7 +118,7 @@ def is_script(path: str, environment: Environment) -> bool:
 
 def missing_program_hint(name: str, environment: Environment) -> str:
     """Return how to get a missing program of an environment."""
-    where = quote(environment.location)
+    where = quote_word(environment.location, os.name)
     is_pip = name.startswith("pip")
     if is_pip and not any(os.path.isdir(environment.path_to(f"{site}/pip")) for site in sites(environment)):
         return f"`cloche {where}` installs pip"
@@ -122,7 +132,7 @@ def sites(environment: Environment) -> set[str]:
 
 def cannot_execute(path: str, environment: Environment) -> CommandFailed:
     """Return the error for a program that cannot be executed, or for a path that does not exist."""
-    where = quote(environment.location)
+    where = quote_word(environment.location, os.name)
     hint = f"`cloche doctor {where}` checks that the environment is intact"
     if not os.path.lexists(path):
         return CommandFailed(f"the program `{path}` does not exist", NOT_FOUND, hint=hint)
@@ -130,18 +140,48 @@ def cannot_execute(path: str, environment: Environment) -> CommandFailed:
         return CommandFailed(f"`{path}` is a link to `{os.readlink(path)}`, which does not exist", NOT_FOUND, hint=hint)
     if os.path.isdir(path):
         return CommandFailed(f"`{path}` is a directory", NOT_EXECUTABLE, hint="give the path of a program")
+    if not is_program(path):
+        return CommandFailed(f"`{path}` is not a program", NOT_EXECUTABLE, hint=activation_hint(path, environment))
     if forbids_execution(path):
         return CommandFailed(
             f"`{path}` cannot be executed: its file system is mounted with `noexec`",
             NOT_EXECUTABLE,
-            hint=f"for a Python script, use `cloche run {where} -- python {quote(path)}`; or mount it with `exec`",
+            hint=f"for a Python script, use `cloche run {where} -- python {quote_word(path, os.name)}`; or mount it with `exec`",
         )
     mode = stat.S_IMODE(os.stat(path).st_mode)
     return CommandFailed(
         f"`{path}` cannot be executed: its mode is {mode:03o}",
         NOT_EXECUTABLE,
-        hint=f"`chmod +x {quote(path)}` allows it",
+        hint=f"`chmod +x {quote_word(path, os.name)}` allows it",
     )
+
+
+def is_program(path: str) -> bool:
+    """Return whether the system could execute a file if its mode allowed it: a script with a `#!` line, or a binary."""
+    try:
+        with open_regular_file(path) as file:
+            return file.read(4).startswith(PROGRAM_STARTS)
+    except OSError:
+        return False
+
+
+def activation_hint(path: str, environment: Environment) -> str:
+    """Return what to do instead of executing a file that is not a program."""
+    if os.path.basename(path).lower().startswith("activate"):
+        return f"`cloche activate {quote_word(environment.location, os.name)}` prints the command that activates it"
+    return "give the path of a program"
+
+
+def reason_not_started(program: str, error: OSError) -> str:
+    """Return why the system did not start a file that may be executed."""
+    if not is_program(program):
+        return "it is not a program, and has no `#!` line"
+    if error.errno != errno.ENOENT:
+        return (error.strerror or "").lower()
+    with open_regular_file(program) as file:
+        line = os.fsdecode(file.read(512).partition(b"\n")[0])
+    named = line.removeprefix("#!").strip(" ").partition(" ")[0]
+    return f"`{named}` in its first line does not exist" if line.startswith("#!") else "its loader does not exist"
 
 
 def run_command(environment: Environment, command: Sequence[str], host: Host) -> int:
@@ -159,9 +199,9 @@ def run_command(environment: Environment, command: Sequence[str], host: Host) ->
         os.execve(program, list(command), environ)
     except OSError as error:
         code = NOT_FOUND if error.errno == errno.ENOENT else NOT_EXECUTABLE
-        reason = "the program in its first line does not exist" if code == NOT_FOUND else (error.strerror or "").lower()
+        inside = os.path.dirname(program) == environment.path_to(environment.layout.bin)
         raise CommandFailed(
-            f"`{program}` cannot be started: {reason}",
+            f"`{program}` cannot be started: {reason_not_started(program, error)}",
             code,
-            hint=f"`cloche doctor --fix {quote(environment.location)}` may repair it",
+            hint=f"`cloche doctor --fix {quote_word(environment.location, os.name)}` may repair it" if inside else None,
         ) from None

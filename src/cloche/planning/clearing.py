@@ -1,7 +1,8 @@
 """What `--clear` replaces: the environment in a directory, and nothing else. Nothing is changed here.
 
 With `--force`, everything in the directory is replaced, unless the directory holds something that people do not expect to
-lose: a version-control directory, a project, the user's home or the current directory.
+lose: a version-control directory, a project, the user's home or the current directory; or unless it belongs to the system
+or is an installation of Python.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from cloche.errors import DestinationError
 from cloche.fs import lines_of, open_regular_file
 from cloche.fs.manifests import FILES, MANIFEST, RUNTIME_MANIFEST, parse_manifest
 from cloche.fs.records import read_record
+from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.destination import (
     contains_path,
@@ -63,6 +65,18 @@ EXECUTABLE = re.compile(
 """The names in `bin` of Python and of the activation scripts, by cloche or another tool."""
 
 
+SYSTEM_DIRECTORIES = frozenset(
+    """
+    applications bin boot dev etc home lib lib32 lib64 libx32 library media mnt opt perflogs private proc programdata
+    program+files program+files+(x86) root run sbin srv sys system tmp users usr var volumes windows
+    """.replace("+", "\0").split()
+)
+"""The directories of the system at the top of its file system, in lower case, with NUL for a space."""
+
+PARTS_OF_SYSTEM = frozenset("boot dev etc home proc sys usr users var windows".split())
+"""Those in which every directory is one of the system too, or the home of a user."""
+
+
 class Replacement(Value):
     """The part of an existing directory that is replaced."""
 
@@ -107,6 +121,16 @@ def refuse_to_empty(destination: Destination, host: Host) -> None:
     """
     is_environment = destination.state == "environment"
     user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
+    if is_system_directory(os.path.realpath(destination.target), host.os_name):
+        raise DestinationError(
+            f"`{destination.location}` is a directory of the system, and `--clear --force` would empty it",
+            hint="choose another destination",
+        )
+    if not is_environment and (library := standard_library_in(destination.target)):
+        raise DestinationError(
+            f"`{destination.location}` is an installation of Python (`{library}`), and `--clear --force` would delete it",
+            hint="choose another destination",
+        )
     found = ""
     if user_home and contains_path(destination.target, user_home):
         found = "your home directory"
@@ -122,6 +146,32 @@ def refuse_to_empty(destination: Destination, host: Host) -> None:
             f"`{destination.location}` contains {found}, and `--clear --force` would delete it",
             hint=without if is_environment else "choose another destination",
         )
+
+
+def is_system_directory(path: str, os_name: str) -> bool:
+    """Return whether a directory belongs to the system: `/`, `/etc`, `/usr/bin`, `/usr/local/lib`, the home of a user."""
+    names = path_module(os_name).splitdrive(path)[1].replace("\\", "/").lower().replace(" ", "\0").split("/")
+    match [name for name in names if name]:
+        case []:
+            return True
+        case [name]:
+            return name in SYSTEM_DIRECTORIES
+        case [top, _]:
+            return top in PARTS_OF_SYSTEM
+        case ["usr", "local", name]:
+            return name in SYSTEM_DIRECTORIES
+        case _:
+            return False
+
+
+def standard_library_in(root: str) -> str:
+    """Return the path of a standard library in a directory, relative to it; empty if it has none."""
+    for library in ("lib", "lib64", "Lib"):
+        for below in ("", *(name for name in names_in(os.path.join(root, library)) if EXECUTABLE.fullmatch(name))):
+            path = "/".join(filter(None, (library, below)))
+            if os.path.isfile(os.path.join(root, path, "os.py")):
+                return path
+    return ""
 
 
 def refuse_current_directory(destination: Destination, removed: Iterable[str], host: Host) -> None:

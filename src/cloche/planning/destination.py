@@ -45,11 +45,11 @@ def is_conda_environment(location: str) -> bool:
 
 def conda_environment_error(location: str) -> DestinationError:
     """Return the error for a directory that conda manages, which cloche does not change."""
-    from shlex import quote
+    from cloche.planning.pyvenv_cfg import quote_word
 
     return DestinationError(
         f"`{location}` is a conda environment, which only `conda` can change",
-        hint=f"`cloche .venv -p {quote(location)}` creates an environment that uses its Python",
+        hint=f"`cloche .venv -p {quote_word(location, os.name)}` creates an environment that uses its Python",
     )
 
 

@@ -17,6 +17,7 @@ from cloche.model.value import TYPE_CHECKING, Value
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from cloche.fs.records import Row
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.model.operations import Operation
@@ -36,7 +37,7 @@ class InstalledSeed(Value):
     paths: tuple[str, ...]
     """The files that its RECORD lists and that are in the environment, relative to the root."""
     missing: tuple[str, ...]
-    """Those that do not exist, or link to a file that does not, without bytecode."""
+    """Those that do not exist, or are empty although they should not be, without bytecode."""
 
 
 class SeedChanges(Value):
@@ -72,7 +73,9 @@ def plan_seeds(
         if installed.version != image.version and (follows or is_requested(image.distribution, wanted)):
             notes.append(f"{image.distribution} {image.version} replaces {installed.version}")
         elif installed.version == image.version and lost:
-            notes.append(f"{image.distribution} {image.version} is installed again, because `{lost[0]}` is missing")
+            notes.append(
+                f"{image.distribution} {image.version} is installed again, because `{lost[0]}` is missing or damaged"
+            )
         else:
             operations += restore(installed, scripts)
             if installed.version != image.version:
@@ -105,7 +108,7 @@ def lost_files(installed: InstalledSeed, scripts: Collection[str]) -> list[str]:
 def kept_note(image: Image, installed: InstalledSeed, lost: Sequence[str]) -> str:
     """Return the note about a seed of another version that is kept."""
     note = f"{image.distribution} {installed.version} is already installed; {image.version} was not installed"
-    return f"{note}, although `{lost[0]}` is missing: name a version to install it again" if lost else note
+    return f"{note}, although `{lost[0]}` is missing or damaged: name a version to install it again" if lost else note
 
 
 def is_named(image: Image, wanted: Wanted | None) -> bool:
@@ -145,25 +148,43 @@ def read_seed(root: str, site: str, dist_info: str, version: str) -> InstalledSe
         record = read_regular_file(os.path.join(root, site, dist_info, "RECORD")).decode("utf-8", "surrogateescape")
     except OSError:
         record = ""
-    rows = [row.path for row in read_record(record, site)]
-    paths = [path for path in rows if not path.startswith(("/", "../")) and path[1:2] != ":"]
-    missing = [path for path in paths if not path.endswith(".pyc") and not os.path.exists(os.path.join(root, path))]
+    rows = [row for row in read_record(record, site) if not row.path.startswith(("/", "../")) and row.path[1:2] != ":"]
+    paths = [row.path for row in rows]
+    missing = [row.path for row in rows if not row.path.endswith(".pyc") and is_lost(root, row)]
     if not record:
         missing = [f"{site}/{dist_info}/RECORD"]
     return InstalledSeed(version, site, dist_info, record, tuple(paths), tuple(missing))
 
 
+def is_lost(root: str, row: Row) -> bool:
+    """Return whether a file of a distribution has to be written again; a full disk leaves empty files behind."""
+    try:
+        return os.stat(os.path.join(root, row.path)).st_size == 0 and row.size not in ("", "0")
+    except OSError:
+        return True
+
+
+def is_executable(root: str, path: str) -> bool:
+    """Return whether the mode of a file lets anybody execute it."""
+    try:
+        return bool(os.stat(os.path.join(root, path)).st_mode & 0o111)
+    except OSError:
+        return False
+
+
 def restorable_scripts(root: str, installed: InstalledSeed, environment: Environment) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of each missing script that an entry point describes."""
+    """Yield path and content of each script that an entry point describes and that is missing or cannot be executed."""
+    prefix = f"{environment.layout.bin}/"
+    broken = {path for path in installed.paths if path.startswith(prefix) and not is_executable(root, path)}
+    broken.update(path for path in installed.missing if path.startswith(prefix))
+    if not broken or environment.interpreter is None:
+        return
     from cloche.store.installation import entry_point_script, script_names
 
-    prefix = f"{environment.layout.bin}/"
-    if not any(path.startswith(prefix) for path in installed.missing) or environment.interpreter is None:
-        return
     points = tuple(read_entry_points(root, installed))
     for name, point in script_names(points, environment.interpreter.python_version).items():
         file, content = entry_point_script(name, point, environment)
-        if prefix + file in installed.missing:
+        if prefix + file in broken:
             yield prefix + file, content
 
 

@@ -10,6 +10,7 @@ from cloche.fs.manifests import MANIFEST, foreign_files, parse_manifest
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.destination import is_relocatable
+from cloche.planning.pyvenv_cfg import quote_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,7 +76,7 @@ def read_manifest(destination: Destination) -> str:
         return ""
 
 
-def refuse_conflicts(destination: Destination, operations: Iterable[Operation], layout: Layout) -> None:
+def refuse_conflicts(destination: Destination, operations: Iterable[Operation], layout: Layout, os_name: str) -> None:
     """Refuse to replace a file in a directory that is not an environment.
 
     :raises DestinationError: a path that is to be created exists.
@@ -86,7 +87,7 @@ def refuse_conflicts(destination: Destination, operations: Iterable[Operation], 
             case MakeDir(path):
                 existing = os.path.join(destination.target, path)
                 if os.path.lexists(existing) and (os.path.islink(existing) or not os.path.isdir(existing)):
-                    raise conflict_error(destination, path)
+                    raise conflict_error(destination, path, layout, os_name)
             case InstallTree():
                 pass  # applying the plan finds conflicts in the directory for packages
             case Run():  # creates the executables
@@ -95,14 +96,27 @@ def refuse_conflicts(destination: Destination, operations: Iterable[Operation], 
                 paths = [path]
         for path in paths:
             if os.path.lexists(os.path.join(destination.target, path)):
-                raise conflict_error(destination, path)
+                raise conflict_error(destination, path, layout, os_name)
 
 
-def conflict_error(destination: Destination, path: str) -> DestinationError:
+def conflict_error(destination: Destination, path: str, layout: Layout, os_name: str) -> DestinationError:
     """Return the error for a path that already exists."""
+    if is_damaged_environment(destination, layout):
+        return DestinationError(
+            f"`{destination.location}` is a damaged environment: it has no `pyvenv.cfg` with a `home`",
+            hint=f"`cloche doctor --fix {quote_word(destination.location, os_name)}` restores what is missing",
+        )
     return DestinationError(
         f"`{destination.location}` is not an environment, and `{path}` already exists in it",
         hint="move it away, or choose another destination",
+    )
+
+
+def is_damaged_environment(destination: Destination, layout: Layout) -> bool:
+    """Return whether a directory without settings has the Python, the packages and the activation script of an environment."""
+    paths = (f"{layout.bin}/{layout.names[0]}", f"{layout.bin}/activate")
+    return all(os.path.lexists(os.path.join(destination.target, path)) for path in paths) and os.path.isdir(
+        os.path.join(destination.target, layout.purelib)
     )
 
 

@@ -81,7 +81,7 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
     if destination.state == "directory" and strategy == "merge":
         from cloche.planning.merging import refuse_conflicts
 
-        refuse_conflicts(destination, operations, blueprint.layout)
+        refuse_conflicts(destination, operations, blueprint.layout, host.os_name)
     return Plan(
         environment=environment,
         target=destination.target,

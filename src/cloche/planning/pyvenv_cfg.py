@@ -132,7 +132,8 @@ def command_for(target: Target, blueprint: Blueprint, environment: Environment, 
         for name in blueprint.spec.startup_packages or ("refuse",):
             words += ["--startup-code", name]
     if target.prompt is not None:
-        words += ["--prompt", environment.prompt]
+        is_option = environment.prompt.startswith("-")
+        words += [f"--prompt={environment.prompt}"] if is_option else ["--prompt", environment.prompt]
     if blueprint.spec.activators is not None:
         words += ["--activators", ",".join(blueprint.spec.activators)]
     if not target.vcs_ignore:
@@ -179,14 +180,14 @@ UNQUOTED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345
 def quote_word(word: str, os_name: str) -> str:
     """Return a word as it is typed in a POSIX shell, or on Windows in `cmd` and PowerShell, on one line.
 
-    Line breaks and bytes that are not UTF-8 are written in octal, in the notation `$'...'` of bash, ksh and zsh.
+    Characters that cannot be printed are written in octal, in the notation `$'...'` of bash, ksh and zsh.
     `shlex.quote` would do for other words on POSIX, but importing it takes too long for every run.
     """
     if os_name == "nt":
         return word if word and UNQUOTED.issuperset(word.replace("\\", "")) else f'"{word}"'
     if word and UNQUOTED.issuperset(word):
         return word
-    if "\n" in word or "\r" in word or not is_unicode(word):
+    if not word.isprintable():
         return "$'" + "".join(map(escape_character, word)) + "'"
     return "'" + word.replace("'", "'\"'\"'") + "'"
 

@@ -76,6 +76,8 @@ In addition to the user's file, the installation can have a `distutils.cfg`, who
 TIMEOUT_SECONDS = 300.0
 """Seconds after which pip is stopped, unless the caller allows more."""
 
+UNREADABLE_CONFIGURATION = "Configuration file could not be loaded."
+
 _SETTING = re.compile(r"([^\s=]+)\.([a-z0-9-]+)=(.*)")
 
 
@@ -213,9 +215,12 @@ def _run(command: Sequence[str], environ: Mapping[str, str], directory: str, tim
 def _error_line(errors: str, output: str) -> str:
     """Return the line in the output of pip that says what went wrong: the last one that pip marks as an error.
 
-    Advice on new versions, which pip prints at the end, is not an error.
+    Advice on new versions, which pip prints at the end, is not an error. About its configuration, pip prints several lines
+    without a mark. If pip itself fails, the last line of the traceback is the error.
     """
     lines = [line.strip() for line in (output + "\n" + errors).splitlines() if line.strip()]
-    marked = [line for line in lines if line.startswith(("ERROR", "error:"))]
+    if UNREADABLE_CONFIGURATION in lines:
+        return " ".join(lines[lines.index(UNREADABLE_CONFIGURATION) :])
+    marked = [line for line in lines if line.startswith(("ERROR", "error:")) and line != "ERROR: Exception:"]
     found = marked or lines[-1:] or ["no error message"]
     return found[-1].removeprefix("ERROR:").removeprefix("error:").strip()

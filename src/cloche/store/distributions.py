@@ -321,7 +321,9 @@ def _listed_files(
             tree, _, path = name.removeprefix(data).partition("/")
             if tree not in TREES or not path:
                 raise _unusable_distribution(location, f"`{name}` is not in a known part of the `.data` directory")
-        if (tree == "scripts" and is_reserved_program(path)) or (tree == "data" and is_reserved_path(path)):
+        if (tree == "scripts" and is_reserved_program(path.partition("/")[0])) or (
+            tree == "data" and is_reserved_path(path)
+        ):
             raise _unusable_distribution(location, f"`{name}` would replace a file of the environment itself")
         listed[name] = File(tree, path, name, algorithm, digest)
     unlisted = [name for name in members if name not in listed]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from cloche.fs.manifests import MANIFEST
+from cloche.fs.manifests import FILES, MANIFEST, RUNTIME_MANIFEST
 
 INTERPRETER = re.compile(r"(?:python|pypy|graalpy)w?[\d.]*t?d?")
 """An interpreter, as the creators of all tools name it: `python`, `python3.13t`, `pythonw`, `pypy3.10`."""
@@ -19,8 +19,11 @@ ACTIVATION = re.compile(r"(?:de)?activate(?:\..*)?|activate_this|pydoc\.bat")
 SUFFIXES = re.compile(r"(?:\.(?:exe|com|bat|cmd|ps1|vbs|js|pyw?)|-script\.pyw?)+")
 """What Windows, or an installer for Windows, adds to the name of a program."""
 
-OWN_FILES = frozenset(("pyvenv.cfg", MANIFEST, ".gitignore", "cachedir.tag"))
+OWN_FILES = frozenset(("pyvenv.cfg", MANIFEST, RUNTIME_MANIFEST, FILES, ".gitignore", ".lock", "cachedir.tag"))
 """Files of the environment in its root; Python reads `pyvenv.cfg` beside its executable as well."""
+
+OWN_DIRECTORIES = frozenset(("bin", "include", "lib", "lib64", "scripts"))
+"""Directories of the environment in its root, which no file can replace."""
 
 PROGRAM_DIRECTORIES = frozenset(("bin", "scripts"))
 
@@ -38,7 +41,7 @@ def is_reserved_program(name: str) -> bool:
 
 def is_reserved_path(path: str) -> bool:
     """Return whether a path below the root of an environment is reserved."""
-    directory, slash, name = path.partition("/")
-    if not slash:
-        return directory.casefold() in OWN_FILES
-    return directory.casefold() in PROGRAM_DIRECTORIES and "/" not in name and is_reserved_program(name)
+    top, slash, rest = path.casefold().partition("/")
+    if top in OWN_FILES or (not slash and top in OWN_DIRECTORIES):
+        return True
+    return top in PROGRAM_DIRECTORIES and is_reserved_program(rest.partition("/")[0])

@@ -152,7 +152,11 @@ def wheels_in_directory(directory: str, name: str, inputs: Inputs = UNRECORDED) 
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise SeedError(f"`{directory}` cannot be read ({reason_of(error)})", hint="check its permissions") from error
+        is_file = isinstance(error, NotADirectoryError)
+        raise SeedError(
+            f"`{directory}` cannot be read ({reason_of(error)})",
+            hint="name the directory that contains the wheels" if is_file else "check its permissions",
+        ) from error
     parts = ((file, file.removesuffix(".whl").split("-")) for file in files if file.endswith(".whl"))
     return [
         SeedCandidate(part[1], os.path.join(directory, file))
