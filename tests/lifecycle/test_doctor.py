@@ -403,6 +403,15 @@ def test_a_missing_link_between_python_and_the_base_is_restored(cloche, damage) 
     assert find_problems(env, populated=False) == []
 
 
+def test_an_environment_is_repaired_through_a_link(cloche, empty_env) -> None:
+    env = empty_env("cloche")
+    (env / "bin" / "python").unlink()
+    (cloche.cwd / "link").symlink_to(env)
+    fix(cloche, cloche.cwd / "link")
+    assert (cloche.cwd / "link").is_symlink()
+    assert find_problems(env, populated=False) == []
+
+
 @pytest.mark.parametrize("created_by", ["venv", "uv", "cloche"])
 def test_a_missing_directory_of_executables_is_restored(cloche, empty_env, created_by) -> None:
     env = empty_env(created_by)
