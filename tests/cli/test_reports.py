@@ -13,7 +13,8 @@ import pytest
 import cloche as api
 from cloche.apply import write_error
 from cloche.cli.plan_text import package_lines
-from cloche.cli.report import result_line, summarize
+from cloche.cli.report import print_error, result_line, summarize
+from cloche.errors import ClocheError
 from tests.run import Cloche, clean_environ
 from tests.tools import require
 
@@ -106,6 +107,16 @@ def test_what_permissions_hide_is_not_called_missing(cloche: Cloche, tmp_path: P
         done = subprocess.run(command, cwd="/", env=cloche.environ, capture_output=True, text=True, check=False)
         assert "cannot be read: permission denied" in done.stderr, done
         assert "does not exist" not in done.stderr
+
+
+def test_a_message_that_quotes_a_damaged_file_is_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    print_error(ClocheError(f"`{'x' * 10_000_000}` is not a version", hint="correct the line"))
+
+    message, hint = capsys.readouterr().err.splitlines()
+    assert len(message) < 5000
+    assert message.startswith("cloche: error: `xx")
+    assert message.endswith("xx` is not a version")
+    assert hint == "hint: correct the line"
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\rb"])

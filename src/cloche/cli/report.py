@@ -34,13 +34,22 @@ def styled(text: str, style: str, stream: TextIO) -> str:
     return text
 
 
+LONGEST = 4000
+"""The most characters of a message that are printed."""
+
+
+def shortened(text: str) -> str:
+    """Return the beginning and the end of a message that quotes a very long text, such as a line of a damaged file."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1000]} … {text[-900:]}"
+
+
 def print_error(problem: ClocheError, subject: str = "") -> None:
     """Print an error on one line, then its hint.
 
     :param subject: the path of the environment that it is about, if there are several; a message may name it already.
     """
     start = "" if subject in problem.message else f"`{subject}`: "
-    print_message(f"{styled('cloche: error:', 'red', sys.stderr)} {one_line(start + problem.message)}")
+    print_message(f"{styled('cloche: error:', 'red', sys.stderr)} {one_line(shortened(start + problem.message))}")
     if problem.hint:
         print_hint(problem.hint)
 
@@ -69,7 +78,7 @@ def print_warnings(texts: Iterable[str]) -> None:
     for text in texts:
         _warnings.append(text)
         if not _hides_warnings:
-            print_message(f"{styled('cloche: warning:', 'yellow', sys.stderr)} {one_line(text)}")
+            print_message(f"{styled('cloche: warning:', 'yellow', sys.stderr)} {one_line(shortened(text))}")
 
 
 def recorded_warnings() -> list[str]:
