@@ -58,6 +58,9 @@ SLOW: dict[str, Choice] = {
     "test_typing.py::test_mypy_*": NONE,
     # Every tool and creator: the tests of one environment come first in the same module.
     "lifecycle/test_verify.py::test_environments_of_every_*": NONE,
+    "lifecycle/test_verify.py::test_what_is_no_file_*": NONE,
+    "lifecycle/test_verify.py::test_a_record_with_a_path_*": NONE,
+    "lifecycle/test_verify.py::test_a_package_that_pip_installed_*": NONE,
     "lifecycle/test_verify.py::test_every_change_of_the_configuration_*": NONE,
     # Killed, failing and concurrent runs at many moments. `transaction` and `test_destinations` test each guarantee.
     "sweep/*": NONE,
@@ -131,6 +134,10 @@ SLOW: dict[str, Choice] = {
     "lifecycle/test_moving.py::test_editable_installs_*": NONE,
     "lifecycle/test_doctor.py::test_a_broken_pip_*": NONE,
     "lifecycle/test_doctor.py::test_an_environment_is_repaired_through_*": NONE,
+    "lifecycle/test_doctor.py::test_a_second_pip_*": NONE,
+    "lifecycle/test_doctor.py::test_a_directory_in_the_place_of_a_file_*": NONE,
+    "lifecycle/test_doctor.py::test_a_broken_configuration_*": NONE,
+    "lifecycle/test_doctor.py::test_a_nul_character_*": NONE,
     "lifecycle/test_doctor.py::test_scripts_with_the_python_of_the_base_*": NONE,
     "lifecycle/test_doctor.py::test_an_unfinished_environment_of_venv_*": NONE,
     "lifecycle/test_upgrade.py::test_an_upgrade_to_another_minor_version_*": few(1),

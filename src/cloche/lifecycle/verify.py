@@ -229,14 +229,38 @@ class Verifier:
         for name, is_needed in ((MANIFEST, self.is_ours), (RUNTIME_MANIFEST, is_portable(self.settings))):
             text = read_text(os.path.join(self.root, name))
             hashes = parse_manifest(text)
+            replaced = self.replaced_files(hashes)
             for path, digest in hashes.items():
-                self.expect(path, "sha256", digest)
+                if path not in replaced:
+                    self.expect(path, "sha256", digest)
             if is_needed and not hashes:
                 self.report("missing", name, "is missing, or has no hashes")
             elif hashes and format_manifest(hashes, foreign_files(text)) != text.encode("utf-8", "surrogateescape"):
                 self.report("modified", name, "differs from what cloche wrote")
         if not self.is_ours:
             self.unverified.append("activation scripts and `pyvenv.cfg`: only cloche records their hashes")
+
+    def replaced_files(self, generated: Iterable[str]) -> set[str]:
+        """Return the files of packages that pip or uv installed later in place of those from cloche: scripts and RECORDs."""
+        later = [item for item in self.distributions if item.installer not in ("", "cloche") and self.is_signed(item)]
+        names = {item.key for item in later}
+        replaced = {row.path for item in later for row in item.rows if row.digest} | {item.record for item in later}
+        for path in generated:
+            metadata, _, name = path.rpartition("/")
+            if name == "RECORD" and parse_metadata_name(posixpath.basename(metadata))[0] in names:
+                replaced |= {path} if not os.path.lexists(os.path.join(self.root, metadata)) else set()
+        return replaced
+
+    def is_signed(self, distribution: InstalledDistribution) -> bool:
+        """Return whether the RECORD of a distribution has the hash of the file that names its installer."""
+        place = os.path.join(self.root, distribution.metadata, "INSTALLER")
+        digests = [row.digest for row in distribution.rows if row.path == f"{distribution.metadata}/INSTALLER"]
+        try:
+            return bool(digests) and all(
+                hash_file(place, algorithm) == digest for algorithm, digest in map(decode_digest, digests)
+            )
+        except (OSError, ValueError, TypeError):
+            return False
 
     def compare_records(self) -> None:
         """Compare each RECORD of a distribution that cloche installed with the image that it was installed from."""
@@ -302,8 +326,11 @@ class Verifier:
 
     def report_missing(self, files: Mapping[str, File]) -> None:
         for path in self.expected.keys() - files.keys():
-            if not os.path.lexists(os.path.join(self.root, path)):  # it may be behind a link to a directory
+            place = os.path.join(self.root, path)  # it may be behind a link to a directory
+            if not os.path.lexists(place):
                 self.report("missing", path, "is missing")
+            elif not os.path.isfile(place):
+                self.report("modified", path, "is not a file")
         for path, owner in self.owners.items():
             if path in self.expected or path in files or path.endswith((".pyc", "__pycache__")):
                 continue
@@ -390,7 +417,7 @@ class Verifier:
             elif os.path.islink(place):
                 if not os.path.samefile(place, base):
                     self.report("link", path, f"leads to `{os.path.realpath(place)}` instead of `{base}`")
-            elif environment.os_name != "nt" and hash_file(place) != hash_file(base):
+            elif environment.os_name != "nt" and not has_same_content(place, base):
                 self.report("modified", path, f"is not a copy of `{base}`")
 
     def pythons(self, files: Iterable[str]) -> list[str]:
@@ -608,6 +635,14 @@ def unlisted_files(distribution: InstalledDistribution, root: str) -> Iterator[s
         yield f"{distribution.site}/easy-install.pth"
     bin_directory = posixpath.normpath(f"{distribution.site}/../../../bin")
     yield from (f"{bin_directory}/{point.name}" for point in distribution.entry_points)
+
+
+def has_same_content(path: str, other: str) -> bool:
+    """Return whether two files have the same content; False if one of them cannot be read or is not a file."""
+    try:
+        return hash_file(path) == hash_file(other)
+    except OSError:
+        return False
 
 
 def read_link(path: str) -> str:
