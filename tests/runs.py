@@ -59,6 +59,7 @@ SLOW: dict[str, Choice] = {
     # Every tool and creator: the tests of one environment come first in the same module.
     "lifecycle/test_verify.py::test_environments_of_every_*": NONE,
     "lifecycle/test_verify.py::test_what_is_no_file_*": NONE,
+    "lifecycle/test_verify.py::test_a_change_during_*": NONE,
     "lifecycle/test_verify.py::test_a_record_with_a_path_*": NONE,
     "lifecycle/test_verify.py::test_a_package_that_pip_installed_*": NONE,
     "lifecycle/test_verify.py::test_every_change_of_the_configuration_*": NONE,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.errors import ClocheError
-from cloche.lifecycle.verify import verify_environment
+from cloche.lifecycle.verify import Verifier, verify_environment
 from cloche.session import Session, current_host
 from tests.distributions import make_wheel, record_hash
 from tests.interpreters import pyenv
@@ -234,6 +234,31 @@ def test_a_package_that_pip_installed_in_place_of_a_seed_is_not_a_difference(
     (site_of(env) / "one-2.0.dist-info" / "INSTALLER").write_text("other\n")
 
     assert {("modified", "one"), ("modified", "INSTALLER")} <= kinds(verify(env))
+
+
+@pytest.mark.parametrize("change", ["moved", "replaced", "edited"])
+def test_a_change_during_the_comparison_is_no_difference(
+    change: str,
+    env: Path,
+    verify: Callable[[Path], list[Difference]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compare = Verifier.compare_contents
+
+    def changed_meanwhile(self: Verifier, paths: list[str]) -> None:
+        if change == "edited":
+            write(env / ".cloche-manifest", b"")
+            (env / ".cloche-manifest").touch()
+        else:
+            env.rename(env.parent / "elsewhere")
+        if change == "replaced":
+            shutil.copytree(env.parent / "elsewhere", env, symlinks=True)
+        compare(self, paths)
+
+    monkeypatch.setattr(Verifier, "compare_contents", changed_meanwhile)
+
+    with pytest.raises(ClocheError, match="another process has changed"):
+        verify(env)
 
 
 def test_links_that_lead_elsewhere_are_found(env: Path, verify: Callable[[Path], list[Difference]]) -> None:

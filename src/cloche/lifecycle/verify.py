@@ -16,7 +16,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
-from cloche.errors import counted, reason_of
+from cloche.errors import ClocheError, counted, reason_of
 from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import (
     MANIFEST,
@@ -29,6 +29,7 @@ from cloche.fs.checksums import (
     read_record,
     sha256_of,
 )
+from cloche.fs.inputs import path_signature
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.compiled import Compiled, compare_bytecode
 from cloche.lifecycle.embedded_paths import walk_files
@@ -115,9 +116,19 @@ def verify_environment(
 
     :param bytecode: whether to compile every module whose bytecode is not that of an image, which takes long.
     :raises DestinationError: there is no environment at the path.
+    :raises ClocheError: another process replaced or changed it at the same time.
     """
     environment = read_environment(path, session.host, session.probes)
-    found = Verifier(environment, session, bytecode).run()
+    before = state_of(environment.location)
+    try:
+        found = Verifier(environment, session, bytecode).run()
+    except FileNotFoundError:
+        if state_of(environment.location) == before:
+            raise
+    if state_of(environment.location) != before:
+        raise ClocheError(
+            f"another process has changed `{environment.location}`", hint="wait until it is done, and try again"
+        )
     if found.differences:  # so that the next run with a lock file repairs them
         owners = {
             item.path: normalize_name(item.distribution.rpartition(" ")[0])
@@ -126,6 +137,15 @@ def verify_environment(
         }
         record_differences(environment.location, owners, session.plan_cache)
     return found
+
+
+def state_of(root: str) -> tuple[object, ...]:
+    """Return a value that changes if an environment is moved, replaced, or changed by a run of cloche."""
+    try:
+        status = os.stat(root)
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, path_signature(os.path.join(root, MANIFEST))
 
 
 class Verifier:
