@@ -55,8 +55,8 @@ SUGGEST = WORD | frozenset(
 CREATE = COMMAND | frozenset(
     """
     cloche.apply cloche.apply.executor cloche.apply.staging cloche.apply.transaction cloche.builtin
-    cloche.builtin.activators cloche.cli.create cloche.cli.settings cloche.cli.user_shell cloche.fs.checksums
-    cloche.fs.locks cloche.lifecycle cloche.lifecycle.create cloche.model.environment
+    cloche.builtin.activators cloche.cli.create cloche.cli.settings cloche.cli.user_shell
+    cloche.fs.locks cloche.fs.manifests cloche.lifecycle cloche.lifecycle.create cloche.model.environment
     cloche.model.operations cloche.planning cloche.planning.destination cloche.planning.plan_at
     cloche.planning.plan_cache cloche.planning.pyvenv_cfg cloche.shells
     cloche.shells.csh cloche.shells.fish cloche.shells.posix cloche.shells.powershell cloche.shells.python
@@ -66,7 +66,7 @@ CREATE = COMMAND | frozenset(
 """Modules for creating an environment without seeds from a cached plan."""
 
 SEEDED = CREATE | frozenset(
-    "cloche.apply.file_list cloche.model.distribution cloche.store.check cloche.store.installation".split()
+    "cloche.apply.file_list cloche.fs.records cloche.model.distribution cloche.store.check cloche.store.installation".split()
 )
 """Modules for creating an environment with seeds from a cached plan."""
 
@@ -75,7 +75,7 @@ SEARCH = CREATE | frozenset(
     cloche.builtin.finders cloche.builtin.finders.current cloche.builtin.finders.installations
     cloche.builtin.finders.path cloche.discovery cloche.discovery.base_interpreter cloche.discovery.cache
     cloche.discovery.describe cloche.discovery.installation_roots cloche.discovery.search
-    cloche.discovery.serialization cloche.discovery.shims cloche.model.spec
+    cloche.discovery.serialization cloche.discovery.shims cloche.model.candidate cloche.model.spec
     """.split()
 )
 """Modules for the same with `-p VERSION`, which searches on every run."""

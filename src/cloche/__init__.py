@@ -55,9 +55,10 @@ if TYPE_CHECKING:
         Version,
     )
     from cloche.model.archive import Member
+    from cloche.model.candidate import Candidate
     from cloche.model.distribution import EntryPoint, Image, StartupCode
     from cloche.model.environment import Environment, Layout, Script
-    from cloche.model.interpreter import Candidate, Host, Interpreter
+    from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import (
         Copy,
         CopyTree,
@@ -73,7 +74,8 @@ if TYPE_CHECKING:
         Write,
     )
     from cloche.model.options import Option
-    from cloche.model.plan import EnvironmentSpec, LockRequest, PackageChange, Plan, Request, Result, Target, Wanted
+    from cloche.model.package_change import PackageChange
+    from cloche.model.plan import EnvironmentSpec, LockRequest, Plan, Request, Result, Target, Wanted
     from cloche.model.spec import InterpreterSpec
     from cloche.plugins.hookspecs import (
         Activator,
@@ -223,6 +225,7 @@ MODULES = {
         "Version",
     ),
     "model.archive": ("Member",),
+    "model.candidate": ("Candidate",),
     "model.distribution": (
         "EntryPoint",
         "Image",
@@ -234,7 +237,6 @@ MODULES = {
         "Script",
     ),
     "model.interpreter": (
-        "Candidate",
         "Host",
         "Interpreter",
     ),
@@ -253,10 +255,10 @@ MODULES = {
         "Write",
     ),
     "model.options": ("Option",),
+    "model.package_change": ("PackageChange",),
     "model.plan": (
         "EnvironmentSpec",
         "LockRequest",
-        "PackageChange",
         "Plan",
         "Request",
         "Result",

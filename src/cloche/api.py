@@ -256,8 +256,8 @@ def create(
     :param default_groups: whether the default groups of the lock file are `included` (the default) or `excluded`.
     :param builds: whether packages of the lock file that have no suitable wheel may be built from source: `allowed` (the
         default) or `refused`.
-    :param compile: when packages are compiled to bytecode: `auto` when they are installed into a second environment (the
-        default), `now`, or `never`.
+    :param compile: when packages are compiled to bytecode: `auto` when they are installed into a second environment, or a
+        portable one (the default), `now`, or `never`.
     :param extra_packages: whether packages in an existing environment that the lock file does not name are `removed` (the
         default) or `kept`.
     :param find_links: directories with wheels; they take precedence over every other source.

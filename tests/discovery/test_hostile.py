@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from cloche.discovery import find_interpreter, list_interpreters, probe, serialization
 from cloche.discovery.cache import ProbeCache
 from cloche.errors import InterpreterNotFound
-from cloche.model.interpreter import Candidate, Host
+from cloche.model.candidate import Candidate
+from cloche.model.interpreter import Host
 from tests.recorded import recorded_interpreter
 
 if TYPE_CHECKING:

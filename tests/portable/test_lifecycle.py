@@ -204,6 +204,19 @@ def test_virtualenv_and_uv_accept_it(portable: Portable, tmp_path: Path) -> None
         assert output_of(root / "bin" / "python", "-c", program) == f"{root} {portable.root}"
 
 
+@pytest.mark.parametrize("option", [(), ("--no-compile",)])
+def test_its_packages_are_compiled_at_once(cloche: Cloche, base: Base, tmp_path: Path, option: tuple[str, ...]) -> None:
+    """It may be read-only where it is used, and `cloche pack` then need not compile."""
+    name = f"spam{len(option)}"
+    wheel = make_wheel(tmp_path, name, files={f"{name}.py": "x = 1\n"})
+
+    done = cloche("./env", "--creator", "portable", "-p", base.executable, "--no-deps", "--seed", name, *option,
+                  "--find-links", str(wheel.parent))  # fmt: skip
+
+    assert done.code == 0, done
+    assert bool(list((cloche.cwd / "env").rglob(f"{name}.*.pyc"))) == (not option)
+
+
 def test_the_whole_standard_library_is_there_if_it_is_asked_for(cloche: Cloche) -> None:
     done = cloche("./env", "--creator", "portable", "--stdlib", "full", "--no-seed", "-p", pyenv("3.12"), "--dry-run")
     assert done.code == 0, done.err

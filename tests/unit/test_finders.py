@@ -19,12 +19,13 @@ from cloche.builtin.finders.uv import finder as uv
 from cloche.builtin.finders.windows_store import finder as windows_store
 from cloche.discovery import base_interpreter
 from cloche.discovery.shims import Shim, find_shim
-from cloche.model.interpreter import Candidate, Host
+from cloche.model.interpreter import Host
 from cloche.model.spec import InterpreterSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cloche.model.candidate import Candidate
     from cloche.plugins.hookspecs import Finder
 
 

@@ -13,7 +13,8 @@ import pytest
 from cloche.discovery import FoundInterpreter, InterpreterListing, find_interpreter, list_interpreters, search
 from cloche.discovery.cache import ProbeCache, ProbeResult, too_old_result
 from cloche.errors import InterpreterNotFound, UsageError
-from cloche.model.interpreter import Candidate, Host
+from cloche.model.candidate import Candidate
+from cloche.model.interpreter import Host
 from cloche.model.value import replace
 from tests.unit.interpreters import interpreter
 

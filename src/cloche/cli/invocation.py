@@ -82,7 +82,7 @@ class Invocation:
         """Open a session with the settings; load the options of plugins first if a name is unknown."""
         from cloche.cli.settings import open_reporting_session
 
-        if self.settings.unknown:
+        if self.settings.has_unknown:
             self.accept_plugin_options()
         return open_reporting_session(self.settings, self.host)
 

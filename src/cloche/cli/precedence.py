@@ -10,7 +10,7 @@ import os
 from cloche.cli.command_spec import COMMON
 from cloche.cli.commands import COMMANDS
 from cloche.cli.setting_values import parse_replacements, parse_values
-from cloche.cli.settings import OTHER_KEYS, PREFIX, Setting, UnknownSetting, command_line_settings
+from cloche.cli.settings import OTHER_KEYS, PREFIX, Setting, command_line_settings
 from cloche.cli.virtualenv_options import common_aliases
 from cloche.errors import UsageError
 from cloche.model.value import TYPE_CHECKING, replace
@@ -44,7 +44,7 @@ def resolve_settings(arguments: ParsedArguments, sources: Sources, plugin_option
     options = options_by_name(settings.command, plugin_options)
     chosen = dict(settings.chosen)
     replacements: dict[str, str] = {}
-    unknown: list[UnknownSetting] = []
+    unknown: list[str] = []
     problems: dict[str, UsageError] = {}
     for source in sources.found:
         before = frozenset(chosen)
@@ -56,7 +56,7 @@ def resolve_settings(arguments: ParsedArguments, sources: Sources, plugin_option
                 elif name in options:
                     record_setting(chosen, options[name], key, given, source, before)
                 elif not is_option_name(name, "all"):
-                    unknown.append(UnknownSetting(name, key, given, source))
+                    unknown.append(unknown_setting_warning(name, key, source, options))
             except UsageError as error:
                 problems.setdefault(name, error)
     return replace(
@@ -64,9 +64,9 @@ def resolve_settings(arguments: ParsedArguments, sources: Sources, plugin_option
         chosen=chosen,
         replacements=replacements,
         plugin_options=plugin_options,
-        unknown=tuple(unknown),
+        has_unknown=bool(unknown),
         problems=problems,
-        warnings=(*sources.warnings, *(unknown_setting_warning(setting, options) for setting in unknown)),
+        warnings=(*sources.warnings, *unknown),
     )
 
 
@@ -93,8 +93,7 @@ def record_setting(
     """
     if is_overridden(option.name, chosen, before) or (source.is_variable and not given):
         return
-    where = f"`{source.origin}`" if source.is_variable else f"`{key}` in {source.origin}"
-    values = parse_values(option, given, where)
+    values = parse_values(option, given, place_of(key, source))
     if option.metavar == "FILE" and not source.is_variable:
         values = tuple(os.path.join(os.path.dirname(source.origin), text) for text in values)
     enter_setting(chosen, option, Setting(values, source.origin), before)
@@ -116,20 +115,27 @@ def enter_setting(chosen: dict[str, Setting], option: Option, setting: Setting, 
         chosen[name] = setting
 
 
-def unknown_setting_warning(unknown: UnknownSetting, options: Mapping[str, Option]) -> str:
-    """Return the warning about an unknown name, which suggests the closest known name."""
-    is_variable, origin = unknown.source.is_variable, unknown.source.origin
-    where = f"`{origin}`" if is_variable else f"`{unknown.key}` in {origin}"
-    if is_option_name(unknown.name, "argv"):
-        return f"{where} has no effect: `--{unknown.name}` works only on the command line"
+def place_of(key: str, source: Source) -> str:
+    """Return where a setting is made, for messages: a variable, or a key in a file."""
+    return f"`{source.origin}`" if source.is_variable else f"`{key}` in {source.origin}"
+
+
+def unknown_setting_warning(name: str, key: str, source: Source, options: Mapping[str, Option]) -> str:
+    """Return the warning about an unknown name, which suggests the closest known name.
+
+    :param key: the name as written in the source.
+    """
+    where = place_of(key, source)
+    if is_option_name(name, "argv"):
+        return f"{where} has no effect: `--{name}` works only on the command line"
     from difflib import get_close_matches
 
     of_any_command = (option for command in COMMANDS.values() for option in command.options)
     names = {*options, *(option.name for option in of_any_command if option.sources == "all")}
     near = [
-        f"{PREFIX}{name.upper().replace('-', '_')}" if is_variable else name
-        for name in get_close_matches(unknown.name, sorted(names), 1)
+        f"{PREFIX}{match.upper().replace('-', '_')}" if source.is_variable else match
+        for match in get_close_matches(name, sorted(names), 1)
     ]
-    return f"unknown {'variable' if is_variable else 'option'} {where}" + (
+    return f"unknown {'variable' if source.is_variable else 'option'} {where}" + (
         f"; did you mean `{near[0]}`?" if near else ""
     )

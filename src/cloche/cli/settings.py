@@ -59,18 +59,8 @@ class Sources(Value):
     """A message for each file that is ignored, with the reason."""
 
 
-class UnknownSetting(Value):
-    """A name that is not an option of cloche; a plugin may declare it."""
-
-    name: str
-    key: str
-    """The name as written in the source."""
-    given: object
-    source: Source
-
-
 class Settings(Value):
-    """The settings by option name, and those that are unknown or invalid."""
+    """The settings by option name, and what is wrong with them."""
 
     command: CommandSpec
     chosen: Mapping[str, Setting]
@@ -78,7 +68,8 @@ class Settings(Value):
     """Built-ins by name, and the plugin's component that may replace each."""
     plugin_options: tuple[Option, ...] = ()
     """Options that plugins declare, if plugins were loaded."""
-    unknown: tuple[UnknownSetting, ...] = ()
+    has_unknown: bool = False
+    """Whether a name is not an option of cloche; a plugin may declare it."""
     problems: Mapping[str, UsageError] = {}
     """Errors by setting name."""
     warnings: tuple[str, ...] = ()

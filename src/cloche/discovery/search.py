@@ -13,7 +13,7 @@ from cloche.discovery import base_interpreter
 from cloche.discovery.cache import ProbeResult, executable_fingerprint
 from cloche.discovery.shims import find_shim
 from cloche.fs import is_unreadable
-from cloche.model.interpreter import Candidate
+from cloche.model.candidate import Candidate
 from cloche.model.spec import ANY
 from cloche.model.value import TYPE_CHECKING, Value, replace
 from cloche.plugins import describe_exception, record_failure, record_seconds

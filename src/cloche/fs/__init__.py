@@ -39,7 +39,11 @@ def open_for_reading(path: str, directory: int | None = None, *, more: int = 0) 
 
 def is_unicode(text: str) -> bool:
     """Return whether a text can be encoded in UTF-8; a path with undecodable bytes cannot (PEP 383)."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def lines_of(text: str) -> list[str]:

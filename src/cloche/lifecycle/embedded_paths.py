@@ -13,16 +13,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from cloche.fs import lines_of, list_names, open_regular_file
-from cloche.fs.checksums import (
-    MANIFEST,
-    RUNTIME_MANIFEST,
-    foreign_files,
-    is_absolute,
-    parse_manifest,
-    parse_rows,
-    was_edited,
-    with_row,
-)
+from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, foreign_files, parse_manifest, was_edited
+from cloche.fs.records import is_absolute, parse_rows, with_row
 from cloche.lifecycle import launchers, recorded_command
 from cloche.lifecycle.activation_scripts import (
     PROMPT_LINE,

@@ -6,7 +6,7 @@ import os
 from functools import cached_property
 
 from cloche.fs import list_names, read_at_most
-from cloche.fs.checksums import MANIFEST, parse_manifest
+from cloche.fs.manifests import MANIFEST, parse_manifest
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths import find_recorded_roots
 from cloche.lifecycle.installed import InstalledDistribution, installed_distributions

@@ -11,7 +11,7 @@ import os
 from urllib.parse import urlsplit
 
 from cloche.fs import open_regular_file
-from cloche.fs.checksums import Row, read_record
+from cloche.fs.records import Row, read_record
 from cloche.model.distribution import EntryPoint, normalize_name, parse_headers
 from cloche.model.value import TYPE_CHECKING, Value, replace
 

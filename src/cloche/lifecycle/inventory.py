@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from cloche.fs import copied_mode, list_names, open_regular_file, read_at_most
-from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, digest_of, format_row, parse_manifest
+from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, parse_manifest
+from cloche.fs.records import digest_of, format_row
 from cloche.lifecycle.checks.tree import is_same_content
 from cloche.lifecycle.embedded_paths import file_contains, generated_file_states
 from cloche.lifecycle.installed import distributions_in, read_text, site_directories
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
-    from cloche.fs.checksums import Row
+    from cloche.fs.records import Row
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.tree import Tree

@@ -11,11 +11,11 @@ import os
 
 from cloche.apply.staging import recover_destination, staging_directories, stem_beside, sweep_slots
 from cloche.fs import list_names, read_at_most
-from cloche.fs.checksums import MANIFEST, parse_manifest, sha256_of
+from cloche.fs.manifests import MANIFEST, parse_manifest, sha256_of
 from cloche.lifecycle.up_to_date import known_differences, record_up_to_date, signatures_of, was_up_to_date
 from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import Copy, Link, MakeDir, Write
-from cloche.model.plan import PackageChange, Plan
+from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import find_python_mismatch, inspect_destination
 from cloche.planning.plan_at import collect_scripts, environment_at, placement_for, plan_at
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
+    from cloche.model.package_change import PackageChange
     from cloche.model.plan import Blueprint, Target
     from cloche.planning.destination import Destination
     from cloche.planning.plan_cache import PlanCache
@@ -72,6 +73,9 @@ def plan_unless_update(blueprint: Blueprint, target: Target, session: Session) -
 
 
 def added(images: Iterable[Image]) -> Iterable[PackageChange]:
+    """Return the changes of a new environment."""
+    from cloche.model.package_change import PackageChange
+
     return (PackageChange(image.distribution, "", image.version) for image in images)
 
 

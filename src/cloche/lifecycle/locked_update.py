@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cloche.apply.file_list import read_file_list
 from cloche.apply.staging import NAME_PREFIX, SLOTS
 from cloche.fs import list_names, read_at_most
-from cloche.fs.checksums import MANIFEST, foreign_files, format_manifest, parse_manifest
+from cloche.fs.manifests import MANIFEST, foreign_files, format_manifest, parse_manifest
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.installed import installed_distributions, site_directories
@@ -17,7 +17,7 @@ from cloche.lifecycle.reader import read_environment
 from cloche.lifecycle.up_to_date import known_differences
 from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Write
-from cloche.model.plan import PackageChange
+from cloche.model.package_change import PackageChange
 from cloche.model.value import replace
 from cloche.planning.clearing import OWN_DIRECTORIES, find_marker
 from cloche.planning.destination import is_relocatable, refuse_running_cloche, refuse_unreadable

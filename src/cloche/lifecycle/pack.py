@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from cloche.apply import DestinationChanged, write_error
 from cloche.apply.output import create_output
 from cloche.errors import ClocheError, DestinationError, UsageError, counted
-from cloche.fs.checksums import FILES, format_manifest
+from cloche.fs.manifests import FILES, format_manifest
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.pack_bytecode import BytecodeSource
 from cloche.lifecycle.pack_content import with_portable_content

@@ -9,15 +9,8 @@ import os
 import posixpath
 from typing import TYPE_CHECKING
 
-from cloche.fs.checksums import (
-    MANIFEST,
-    RUNTIME_MANIFEST,
-    parse_rows,
-    path_from_root,
-    remove_rows,
-    update_manifest,
-    update_record,
-)
+from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, update_manifest
+from cloche.fs.records import parse_rows, path_from_root, remove_rows, update_record
 from cloche.lifecycle.embedded_paths import environment_of_program
 from cloche.lifecycle.pack_entries import read_whole
 from cloche.lifecycle.shebangs import parse_header, relocatable_script

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError, reason_of
 from cloche.fs import REGULAR, open_for_reading
-from cloche.fs.checksums import FILES
+from cloche.fs.manifests import FILES
 from cloche.lifecycle.relocation import is_within
 from cloche.model.value import Value
 

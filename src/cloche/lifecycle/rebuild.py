@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from cloche.apply import apply, rehearse
 from cloche.apply.file_list import DamagedImage
 from cloche.errors import ClocheError
-from cloche.fs.checksums import MANIFEST, foreign_files, format_manifest, parse_manifest, sha256_of, was_edited
 from cloche.fs.locks import DirectoryLock
+from cloche.fs.manifests import MANIFEST, foreign_files, format_manifest, parse_manifest, sha256_of, was_edited
 from cloche.lifecycle.embedded_paths import (
     environment_of_program,
     file_of,

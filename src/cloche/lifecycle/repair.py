@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError, SeedError
-from cloche.fs.checksums import MANIFEST
 from cloche.fs.inputs import UNRECORDED
+from cloche.fs.manifests import MANIFEST
 from cloche.lifecycle.checks.packages import missing_scripts
 from cloche.lifecycle.checks.parts import PIP, missing_parts
 from cloche.lifecycle.checks.scripts import broken_scripts

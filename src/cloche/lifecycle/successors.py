@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
 from cloche.fs import read_at_most, read_regular_file
-from cloche.fs.checksums import digest_of
+from cloche.fs.records import digest_of
 from cloche.lifecycle.installed import read_text
 from cloche.lifecycle.inventory import item_of
 from cloche.model.value import Value, replace

@@ -18,18 +18,17 @@ from time import monotonic
 
 from cloche.errors import ClocheError, counted, reason_of
 from cloche.fs import list_names, read_at_most
-from cloche.fs.checksums import (
+from cloche.fs.inputs import path_signature
+from cloche.fs.manifests import (
     MANIFEST,
     RUNTIME_MANIFEST,
-    decode_digest,
     foreign_files,
     format_manifest,
     hash_file,
     parse_manifest,
-    read_record,
     sha256_of,
 )
-from cloche.fs.inputs import path_signature
+from cloche.fs.records import decode_digest, read_record
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.compiled import Compiled, compare_bytecode
 from cloche.lifecycle.embedded_paths import walk_files

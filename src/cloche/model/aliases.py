@@ -41,7 +41,8 @@ StartupRule: TypeAlias = tuple[StartupPolicy, tuple[str, ...]]
 
 Compile: TypeAlias = Literal["auto", "now", "never"]
 """When packages are compiled to bytecode: `auto` when a second environment gets them, so that a single environment does
-not pay for it; `now` before the first one; `never`, so that Python compiles each module when it is imported."""
+not pay for it, or before the first one if that is portable; `now` before the first one; `never`, so that Python compiles
+each module when it is imported."""
 
 Consult: TypeAlias = Literal["nothing", "project"]
 """What determines the Python without a request for one: nothing (the running Python is used) or the project's files."""

@@ -106,14 +106,3 @@ class Interpreter(Value):
         words = [names.get(self.implementation, self.implementation), self.version_text]
         words += ["free-threaded"] * self.free_threaded + ["debug"] * self.debug
         return " ".join(words)
-
-
-class Candidate(Value):
-    """An executable that may be an interpreter, and the finder that found it."""
-
-    path: str
-    """Its absolute path."""
-    found_by: str
-    """The name of the finder."""
-    note: str = ""
-    """Why it is skipped without being probed, for example "is a Microsoft Store alias"; empty for a real candidate."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment, Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
+    from cloche.model.package_change import PackageChange
 
 
 # The request
@@ -167,19 +168,6 @@ class Blueprint(Value):
     def is_locked(self) -> bool:
         """Whether the images are those of a lock file, so that an environment must have no others."""
         return self.spec.wanted is not None and self.spec.wanted.lock is not None
-
-
-class PackageChange(Value):
-    """A distribution that a plan adds, removes or changes."""
-
-    distribution: str
-    """Normalized (PEP 503)."""
-    old: str
-    """The installed version; empty if it is added."""
-    new: str
-    """The version after the run; empty if it is removed."""
-    installer: str = ""
-    """For a removed one, the tool that had installed it: `pip`; empty if it is not recorded."""
 
 
 class Plan(Value):

@@ -12,7 +12,8 @@ import re
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import DestinationError
 from cloche.fs import lines_of, open_regular_file
-from cloche.fs.checksums import FILES, MANIFEST, RUNTIME_MANIFEST, parse_manifest, read_record
+from cloche.fs.manifests import FILES, MANIFEST, RUNTIME_MANIFEST, parse_manifest
+from cloche.fs.records import read_record
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.destination import (
     contains_path,

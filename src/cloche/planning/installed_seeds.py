@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from cloche.fs import read_regular_file
-from cloche.fs.checksums import read_record, update_record
+from cloche.fs.records import read_record, update_record
 from cloche.model.distribution import EntryPoint, normalize_name, parse_metadata_name
 from cloche.model.operations import MakeDir, Remove, Write
 from cloche.model.value import TYPE_CHECKING, Value

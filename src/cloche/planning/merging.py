@@ -6,7 +6,7 @@ import os
 
 from cloche.errors import DestinationError, reason_of
 from cloche.fs import read_regular_file
-from cloche.fs.checksums import MANIFEST, foreign_files, parse_manifest
+from cloche.fs.manifests import MANIFEST, foreign_files, parse_manifest
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.destination import is_relocatable

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError
-from cloche.fs.checksums import MANIFEST, format_manifest, sha256_of
+from cloche.fs.manifests import MANIFEST, format_manifest, sha256_of
 from cloche.model.environment import Environment, Script
 from cloche.model.interpreter import path_module
 from cloche.model.operations import InstallTree, Link, Remove, Run, Write

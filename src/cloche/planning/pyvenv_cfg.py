@@ -10,7 +10,7 @@ import sys
 
 from cloche.errors import UsageError
 from cloche.fs import is_unicode, lines_of
-from cloche.fs.checksums import sha256_of
+from cloche.fs.manifests import sha256_of
 from cloche.model import VERSION
 from cloche.model.environment import as_written, locale_encoding, recode
 from cloche.model.interpreter import path_module

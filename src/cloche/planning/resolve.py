@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from cloche.model.plan import EnvironmentSpec
     from cloche.model.runtime import Runtime
     from cloche.plugins.components import Component
-    from cloche.plugins.hookspecs import Activator, Creator, Seeder, SeedStore
+    from cloche.plugins.hookspecs import Activator, Creator, Seeder
     from cloche.plugins.registry import Registry
+    from cloche.store.seeds import SeedStore
 
     BuildRuntime: TypeAlias = Callable[[Runtime, Interpreter], Image]
 
@@ -56,6 +57,8 @@ def resolve(
     component, creator = choose_creator(spec, interpreter, registry)
     layout = layout_of(interpreter, own_options(spec, component))
     record_inputs(component, creator, lambda inputs_of: inputs_of(interpreter, layout), inputs)
+    if spec.wanted and hasattr(creator, "runtime"):
+        store.prefer_compiled()  # its standard library is compiled as well: it may be read-only where it is used
     seeder, images = choose_images(spec, interpreter, registry, store, inputs)
     operations = creator_operations(creator, component, interpreter, layout)
     return Blueprint(

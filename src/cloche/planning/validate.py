@@ -6,7 +6,7 @@ is expected of a creator.
 
 from __future__ import annotations
 
-from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST
+from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Rewrite, Run, Write
 from cloche.model.runtime import Runtime, RuntimeFile
 from cloche.model.value import TYPE_CHECKING

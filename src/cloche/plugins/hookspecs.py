@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, TypeVar, overload
 
     from cloche.model.archive import Member
+    from cloche.model.candidate import Candidate
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment, Layout, Script
-    from cloche.model.interpreter import Candidate, Host, Interpreter
+    from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import Operation
     from cloche.model.options import Option
     from cloche.model.plan import Result, Wanted

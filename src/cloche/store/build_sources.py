@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cloche.errors import SeedError, reason_of
-from cloche.fs.checksums import hash_file
+from cloche.fs.manifests import hash_file
 from cloche.model.value import Value
 
 VERSION_CONTROL = {

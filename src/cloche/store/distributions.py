@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
 from cloche.fs import open_for_reading, open_regular_file
-from cloche.fs.checksums import parse_rows
+from cloche.fs.records import parse_rows
 from cloche.model.distribution import EntryPoint, normalize_name, parse_headers, parse_metadata_name
 from cloche.model.value import Value, replace
 from cloche.store.reserved_names import is_reserved_path, is_reserved_program

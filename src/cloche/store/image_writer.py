@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.file_list import FileList, format_file_list
 from cloche.fs import write_all
-from cloche.fs.checksums import digest_text, format_row
+from cloche.fs.records import digest_text, format_row
 from cloche.model.value import fields
 from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST
 from cloche.store.startup_code import is_startup_file, path_in_site, startup_code_of_wheel

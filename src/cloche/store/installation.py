@@ -11,7 +11,7 @@ import os
 from cloche.apply.file_list import read_file_list
 from cloche.errors import SeedError
 from cloche.fs import DIRECTORY, is_unicode, paths_in, read_regular_file
-from cloche.fs.checksums import digest_of, format_row, prefix_rows, remove_rows
+from cloche.fs.records import digest_of, format_row, prefix_rows, remove_rows
 from cloche.model.environment import as_written
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.value import TYPE_CHECKING

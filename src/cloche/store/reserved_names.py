@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from cloche.fs.checksums import MANIFEST
+from cloche.fs.manifests import MANIFEST
 
 INTERPRETER = re.compile(r"(?:python|pypy|graalpy)w?[\d.]*t?d?")
 """An interpreter, as the creators of all tools name it: `python`, `python3.13t`, `pythonw`, `pypy3.10`."""

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError, SeedError, reason_of
 from cloche.fs import open_regular_file, remove_path
-from cloche.fs.checksums import RUNTIME_MANIFEST, format_manifest
 from cloche.fs.elf import MAGIC, DynamicFile, NotEditable
 from cloche.fs.inputs import signature_of
+from cloche.fs.manifests import RUNTIME_MANIFEST, format_manifest
 from cloche.model.value import Value
 from cloche.programs import python_environ
 from cloche.store.bytecode import bytecode_path

@@ -37,6 +37,11 @@ class SeedStore:
         self._store = store
         self._stays = stays
 
+    def prefer_compiled(self) -> None:
+        """Compile packages before their first environment, unless the user has decided when."""
+        if self._store.compile == "auto":
+            self._store.compile = "now"
+
     def image_of(self, wheel: str, interpreter: Interpreter) -> Image:
         """Return the image of a wheel file; build it if the store does not have it.
 

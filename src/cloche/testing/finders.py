@@ -6,7 +6,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloche.model.interpreter import Candidate, Host
+from cloche.model.candidate import Candidate
 from cloche.model.spec import InterpreterSpec
 from cloche.testing.checks import Check, as_test, broken, call_without_side_effects, check_documented, check_name
 from cloche.testing.fakes import fake_host
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from cloche.model.interpreter import Host
     from cloche.plugins.hookspecs import Finder
     from cloche.testing.checks import ContractTest
 

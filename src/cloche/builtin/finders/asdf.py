@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cloche.builtin.finders import installations
-from cloche.model.interpreter import Candidate
+from cloche.model.candidate import Candidate
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.model.interpreter import Candidate
+from cloche.model.candidate import Candidate
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import os
 import sys
 
 from cloche.builtin.finders import installations
-from cloche.model.interpreter import Candidate
+from cloche.model.candidate import Candidate
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:

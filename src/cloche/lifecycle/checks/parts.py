@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.fs import list_names
-from cloche.fs.checksums import MANIFEST, parse_manifest
+from cloche.fs.manifests import MANIFEST, parse_manifest
 from cloche.lifecycle.case import ONLY_YOU, Finding
 from cloche.lifecycle.recorded_command import venv_options
 from cloche.planning.pyvenv_cfg import parse_settings

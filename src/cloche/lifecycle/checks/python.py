@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import counted
 from cloche.fs import list_names
-from cloche.fs.checksums import RUNTIME_MANIFEST, parse_manifest, was_edited
+from cloche.fs.manifests import RUNTIME_MANIFEST, parse_manifest, was_edited
 from cloche.lifecycle.case import ONLY_YOU, Finding, and_more
 from cloche.lifecycle.checks.parts import missing_parts, recorded_setting, refresh_remedy, upgrade_command
 from cloche.lifecycle.examination import is_same_file

@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import staging_directories
-from cloche.fs.checksums import RUNTIME_MANIFEST, parse_manifest
 from cloche.fs.locks import try_lock_directory
+from cloche.fs.manifests import RUNTIME_MANIFEST, parse_manifest
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import ONLY_YOU, Finding, and_more, missing_directory
 from cloche.lifecycle.reader import copied_links

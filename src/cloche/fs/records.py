@@ -1,9 +1,6 @@
-"""Checksums of files, as an environment records them.
+"""RECORD: the files of an installed package, with their hashes and sizes (PEP 376, PEP 627).
 
-- `RECORD`, one for each package (PEP 376, PEP 627): a CSV file of path, hash and size. Paths are relative to the directory
-  that the package is installed in.
-- `.cloche-manifest`, one for each environment: what cloche generated, in the format of `sha256sum`, which can check it.
-  Paths are relative to the root.
+It is a CSV file of path, hash and size. Paths are relative to the directory that the package is installed in.
 """
 
 from __future__ import annotations
@@ -16,32 +13,9 @@ from cloche.fs import lines_of, open_regular_file
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 sha256 = import_sha256()
-
-
-def sha256_of(content: bytes) -> str:
-    """Return the SHA-256 of `content` in hexadecimal."""
-    return sha256(content).hexdigest()
-
-
-def hash_file(path: str, algorithm: str = "sha256") -> str:
-    """Return the hash of a regular file in hexadecimal; it is read in pieces.
-
-    :raises OSError: the file cannot be read, or is not a regular file.
-    :raises ValueError: the algorithm is unknown.
-    """
-    import hashlib
-
-    hashed = hashlib.new(algorithm)
-    with open_regular_file(path) as file:
-        while piece := file.read(1 << 20):
-            hashed.update(piece)
-    return hashed.hexdigest()
-
-
-# RECORD
 
 
 class Row(Value):
@@ -244,62 +218,3 @@ def is_modified(path: str, digest: str, size: str = "") -> bool:
             return f"sha256={digest_text(sha256(file.read()).digest())}" != digest.rstrip("=")
     except OSError:
         return True
-
-
-# The manifest
-
-MANIFEST = ".cloche-manifest"
-"""The name of its file in the environment's root."""
-
-RUNTIME_MANIFEST = ".cloche-runtime"
-"""The same for the files of the interpreter in a portable environment, without bytecode."""
-
-FILES = ".cloche-files"
-"""The same for all files of a packed environment."""
-
-
-def format_manifest(hashes: Mapping[str, str], foreign: Collection[str] = ()) -> bytes:
-    """Return the content of a manifest.
-
-    :param hashes: SHA-256 in hexadecimal, by path.
-    :param foreign: the files that another creator wrote and that an upgrade kept. `sha256sum` ignores their mark.
-    """
-    lines = (f"{digest} {'*' if path in foreign else ' '}{path}\n" for path, digest in sorted(hashes.items()))
-    return "".join(lines).encode("utf-8", "surrogateescape")
-
-
-def parse_manifest(text: str) -> dict[str, str]:
-    """Return the hashes in a manifest by path; skip invalid lines."""
-    lines = (line.rstrip("\r").partition(" ") for line in text.split("\n"))
-    return {path[1:]: digest for digest, _, path in lines if path[:1] in (" ", "*") and path}
-
-
-def foreign_files(text: str) -> frozenset[str]:
-    """Return the files in a manifest that another creator wrote."""
-    lines = (line.rstrip("\r").partition(" *") for line in text.split("\n") if " *" in line[:66])
-    return frozenset(path for _, _, path in lines)
-
-
-def was_edited(content: bytes, digest: str) -> bool:
-    """Return whether the content of a file differs from its hash in the manifest."""
-    return sha256_of(content) != digest
-
-
-def update_manifest(text: str, changed: Mapping[str, bytes | None], before: Callable[[str], bytes | None]) -> bytes:
-    """Return a manifest with the hashes of changed files updated.
-
-    A file that the user had edited keeps its old hash, so that it still counts as edited.
-
-    :param changed: the new content of each file by path; None for a removed file.
-    :param before: returns the content that a file had before, None if it did not exist.
-    """
-    hashes = parse_manifest(text)
-    if not (listed := changed.keys() & hashes.keys()):
-        return text.encode("utf-8", "surrogateescape")
-    for path in listed:
-        content, old = changed[path], before(path)
-        if content is None:
-            del hashes[path]
-        elif old is None or not was_edited(old, hashes[path]):
-            hashes[path] = sha256_of(content)
-    return format_manifest(hashes, foreign_files(text))

@@ -1,4 +1,4 @@
-"""Test reading and writing RECORD and the manifest in formats that other tools can read."""
+"""Test reading and writing RECORD in a format that other tools can read."""
 
 from __future__ import annotations
 
@@ -6,36 +6,26 @@ import base64
 import csv
 import hashlib
 import io
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloche.fs.checksums import (
+from cloche.fs.records import (
     digest_of,
-    format_manifest,
     format_row,
     is_modified,
-    parse_manifest,
     path_from_root,
     prefix_rows,
     read_record,
-    sha256_of,
-    update_manifest,
     update_record,
-    was_edited,
 )
-from tests.tools import require
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0/\\"), min_size=1)
-
-
-# RECORD
 
 
 @given(st.binary())
@@ -114,34 +104,3 @@ def test_absolute_paths_below_a_root_are_relative_to_it(tmp_path: Path) -> None:
         assert path_from_root("lib", str(row), str(tmp_path / "link")) == "bin/x"
     outside = tmp_path / "linked" / "x"
     assert path_from_root("lib", str(outside), str(tmp_path / "link")) == str(outside)
-
-
-# The manifest
-
-
-@given(st.dictionaries(st.text(st.characters(categories=("L", "N", "P")), min_size=1), st.binary().map(sha256_of)))
-def test_a_formatted_manifest_can_be_parsed(hashes: dict[str, str]) -> None:
-    assert parse_manifest(format_manifest(hashes).decode()) == hashes
-
-
-def test_sha256sum_can_check_a_manifest(tmp_path: Path) -> None:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "activate").write_bytes(b"text\n")
-    (tmp_path / "manifest").write_bytes(format_manifest({"bin/activate": sha256_of(b"text\n")}))
-    command = [require("sha256sum"), "--check", "--strict", "manifest"]
-    assert subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode == 0
-
-
-def test_an_updated_manifest_keeps_the_old_hash_of_a_file_that_was_edited() -> None:
-    files = {"edited": b"by the user", "intact": b"old", "removed": b"old"}
-    before = {"edited": sha256_of(b"old"), "intact": sha256_of(b"old"), "removed": sha256_of(b"old"), "x": "y"}
-    changed = {"edited": b"new", "intact": b"new", "removed": None, "unlisted": b"new"}
-    after = parse_manifest(update_manifest(format_manifest(before).decode(), changed, files.get).decode())
-    assert after == {"edited": sha256_of(b"old"), "intact": sha256_of(b"new"), "x": "y"}
-    assert was_edited(b"new", after["edited"])
-    assert not was_edited(b"new", after["intact"])
-
-
-def test_a_manifest_without_the_changed_files_stays_the_same() -> None:
-    text = "not a manifest\r\nxyz  file\n"
-    assert update_manifest(text, {"other": b"new"}, {}.get) == text.encode()
