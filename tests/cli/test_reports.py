@@ -136,11 +136,23 @@ def test_what_permissions_hide_is_not_called_missing(cloche: Cloche, tmp_path: P
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o700)
     os.chown(locked, 65534, -1)
-    for argv in (["info", f"{locked}/venv"], ["./e", "-p", f"{locked}/python"], ["pythons", f"{locked}/python"]):
+    env = tmp_path / "env"
+    (env / "bin").mkdir(parents=True)
+    (env / "pyvenv.cfg").write_text(f"home = {locked}/bin\nversion = 3.12.1\n")
+    (env / "bin" / "python").symlink_to(locked / "bin" / "python3.12")
+    for argv in (
+        ["info", f"{locked}/venv"],
+        ["./e", "-p", f"{locked}/python"],
+        ["pythons", f"{locked}/python"],
+        ["doctor", str(env)],
+        ["verify", str(env)],
+    ):
         command = [require("setpriv"), "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-m", "cloche", *argv]
         done = subprocess.run(command, cwd="/", env=cloche.environ, capture_output=True, text=True, check=False)
-        assert "cannot be read: permission denied" in done.stderr, done
+        assert "cannot be read: permission denied" in done.stdout + done.stderr, done
         assert "does not exist" not in done.stderr
+        assert "no longer exists" not in done.stdout
+        assert "which does not exist" not in done.stdout
 
 
 def test_a_message_that_quotes_a_damaged_file_is_bounded(capsys: pytest.CaptureFixture[str]) -> None:
