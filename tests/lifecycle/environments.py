@@ -194,8 +194,9 @@ def is_relocatable(environment: Path) -> bool:
     return "relocatable = true" in (environment / "pyvenv.cfg").read_text()
 
 
-def is_created_by_uv(environment: Path) -> bool:
-    return "\nuv = " in (environment / "pyvenv.cfg").read_text()
+def has_script_of_uv(environment: Path) -> bool:
+    """Return whether the activation script is uv's, which an upgrade keeps."""
+    return "_OLD_SCRIPT_PATH" in (environment / "bin" / "activate").read_text()
 
 
 def activation_problems(environment: Path) -> list[str]:
@@ -206,7 +207,7 @@ def activation_problems(environment: Path) -> list[str]:
         program = shutil.which(shell)
         if program is None or not (environment / "bin" / script).exists():
             continue
-        if shell == "dash" and is_created_by_uv(environment) and is_relocatable(environment):
+        if shell == "dash" and has_script_of_uv(environment) and is_relocatable(environment):
             continue  # uv's script can locate itself only in bash, ksh and zsh
         environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TERM": "dumb"}
         output = run(program, *arguments, environ=environ, cwd=environment / "bin").splitlines()
