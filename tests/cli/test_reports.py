@@ -6,19 +6,26 @@ import errno
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 import cloche as api
 from cloche.apply import write_error
+from cloche.cli.create import old_pip_in
 from cloche.cli.plan_text import package_lines
-from cloche.cli.report import result_line, summarize
+from cloche.cli.report import notes_text, print_error, result_line, summarize
+from cloche.errors import ClocheError
+from cloche.model.plan import EnvironmentSpec, Wanted
+from cloche.testing.fakes import fake_interpreter
 from tests.run import Cloche, clean_environ
 from tests.tools import require
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cloche.model.plan import Plan, Result
 
 
 @pytest.fixture
@@ -47,6 +54,34 @@ def test_the_result_of_a_run_with_many_packages_is_a_short_line(tmp_path: Path) 
     assert len(result_line(long, host, 1.0, "")) < 200
     assert ", 48 packages, " in result_line(long, host, 1.0, "", 1)
     assert package_lines(long.plan) == [f"  + pip {image.version}"] * 48
+
+
+@pytest.mark.parametrize(
+    ("python", "pip", "wanted", "is_old"),
+    [
+        ((3, 12), "23.0.1", Wanted(), True),
+        ((3, 12), "25.3", Wanted(), False),
+        ((3, 12), "26.0.1", Wanted(), False),
+        ((3, 6), "18.1", Wanted(), True),
+        ((3, 6), "21.3.1", Wanted(), False),
+        ((3, 8), "25.0.1", Wanted(), False),
+        ((3, 12), "23.0.1", Wanted(network="never"), False),
+        ((3, 12), "23.0.1", Wanted(network="newest"), False),
+        ((3, 12), "23.0.1", Wanted(("pip==23.0.1",)), False),
+        ((3, 12), "23.0.1", Wanted(find_links=("/wheels",)), False),
+        ((3, 12), "23.0.1", None, False),
+    ],
+)
+def test_an_old_pip_that_was_not_chosen_is_told(
+    python: tuple[int, int], pip: str, wanted: Wanted | None, is_old: bool
+) -> None:
+    interpreter = fake_interpreter(version=(*python, 1, "final", 0))
+    image = SimpleNamespace(distribution="pip", version=pip)
+    plan = SimpleNamespace(environment=SimpleNamespace(interpreter=interpreter), new_images=[image])
+
+    assert old_pip_in(cast("Plan", plan), EnvironmentSpec(wanted=wanted)) == (pip if is_old else "")
+    result = SimpleNamespace(compiled=["pip"])
+    assert "--download" in notes_text(cast("Result", result), pip)
 
 
 def fields_of(item: object) -> dict[str, object]:
@@ -101,11 +136,33 @@ def test_what_permissions_hide_is_not_called_missing(cloche: Cloche, tmp_path: P
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o700)
     os.chown(locked, 65534, -1)
-    for argv in (["info", f"{locked}/venv"], ["./e", "-p", f"{locked}/python"], ["pythons", f"{locked}/python"]):
+    env = tmp_path / "env"
+    (env / "bin").mkdir(parents=True)
+    (env / "pyvenv.cfg").write_text(f"home = {locked}/bin\nversion = 3.12.1\n")
+    (env / "bin" / "python").symlink_to(locked / "bin" / "python3.12")
+    for argv in (
+        ["info", f"{locked}/venv"],
+        ["./e", "-p", f"{locked}/python"],
+        ["pythons", f"{locked}/python"],
+        ["doctor", str(env)],
+        ["verify", str(env)],
+    ):
         command = [require("setpriv"), "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-m", "cloche", *argv]
         done = subprocess.run(command, cwd="/", env=cloche.environ, capture_output=True, text=True, check=False)
-        assert "cannot be read: permission denied" in done.stderr, done
+        assert "cannot be read: permission denied" in done.stdout + done.stderr, done
         assert "does not exist" not in done.stderr
+        assert "no longer exists" not in done.stdout
+        assert "which does not exist" not in done.stdout
+
+
+def test_a_message_that_quotes_a_damaged_file_is_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    print_error(ClocheError(f"`{'x' * 10_000_000}` is not a version", hint="correct the line"))
+
+    message, hint = capsys.readouterr().err.splitlines()
+    assert len(message) < 5000
+    assert message.startswith("cloche: error: `xx")
+    assert message.endswith("xx` is not a version")
+    assert hint == "hint: correct the line"
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\rb"])

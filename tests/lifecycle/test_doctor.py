@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import shutil
 from contextlib import contextmanager
@@ -270,6 +271,56 @@ def test_a_broken_pip_is_installed_again(cloche) -> None:
     assert run(env / "bin" / "pip", "--version").startswith("pip ")
     assert not (site_packages(env) / "pip" / "stale.py").exists()
     assert record_problems(env) == []
+    assert cloche("verify", env).code == 0
+
+
+def test_a_second_pip_is_not_removed_by_itself(cloche) -> None:
+    env = cloche.cwd / "env"
+    assert cloche("-p", pyenv("3.12"), env).code == 0
+    [metadata] = site_packages(env).glob("pip-*.dist-info")
+    other = site_packages(env) / "pip-0.1.dist-info"
+    shutil.copytree(metadata, other)
+    text = (other / "METADATA").read_text(encoding="utf-8")
+    (other / "METADATA").write_text(re.sub(r"\nVersion: .*", "\nVersion: 0.1", text), encoding="utf-8")
+
+    remedy = diagnose(cloche, env)["installed-twice"]["remedy"]
+
+    commands = re.findall("`([^`]+)`", remedy)
+    assert [command.split()[0] for command in commands] == ["rm", str(env / "bin" / "python")]
+    assert commands[0] == f"rm -r {other}"
+    run("sh", "-c", commands[0])
+    assert diagnose(cloche, env) == {}
+
+
+@pytest.mark.parametrize("path", ["pyvenv.cfg", "bin/python"])
+def test_a_directory_in_the_place_of_a_file_is_for_the_user_to_remove(cloche, empty_env, path) -> None:
+    env = empty_env("cloche")
+    (env / path).unlink()
+    (env / path).mkdir()
+    [finding] = diagnose(cloche, env).values()
+    first, second = re.findall("`([^`]+)`", finding["remedy"])
+    assert finding["remedy"].startswith("only you can decide")
+    run("sh", "-c", first)
+    assert second == f"cloche doctor --fix {env}"
+    fix(cloche, env)
+    assert find_problems(env, populated=False) == []
+
+
+def test_a_broken_configuration_is_one_finding(cloche, empty_env) -> None:
+    env = empty_env("cloche")
+    (env / "pyvenv.cfg").write_bytes(b"\xff\xfe\n")
+    assert diagnose(cloche, env).keys() == {"half-made"}
+    fix(cloche, env)
+    assert find_problems(env, populated=False) == []
+
+
+@pytest.mark.parametrize("line", [b"/a\0b\n", b"import os\0\n"])
+def test_a_nul_character_in_a_search_path_is_no_crash(cloche, empty_env, line) -> None:
+    env = empty_env("cloche")
+    (site_packages(env) / "odd.pth").write_bytes(line)
+    assert diagnose(cloche, env).keys() <= {"path-dead"}
+    assert cloche("info", env).code == 0
+    assert cloche("verify", env).out.startswith("added: ")
 
 
 def test_the_staging_directory_of_a_killed_run_is_removed(cloche, empty_env) -> None:
@@ -400,6 +451,15 @@ def test_a_missing_link_between_python_and_the_base_is_restored(cloche, damage) 
         python.symlink_to("python")
     assert "python-dead" in diagnose(cloche, env)
     fix(cloche, env)
+    assert find_problems(env, populated=False) == []
+
+
+def test_an_environment_is_repaired_through_a_link(cloche, empty_env) -> None:
+    env = empty_env("cloche")
+    (env / "bin" / "python").unlink()
+    (cloche.cwd / "link").symlink_to(env)
+    fix(cloche, cloche.cwd / "link")
+    assert (cloche.cwd / "link").is_symlink()
     assert find_problems(env, populated=False) == []
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.errors import ClocheError
-from cloche.lifecycle.verify import verify_environment
+from cloche.lifecycle.verify import Verifier, verify_environment
 from cloche.session import Session, current_host
-from tests.distributions import record_hash
+from tests.distributions import make_wheel, record_hash
 from tests.interpreters import pyenv
 from tests.lifecycle.environments import every_tool, find_tool, run
 from tests.locks import package, pylock, simple_wheel, wheel_entry
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from cloche.lifecycle.verify import Difference
     from tests.run import Cloche
+
+ONE = "[console_scripts]\none = one:main\n"
 
 CHANGES = 100
 """The number of changes that one test makes at the same time."""
@@ -193,6 +195,70 @@ def test_a_package_without_usable_metadata_is_still_verified(
     write(site / "pip" / "__init__.py", b"import os\n")
 
     assert {("missing", name), ("missing", "__main__.py"), ("modified", "__init__.py")} <= kinds(verify(env))
+
+
+def test_what_is_no_file_is_found(env: Path, verify: Callable[[Path], list[Difference]]) -> None:
+    [record] = site_of(env).glob("pip-*.dist-info/RECORD")
+    for path in (record, env / "bin" / "activate"):
+        path.unlink()
+        path.mkdir()
+    (env / "bin" / "python").unlink()
+    os.mkfifo(env / "bin" / "python")
+
+    assert {("modified", "RECORD"), ("modified", "activate"), ("modified", "python")} <= kinds(verify(env))
+
+
+def test_a_record_with_a_path_that_no_file_can_have_is_verified(
+    env: Path, verify: Callable[[Path], list[Difference]]
+) -> None:
+    [record] = site_of(env).glob("pip-*.dist-info/RECORD")
+    write(record, record.read_bytes() + b"a\0b,,\n")
+
+    assert kinds(verify(env)) == {("modified", "RECORD")}
+
+
+def test_a_package_that_pip_installed_in_place_of_a_seed_is_not_a_difference(
+    cloche: Cloche, verify: Callable[[Path], list[Difference]]
+) -> None:
+    """But what is left of the seed is, and so is a change of the new package."""
+    wheels = cloche.cwd / "wheels"
+    for version in ("1.0", "2.0"):
+        make_wheel(wheels, "one", version, {"one.py": f"VERSION = '{version}'\n"}, entry_points=ONE)
+    env = cloche.cwd / "env"
+    assert cloche("./env", "--find-links", wheels, "--no-download", "--seed", "pip", "--seed", "one==1.0").code == 0
+    pip = [env / "bin" / "python", "-m", "pip", "install", "-q", "--no-index", "--find-links", wheels]
+    for options in (["--force-reinstall", "one==1.0"], ["one==2.0"]):
+        run(*pip, *options)
+        assert verify(env) == []
+    write(env / "bin" / "one", b"#!/bin/sh\n")
+    (site_of(env) / "one-2.0.dist-info" / "INSTALLER").write_text("other\n")
+
+    assert {("modified", "one"), ("modified", "INSTALLER")} <= kinds(verify(env))
+
+
+@pytest.mark.parametrize("change", ["moved", "replaced", "edited"])
+def test_a_change_during_the_comparison_is_no_difference(
+    change: str,
+    env: Path,
+    verify: Callable[[Path], list[Difference]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compare = Verifier.compare_contents
+
+    def changed_meanwhile(self: Verifier, paths: list[str]) -> None:
+        if change == "edited":
+            write(env / ".cloche-manifest", b"")
+            (env / ".cloche-manifest").touch()
+        else:
+            env.rename(env.parent / "elsewhere")
+        if change == "replaced":
+            shutil.copytree(env.parent / "elsewhere", env, symlinks=True)
+        compare(self, paths)
+
+    monkeypatch.setattr(Verifier, "compare_contents", changed_meanwhile)
+
+    with pytest.raises(ClocheError, match="another process has changed"):
+        verify(env)
 
 
 def test_links_that_lead_elsewhere_are_found(env: Path, verify: Callable[[Path], list[Difference]]) -> None:

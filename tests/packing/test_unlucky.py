@@ -75,6 +75,27 @@ def test_a_damaged_archive_is_refused(cloche: Cloche, small: Path, name: str) ->
         assert not [name for name in os.listdir(cloche.cwd) if name.startswith(".")]
 
 
+def test_a_link_to_an_environment_is_packed(cloche: Cloche, small: Path) -> None:
+    (cloche.cwd / "link").symlink_to(small)
+    digests = set()
+    for source in (small, "link", "link/"):
+        assert cloche("pack", source, "--with-base-outside", "-o", "e.zip", "--force").code == 0
+        digests.add((cloche.cwd / "e.zip").read_bytes())
+    assert len(digests) == 1
+
+
+def test_an_archive_that_does_not_exist_has_a_hint(cloche: Cloche) -> None:
+    done = cloche("unpack", "missing.zip", "there")
+
+    assert (done.code, done.err.splitlines()) == (
+        2,
+        [
+            f"cloche: error: cannot read `{cloche.cwd}/missing.zip`: no such file or directory",
+            "hint: check the path; `cloche pack ENV -o FILE` writes an archive",
+        ],
+    )
+
+
 def test_a_link_to_a_path_with_a_nul_character_is_refused(cloche: Cloche) -> None:
     with zipfile.ZipFile(cloche.cwd / "e.zip", "w") as archive:
         link = zipfile.ZipInfo("link")

@@ -440,6 +440,7 @@ def test_a_lock_that_is_not_a_readable_text_file_is_refused(kind: str, store: St
     }
     assert raised.value.exit_code == 2
     assert raised.value.message == f"the lock file `{path}` {reasons[kind]}"
+    assert raised.value.hint is not None
 
 
 def test_a_lock_that_changes_while_it_is_read_is_refused(

@@ -57,6 +57,13 @@ def test_a_directory_is_locked_by_one_process_at_a_time(tmp_path: Path) -> None:
     os.close(descriptor)
 
 
+def test_a_link_locks_its_target(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to("target")
+    with DirectoryLock(str(tmp_path / "link")):
+        assert try_lock_directory(str(tmp_path / "target")) == (None, "busy")
+
+
 def test_waiting_too_long_for_a_directory_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "PATIENCE", 0.05)
     with LockOwner("DirectoryLock", tmp_path), pytest.raises(ClocheError) as raised, DirectoryLock(str(tmp_path)):

@@ -13,6 +13,7 @@ import pytest
 
 from cloche.api import find
 from cloche.errors import SeedError, UsageError
+from cloche.fs.inputs import Inputs, are_unchanged
 from cloche.model.plan import Wanted
 from cloche.model.value import replace
 from cloche.store import Store
@@ -281,6 +282,19 @@ def test_the_newest_local_pip_is_used(in_store: str, expected: str, store: Store
     make_wheel(Path(store.writable_directory("wheels")), "pip", in_store)
 
     assert choose("pip", interpreter, store).version == expected
+
+
+@pytest.mark.usefixtures("site")
+def test_a_cache_that_gets_its_first_wheel_is_noticed(store: Store, interpreter: Interpreter) -> None:
+    store.inputs = Inputs()
+    assert choose("pip", interpreter, store).version == "26.0"
+    recorded = store.inputs.recorded
+    assert are_unchanged(recorded, {})
+
+    make_wheel(Path(store.writable_directory("wheels")), "pip", "27.0")
+
+    assert not are_unchanged(recorded, {})
+    assert choose("pip", interpreter, store).version == "27.0"
 
 
 def test_only_pip_is_used_from_beside_cloche(

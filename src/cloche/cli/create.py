@@ -99,7 +99,8 @@ def print_created(
     elif not invocation.arguments.count("quiet"):
         hint = activation_hint(result, activators, invocation.host)
         details = invocation.arguments.count("verbose")
-        lines = [report.result_line(result, invocation.host, milliseconds, hint, details)]
+        old_pip = "" if invocation.settings.last("pip") else old_pip_in(result.plan, spec)
+        lines = [report.result_line(result, invocation.host, milliseconds, hint, details, old_pip)]
         startup = [image for image in result.plan.new_images if image.startup_code]
         if details or startup:
             from cloche.cli.plan_text import package_lines, startup_lines
@@ -107,6 +108,27 @@ def print_created(
             lines += package_lines(result.plan) if details else ()
             lines += startup_lines(startup) if details or spec.startup_code != "allow" else ()
         report.print_result("\n".join(lines))
+
+
+RECENT_PIP = {(3, 6): (21, 3), (3, 7): (24,), (3, 8): (25,)}
+"""The oldest pip that is not called old, for Pythons that newer ones do not support."""
+
+
+def old_pip_in(plan: Plan, spec: EnvironmentSpec) -> str:
+    """Return the version of a pip that was installed only because this machine has no newer one; empty if it is recent.
+
+    The newest local pip may be years old, such as the one that a Linux distribution puts beside cloche. One run that uses
+    the network leaves the newest pip in the cache, for all later environments.
+    """
+    interpreter, wanted = plan.environment.interpreter, spec.wanted
+    if interpreter is None or wanted is None or wanted.find_links or wanted.lock or wanted.network != "last-resort":
+        return ""
+    recent = RECENT_PIP.get(interpreter.version[:2], (25, 3))
+    for image in plan.new_images:
+        if image.distribution == "pip" and "pip" in wanted.requirements:
+            numbers = tuple(int(part) for part in image.version.split(".")[:2] if part.isdecimal())
+            return image.version if numbers < recent else ""
+    return ""
 
 
 # The request: settings as typed values

@@ -34,13 +34,22 @@ def styled(text: str, style: str, stream: TextIO) -> str:
     return text
 
 
+LONGEST = 4000
+"""The most characters of a message that are printed."""
+
+
+def shortened(text: str) -> str:
+    """Return the beginning and the end of a message that quotes a very long text, such as a line of a damaged file."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1000]} … {text[-900:]}"
+
+
 def print_error(problem: ClocheError, subject: str = "") -> None:
     """Print an error on one line, then its hint.
 
     :param subject: the path of the environment that it is about, if there are several; a message may name it already.
     """
     start = "" if subject in problem.message else f"`{subject}`: "
-    print_message(f"{styled('cloche: error:', 'red', sys.stderr)} {one_line(start + problem.message)}")
+    print_message(f"{styled('cloche: error:', 'red', sys.stderr)} {one_line(shortened(start + problem.message))}")
     if problem.hint:
         print_hint(problem.hint)
 
@@ -69,7 +78,7 @@ def print_warnings(texts: Iterable[str]) -> None:
     for text in texts:
         _warnings.append(text)
         if not _hides_warnings:
-            print_message(f"{styled('cloche: warning:', 'yellow', sys.stderr)} {one_line(text)}")
+            print_message(f"{styled('cloche: warning:', 'yellow', sys.stderr)} {one_line(shortened(text))}")
 
 
 def recorded_warnings() -> list[str]:
@@ -164,11 +173,12 @@ def summarize(packages: Sequence[str], details: int) -> str:
     return ", ".join(packages) if len(packages) <= FEW or details else f"{len(packages)} packages (`-v` lists them)"
 
 
-def result_line(result: Result, host: Host, milliseconds: float, hint: str, details: int = 0) -> str:
+def result_line(result: Result, host: Host, milliseconds: float, hint: str, details: int = 0, old_pip: str = "") -> str:
     """Return one line about a new environment: its location, Python and seeds, the duration, and how to activate it.
 
     :param hint: the command that activates the environment; empty if there is none.
     :param details: how often `-v` is given.
+    :param old_pip: the version of a pip that the network may have a newer one of; empty if it is recent or was chosen.
     """
     plan, environment = result.plan, result.environment
     interpreter = environment.interpreter
@@ -177,17 +187,22 @@ def result_line(result: Result, host: Host, milliseconds: float, hint: str, deta
     parts = [
         f"{plan.outcome} {location}: {interpreter.name if interpreter else 'Python'}{because}",
         *packages_text(plan, details),
-        f"{milliseconds:.0f} ms{compiled_text(result)}",
+        f"{milliseconds:.0f} ms{notes_text(result, old_pip)}",
     ]
     return ", ".join(parts) + (f"; activate with: {hint}" if hint else "")
 
 
-def compiled_text(result: Result) -> str:
-    """Return which packages a run compiled, to follow its duration; later runs do not have to."""
-    if not result.compiled:
-        return ""
-    what = result.compiled[0] if len(result.compiled) == 1 else f"{len(result.compiled)} packages"
-    return f" (compiled {what} for all environments)"
+def notes_text(result: Result, old_pip: str) -> str:
+    """Return which packages a run compiled, which later runs do not have to, and whether its pip is old."""
+    notes = []
+    if result.compiled:
+        what = result.compiled[0] if len(result.compiled) == 1 else f"{len(result.compiled)} packages"
+        notes.append(f"compiled {what} for all environments")
+    if old_pip:
+        notes.append(
+            f"no newer pip than {old_pip} is on this machine: `--download` gets the newest, for all environments"
+        )
+    return f" ({'; '.join(notes)})" if notes else ""
 
 
 def packages_text(plan: Plan, details: int) -> list[str]:

@@ -65,10 +65,10 @@ def is_unreadable(path: str) -> bool:
 
 
 def list_names(directory: str) -> list[str]:
-    """Return the names of the entries of a directory, sorted; none if it cannot be read."""
+    """Return the names of the entries of a directory, sorted; none if it cannot be read, or its path contains NUL."""
     try:
         return sorted(os.listdir(directory))
-    except OSError:
+    except (OSError, ValueError):
         return []
 
 

@@ -66,7 +66,7 @@ def try_lock_directory(path: str) -> tuple[int | None, State]:
 class DirectoryLock:
     """A context manager that keeps other runs away from a directory while it is changed.
 
-    It does not wait for a directory that does not exist or cannot be locked.
+    A link leads to the directory to lock. It does not wait for a directory that does not exist or cannot be locked.
 
     :raises ClocheError: another process had the lock for longer than `PATIENCE`.
     """
@@ -78,7 +78,7 @@ class DirectoryLock:
     def __enter__(self) -> DirectoryLock:
         deadline = monotonic() + PATIENCE
         while True:
-            self._descriptor, state = try_lock_directory(self.path)
+            self._descriptor, state = try_lock_directory(os.path.realpath(self.path))
             if state != "busy" or not os.path.isdir(self.path):
                 return self
             if monotonic() > deadline:

@@ -116,12 +116,12 @@ def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:
 
 
 def read_record(text: str, site: str, root: str = "") -> Iterator[Row]:
-    """Yield the rows of the RECORD of a package in the directory `site`; skip rows without a path.
+    """Yield the rows of the RECORD of a package in the directory `site`; skip rows without a path that a file can have.
 
     :param root: the environment's root, if absolute paths below it are to be relative to it.
     """
     for row in parse_rows(text):
-        if row[0]:
+        if row[0] and "\0" not in row[0]:
             path, digest, size = row if len(row) == 3 else (*row, "", "")[:3]
             yield Row(f"{site}/{path}" if is_simple(path) else path_from_root(site, path, root), digest, size)
 

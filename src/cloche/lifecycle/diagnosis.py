@@ -66,7 +66,7 @@ def diagnose(case: Case, checks: Iterable[Check] = CHECKS) -> list[Finding]:
 CODES = {
     "base-gone": "the base interpreter no longer exists",
     "base-replaced": "the path of the base interpreter now leads to an interpreter of another version",
-    "base-unusable": "the base interpreter exists, but cloche cannot use it: it is too old, or does not start",
+    "base-unusable": "the base interpreter exists, but cloche cannot use it: it is too old, does not start, or cannot be read",
     "base-upgraded": "the base interpreter is now another patch release, but `pyvenv.cfg` still names the old one",
     "config-disagrees": "`pyvenv.cfg` names something that does not exist or does not match the environment",
     "editable-dead": "the source directory of an editable install no longer exists, or its modules cannot be imported",

@@ -96,7 +96,9 @@ def ask_python(executable: str, host: Host, arguments: Iterable[str] = ()) -> Ex
         command = [executable, "-I", "-B", "-c", program, *arguments]
         completed = run_to_end(command, python_environ(host.environ), os.path.abspath(os.sep))
     except subprocess.TimeoutExpired:
-        return Examination(f"no answer after {TIMEOUT:.0f} s")
+        return Examination(
+            f"no answer after {TIMEOUT:.0f} s", starts_without_site=starts_without_site(executable, host)
+        )
     except OSError as error:
         return Examination(reason_of(error))
     lines = completed.stdout.decode("utf-8", "surrogateescape").strip().splitlines()

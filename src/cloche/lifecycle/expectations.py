@@ -2,7 +2,7 @@
 
 It is recorded in the environment: in the RECORD of each distribution, in the manifest of what cloche generated, and in that of
 a portable interpreter. A RECORD can be changed together with its files, so it is compared with the image in the cache that it
-was installed from, if there is one. This module looks at no file that the records name.
+was installed from, if there is one. Of the files that the records name, this module looks only at those that name installers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 
 from cloche.errors import counted
 from cloche.fs import list_names
-from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, foreign_files, format_manifest, parse_manifest
+from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, foreign_files, format_manifest, hash_file, parse_manifest
 from cloche.fs.records import decode_digest, read_record
 from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.installed import InstalledDistribution, distributions_in, installed_distributions, read_text
@@ -22,7 +22,7 @@ from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.pyvenv_cfg import is_portable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
@@ -123,14 +123,38 @@ class Expectations:
         for name, is_needed in ((MANIFEST, self.is_ours), (RUNTIME_MANIFEST, is_portable(self.settings))):
             text = read_text(os.path.join(self.root, name))
             hashes = parse_manifest(text)
+            replaced = self.replaced_files(hashes)
             for path, digest in hashes.items():
-                self.expect(path, "sha256", digest)
+                if path not in replaced:
+                    self.expect(path, "sha256", digest)
             if is_needed and not hashes:
                 self.report("missing", name, "is missing, or has no hashes")
             elif hashes and format_manifest(hashes, foreign_files(text)) != text.encode("utf-8", "surrogateescape"):
                 self.report("modified", name, "differs from what cloche wrote")
         if not self.is_ours:
             self.unverified.append("activation scripts and `pyvenv.cfg`: only cloche records their hashes")
+
+    def replaced_files(self, generated: Iterable[str]) -> set[str]:
+        """Return the files of packages that pip or uv installed later in place of those from cloche: scripts and RECORDs."""
+        later = [item for item in self.distributions if item.installer not in ("", "cloche") and self.is_signed(item)]
+        names = {item.key for item in later}
+        replaced = {row.path for item in later for row in item.rows if row.digest} | {item.record for item in later}
+        for path in generated:
+            metadata, _, name = path.rpartition("/")
+            if name == "RECORD" and parse_metadata_name(posixpath.basename(metadata))[0] in names:
+                replaced |= {path} if not os.path.lexists(os.path.join(self.root, metadata)) else set()
+        return replaced
+
+    def is_signed(self, distribution: InstalledDistribution) -> bool:
+        """Return whether the RECORD of a distribution has the hash of the file that names its installer."""
+        place = f"{distribution.metadata}/INSTALLER"
+        digests = [decode_digest(row.digest) for row in distribution.rows if row.path == place]
+        try:
+            return bool(digests) and all(
+                hash_file(os.path.join(self.root, place), algorithm) == digest for algorithm, digest in digests
+            )
+        except (OSError, ValueError, TypeError):
+            return False
 
     def compare_records(self) -> None:
         """Compare each RECORD of a distribution that cloche installed with the image that it was installed from."""

@@ -201,7 +201,10 @@ class Overlay:
                 self.write(f"{prefix}{MANIFEST}", update_manifest(manifest, inside, before))
 
     def _changed_contents(self) -> dict[str, bytes | None]:
-        return {path: self.content(path) for path in (*self._contents, *self._removed)}
+        """Return the future content of each changed file; None if it is removed, and no image is installed with it."""
+        trees = [operation for operation in self._more if isinstance(operation, InstallTree)]
+        removed = (path for path in self._removed if not any(installs(tree, path) for tree in trees))
+        return {path: self.content(path) for path in (*self._contents, *removed)}
 
     def _environments_inside(self) -> list[str]:
         """Return the environments below the root that contain a changed file."""
@@ -222,6 +225,13 @@ class Overlay:
         if self.changed:
             with DirectoryLock(self.root):
                 apply(self.operations, self.root, "merge", verify, link_mode=link_mode)
+
+
+def installs(tree: InstallTree, path: str) -> bool:
+    """Return whether an operation installs a file at a path."""
+    prefix = "" if tree.path == "." else f"{tree.path}/"
+    inside = path.removeprefix(prefix)
+    return path.startswith(prefix) and inside not in tree.without and os.path.lexists(os.path.join(tree.source, inside))
 
 
 def parent_directories(operations: Iterable[Operation]) -> list[MakeDir]:

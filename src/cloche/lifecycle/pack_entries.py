@@ -83,7 +83,7 @@ def walk(environment: Environment, request: PackRequest, unused: set[str]) -> It
             with os.scandir(directory) as scanned:
                 found = sorted(scanned, key=lambda item: os.fsencode(item.name))
         except OSError as error:
-            raise ClocheError(f"cannot read `{directory}`: {reason_of(error)}") from error
+            raise cannot_read(directory, error) from error
         subdirectories: list[tuple[str, str, tuple[str, ...]]] = []
         for item in found:
             path = f"{below}/{item.name}" if below else item.name
@@ -117,7 +117,10 @@ def walk(environment: Environment, request: PackRequest, unused: set[str]) -> It
                 if request.follows:  # only then can a directory contain itself
                     reals = (*parents, os.path.realpath(source))
                     if reals[-1] in parents:
-                        raise ClocheError(f"the link `{path}` leads to a directory that contains it")
+                        raise ClocheError(
+                            f"the link `{path}` leads to a directory that contains it",
+                            hint="leave it out with `--exclude`",
+                        )
                 subdirectories.append((path, source, reals))
             elif stat.S_ISREG(status.st_mode):
                 kind = "bytecode" if path.endswith(".pyc") and below.endswith("__pycache__") else "file"
@@ -145,7 +148,7 @@ def status_of(path: str) -> os.stat_result:
     try:
         return os.lstat(path)
     except OSError as error:
-        raise ClocheError(f"cannot read `{path}`: {reason_of(error)}") from error
+        raise cannot_read(path, error) from error
 
 
 def matching_patterns(path: str, name: str, patterns: Sequence[str]) -> list[str]:
@@ -225,7 +228,14 @@ def open_source(path: str) -> int:
     try:
         return open_for_reading(path)
     except OSError as error:
-        raise ClocheError(f"cannot read `{path}`: {reason_of(error)}") from error
+        raise cannot_read(path, error) from error
+
+
+def cannot_read(path: str, error: OSError) -> ClocheError:
+    """Return the error for a file or directory that cannot be read."""
+    return ClocheError(
+        f"cannot read `{path}`: {reason_of(error)}", hint="check its permissions, or leave it out with `--exclude`"
+    )
 
 
 def changed_error(path: str) -> ClocheError:

@@ -235,10 +235,12 @@ def current_base(location: str, settings: Mapping[str, str], host: Host, cache: 
 
 def unusable_base(location: str, settings: Mapping[str, str], host: Host, cache: ProbeCache) -> tuple[str, str] | None:
     """Return the path of the base interpreter, and why it cannot be used; None if it does not exist."""
-    for executable in base_candidates(location, settings, host):
+    candidates = base_candidates(location, settings, host)
+    for executable in candidates:
         if os.path.isfile(executable):
             return executable, describe_interpreter(executable, host, cache).reason
-    return None
+    hidden = next(filter(is_unreadable, candidates), "")
+    return (hidden, "cannot be read: permission denied") if hidden else None
 
 
 def creator_of(settings: Mapping[str, str]) -> str:

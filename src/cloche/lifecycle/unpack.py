@@ -139,6 +139,14 @@ def concerns(location: str, session: Session) -> Iterator[str]:
         yield f"{len(differences) - SHOWN} more differences; `cloche verify` lists them"
 
 
+def cannot_read(path: str, error: OSError) -> UsageError:
+    missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
+    return UsageError(
+        f"cannot read `{path}`: {reason_of(error)}",
+        hint="check the path; `cloche pack ENV -o FILE` writes an archive" if missing else "check its permissions",
+    )
+
+
 def shortened(name: str) -> str:
     """Return an untrusted name, or its beginning."""
     return name if len(name) <= SHOWN_NAME else f"{name[:SHOWN_NAME]}…"
@@ -158,7 +166,7 @@ class Extraction:
         try:
             status = os.stat(source)
         except OSError as error:
-            raise UsageError(f"cannot read `{source}`: {reason_of(error)}") from None
+            raise cannot_read(source, error) from None
         is_directory = stat.S_ISDIR(status.st_mode)
         if not is_directory and not stat.S_ISREG(status.st_mode):
             raise UsageError(
@@ -330,7 +338,7 @@ def read_members(path: str, scratch: str, limit: int) -> Iterator[Member]:
                 )
     except OSError as error:
         if error.filename == path:
-            raise UsageError(f"cannot read `{path}`: {reason_of(error)}") from None
+            raise cannot_read(path, error) from None
         raise
 
 

@@ -14,12 +14,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
-from cloche.errors import counted, reason_of
-from cloche.fs import read_at_most
-from cloche.fs.manifests import (
-    hash_file,
-    sha256_of,
-)
+from cloche.errors import ClocheError, counted, reason_of
+from cloche.fs import is_unreadable, read_at_most
+from cloche.fs.inputs import path_signature
+from cloche.fs.manifests import MANIFEST, hash_file, sha256_of
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.compiled import Compiled, compare_bytecode
 from cloche.lifecycle.embedded_paths import walk_files
@@ -29,7 +27,7 @@ from cloche.lifecycle.reader import copied_links, creator_of, effective_settings
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.tool_edits import TOOL_EDITS, tool_of_file
-from cloche.lifecycle.tree import Tree
+from cloche.lifecycle.tree import Tree, is_same_content
 from cloche.lifecycle.up_to_date import record_differences
 from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
@@ -98,9 +96,19 @@ def verify_environment(
 
     :param bytecode: whether to compile every module whose bytecode is not that of an image, which takes long.
     :raises DestinationError: there is no environment at the path.
+    :raises ClocheError: another process replaced or changed it at the same time.
     """
     environment = read_environment(path, session.host, session.probes)
-    found = Verifier(environment, session, bytecode).run()
+    before = state_of(environment.location)
+    try:
+        found = Verifier(environment, session, bytecode).run()
+    except FileNotFoundError:
+        if state_of(environment.location) == before:
+            raise
+    if state_of(environment.location) != before:
+        raise ClocheError(
+            f"another process has changed `{environment.location}`", hint="wait until it is done, and try again"
+        )
     if found.differences:  # so that the next run with a lock file repairs them
         owners = {
             item.path: normalize_name(item.distribution.rpartition(" ")[0])
@@ -109,6 +117,15 @@ def verify_environment(
         }
         record_differences(environment.location, owners, session.plan_cache)
     return found
+
+
+def state_of(root: str) -> tuple[object, ...]:
+    """Return a value that changes if an environment is moved, replaced, or changed by a run of cloche."""
+    try:
+        status = os.stat(root)
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, path_signature(os.path.join(root, MANIFEST))
 
 
 class Verifier:
@@ -159,8 +176,11 @@ class Verifier:
 
     def report_missing(self, files: Mapping[str, File]) -> None:
         for path in self.known.expected.keys() - files.keys():
-            if not os.path.lexists(os.path.join(self.root, path)):  # it may be behind a link to a directory
+            place = os.path.join(self.root, path)  # it may be behind a link to a directory
+            if not os.path.lexists(place):
                 self.report("missing", path, "is missing")
+            elif not os.path.isfile(place):
+                self.report("modified", path, "is not a file")
         for path, owner in self.known.owners.items():
             if path in self.known.expected or path in files or path.endswith((".pyc", "__pycache__")):
                 continue
@@ -240,6 +260,8 @@ class Verifier:
                 inside = os.path.relpath(os.path.realpath(place), os.path.realpath(self.root)).replace(os.sep, "/")
                 if inside not in self.known.expected:
                     self.report("link", path, f"leads to `{inside}`, which is not a file of its Python")
+            elif is_unreadable(place):
+                continue  # what permissions hide may exist; the base is listed as unverified
             elif not os.path.exists(place):
                 self.report("link", path, f"leads to `{read_link(place)}`, which does not exist")
             elif not base:
@@ -247,7 +269,7 @@ class Verifier:
             elif os.path.islink(place):
                 if not os.path.samefile(place, base):
                     self.report("link", path, f"leads to `{os.path.realpath(place)}` instead of `{base}`")
-            elif environment.os_name != "nt" and hash_file(place) != hash_file(base):
+            elif environment.os_name != "nt" and not is_same_content(place, base):
                 self.report("modified", path, f"is not a copy of `{base}`")
 
     def pythons(self, files: Iterable[str]) -> list[str]:

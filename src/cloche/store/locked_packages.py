@@ -82,7 +82,10 @@ def read_lock_text(path: str, store: Store, named_in: str = "") -> str:
             else "give the path of a `pylock.toml` or of a pinned requirements file",
         ) from None
     if len(content) > MAX_LOCK_BYTES:
-        raise UsageError(f"the lock file `{path}`{origin} is larger than {MAX_LOCK_BYTES >> 20} MiB")
+        raise UsageError(
+            f"the lock file `{path}`{origin} is larger than {MAX_LOCK_BYTES >> 20} MiB",
+            hint="check that it is the right file",
+        )
     if before != after:
         raise UsageError(f"the lock file `{path}`{origin} changed while it was read", hint="try again")
     encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"  # PowerShell 5 writes it
@@ -90,7 +93,10 @@ def read_lock_text(path: str, store: Store, named_in: str = "") -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"the lock file `{path}`{origin} is not valid UTF-8 (line {line})") from None
+        raise UsageError(
+            f"the lock file `{path}`{origin} is not valid UTF-8 (line {line})",
+            hint="save it as UTF-8, or create it again",
+        ) from None
 
 
 def checked_file_name(name: str, distribution: str, path: str) -> str:

@@ -74,7 +74,9 @@ def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
             f"`{path}` is not a valid lock file: {fragment(error.message)}{where}", hint="create it again"
         ) from None
     except RecursionError:
-        raise UsageError(f"`{path}` is not a valid lock file: it is nested too deeply") from None
+        raise UsageError(
+            f"`{path}` is not a valid lock file: it is nested too deeply", hint="create it again"
+        ) from None
     finally:
         logger.disabled = disabled
     if lock.lock_version.release > (1, 0):

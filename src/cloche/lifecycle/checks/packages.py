@@ -141,6 +141,9 @@ def check_metadata(case: Case) -> Iterator[Finding]:
                 remedy = reinstall_command(distribution, case)
             if distribution.installer == "cloche" and (command := lock_command(case.info.settings, case.root)):
                 remedy = f"`{command}`"
+            record = case.environment.path_to(distribution.record)
+            if os.path.isdir(record):
+                remedy = f"remove the directory with {case.command('rm', '-r', record)}, then run {remedy}"
             yield Finding("record-missing", distribution.record, message, remedy)
 
 
@@ -161,6 +164,8 @@ def check_records(case: Case) -> Iterator[Finding]:
     for distribution in case.info.distributions:
         if distribution.metadata in duplicates:
             continue  # reported by `check_duplicates`
+        if distribution.key == "pip" and case.examination.seed and case.can_be_rebased:
+            continue  # reported by `check_pip`
         missing, modified = [], []
         metadata = f"{distribution.metadata}/METADATA"
         for row in distribution.rows:
@@ -310,13 +315,17 @@ def check_duplicates(case: Case) -> Iterator[Finding]:
         last, key = group[-1], group[-1].key
         versions = [distribution.version for distribution in group]
         message = f"{last.name} is installed more than once, as {', '.join(versions[:-1])} and {versions[-1]}"
+        removes_itself = key == "pip" and program_of(case, last.installer) == "own pip"
         removals = [
             pip_command(case, "uninstall", "-y", key, installer=last.installer)
-            if distribution.rows
+            if distribution.rows and not removes_itself
             else case.command("rm", "-r", case.environment.path_to(distribution.metadata))
             for distribution in sorted(group, key=lambda distribution: bool(distribution.rows))
+            if distribution is not last or not removes_itself
         ]
         install = pip_command(case, "install", "--no-deps", requirement_of(last), installer=last.installer)
+        if removes_itself:
+            install = overwriting_command(case, requirement_of(last), "--force-reinstall", last.installer)
         remedy = f"{ONLY_YOU} which version to keep; for {last.version}, run {', then '.join([*removals, install])}"
         yield Finding("installed-twice", last.metadata, message, remedy)
 

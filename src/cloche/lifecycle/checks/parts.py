@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloche.fs import list_names
 from cloche.fs.manifests import MANIFEST, parse_manifest
-from cloche.lifecycle.case import Finding
+from cloche.lifecycle.case import ONLY_YOU, Finding
 from cloche.lifecycle.recorded_command import venv_options
 from cloche.planning.pyvenv_cfg import parse_settings
 
@@ -24,7 +24,14 @@ def check_parts(case: Case) -> Iterator[Finding]:
     """Report missing parts, all in one finding, because an interrupted creation or a deleted directory is one cause."""
     layout = case.environment.layout
     parts = missing_parts(case)
-    if parts and case.can_be_rebased:
+    config = case.environment.path_to(layout.config)
+    if os.path.isdir(config):
+        remove = case.command("rm", "-r", config)
+        remedy = (
+            f"{ONLY_YOU}: move the directory elsewhere, or remove it with {remove}; then {case.fix} restores the file"
+        )
+        yield Finding("half-made", layout.config, "it is a directory", remedy)
+    elif parts and case.can_be_rebased:
         *others, last = parts.values()
         message = f"{', '.join(others)}, and {last}" if others else last
         yield Finding("half-made", next(iter(parts)), message, f"{case.fix} restores what is missing", "yes")

@@ -9,7 +9,7 @@ from cloche.errors import counted
 from cloche.fs import list_names
 from cloche.fs.manifests import RUNTIME_MANIFEST, parse_manifest, was_edited
 from cloche.lifecycle.case import ONLY_YOU, Finding, and_more
-from cloche.lifecycle.checks.parts import recorded_setting, refresh_remedy, upgrade_command
+from cloche.lifecycle.checks.parts import missing_parts, recorded_setting, refresh_remedy, upgrade_command
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.reader import LIBRARY_NAME, recorded_version
 from cloche.lifecycle.rebase import PYTHON_NAME, version_like
@@ -104,6 +104,14 @@ def check_start(case: Case) -> Iterator[Finding]:
         yield Finding("start-held-up", examination.obstacle, message, remedy)
     elif examination.failure and forbids_execution(os.path.realpath(executable)):
         pass  # reported by `check_mount`
+    elif examination.failure and case.can_be_rebased and layout.config in missing_parts(case):
+        pass  # reported by `check_parts`
+    elif examination.failure and os.path.isdir(executable):
+        remove = case.command("rm", "-r", executable)
+        remedy = (
+            f"{ONLY_YOU}: move the directory elsewhere, or remove it with {remove}; then {case.fix} restores its Python"
+        )
+        yield Finding("python-dead", layout.executable, "it is a directory", remedy)
     elif examination.failure and examination.starts_without_site == "yes":
         yield startup_finding(case)
     elif examination.failure and case.info.is_portable:
