@@ -348,7 +348,8 @@ def test_an_environment_is_created_without_a_usable_home(ordinary_user, home):
 
 @pytest.mark.parametrize("argv", [[], ["--clear"]], ids=["refresh", "clear"])
 def test_sixteen_file_descriptors_are_enough_to_refresh_and_to_replace(cloche, argv):
-    assert cloche("./env").code == 0
+    for _ in range(2):  # the second one is compiled, so it has more directories
+        assert cloche("./env", "--clear").code == 0
     (cloche.cwd / "env" / "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r").mkdir(parents=True)
     done = subprocess.run(
         ["bash", "-c", f"ulimit -n 16; exec {sys.executable} -m cloche ./env {' '.join(argv)}"],

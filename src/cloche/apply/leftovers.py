@@ -17,7 +17,7 @@ from cloche.fs.locks import try_lock_directory
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from typing import TypeAlias, TypeVar
 
     Item = TypeVar("Item")
@@ -107,21 +107,28 @@ def remove_tree(path: str) -> bool:
     while level:
         levels.append(level)
         below: list[Directory] = []
-        for start in range(0, len(level), OPEN_AT_ONCE):
-            gone &= remove_files(level[start : start + OPEN_AT_ONCE], below)
+        remaining = level[::-1]
+        while remaining:
+            gone &= remove_files(remaining, below)
         level = below
     for directories in reversed(levels):
         gone &= all(in_parallel(remove_empty_directory, [path for path, _ in directories]))
     return gone
 
 
-def remove_files(directories: Iterable[Directory], below: list[Directory]) -> bool:
-    """Remove the files in these directories, and add the directories in them to `below`; return whether no file is left."""
+def remove_files(remaining: list[Directory], below: list[Directory]) -> bool:
+    """Remove the files in the last directories of a list, and these from the list; return whether no file is left in them.
+
+    As many directories are open at once as can be, up to `OPEN_AT_ONCE`.
+
+    :param below: gets the directories in them.
+    """
     files: list[tuple[str, int | None]] = []
     opened: list[int] = []
     gone = True
     try:
-        for path, identity in directories:
+        while remaining and len(opened) < OPEN_AT_ONCE:
+            path, identity = remaining.pop()
             try:
                 descriptor = open_writable(path, identity)
                 if descriptor is not None:
@@ -134,6 +141,9 @@ def remove_files(directories: Iterable[Directory], below: list[Directory]) -> bo
                         else:
                             files.append((entry.path, descriptor))
             except OSError as error:
+                if error.errno == errno.EMFILE and len(opened) > 1:
+                    remaining.append((path, identity))  # when the others are closed
+                    break
                 gone &= isinstance(error, FileNotFoundError)
         return all(in_parallel(remove_file, files)) and gone
     finally:
@@ -227,8 +237,10 @@ def in_parallel(function: Callable[[Item], Outcome], items: Sequence[Item]) -> l
 
 def in_threads(function: Callable[[Item], Outcome], items: Sequence[Item]) -> list[Outcome]:
     """Call a function for each item in several threads; return the results in the order of the items."""
-    from threading import Thread
-
+    try:
+        from threading import Thread
+    except OSError:  # too many files are open to read the module
+        return [*map(function, items)]
     results: dict[int, Outcome] = {}
     waiting = list(enumerate(items))
 
