@@ -331,6 +331,7 @@ DAMAGES = (
     Damage("half-made", "all of bin", "packages", remove("bin/*")),
     Damage("half-made", "bin", "packages", remove("bin")),
     Damage("half-made", "site-packages", "empty", remove("lib/*/site-packages")),
+    Damage("half-made", "lib", "empty", remove("lib")),
     Damage("half-upgraded", "by venv", "none", half_upgrade),
     Damage("installed-twice", "recorded", "pip", lambda place: install_over(place, with_record=True)),
     Damage("installed-twice", "not recorded", "pip", lambda place: install_over(place, with_record=False)),

@@ -71,10 +71,6 @@ def test_after_two_dashes_everything_is_an_operand():
     assert parse(["--", "-env"]).operands == ("-env",)
 
 
-def test_a_dash_alone_is_an_operand():
-    assert parse(["-"]).operands == ("-",)
-
-
 @pytest.mark.parametrize(
     ("argv", "number"),
     [
@@ -117,6 +113,8 @@ def test_options_before_the_first_operand_are_stored_separately():
         (["\u2014clear"], "`\u2014clear` starts with a dash that is not the `-` of options", "write `--clear`"),
         (["venv", "\u2013p", "3.12"], "`\u2013p` starts with a dash", "write `-p`"),
         (["info", "\u2212\u2013json"], "`\u2212\u2013json` starts with a dash", "write `--json`"),
+        (["-"], "`-` does not mean standard input", "`./-`"),
+        (["pack", "venv", "-", "-o", "x.zip"], "`-` does not mean standard input", "`./-`"),
         (["venv", "--clear=yes"], "takes no value", "--clear"),
         (["venv", "--link-mode", "teleport"], "invalid value `teleport` for `--link-mode`", "hardlink"),
         (["a", "b"], "unexpected argument `b`: only one DEST is allowed", "--help"),

@@ -98,11 +98,15 @@ DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 """Characters that editors and web pages show instead of `-`: hyphens, dashes and the minus sign."""
 
 
-def refuse_other_dash(word: str) -> None:
-    """Refuse an operand that is an option with another kind of dash, as it is copied from a formatted text.
+def refuse_dash(word: str) -> None:
+    """Refuse `-`, and an operand that is an option with another kind of dash, as it is copied from a formatted text.
 
-    :raises UsageError: it starts with such a dash.
+    :raises UsageError: it is one of these.
     """
+    if word == "-":
+        raise UsageError(
+            "`-` does not mean standard input or output here", hint="`./-` is the file or directory of that name"
+        )
     name = word.lstrip(f"-{DASHES}")
     if word[:1] in DASHES and name:
         dashes = "-" if len(name) == 1 else "--"

@@ -58,10 +58,10 @@ class ParsedArguments(Value):
 
             refuse_misread_command(self.operands)
         for word in self.operands:
-            if word[:1] > "\x7f" and not self.command.rest:
-                from cloche.cli.mistakes import refuse_other_dash
+            if (word == "-" or word[:1] > "\x7f") and not self.command.rest:
+                from cloche.cli.mistakes import refuse_dash
 
-                refuse_other_dash(word)
+                refuse_dash(word)
         if self.problem is not None:
             raise self.problem
         for option in self.unknown:

@@ -179,6 +179,8 @@ def describe_change(plan: UpgradePlan) -> str:
         return f"{new.name} at `{new.executable}` instead of one that no longer exists"
     if base.name != new.name:
         return f"{new.name} instead of {base.name}"
+    if base.executable == new.executable:
+        return f"{new.name} as before"
     return f"{new.name} at `{new.executable}` instead of `{base.executable}`"
 
 

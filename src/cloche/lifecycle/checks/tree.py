@@ -64,6 +64,8 @@ def cause_of_dangling_link(case: Case, path: str, recorded: frozenset[str]) -> s
         return ""  # reported by `check_base`
     if is_within(target, case.root) and os.path.relpath(target, case.root) in recorded:
         return ""  # reported by `check_records` or `check_runtime`
+    if is_within(case.environment.path_to(case.environment.layout.purelib), target):
+        return ""  # reported by `check_parts`
     return missing_directory(target)
 
 
