@@ -84,7 +84,7 @@ DESTRUCTIVE = re.compile(
 
 HARMLESS = {
     "create that directory, or remove the link": "a link whose target does not exist",
-    "delete or reinstall it, or choose another version with `--pip` or `--seed`": "a damaged wheel",
+    "delete or reinstall it, or choose another version with `--pip`, with `--seed` or in the lock file": "a damaged wheel",
     "reinstall virtualenv there with pip, and remove that directory": "what an interrupted run of the stand-in left",
     "choose a path that does not exist, or an empty directory": "nothing is emptied",
     "`--allow-loss` continues without it; nothing was changed": "the user decides about a loss that was just listed",

@@ -503,5 +503,5 @@ def _unusable_distribution(location: str, reason: str) -> SeedError:
     plain = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in reason[:500])
     return SeedError(
         f"`{location}` cannot be used: {plain}",
-        hint="delete or reinstall it, or choose another version with `--pip` or `--seed`",
+        hint="delete or reinstall it, or choose another version with `--pip`, with `--seed` or in the lock file",
     )
