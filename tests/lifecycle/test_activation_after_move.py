@@ -29,8 +29,13 @@ NAMES = ("plain", "a b", "it's", 'a"b', "a$HOME", "a\\b", "\u00e9\u00e0", 'it\'s
 def virtualenv_of(version: str) -> Callable[[Path], object]:
     """Return a function that creates an environment with a version of virtualenv, from the package index."""
     options = ["--without-pip", "--no-setuptools"] if version < "20.30" else ["--no-seed"]
-    tool = ["tool", "run", "-q", "-p", "3.11", "--from", f"virtualenv=={version}", "virtualenv", "-q", *options]
-    return lambda env: run(find_tool("uv"), *tool, "-p", pyenv("3.11"), env)
+    minor = "3.9" if version.startswith("20.0.") else "3.11"  # versions as old as 20.0 do not support the latter
+
+    def create(env: Path) -> None:
+        tool = ["tool", "run", "-q", "-p", pyenv(minor), "--from", f"virtualenv=={version}", "virtualenv", "-q"]
+        run(find_tool("uv"), *tool, *options, "-p", pyenv(minor), env)
+
+    return create
 
 
 MAKERS: Mapping[str, Callable[[Path], object]] = {
