@@ -8,7 +8,7 @@ import re
 from cloche.discovery.base_interpreter import build_in_name
 from cloche.discovery.describe import describe_interpreter
 from cloche.errors import DestinationError, UsageError
-from cloche.fs import is_unicode, is_unreadable, list_names
+from cloche.fs import is_unicode, is_unreadable, list_names, read_at_most
 from cloche.lifecycle.recorded_command import venv_options
 from cloche.lifecycle.relocation import is_within
 from cloche.model.environment import Environment, Layout
@@ -65,8 +65,10 @@ def refuse_hidden_settings(location: str) -> None:
     :raises DestinationError: its permissions, or those of its directory, do not allow it.
     """
     path = os.path.join(location, NAME)
-    is_hidden = is_unreadable(path) or (os.path.isfile(path) and not os.access(path, os.R_OK))
-    if is_hidden and not is_unreadable(location):
+    errors: list[OSError] = []
+    if not os.path.isdir(path):
+        read_at_most(path, 1, errors.append)  # `os.access` would not take capabilities into account
+    if any(isinstance(error, PermissionError) for error in errors) and not is_unreadable(location):
         raise DestinationError(
             f"`{path}` cannot be read: permission denied", hint="check its permissions, and those of its directories"
         )
