@@ -43,7 +43,8 @@ def test_the_report_is_one_line_with_the_activation_command(cloche):
     assert (done.code, done.err) == (0, "")
     (line,) = done.out.splitlines()
     assert re.fullmatch(
-        rf"created \.venv: CPython {sys.version_info[0]}\.{sys.version_info[1]}\.\d+, pip [\d.]+, \d+ ms; "
+        rf"created \.venv: CPython {sys.version_info[0]}\.{sys.version_info[1]}\.\d+, pip [\d.]+, \d+ ms"
+        r"( \(no newer pip than [\d.]+ is on this machine: `--download` gets the newest, for all environments\))?; "
         r"activate with: source \.venv/bin/activate",
         line,
     )

@@ -104,6 +104,26 @@ def test_a_copy_has_the_permissions_of_its_source_whatever_the_umask(staging, tm
     assert os.stat(os.path.join(staging.root, "shared")).st_mode & 0o777 == 0o664
 
 
+def test_a_copy_that_fails_is_closed_before_it_is_removed(tmp_path, monkeypatch):
+    """Windows removes no open file."""
+    (tmp_path / "source").write_text("x")
+    opened, removed = [], []
+
+    def fail(reading, writing):
+        opened.append(writing)
+        raise OSError(errno.ENOSYS, "not supported")
+
+    def remove(path, **options):
+        with pytest.raises(OSError, match=r"[Bb]ad file descriptor"):
+            os.fstat(opened[0])
+        removed.append(path)
+
+    monkeypatch.setattr(os, "unlink", remove)
+    with pytest.raises(OSError, match="not supported"):
+        fs.copy_file(str(tmp_path / "source"), str(tmp_path / "copy"), transfer=fail)
+    assert removed == [str(tmp_path / "copy")]
+
+
 def test_a_copy_may_be_a_hard_link(staging, tmp_path):
     (tmp_path / "tree" / "below").mkdir(parents=True)
     sources = [tmp_path / "file", tmp_path / "tree" / "below" / "file"]

@@ -215,17 +215,18 @@ def copy_file(
         mode = copied_mode(status.st_mode)
         writing = os.open(target, NEW_FILE, mode, dir_fd=target_directory)
         try:
-            if os.chmod in os.supports_fd:
-                os.chmod(writing, mode)  # not reduced by the umask
-            transfer(reading, writing)
-            if os.utime in os.supports_fd:
-                os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
-            else:
-                os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=target_directory)
+            try:
+                if os.chmod in os.supports_fd:
+                    os.chmod(writing, mode)  # not reduced by the umask
+                transfer(reading, writing)
+                if os.utime in os.supports_fd:
+                    os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
+                else:
+                    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=target_directory)
+            finally:
+                os.close(writing)
         except OSError:
-            os.unlink(target, dir_fd=target_directory)
+            os.unlink(target, dir_fd=target_directory)  # after closing it, because Windows removes no open file
             raise
-        finally:
-            os.close(writing)
     finally:
         os.close(reading)
