@@ -209,7 +209,7 @@ def activation_problems(environment: Path) -> list[str]:
             continue
         if shell == "dash" and has_script_of_uv(environment) and is_relocatable(environment):
             continue  # uv's script can locate itself only in bash, ksh and zsh
-        environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TERM": "dumb"}
+        environ = {"PATH": os.environ["PATH"], "HOME": "/dev/null/home", "TERM": "dumb"}
         output = run(program, *arguments, environ=environ, cwd=environment / "bin").splitlines()
         expected = [str(environment), str(environment / "bin" / "python")]
         if output[:2] != expected:

@@ -73,7 +73,7 @@ CASES = [
 
 def activated(shell: str, environment: Path) -> tuple[str, str, str]:
     """Return the path, the Python and the name of the environment after a shell has activated it, or what it printed."""
-    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+    environ = {"PATH": os.environ["PATH"], "HOME": "/dev/null/home", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
     output = run(require(shell), *SHELLS[shell], environ=environ, cwd=environment / "bin")
     root, python, name, *_ = [*output.split("\n"), "", "", ""]
     return root, python, name.removeprefix("(").removesuffix(") ")

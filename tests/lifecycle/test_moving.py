@@ -201,3 +201,18 @@ def test_lines_added_to_an_activation_script_are_kept(cloche, command) -> None:
             assert cloche("doctor", "--fix", new).code == 0
         assert (new / "bin" / "activate").read_text().endswith("\nexport MINE='set here'\n")
         assert find_problems(new, old, populated=False) == []
+
+
+def test_shells_that_try_the_activation_scripts_leave_no_files(cloche, empty_env, tmp_path) -> None:
+    """fish writes into the home directory, which root can create anywhere."""
+    env = empty_env("cloche")
+    (tmp_path / "programs").mkdir()
+    wrapper, log = tmp_path / "programs" / "fish", tmp_path / "log"
+    wrapper.write_text(f'#!/bin/sh\nmkdir -p "$HOME/mine"\necho "$HOME" >{log}\nexec {require("fish")} "$@"\n')
+    wrapper.chmod(0o755)
+
+    assert cloche("move", env, "moved", PATH=f"{wrapper.parent}:{os.environ['PATH']}").code == 0
+
+    home = log.read_text().strip()
+    assert os.path.basename(home).startswith("cloche-")
+    assert not os.path.lexists(home)

@@ -316,7 +316,7 @@ def test_the_root_in_a_script_is_read_and_rewritten_as_its_shell_quotes(program:
         text = line.format(spelling)
         assert roots_in_script(text, shell) == ["/old"]
         rewritten = rewrite_script(text, shell, lambda word: new if word == "/old" else word)
-        environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
+        environ = {"PATH": os.environ["PATH"], "HOME": "/dev/null/home", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
             [executable, *flags, template.format(rewritten)], capture_output=True, env=environ, check=False
         )

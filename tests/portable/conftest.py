@@ -92,7 +92,7 @@ def hidden_base(base: Base, script: str, *words: object) -> subprocess.Completed
 def run(*command: object, env: dict[str, str] | None = None, cwd: object = "/") -> subprocess.CompletedProcess[str]:
     """Run a program without the variables of this process."""
     words: Sequence[str] = [*map(str, command)]
-    variables = {"HOME": "/nonexistent", "PATH": "/usr/bin:/bin", **(env or {})}
+    variables = {"HOME": "/dev/null/home", "PATH": "/usr/bin:/bin", **(env or {})}
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, env=variables, cwd=str(cwd))
 
 

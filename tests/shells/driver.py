@@ -154,7 +154,7 @@ def attempt(
 
 def surroundings(cwd: Path | None) -> dict[str, str]:
     """Return the variables for a shell; HOME is not `cwd`, which must stay empty."""
-    home = "/nonexistent" if cwd is None else f"{cwd}-home"
+    home = "/dev/null/home" if cwd is None else f"{cwd}-home"
     return {"LC_ALL": "C.UTF-8", "HOME": home, "PATH": os.environ["PATH"]}
 
 

@@ -106,7 +106,7 @@ def pasted(command: Sequence[str], lines: Sequence[str], directory: Path) -> lis
     ran = subprocess.run(
         [*command, str(script)],
         cwd=directory,
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "TERM": "dumb"},
+        env={"PATH": os.environ["PATH"], "HOME": f"{directory}-home", "LC_ALL": "C.UTF-8", "TERM": "dumb"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,

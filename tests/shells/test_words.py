@@ -19,6 +19,8 @@ from cloche.shells.words import Word, words_quoted_by
 from tests.tools import require
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cloche.shells import ShellFamily
 
 SHELLS = {"/".join((shell.name, *shell.programs)): shell for shell in built_in_shells() if shell.name != "batch"}
@@ -72,13 +74,15 @@ SPELLED = [
     ("program", "options", "show", "word"),
     [(program, options, show, word) for program, options, show, words in SPELLED for word in words],
 )
-def test_words_are_read_as_the_shell_reads_them(program: str, options: list[str], show: str, word: str) -> None:
+def test_words_are_read_as_the_shell_reads_them(
+    program: str, options: list[str], show: str, word: str, tmp_path: Path
+) -> None:
     shell = shell_of_program(program)
     assert shell is not None
 
     [found] = [one for one in shell.read_words(f"x {word}") if one.end == len(word) + 2]
 
-    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
     command = [require(program), *options, show.format(word)]
     ran = subprocess.run(command, capture_output=True, encoding="utf-8", env=environ, check=True)
     assert found == Word(2, len(word) + 2, ran.stdout)

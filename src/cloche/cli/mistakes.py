@@ -132,7 +132,7 @@ def refuse_misread_command(operands: Sequence[str]) -> None:
 def word_of_other_tool(word: str) -> str:
     """Return the command of another tool that a word is, or is a misspelling of; empty if it is another word.
 
-    Words of less than five letters are close to too many names of directories.
+    Words of fewer than five letters are close to too many names of directories.
     """
     if word in WORDS_OF_OTHER_TOOLS or not word.isalpha():
         return word

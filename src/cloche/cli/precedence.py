@@ -68,7 +68,7 @@ def options_by_name(command: CommandSpec, plugin_options: tuple[Option, ...] = (
 
 
 def decided_names(chosen: Mapping[str, Setting], options: Mapping[str, Option]) -> frozenset[str]:
-    """Return the names of the options that weaker sources cannot set any more: those that are set, and their opposites."""
+    """Return the names of the options that weaker sources can no longer set: those that are set, and their opposites."""
     negations = [(option.name, option.negation) for option in options.values() if option.negation]
     opposites = dict([*negations, *((negated, name) for name, negated in negations)])
     in_effect = (name for name, setting in chosen.items() if setting.values != ("false",))

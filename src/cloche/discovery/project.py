@@ -75,7 +75,7 @@ def _version_sources(host: Host, warnings: list[str] | None, inputs: Inputs) -> 
         for name in (".python-version", ".python-versions"):
             path = os.path.join(directory, name)
             text = _read_text_file(path, MAX_VERSION_FILE_BYTES, inputs)
-            if text is None and warnings is not None:  # say UTF-16, which the PowerShell of Windows writes
+            if text is None and warnings is not None:  # for example UTF-16, which Windows PowerShell writes
                 from cloche.discovery.pyproject_problems import unreadable
 
                 warnings += unreadable(path, MAX_VERSION_FILE_BYTES)

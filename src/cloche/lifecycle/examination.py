@@ -10,6 +10,7 @@ import os
 import shutil
 import stat
 import subprocess
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cloche.discovery.probe import kill_process_tree
@@ -193,11 +194,13 @@ def try_activation(
     if executable is None or shell.source_line is None:
         return "unknown"
     text = shell.activation_test.format(line=shell.source_line(f"./{shell.script_names[0]}"))
-    environ = {**shell_environ(host.environ), "TERM": "dumb", "HOME": "/nonexistent"}  # fish writes files into HOME
     try:
-        completed = run_to_end(
-            [executable, *shell.test_options[program], text], environ, environment.path_to(environment.layout.bin)
-        )
+        with TemporaryDirectory(prefix="cloche-", ignore_cleanup_errors=True) as home:  # shells write files into HOME
+            completed = run_to_end(
+                [executable, *shell.test_options[program], text],
+                {**shell_environ(host.environ), "TERM": "dumb", "HOME": home},
+                environment.path_to(environment.layout.bin),
+            )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     output = os.fsdecode(completed.stdout.removesuffix(b"\n"))  # a path may contain a newline
