@@ -175,7 +175,8 @@ def test_the_project_can_be_in_a_subdirectory(kind: str, python: Interpreter, st
     if kind == "sdist":
         source = Source("spam", path=str(make_sdist(tmp_path / "outer", tmp_path, "outer-1")))
     elif kind == "directory":
-        source = Source("spam", path=str(tmp_path / "outer"))
+        odd = (tmp_path / "outer").rename(tmp_path / "a; [b]#%41")  # pip reads such paths as markers and extras
+        source = Source("spam", path=str(odd))
     else:
         commit = make_repository(tmp_path / "outer", tmp_path / "repository", remove="packages")
         source = Source("spam", url=(tmp_path / "repository").as_uri(), vcs="git", commit=commit)
