@@ -387,6 +387,22 @@ def test_builds_can_be_refused(store: Store) -> None:
     assert build_wheels([], fake_interpreter(), OFFLINE, store, only_binary=True) == []
 
 
+def test_the_reason_of_a_failed_clone_is_what_git_says(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(
+        "  Running command git fetch -q file:///spam 0000\n"
+        "  fatal: remote error: upload-pack: not our ref 0000\n"
+        "  error: subprocess-exited-with-error\n"
+        "  \u00d7 git fetch -q file:///spam 0000 did not run successfully.\n"
+        "  │ exit code: 128\n"
+        "  ╰─> No available output.\n"
+        "ERROR: Failed to build 'git+file:/spam@0000' when git fetch -q file:///spam 0000\n",
+        encoding="utf-8",
+    )
+
+    assert builds._log_line(str(log)) == "fatal: remote error: upload-pack: not our ref 0000"
+
+
 def test_credentials_in_a_log_are_not_shown(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("fatal: cannot reach https://user:p4ssword@host.invalid/x and ssh://t0ken@host.invalid\n")
