@@ -145,6 +145,7 @@ SLOW: dict[str, Choice] = {
     "shells/test_unusual_sessions.py::*": each("shell"),
     "shells/test_relocatable_activation.py::test_the_directory_can_have_any_name": few(2),
     "shells/test_relocatable_scripts.py::test_the_directory_can_have_any_name": few(2),
+    "cli/test_reports.py::test_an_old_pip_is_told_in_*": NONE,
     "cli/test_completion.py::test_names_of_directories_are_quoted": few(3),
     "cli/test_completion.py::test_powershell_*": NONE,
     "cli/test_activate.py::test_*": each("shell"),

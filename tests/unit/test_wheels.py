@@ -297,6 +297,21 @@ def test_a_cache_that_gets_its_first_wheel_is_noticed(store: Store, interpreter:
     assert choose("pip", interpreter, store).version == "27.0"
 
 
+@pytest.mark.parametrize(("name", "broken", "working"), [("pip", "23.0.1", "23.1"), ("setuptools", "66.0.0", "66.1.0")])
+def test_a_version_that_fails_on_the_python_is_used_only_on_request(
+    name: str, broken: str, working: str, tmp_path: Path, store: Store, interpreter: Interpreter
+) -> None:
+    """Its metadata allows any Python, and an older Python may have left it in the cache."""
+    wheel = make_wheel(Path(store.writable_directory("wheels")), name, broken)
+
+    assert f"the cache: {name} {broken} does not work with Python 3.12" in refusal(name, interpreter, store).message
+    assert choose(f"{name}=={broken}", interpreter, store).version == broken
+    assert choose(name, interpreter, store, wheel.parent).version == broken
+    assert choose(name, replace(interpreter, version=(3, 11, 0, "final", 0)), store).version == broken
+    make_wheel(Path(store.writable_directory("wheels")), name, working)
+    assert choose(name, interpreter, store).version == working
+
+
 def test_only_pip_is_used_from_beside_cloche(
     tmp_path: Path, site: Path, store: Store, interpreter: Interpreter
 ) -> None:
