@@ -123,6 +123,31 @@ def test_a_pip_that_does_not_start_is_refused(cloche) -> None:
     assert cloche("./env", "-p", pyenv("3.6"), "--pip", version, "--find-links", bundled, "--no-download").code == 0
 
 
+@pytest.mark.parametrize("name", ["setuptools", "wheel"])
+def test_a_build_tool_that_does_not_start_is_refused_while_planning(cloche, tmp_path: Path, name: str) -> None:
+    """Old ones need a part of the standard library that later Pythons do not have, which their metadata does not say."""
+    links = tmp_path / "links"
+    needs = "import helper, removed\nprint(removed)\n"
+    make_wheel(links, name, files={f"{name}/__init__.py": needs, f"{name}/__main__.py": ""}, requires=["helper"])
+    make_wheel(links, "helper", files={"helper.py": ""}, entry_points="")
+    make_wheel(links, "removed", files={"removed.py": ""}, entry_points="")
+    options = [f"--{name}", "1.0", "--no-pip", "--find-links", links, "--no-download"]
+    for dry_run in (["--dry-run"], []):
+        done = cloche("./env", *options, *dry_run)
+        assert done.code == 5
+        assert f"{name} 1.0 does not start with CPython" in done.err
+        assert "No module named 'removed'" in done.err
+    assert os.listdir(cloche.cwd) == []
+    assert cloche("./env", *options, "--seed", "removed").code == 0
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", ["setuptools==40.0", "setuptools==65.5.0", "wheel==0.30.0"])
+def test_a_build_tool_from_the_index_that_does_not_start_is_refused(cloche, seed: str) -> None:
+    done = cloche("./env", "-p", pyenv("3.12"), "--seed", seed)
+    assert (done.code, "does not start with CPython 3.12" in done.err) == (5, True)
+
+
 @pytest.mark.nightly
 def test_a_pip_from_the_index_that_does_not_start_is_refused(cloche) -> None:
     done = cloche("./env", "-p", pyenv("3.13"), "--pip", "21.3.1", "--download")

@@ -76,6 +76,10 @@ class SeedStore:
         if stays and all(stays(one.name, one.version, wanted, interpreter) for one in distributions):
             return [find_image(distribution, interpreter, self._store) for distribution in distributions]
         images = [self._intact_image(distribution, requirements, wanted, interpreter) for distribution in distributions]
+        if any(distribution.name in ("setuptools", "wheel") for distribution in distributions):
+            from cloche.store.seed_start import refuse_broken_builders
+
+            refuse_broken_builders(images, interpreter, self._store.host)
         for distribution in distributions:
             if distribution.name not in ("pip", "setuptools", "wheel"):
                 from cloche.store.standard_library import shadowing_warnings
