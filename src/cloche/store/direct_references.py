@@ -41,8 +41,10 @@ def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line
     """
     base = os.path.dirname(line.path)
     address, fragment = urldefrag(url)
-    if "://" not in url and not url.startswith("file:") and not FRAGMENT.match(fragment):
-        address, fragment = url, ""  # a path can contain `#`
+    if "://" not in url and not url.startswith("file:"):  # a path can contain `#`
+        address, _, fragment = url.rpartition("#")
+        if not FRAGMENT.match(fragment):
+            address, fragment = url, ""
     given = dict(part.partition("=")[::2] for part in fragment.split("&") if "=" in part)
     hashes |= {(key, text.lower()) for key, text in given.items() if key in ("sha256", "sha384", "sha512")}
     name = name or canonicalize_name(given.get("egg", "").partition("[")[0])
