@@ -381,6 +381,15 @@ def test_the_error_for_a_path_without_an_environment_names_what_it_is(cloche, tm
         assert message in outcome.err
 
 
+@pytest.mark.parametrize("file", ["bin/python", "bin/activate", "pyvenv.cfg"])
+def test_the_error_for_a_file_of_an_environment_names_the_environment(cloche, file: str) -> None:
+    assert cloche("./env", "--no-seed").code == 0
+
+    outcome = cloche("info", f"env/{file}")
+
+    assert (outcome.code, f"hint: name the environment: `{cloche.cwd}/env`" in outcome.err) == (4, True)
+
+
 def test_a_search_without_results_is_reported(cloche) -> None:
     outcome = cloche("doctor", "--find", ".")
     assert outcome.code == 0
