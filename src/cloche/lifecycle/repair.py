@@ -143,6 +143,8 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
         codes & REBASE_CODES or incomplete & {layout.config, layout.executable, layout.bin}
     ):
         rebase(overlay, environment, interpreter, session)
+    for path in incomplete & {f"{layout.bin}/{name}" for name in layout.names} - {layout.executable}:
+        overlay.link(path, os.path.basename(layout.executable))
     if layout.bin in incomplete:
         for path, content in activation_scripts(replace(environment, interpreter=interpreter), session).items():
             overlay.write(path, content)
