@@ -58,6 +58,17 @@ def test_dependencies_can_be_left_out(cloche, links: Path) -> None:
         subprocess.run([cloche.cwd / "env" / "bin" / "spam"], stderr=subprocess.DEVNULL, check=True)
 
 
+@pytest.mark.parametrize("options", [[], ["--no-deps"]], ids=["dependencies", "none"])
+def test_a_dependency_that_cannot_be_read_causes_a_warning(cloche, tmp_path: Path, options: list[str]) -> None:
+    """Wheels of older build tools have such metadata."""
+    make_wheel(tmp_path / "links", "spam", files={"spam.py": ""}, requires=["eggs (>=1"], entry_points="")
+    seed = ["--seed", "spam", "--find-links", tmp_path / "links", "--no-download"]
+    for _ in range(2):
+        done = cloche("./env", "--no-pip", *seed, *options)
+        assert done.code == 0
+        assert "warning: not installed: `eggs (>=1` (required by spam 1.0) is not valid" in done.err
+
+
 @pytest.mark.parametrize("shared", ["spam.py", "script"])
 def test_two_seeds_with_the_same_file_are_refused_while_planning(cloche, tmp_path: Path, shared: str) -> None:
     points = "[console_scripts]\nsame = spam:main\n"
