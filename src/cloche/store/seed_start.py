@@ -86,5 +86,5 @@ def refuse_broken_seed(
         problem = lines[-1] if lines else f"exit code {done.returncode}"
     raise SeedError(
         f"{name} {version} does not start with {interpreter.name}: {problem}",
-        hint=f"choose another version with `--{name}`",
+        hint="request another version",
     )
