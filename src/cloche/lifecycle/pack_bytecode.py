@@ -115,16 +115,17 @@ class BytecodeSource:
         ]
         return taken + (self.compiled(left, directory, host) if left else [])
 
-    def read(self, entry: Entry, source: bytes, scratch: str, host: Host) -> bytes | None:
+    def read(self, entry: Entry, source_digest: bytes, scratch: str, host: Host) -> bytes | None:
         """Return the bytecode for the source of a module; None if it cannot be compiled.
 
         If the seal does not fit, all modules are compiled whose bytecode has a seal that does not fit.
 
+        :param source_digest: the SHA-256 of the source.
         :param scratch: the path of a new directory to compile in.
         :raises ClocheError: a file cannot be read, the interpreter failed, or the source has changed.
         """
         module = entry.module
-        data = self.fitting(entry, source)
+        data = self.fitting(entry, source_digest)
         if data is None and module in self.taken:
             if self.compiled_later is None:
                 os.mkdir(scratch)
@@ -132,19 +133,20 @@ class BytecodeSource:
                 self.compiled_later = {file.module: file for file in self.compiled(left, scratch, host)}
             if module not in self.compiled_later:
                 return None
-            data = self.fitting(self.compiled_later[module], source)
+            data = self.fitting(self.compiled_later[module], source_digest)
         if data is None:
             raise changed_error(self.modules[module].source)
         return data
 
     def has_fitting_seal(self, path: str, file: Entry) -> bool:
         module = self.modules[path]
-        return self.fitting(replace(file, module=path), read_exactly(module.source, module.size)) is not None
+        source = read_exactly(module.source, module.size)
+        return self.fitting(replace(file, module=path), sha256(source).digest()) is not None
 
-    def fitting(self, entry: Entry, source: bytes) -> bytes | None:
+    def fitting(self, entry: Entry, source_digest: bytes) -> bytes | None:
         """Return bytecode to pack if its seal fits the source, else None."""
         data = read_exactly(entry.source, entry.size)
-        return unchecked_bytecode(data, self.compiler, self.name(entry.module), sha256(source).digest())
+        return unchecked_bytecode(data, self.compiler, self.name(entry.module), source_digest)
 
 
 def has_left_out_part(path: str, patterns: Sequence[str]) -> bool:
