@@ -89,7 +89,7 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
                 hint="use a pattern that does not match it",
             )
     files = tuple(entry for entry in entries if entry.kind != "bytecode")
-    bytecode = BytecodeSource(environment, entries, request.exclude, time)
+    bytecode = BytecodeSource(environment, entries, request.exclude, time, session.store)
     return PackPlan(environment, output, component, request.prefix, files, bytecode, time, request.overwrites)
 
 
