@@ -83,9 +83,9 @@ def changes(interpreter: Interpreter, files: Iterable[RuntimeFile]) -> Iterator[
     replacements = {f"{stdlib}/{name}": texts for name, texts in REPLACEMENTS.items()}
     for file in files:
         if file.path in additions:
-            yield RuntimeFile(file.path, content=with_addition(read(file.source), additions[file.path]))
+            yield RuntimeFile(file.path, content=with_addition(module_text(file.source), additions[file.path]))
         elif file.path in replacements:
-            yield RuntimeFile(file.path, content=read(file.source).replace(*replacements[file.path]).encode())
+            yield RuntimeFile(file.path, content=module_text(file.source).replace(*replacements[file.path]).encode())
     line = PATH_FILE.format(purelib=interpreter.scheme["purelib"])
     yield RuntimeFile("lib/python3/dist-packages/portable.pth", content=line.encode())
     wheels = os.path.join(interpreter.prefix, WHEELS)
@@ -108,6 +108,6 @@ def with_addition(module: str, addition: str) -> bytes:
     return f"{before}{HEADING}{addition}\n{found}{after}".encode()
 
 
-def read(path: str) -> str:
+def module_text(path: str) -> str:
     with open(path, encoding="utf-8") as file:
         return file.read()
