@@ -120,12 +120,13 @@ def run() -> NoReturn:
 
 
 def needs_orderly_exit() -> bool:
-    """Return whether something needs an orderly exit: callbacks, threads, a debugger, a profiler."""
+    """Return whether something needs an orderly exit: callbacks, running threads, a debugger, a profiler."""
     from cloche.cpython import count_exit_callbacks
 
+    threading = sys.modules.get("threading")
     return (
         count_exit_callbacks() != 0  # None where they cannot be counted
-        or "threading" in sys.modules
+        or (threading is not None and threading.active_count() > 1)
         or bool(sys.flags.interactive)
         or sys.getprofile() is not None
         or sys.gettrace() is not None

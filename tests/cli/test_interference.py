@@ -137,6 +137,25 @@ def test_the_handlers_of_a_calling_program_are_restored() -> None:
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["cloche", "handled", "cloche"]
 
 
+WITH_A_THREAD = """
+import sys, threading
+from cloche.__main__ import needs_orderly_exit
+
+is_over = threading.Event()
+thread = threading.Thread(target=is_over.wait)
+assert not needs_orderly_exit()
+thread.start()
+assert needs_orderly_exit()
+is_over.set()
+thread.join()
+assert not needs_orderly_exit()
+"""
+
+
+def test_a_run_ends_at_once_unless_a_thread_is_running() -> None:
+    assert run(WITH_A_THREAD).stderr == ""
+
+
 def shell(line: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     """Run a line of bash in which `cloche` is a function that runs the tested code."""
     script = f'cloche() {{ {shlex.quote(sys.executable)} -m cloche "$@"; }}; set -o pipefail; {line}'

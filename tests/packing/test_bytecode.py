@@ -133,6 +133,34 @@ def test_an_environment_without_bytecode_has_the_same_archive(
     assert packed(cloche, env) == before
 
 
+def test_the_store_keeps_what_was_compiled(cloche: Cloche, env: Path) -> None:
+    """What is damaged there is compiled again."""
+    (library(env) / "site-packages/spam.py").write_text("EGGS = 3\n")
+    cache = cloche.cwd / "cache"
+    first = packed(cloche, env, "--cache-dir", cache)
+    [stored] = (cache / "bytecode").iterdir()
+    data, inode = stored.read_bytes(), stored.stat().st_ino
+
+    assert packed(cloche, env, "--cache-dir", cache) == first
+    assert stored.stat().st_ino == inode
+
+    for damaged in (b"", data[:-1] + bytes((data[-1] ^ 1,))):
+        stored.write_bytes(damaged)
+        assert packed(cloche, env, "--cache-dir", cache) == first
+        assert stored.read_bytes() == data
+
+
+def test_a_module_with_another_source_is_not_taken_from_the_store(cloche: Cloche, env: Path) -> None:
+    module = library(env) / "site-packages/spam.py"
+    found = []
+    for content in ("EGGS = 3\n", "EGGS = 4\n"):
+        module.write_text(content)
+        after = packed(cloche, env, "--cache-dir", cloche.cwd / "cache")
+        found += [data for path, data in after.items() if "site-packages/__pycache__/spam." in path]
+
+    assert [marshal.loads(data[16:]).co_consts[0] for data in found] == [3, 4]
+
+
 def test_bytecode_can_be_left_out(cloche: Cloche, env: Path, before: dict[str, bytes]) -> None:
     for pattern in ("*.pyc", "__pycache__"):
         assert packed(cloche, env, "--exclude", pattern).keys() == {

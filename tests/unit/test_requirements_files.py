@@ -281,6 +281,15 @@ def test_older_projects_are_named_too(name: str, content: str, line: str, store:
     assert found.name == "spam-ham"
 
 
+def test_a_path_can_contain_the_mark_of_a_fragment(store: Store, tmp_path: Path) -> None:
+    path = "c#/spam#1/spam-1-py3-none-any.whl"
+
+    for line in (f"./{path} --hash={A}", f"spam @ ./{path}#sha256={'a' * 64}"):
+        [found] = read(store, tmp_path, f"{line}\n")
+        assert found.artifact is not None
+        assert (found.artifact.path, found.artifact.hashes) == (str(tmp_path / path), {"sha256": "a" * 64})
+
+
 def test_the_same_pin_twice_has_the_hashes_of_both(store: Store, tmp_path: Path) -> None:
     [found] = read(store, tmp_path, f"spam==1 --hash={A}\nspam==1 --hash={B}\n")
 

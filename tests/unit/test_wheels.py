@@ -113,6 +113,13 @@ def test_any_other_text_is_not_a_requirement(text: str) -> None:
         parse_requirement(text)
 
 
+@pytest.mark.parametrize("version", [">=24", "==24.0", "~=24"])
+def test_a_range_as_a_version_is_shown_as_it_was_written(version: str) -> None:
+    """`--pip VERSION` becomes `pip==VERSION`."""
+    with pytest.raises(UsageError, match=f"^`{version}` is not a valid version of pip$"):
+        parse_requirement(f"pip=={version}")
+
+
 # Several candidates
 
 

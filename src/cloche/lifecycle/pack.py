@@ -19,15 +19,13 @@ from cloche.fs.manifests import FILES, format_manifest
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.pack_bytecode import BytecodeSource
 from cloche.lifecycle.pack_content import with_portable_content
-from cloche.lifecycle.pack_editables import with_ordinary_installs
 from cloche.lifecycle.pack_entries import PIECE, Entry, read_exactly, read_source, walk
 from cloche.lifecycle.relocation import is_within
-from cloche.model.archive import Member
+from cloche.model.archive import SAME_TIME, Member
 from cloche.model.value import Value
 from cloche.planning import pyvenv_cfg
 from cloche.planning.destination import absolute_path, is_relocatable, read_settings
 from cloche.plugins import call_component, check_refusal
-from cloche.store.runtimes import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -78,7 +76,10 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
     unused = set(request.exclude)
     entries = list(walk(environment, request, unused))
     session.warn(f"`--exclude {pattern}` matches nothing" for pattern in sorted(unused))
-    entries = with_ordinary_installs(entries, info.editable, environment, session)
+    if info.editable:
+        from cloche.lifecycle.pack_editables import with_ordinary_installs
+
+        entries = with_ordinary_installs(entries, info.editable, environment, session)
     entries = with_portable_content(entries, environment, info.recorded_roots)
     kept = {entry.path for entry in entries}
     for path in (environment.layout.config, environment.layout.executable):
@@ -88,7 +89,7 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
                 hint="use a pattern that does not match it",
             )
     files = tuple(entry for entry in entries if entry.kind != "bytecode")
-    bytecode = BytecodeSource(environment, entries, request.exclude, time)
+    bytecode = BytecodeSource(environment, entries, request.exclude, time, session.store)
     return PackPlan(environment, output, component, request.prefix, files, bytecode, time, request.overwrites)
 
 
@@ -134,7 +135,7 @@ def time_of_members(text: str) -> int:
     :raises UsageError: the variable is not a number of seconds that every format can hold.
     """
     if not text:
-        return SECONDS
+        return SAME_TIME
     if not (text.isascii() and text.isdecimal() and int(text) < 1 << 32):
         raise UsageError(
             f"`SOURCE_DATE_EPOCH` is `{text}`; expected a number of seconds", hint="unset it, or set it to a number"
@@ -239,11 +240,11 @@ def sorted_entries(plan: PackPlan, bytecode: Iterable[Entry]) -> list[Entry]:
     :param bytecode: bytecode files, which get a directory.
     """
     entries = {entry.path: entry for entry in (*plan.entries, *bytecode)}
-    for path in list(entries):
-        parent = os.path.dirname(path)
-        if parent:
-            entries.setdefault(parent, Entry(parent, "directory", mode=0o755))
-    return [entries[path] for path in sorted(entries, key=lambda path: os.fsencode(path.replace("/", "\0")))]
+    for parent in {path.rpartition("/")[0] for path in entries} - entries.keys() - {""}:
+        entries[parent] = Entry(parent, "directory", mode=0o755)
+    keys = {path.replace("/", "\0"): path for path in entries}
+    order = sorted(keys) if "".join(keys).isascii() else sorted(keys, key=os.fsencode)
+    return [entries[keys[key]] for key in order]
 
 
 class Members:
@@ -262,7 +263,7 @@ class Members:
         self.top = f"{plan.prefix}/" if plan.prefix else ""
         self.hashes: dict[str, str] = {}
         self.sources: dict[str, bytes] = {}
-        """The sources that were read before their turn, because of their bytecode."""
+        """The sources that were read and hashed before their turn, because of their bytecode."""
         self.count = 0
 
     def __iter__(self) -> Iterator[Member]:
@@ -300,17 +301,21 @@ class Members:
         content = self.content(entry)
         if content is None:
             return None
-        self.hashes[entry.path] = sha256(content).hexdigest()
-        self.progress.add(len(content))
-        path, reader = self.top + entry.path, partial(iter, (content,))
-        return Member(path, "file", entry.mode, self.plan.time, len(content), reader=reader)
+        if entry.path not in self.hashes:
+            self.hashes[entry.path] = sha256(content).hexdigest()
+        size = len(content)
+        self.progress.add(size)
+        reader = partial(iter, (content,))
+        return Member(self.top + entry.path, "file", entry.mode, self.plan.time, size, "", reader)
 
     def content(self, entry: Entry) -> bytes | None:
         if entry.module:
             module = self.plan.bytecode.modules[entry.module]
             source = self.sources[entry.module] = read_exactly(module.source, module.size)
+            digest = sha256(source)
+            self.hashes[entry.module] = digest.hexdigest()
             scratch = os.path.join(self.scratch, f"{len(self.hashes)}")
-            return self.plan.bytecode.read(entry, source, scratch, self.session.host)
+            return self.plan.bytecode.read(entry, digest.digest(), scratch, self.session.host)
         if entry.content is not None:
             return entry.content
         read = self.sources.pop(entry.path, None)

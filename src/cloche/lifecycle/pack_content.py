@@ -19,7 +19,7 @@ from cloche.model.value import replace
 from cloche.planning import pyvenv_cfg
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from cloche.lifecycle.pack_entries import Entry
     from cloche.model.environment import Environment
@@ -57,7 +57,8 @@ def with_portable_content(
     def changed() -> dict[str, bytes | None]:
         return {path: entry.content for path, entry in found.items() if entry.content is not None}
 
-    edit([path for path in found if posixpath.dirname(path) == layout.bin and is_script(found[path])], relocatable)
+    in_bin = [path for path in found if path.startswith(f"{layout.bin}/") and posixpath.dirname(path) == layout.bin]
+    edit([path for path in in_bin if is_script(found[path])], relocatable)
     edit([pyvenv_cfg.NAME], lambda _, content: packed_settings(content))
     edited = changed()
     before = {path: read_whole(found[path].source) for path in edited if found[path].source}
@@ -96,7 +97,7 @@ def packed_settings(content: bytes) -> bytes:
 def packed_record(
     path: str,
     content: bytes,
-    packed: Iterable[str],
+    packed: Collection[str],
     changed: Mapping[str, bytes | None],
     before: Mapping[str, bytes],
 ) -> bytes:
@@ -112,14 +113,13 @@ def packed_record(
 
     text = content.decode("utf-8", "surrogateescape")
     site = posixpath.dirname(posixpath.dirname(path))
-    kept = frozenset(packed)
     rows = [row[0] for row in parse_rows(text)]
-    lost = frozenset(row for row in rows if "__pycache__/" in row or path_from_root(site, row) not in kept)
+    lost = frozenset(row for row in rows if "__pycache__/" in row or path_from_root(site, row) not in packed)
     kept_rows = remove_rows(text, lost)
     return update_record(kept_rows, site, changed, form).encode("utf-8", "surrogateescape")
 
 
-def listed_lines(content: bytes, packed: Iterable[str]) -> bytes:
+def listed_lines(content: bytes, packed: Collection[str]) -> bytes:
     """Return the lines of a manifest whose files are packed."""
-    kept = frozenset(map(os.fsencode, packed))
-    return b"".join(line for line in content.splitlines(True) if line.rstrip(b"\n").partition(b"  ")[2] in kept)
+    paths = ((line, os.fsdecode(line.rstrip(b"\n").partition(b"  ")[2])) for line in content.splitlines(True))
+    return b"".join(line for line, path in paths if path in packed)

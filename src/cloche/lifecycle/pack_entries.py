@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_inside
@@ -81,18 +82,18 @@ def walk(environment: Environment, request: PackRequest, unused: set[str]) -> It
             yield Entry(below, "directory", directory, mode=0o755)
         try:
             with os.scandir(directory) as scanned:
-                found = sorted(scanned, key=lambda item: os.fsencode(item.name))
+                found = sorted(scanned, key=attrgetter("name"))
         except OSError as error:
             raise cannot_read(directory, error) from error
         subdirectories: list[tuple[str, str, tuple[str, ...]]] = []
         for item in found:
             path = f"{below}/{item.name}" if below else item.name
-            if matching := matching_patterns(path, item.name, request.exclude):
+            if request.exclude and (matching := matching_patterns(path, item.name, request.exclude)):
                 unused.difference_update(matching)
                 continue
             if path == FILES:
                 continue
-            if set(item.name) & UNUSUAL:
+            if not UNUSUAL.isdisjoint(item.name):
                 raise ClocheError(
                     f"`{item.path}` cannot be packed: its name contains a backslash or a line break",
                     hint="leave it out with `--exclude`, or rename it",
@@ -125,7 +126,7 @@ def walk(environment: Environment, request: PackRequest, unused: set[str]) -> It
             elif stat.S_ISREG(status.st_mode):
                 kind = "bytecode" if path.endswith(".pyc") and below.endswith("__pycache__") else "file"
                 mode = 0o755 if status.st_mode & 0o100 else 0o644
-                yield Entry(path, kind, source, "", mode, None, status.st_size, status.st_mtime_ns)
+                yield Entry(path, kind, source, "", mode, None, status.st_size, status.st_mtime_ns, "")
             else:
                 raise ClocheError(
                     f"`{item.path}` is not a file, a directory or a link, so it cannot be packed",

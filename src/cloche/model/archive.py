@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from cloche.model.aliases import MemberKind
 
 
+SAME_TIME = 946684800
+"""The modification time of files that have to be the same everywhere: the first second of the year 2000."""
+
+
 class Member(Value):
     """A file, directory or symbolic link in an archive."""
 

@@ -39,16 +39,17 @@ if TYPE_CHECKING:
         "packed",
         "python-discovery",
         "successors",
+        "bytecode",
     ]
 
 KINDS: tuple[Kind, ...] = ("interpreters", "wheels", "artifacts", "builds", "images", "origins", "plans", "locks")
 """The store's directories: probe results, downloaded seeds, files of lock files by hash, wheels built from source, unpacked
 wheels, the names of the unpacked wheels by the hash of the wheel, cached plans, files for locking."""
 
-OPTIONAL_KINDS: tuple[Kind, ...] = ("links", "packed", "python-discovery", "successors")
+OPTIONAL_KINDS: tuple[Kind, ...] = ("links", "packed", "python-discovery", "successors", "bytecode")
 """Directories that few stores have: the paths of environments that link to images (see `cloche.store.links`), those of
-`cloche-virtualenv`, wheels packed from images and probe results in virtualenv's form, and the names of the images that
-upgrades installed (see `cloche.store.successors`)."""
+`cloche-virtualenv`, wheels packed from images and probe results in virtualenv's form, the names of the images that
+upgrades installed (see `cloche.store.successors`), and what `pack` compiled (see `cloche.store.bytecode`)."""
 
 TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
 # This directory is the cache of cloche. You can delete it at any time; cloche creates it again.

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 from hashlib import sha256
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
+from cloche.fs import replace_file
 from cloche.programs import python_environ
 from cloche.shells.template import resource
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterable
     from typing import Literal, TypeAlias
 
     from cloche.model.interpreter import Host, Interpreter
+    from cloche.store import Store
     from cloche.store.distributions import Distribution, File
 
     Validation: TypeAlias = Literal["time", "unchecked-hash"]
@@ -101,6 +105,34 @@ def unchecked_bytecode(data: bytes, compiler: str, name: str, source_digest: byt
     if hashed.digest() != seal:
         return None
     return b"".join((data[:4], b"\1\0\0\0", source_hash, data[HEADER_SIZE:]))
+
+
+def bytecode_key(compiler: str, name: str, source_digest: bytes) -> str:
+    """Return the key of sealed bytecode in the store: a hash of everything that decides it; see `unchecked_bytecode`."""
+    return sha256(b"%b\0%b\0%b" % (os.fsencode(compiler), os.fsencode(name), source_digest)).hexdigest()
+
+
+def find_bytecode(key: str, directories: Iterable[str]) -> tuple[str, int] | None:
+    """Return the path and the size of sealed bytecode that the store has; the caller checks the seal.
+
+    :param directories: the directories of the store for bytecode.
+    """
+    for directory in directories:
+        path = os.path.join(directory, key)
+        with contextlib.suppress(OSError):
+            status = os.lstat(path)
+            if stat.S_ISREG(status.st_mode):
+                with contextlib.suppress(OSError):
+                    os.utime(path)  # `cloche cache prune` removes what is not used
+                return path, status.st_size
+    return None
+
+
+def store_bytecode(key: str, data: bytes, store: Store) -> None:
+    """Keep sealed bytecode for later runs; a failure only costs time later."""
+    if store.is_persistent:
+        with contextlib.suppress(OSError):
+            replace_file(os.path.join(store.writable_directory("bytecode"), key), data)
 
 
 class Compiler:

@@ -29,6 +29,9 @@ HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 PROJECT_FILES = ("pyproject.toml", "setup.cfg")
 """The files that may give the name of a project."""
 
+FRAGMENT = re.compile(r"(?:egg|subdirectory|md5|sha\d+)=")
+"""The beginning of a fragment of a URL, or of a path."""
+
 URL_OR_PATH = re.compile(
     r"[A-Za-z0-9+]+://|file:|\.{1,2}(?:[/\\#\[]|$)|[/\\]|[A-Za-z]:[/\\]|[^;<>=!~ ]+\.(?:whl|zip|tar\.gz)(?:#|$)|[\w.-]+[/\\]"
 )
@@ -42,6 +45,10 @@ def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line
     """
     base = os.path.dirname(line.path)
     address, fragment = urldefrag(url)
+    if "://" not in url and not url.startswith("file:"):  # a path can contain `#`
+        address, _, fragment = url.rpartition("#")
+        if not FRAGMENT.match(fragment):
+            address, fragment = url, ""
     given = dict(part.partition("=")[::2] for part in fragment.split("&") if "=" in part)
     hashes |= {(key, text.lower()) for key, text in given.items() if key in HASHES}
     name = name or canonicalize_name(given.get("egg", "").partition("[")[0])

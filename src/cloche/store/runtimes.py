@@ -16,6 +16,7 @@ from cloche.fs import open_regular_file, remove_path
 from cloche.fs.elf import MAGIC, DynamicFile, NotEditable
 from cloche.fs.inputs import signature_of
 from cloche.fs.manifests import RUNTIME_MANIFEST, format_manifest
+from cloche.model.archive import SAME_TIME
 from cloche.model.value import Value
 from cloche.programs import python_environ
 from cloche.store.bytecode import bytecode_path
@@ -38,9 +39,6 @@ RECIPE = 3
 
 TIMEOUT = 60
 """Seconds to wait for the start of an interpreter."""
-
-SECONDS = 946684800
-"""The modification time of every file: the first second of the year 2000."""
 
 
 def find_or_build_runtime(runtime: Runtime, interpreter: Interpreter, store: Store) -> Image:
@@ -80,7 +78,7 @@ class RuntimeSource(Value):
 
     @property
     def seconds(self) -> int:
-        return SECONDS
+        return SAME_TIME
 
     @property
     def validation(self) -> Validation:

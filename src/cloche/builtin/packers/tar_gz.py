@@ -10,7 +10,6 @@ import os
 import struct
 import zlib
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cloche.builtin.packers.tar_stream import tar_stream
@@ -47,6 +46,8 @@ class GzipPacker:
 
 def compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield a gzip stream."""
+    from concurrent.futures import ThreadPoolExecutor  # every packer is loaded, but few are used
+
     processors = os.cpu_count() or 1
     checksum = size = 0
     previous = b""
