@@ -42,6 +42,8 @@ PROMPT = re.compile(r"(?:\([^)]*\) )?\$ ")
 SHELLS = {"fish": ["fish", "--no-config"], "rc": ["rc", "-e"], "zsh": ["zsh", "-f", "-e"], "tcsh": ["tcsh", "-f", "-e"]}
 ANY, ANY_LINES = ".*", r"(?:.*\n)*?"
 END_MARKER = "-- done --"
+OLD_PIP = re.compile(r"^  no newer pip than .+\n?", re.MULTILINE)
+"""A line that depends on the pip of this machine."""
 
 
 @cache
@@ -183,7 +185,7 @@ class Reader:
         else:
             raise AssertionError(f"{where}: `{command.text}` ended the shell: {printed}")
         code = int(line.removeprefix(END_MARKER))
-        printed = printed.removesuffix("\n")
+        printed = OLD_PIP.sub("", printed.removesuffix("\n"))
         assert code == 0 or "cloche: error: " in command.output, (
             f"{where}: `{command.text}` exits with {code}: {printed}"
         )

@@ -85,6 +85,8 @@ SLOW: dict[str, Choice] = {
     "integration/test_destinations.py::test_a_signal_ends_the_run*": few(3),
     "integration/test_destinations.py::test_an_environment_that_has_lost_its_settings_*": NONE,
     "integration/test_destinations.py::*": few(4),
+    "transaction/test_adoption.py::test_a_killed_*": NONE,
+    "transaction/test_adoption.py::test_without_the_exchange_*": few(3),
     "transaction/test_moments.py::test_an_edit_*": NONE,
     "transaction/test_moments.py::*": few(1),
     # Every interpreter: `test_create` creates and uses an environment for each.
@@ -143,6 +145,7 @@ SLOW: dict[str, Choice] = {
     "shells/test_unusual_sessions.py::*": each("shell"),
     "shells/test_relocatable_activation.py::test_the_directory_can_have_any_name": few(2),
     "shells/test_relocatable_scripts.py::test_the_directory_can_have_any_name": few(2),
+    "cli/test_reports.py::test_an_old_pip_is_told_in_*": NONE,
     "cli/test_completion.py::test_names_of_directories_are_quoted": few(3),
     "cli/test_completion.py::test_powershell_*": NONE,
     "cli/test_activate.py::test_*": each("shell"),

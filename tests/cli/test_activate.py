@@ -252,6 +252,18 @@ def test_a_shell_can_read_the_dotenv_output(cloche: Cloche) -> None:
     assert json.loads(done.stdout) == [environment.location, ""]
 
 
+def test_a_shell_contradicts_the_output_of_variables(cloche: Cloche) -> None:
+    """But an option comes before the variable `CLOCHE_JSON`."""
+    environment = api.create(cloche.cwd / "env", seeds=None, activators=["bash"])
+
+    for other in (["--json"], ["--print-env", "json"], ["--print-env", "dotenv"]):
+        done = cloche("activate", "env", "--shell", "bash", *other)
+        assert done.code == 2
+        assert f"`--shell` and `{other[0]}` contradict each other" in done.out + done.err
+    done = cloche("activate", "env", "--shell", "bash", CLOCHE_JSON="1")
+    assert done.out == f"source {environment.bin}/activate\n"
+
+
 def test_the_last_format_wins_but_dotenv_contradicts_json(cloche: Cloche) -> None:
     environment = api.create(cloche.cwd / "env", seeds=None, activators=())
     dotenv_form, json_form = ("--print-env", "dotenv"), ("--print-env", "json")

@@ -105,6 +105,14 @@ def test_environments_are_suggested_where_a_command_expects_one(host: Host, comm
     assert suggested_words(host, command, f"{here}/t") == ([f"{here}/tools"] if SAFE.issuperset(str(here)) else [])
 
 
+def test_the_shell_completes_directories_too_where_the_name_of_an_environment_needs_quotes(host: Host) -> None:
+    for name in ("tools", "my tools"):
+        make_environment(Path(host.cwd) / name)
+
+    assert (suggested_words(host, "info", ""), suggest(["info", ""], host).paths) == (["tools"], "directories")
+    assert suggest(["info", "t"], host).paths == "none"
+
+
 @pytest.mark.parametrize("word", ["do", "it", "$(", "nowhere/", "~/", "a\0b/"])
 def test_directories_are_suggested_where_no_environment_matches(host: Host, word: str) -> None:
     make_environment(Path(host.cwd) / ".venv")

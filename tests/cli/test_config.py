@@ -330,3 +330,14 @@ def test_the_home_directory_is_known_in_every_source_of_a_path(cloche: Cloche, t
     assert settings["cache-dir"] == cache
     assert settings["find-links"] == ([] if options else [links])
     assert not (tmp_path / "~").exists()
+
+
+def test_an_error_says_where_a_value_was_set_that_nobody_typed(cloche: Cloche) -> None:
+    (cloche.cwd / "pyproject.toml").write_text('[tool.cloche]\npython = "3.99"\n')
+    file = cloche.cwd / "pyproject.toml"
+
+    assert cloche("./env", "--no-seed").err.endswith(f"`3.99` is the value of `python` in {file}\n")
+    assert cloche("./env", CLOCHE_PYTHON="3.98").err.endswith("`3.98` is the value of `CLOCHE_PYTHON`\n")
+    hint = cloche("./env", "--json", CLOCHE_CREATOR="nowhere", CLOCHE_PYTHON="3").json["error"]["hint"]
+    assert hint.endswith("`nowhere` is the value of `CLOCHE_CREATOR`")
+    assert "is the value of" not in cloche("./env", "-p", "3.97", CLOCHE_PYTHON="3.97").err

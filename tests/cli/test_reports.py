@@ -15,7 +15,7 @@ import cloche as api
 from cloche.apply import write_error
 from cloche.cli.create import old_pip_in
 from cloche.cli.plan_text import package_lines
-from cloche.cli.report import notes_text, print_error, result_line, summarize
+from cloche.cli.report import print_error, result_line, summarize
 from cloche.errors import ClocheError
 from cloche.model.plan import EnvironmentSpec, Wanted
 from cloche.testing.fakes import fake_interpreter
@@ -25,7 +25,7 @@ from tests.tools import require
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloche.model.plan import Plan, Result
+    from cloche.model.plan import Plan
 
 
 @pytest.fixture
@@ -80,8 +80,20 @@ def test_an_old_pip_that_was_not_chosen_is_told(
     plan = SimpleNamespace(environment=SimpleNamespace(interpreter=interpreter), new_images=[image])
 
     assert old_pip_in(cast("Plan", plan), EnvironmentSpec(wanted=wanted)) == (pip if is_old else "")
-    result = SimpleNamespace(compiled=["pip"])
-    assert "--download" in notes_text(cast("Result", result), pip)
+
+
+def test_an_old_pip_is_told_in_a_line_of_its_own(cloche: Cloche) -> None:
+    main = (
+        "import sys; from cloche.cli import create; create.RECENT_PIP = {sys.version_info[:2]: (99,)}; "
+        "from cloche.__main__ import main; sys.exit(main())"
+    )
+    words = [sys.executable, "-c", main, "./env", "-p", sys.executable]
+    done = subprocess.run(words, cwd=cloche.cwd, env=cloche.environ, capture_output=True, text=True, check=True)
+
+    first, second = done.stdout.splitlines()
+    assert "--download" not in first
+    assert second.startswith("  no newer pip than ")
+    assert second.endswith(" is on this machine: `--download` gets the newest")
 
 
 def fields_of(item: object) -> dict[str, object]:

@@ -463,6 +463,17 @@ def test_packages_that_somebody_installed_are_named_before_they_are_removed(cloc
     assert not (site_of(env) / "eggs").exists()
 
 
+def test_a_run_without_the_lock_warns_that_the_environment_no_longer_follows_it(cloche: Cloche, wheels: Path) -> None:
+    lock(cloche, simple_wheel(wheels, "spam", "1.0"))
+    create(cloche, wheels)
+    warning = f"`{cloche.cwd / 'env'}` no longer follows the lock file"
+
+    assert warning in cloche("./env", "--no-seed").err
+    assert warning not in cloche("./env", "--no-seed").err
+    create(cloche, wheels)
+    assert "lock = sha256:" in (cloche.cwd / "env" / "pyvenv.cfg").read_text()
+
+
 def test_packages_that_somebody_installed_can_be_kept(cloche: Cloche, wheels: Path) -> None:
     lock(cloche, simple_wheel(wheels, "spam"))
     create(cloche, wheels)

@@ -58,6 +58,17 @@ def test_dependencies_can_be_left_out(cloche, links: Path) -> None:
         subprocess.run([cloche.cwd / "env" / "bin" / "spam"], stderr=subprocess.DEVNULL, check=True)
 
 
+@pytest.mark.parametrize("options", [[], ["--no-deps"]], ids=["dependencies", "none"])
+def test_a_dependency_that_cannot_be_read_causes_a_warning(cloche, tmp_path: Path, options: list[str]) -> None:
+    """Wheels of older build tools have such metadata."""
+    make_wheel(tmp_path / "links", "spam", files={"spam.py": ""}, requires=["eggs (>=1"], entry_points="")
+    seed = ["--seed", "spam", "--find-links", tmp_path / "links", "--no-download"]
+    for _ in range(2):
+        done = cloche("./env", "--no-pip", *seed, *options)
+        assert done.code == 0
+        assert "warning: not installed: `eggs (>=1` (required by spam 1.0) is not valid" in done.err
+
+
 @pytest.mark.parametrize("shared", ["spam.py", "script"])
 def test_two_seeds_with_the_same_file_are_refused_while_planning(cloche, tmp_path: Path, shared: str) -> None:
     points = "[console_scripts]\nsame = spam:main\n"
@@ -121,6 +132,31 @@ def test_a_pip_that_does_not_start_is_refused(cloche) -> None:
         assert f"pip {version} does not start with CPython 3.13" in done.err
         assert os.listdir(cloche.cwd) == []
     assert cloche("./env", "-p", pyenv("3.6"), "--pip", version, "--find-links", bundled, "--no-download").code == 0
+
+
+@pytest.mark.parametrize("name", ["setuptools", "wheel"])
+def test_a_build_tool_that_does_not_start_is_refused_while_planning(cloche, tmp_path: Path, name: str) -> None:
+    """Old ones need a part of the standard library that later Pythons do not have, which their metadata does not say."""
+    links = tmp_path / "links"
+    needs = "import helper, removed\nprint(removed)\n"
+    make_wheel(links, name, files={f"{name}/__init__.py": needs, f"{name}/__main__.py": ""}, requires=["helper"])
+    make_wheel(links, "helper", files={"helper.py": ""}, entry_points="")
+    make_wheel(links, "removed", files={"removed.py": ""}, entry_points="")
+    options = [f"--{name}", "1.0", "--no-pip", "--find-links", links, "--no-download"]
+    for dry_run in (["--dry-run"], []):
+        done = cloche("./env", *options, *dry_run)
+        assert done.code == 5
+        assert f"{name} 1.0 does not start with CPython" in done.err
+        assert "No module named 'removed'" in done.err
+    assert os.listdir(cloche.cwd) == []
+    assert cloche("./env", *options, "--seed", "removed").code == 0
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", ["setuptools==40.0", "setuptools==65.5.0", "wheel==0.30.0"])
+def test_a_build_tool_from_the_index_that_does_not_start_is_refused(cloche, seed: str) -> None:
+    done = cloche("./env", "-p", pyenv("3.12"), "--seed", seed)
+    assert (done.code, "does not start with CPython 3.12" in done.err) == (5, True)
 
 
 @pytest.mark.nightly

@@ -151,6 +151,12 @@ def lose_sources_of_several_packages(place: Place) -> None:
     parent.rename(place.work / "elsewhere")
 
 
+def link_name_elsewhere(place: Place) -> None:
+    """Let one of the names of the Python lead to another program."""
+    (place.env / "bin" / "python3").unlink()
+    (place.env / "bin" / "python3").symlink_to("/bin/sh")
+
+
 def lose_source_of_egg_link(place: Place) -> None:
     (place.site / "legacy.egg-link").write_text(f"{place.work / 'legacy'}\n.")
 
@@ -326,6 +332,7 @@ DAMAGES = (
     ),
     Damage("half-made", "pyvenv.cfg", "empty", remove("pyvenv.cfg")),
     Damage("half-made", "python", "empty", remove("bin/python")),
+    Damage("half-made", "a name", "empty", link_name_elsewhere),
     Damage("half-made", "activation", "empty", remove("bin/*ctivate*")),
     Damage("half-made", "several parts", "empty", remove("bin/*ctivate*", "pyvenv.cfg")),
     Damage("half-made", "all of bin", "packages", remove("bin/*")),

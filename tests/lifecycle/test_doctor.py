@@ -331,6 +331,19 @@ def test_the_staging_directory_of_a_killed_run_is_removed(cloche, empty_env) -> 
     assert not (env / ".cloche-0").exists()
 
 
+def test_a_staging_directory_that_cannot_be_removed_is_left_to_the_user(cloche, empty_env) -> None:
+    """It holds a file that no run of cloche puts there."""
+    env = empty_env("venv")
+    (env / ".cloche-0" / "thesis").mkdir(parents=True)
+    outcome = cloche("doctor", "--fix", env)
+    assert outcome.code == 1
+    assert (
+        f"cloche cannot remove it. only you can decide what you need of it: then, `rm -r {env}/.cloche-0`"
+        in outcome.out
+    )
+    assert (env / ".cloche-0" / "thesis").is_dir()
+
+
 def test_fix_removes_what_a_killed_move_left_beside_the_environment(cloche, empty_env) -> None:
     """A killed `cloche move` leaves a staging directory beside its source or destination. Locked ones are in use."""
     env = empty_env("venv")
@@ -379,6 +392,15 @@ def test_the_error_for_a_path_without_an_environment_names_what_it_is(cloche, tm
         outcome = cloche("info", path)
         assert outcome.code == 4
         assert message in outcome.err
+
+
+@pytest.mark.parametrize("file", ["bin/python", "bin/activate", "pyvenv.cfg"])
+def test_the_error_for_a_file_of_an_environment_names_the_environment(cloche, file: str) -> None:
+    assert cloche("./env", "--no-seed").code == 0
+
+    outcome = cloche("info", f"env/{file}")
+
+    assert (outcome.code, f"hint: name the environment: `{cloche.cwd}/env`" in outcome.err) == (4, True)
 
 
 def test_a_search_without_results_is_reported(cloche) -> None:

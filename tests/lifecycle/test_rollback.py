@@ -12,6 +12,7 @@ import pytest
 
 from cloche.api import open_session
 from cloche.apply import exchange, merge, staging, transaction
+from cloche.apply.adoption import AdoptingTransaction
 from cloche.errors import ClocheError
 from cloche.lifecycle import examination, move, rebuild, repair, tree, upgrade
 from cloche.lifecycle.case import Finding
@@ -207,14 +208,15 @@ def test_a_move_interrupted_after_the_commit_is_undone(cloche, empty_env, sessio
     old = empty_env()
     before = snapshot(cloche.cwd)
     plan = move.plan_move(str(old), str(cloche.cwd / "parent" / "new"), action, session)
-    commit = transaction.Transaction.commit
+    kind = AdoptingTransaction if action == "move" else transaction.Transaction
+    commit = kind.commit
 
-    def commit_and_signal(self: transaction.Transaction) -> None:
+    def commit_and_signal(self) -> None:
         commit(self)
         assert (cloche.cwd / "parent" / "new" / "pyvenv.cfg").exists()
         signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 
-    monkeypatch.setattr(transaction.Transaction, "commit", commit_and_signal)
+    monkeypatch.setattr(kind, "commit", commit_and_signal)
     handler = signal.signal(signal.SIGTERM, raise_stop)
     try:
         with pytest.raises(Stop):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -110,6 +111,24 @@ def test_the_command_in_a_hint_works_as_it_is_printed(cloche, name) -> None:
         ["bash", "-c", f"printf '%s\\0' {command}"], stdout=subprocess.PIPE, check=True, env={"LC_ALL": "C.UTF-8"}
     )
     assert words.stdout.decode() == f"cloche\0{cloche.cwd / name}\0"
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o755])
+@pytest.mark.parametrize("name", ["a b.py", "./a b.py"])
+def test_the_hint_about_a_python_file_runs_it(cloche, empty_env, name: str, mode: int) -> None:
+    (cloche.cwd / "a b.py").write_text("print('works')\n")
+    (cloche.cwd / "a b.py").chmod(mode)
+    outcome = cloche("run", empty_env("cloche"), "--", name)
+    assert outcome.code in (126, 127)
+    command = shlex.split(outcome.err.partition("hint: `")[2].partition("`")[0])
+    assert cloche(*command[1:]).out == "works\n"
+
+
+def test_the_hint_about_a_command_that_is_not_a_program_says_what_to_type(cloche, empty_env) -> None:
+    env = empty_env("cloche")
+    assert f"`cloche run {env} -- sh -c 'cd …'`" in cloche("run", env, "--", "cd", "/").err
+    assert f"`cloche run {env} -- python -V`" in cloche("run", env, "--", "python -V").err
+    assert f"`cloche doctor {env}`" in cloche("run", env, "--", "rm -rf; x").err
 
 
 def test_no_hint_offers_to_create_an_environment_at_a_path_that_is_not_utf_8(cloche) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from cloche.lifecycle.pack_entries import inner_target
 from tests.run import Cloche
 from tests.tools import require, skip_missing
 
@@ -189,6 +190,16 @@ def test_links_that_lead_out_are_refused_or_followed(cloche: Cloche, env: Path) 
     with tarfile.open(cloche.cwd / "e.tar.gz") as archive:
         assert archive.extractfile("out").read() == b"text"  # type: ignore[union-attr]
     assert cloche("pack", "copy", "-o", "e.tar.gz", "--exclude", "out", "--force").code == 0
+
+
+def test_a_link_to_a_name_that_begins_with_dots_stays_inside(tmp_path: Path) -> None:
+    """Kubernetes mounts files as links into a directory with the name `..data`."""
+    link = tmp_path / "env" / "link"
+    link.parent.mkdir()
+    for target, is_inside in {"..data/file": True, "lib/../..data": True, "../..data": False, "..": False}.items():
+        link.symlink_to(target)
+        assert inner_target("link", str(link), str(link.parent)) == (target if is_inside else "")
+        link.unlink()
 
 
 @pytest.mark.parametrize("name", ["pyvenv.cfg", "python*"])

@@ -230,11 +230,11 @@ BROKEN = {
     "exits-later": ("@cloche.hookimpl\ndef cloche_creators(): raise SystemExit", "SystemExit"),
     "nameless": (
         "@cloche.hookimpl\ndef cloche_creators(): return [object()]",
-        "expected a creator whose `name` is a word",
+        "expected creators, each with a `name` that is a word",
     ),
     "blank-name": (
         "@cloche.hookimpl\ndef cloche_creators(): return [cloche.Descriptor('a b', 'x:y')]",
-        "expected a creator whose `name` is a word",
+        "expected creators, each with a `name` that is a word",
     ),
     "no-list": (
         "@cloche.hookimpl\ndef cloche_creators(): return 3",

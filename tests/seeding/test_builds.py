@@ -175,7 +175,8 @@ def test_the_project_can_be_in_a_subdirectory(kind: str, python: Interpreter, st
     if kind == "sdist":
         source = Source("spam", path=str(make_sdist(tmp_path / "outer", tmp_path, "outer-1")))
     elif kind == "directory":
-        source = Source("spam", path=str(tmp_path / "outer"))
+        odd = (tmp_path / "outer").rename(tmp_path / "a; [b]#%41")  # pip reads such paths as markers and extras
+        source = Source("spam", path=str(odd))
     else:
         commit = make_repository(tmp_path / "outer", tmp_path / "repository", remove="packages")
         source = Source("spam", url=(tmp_path / "repository").as_uri(), vcs="git", commit=commit)
@@ -384,6 +385,22 @@ def test_builds_can_be_refused(store: Store) -> None:
     with pytest.raises(SeedError, match=r"`--only-binary` forbids building, .* `spam 1\.0`, `egg`"):
         build_wheels(sources, fake_interpreter(), OFFLINE, store, only_binary=True)
     assert build_wheels([], fake_interpreter(), OFFLINE, store, only_binary=True) == []
+
+
+def test_the_reason_of_a_failed_clone_is_what_git_says(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(
+        "  Running command git fetch -q file:///spam 0000\n"
+        "  fatal: remote error: upload-pack: not our ref 0000\n"
+        "  error: subprocess-exited-with-error\n"
+        "  \u00d7 git fetch -q file:///spam 0000 did not run successfully.\n"
+        "  │ exit code: 128\n"
+        "  ╰─> No available output.\n"
+        "ERROR: Failed to build 'git+file:/spam@0000' when git fetch -q file:///spam 0000\n",
+        encoding="utf-8",
+    )
+
+    assert builds._log_line(str(log)) == "fatal: remote error: upload-pack: not our ref 0000"
 
 
 def test_credentials_in_a_log_are_not_shown(tmp_path: Path) -> None:

@@ -155,6 +155,18 @@ def test_a_wheel_in_find_links_needs_no_index(store: Store, index: Site, tmp_pat
     assert index.requests == []
 
 
+@pytest.mark.usefixtures("index")
+@pytest.mark.parametrize(
+    ("version", "expected"), [("2.0", b"local source"), ("1.0", FILES["spam-1.0-2-cp312-none-any.whl"])]
+)
+def test_a_source_distribution_in_find_links_does_not_hide_a_wheel(
+    store: Store, tmp_path: Path, version: str, expected: bytes
+) -> None:
+    (tmp_path / f"spam-{version}.tar.gz").write_bytes(b"local source")
+
+    assert obtain_pinned(store, version=version, find_links=(str(tmp_path),)) == expected
+
+
 def test_an_index_without_hashes_is_checked_after_the_download(
     store: Store, site: Site, pip_options: dict[str, str]
 ) -> None:

@@ -234,6 +234,12 @@ def test_an_option_of_bash_from_the_environment_does_not_matter(option: str, tmp
     assert printed["after"] == printed["before"]
 
 
+def test_an_assignment_after_a_command_can_belong_to_it(tmp_path: Path) -> None:
+    """With `set -k` in bash, ksh93 and mksh, an unquoted `alias NAME=VALUE` defines no alias."""
+    printed = states(SHELLS["bash"], f"set -k\n{cycle(source(build(tmp_path / 'env', activator)))}", tmp_path / "cwd")
+    assert printed["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+
+
 @pytest.mark.parametrize("ifs", ["", "/", ":", "PATH", "a\\n", "_", "=' "])
 def test_any_field_separator_can_be_set(shell: list[str], ifs: str, tmp_path: Path) -> None:
     script = (

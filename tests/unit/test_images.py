@@ -439,6 +439,7 @@ HOSTILE: dict[str, tuple[dict[str, object], str]] = {
     "a newline": ({"unlisted": ["a\nb.py"]}, "`a\\nb.py` contains a character"),
     "a NUL": ({"unlisted": [archive_entry("planted.py\0.txt")]}, "contains a character"),
     "a line separator": ({"unlisted": ["a\u2028b.py"]}, "contains a character"),
+    "a long name": ({"unlisted": [f"{'n' * 256}.py"]}, "contains a name of more than 255 bytes"),
     "a trailing dot": ({"unlisted": ["planted.py."]}, "names another file on Windows"),
     "a link": ({"unlisted": [archive_entry("link", stat.S_IFLNK)]}, "`link` is not a regular file"),
     "a device": ({"unlisted": [archive_entry("null", stat.S_IFCHR)]}, "`null` is not a regular file"),

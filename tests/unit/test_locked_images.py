@@ -50,6 +50,17 @@ def test_a_windows_environment_is_planned_on_any_system(tmp_path: Path, store: S
     assert "Scripts/spam.exe" in [operation.path for operation in operations]
 
 
+def test_a_pin_without_a_local_label_allows_one(tmp_path: Path, store: Store) -> None:
+    simple_wheel(tmp_path / "wheels", "spam", "2.0+cpu")
+    path = tmp_path / "requirements.txt"
+    wanted = Wanted((), (str(tmp_path / "wheels"),), "never", lock=LockRequest(str(path)))
+    path.write_text("spam==2.0\n")
+
+    [image] = locked_images(wanted, fake_interpreter(), store)
+
+    assert image.version == "2.0+cpu"
+
+
 def test_a_wheel_with_the_metadata_of_another_version_is_refused(tmp_path: Path, store: Store) -> None:
     wheel = simple_wheel(tmp_path / "wheels", "spam", "2.0")
     renamed = wheel.rename(wheel.with_name("spam-1.0-py3-none-any.whl"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.cli.mistakes import WORDS_OF_OTHER_TOOLS
+from cloche.cli.mistakes import OPTIONS_OF_OTHER_TOOLS, WORDS_OF_OTHER_TOOLS
 from cloche.cli.parser import ParsedArguments, accept_options, parse_arguments
 from cloche.errors import UsageError
 from cloche.model.options import Option
@@ -100,6 +100,9 @@ def test_options_before_the_first_operand_are_stored_separately():
     [
         (["venv", "--cleer"], "unknown option `--cleer`", "--clear"),
         (["venv", "-x"], "unknown option `-x`", "--help"),
+        (["venv", "--upgrade-deps"], "unknown option `--upgrade-deps`", "`--download`"),
+        (["--name", "mine"], "unknown option `--name`", "`cloche PATH`"),
+        (["-r", "requirements.txt"], "unknown option `-r`", "`--lock FILE`"),
         (["venv", "--try-first-with", ""], "`--try-first-with` needs a value", "--try-first-with EXE"),
         (["venv", "--app-data= "], "`--app-data` needs a value", "--app-data DIR"),
         (["venv", "-p"], "`-p` needs a value", "SPEC"),
@@ -253,10 +256,16 @@ def test_a_command_without_two_of_its_letters_is_recognized():
 
 
 def test_the_advice_about_words_of_other_tools_is_valid():
-    for advice in WORDS_OF_OTHER_TOOLS.values():
+    for advice in (*WORDS_OF_OTHER_TOOLS.values(), *OPTIONS_OF_OTHER_TOOLS.values()):
         for command in re.findall(r"`cloche ([^`]*)`", advice):
             words = [word.strip("[]") for word in command.split()]
             assert parse_arguments(words).check() is None, command
+
+
+@pytest.mark.parametrize("spelling", OPTIONS_OF_OTHER_TOOLS)
+def test_no_option_of_cloche_gets_the_hint_about_other_tools(spelling: str) -> None:
+    with pytest.raises(UsageError, match=f"unknown option `{spelling}`"):
+        parse(["venv", spelling])
 
 
 @pytest.mark.parametrize("word", [*WORDS_OF_OTHER_TOOLS, "List", "instal", "isntall", "remov", "Uninstal", "udpate"])

@@ -152,6 +152,27 @@ def test_the_error_of_a_pip_that_fails_is_the_last_line_of_its_traceback(tmp_pat
     assert ran.problem == "FileNotFoundError: [Errno 2] No such file or directory: '/gone/file'"
 
 
+RETRYING = "Retrying (Retry(total=0)) after connection broken by"
+
+
+@pytest.mark.parametrize(
+    ("warning", "reason"),
+    [
+        (f"{RETRYING} 'NewConnectionError('<X>: failed: [Errno 111] Refused')': /x/", " ([Errno 111] Refused)"),
+        ("The repository located at x is not trusted", " (The repository located at x is not trusted)"),
+        ("A new release of pip is available", ""),
+    ],
+)
+def test_an_index_that_pip_cannot_reach_is_part_of_the_problem(warning: str, reason: str, tmp_path: Path) -> None:
+    """The error of pip only says that it found nothing."""
+    pip = tmp_path / "pip.py"
+    error = "No matching distribution found for spam"
+    lines = f"WARNING: {warning}\nERROR: {error}\n"
+    pip.write_text(f"import sys\nif 'config' not in sys.argv:\n    sys.stderr.write({lines!r})\n    sys.exit(1)\n")
+    ran = run_pip([sys.executable, "-I", str(pip)], ["download"], fake_host(), str(tmp_path))
+    assert ran.problem == error + reason
+
+
 def test_a_pip_that_cannot_be_run_is_the_problem(tmp_path: Path) -> None:
     missing = str(tmp_path / "python")
     ran = run_pip([missing, "-m", "pip"], ["download"], fake_host(), str(tmp_path))

@@ -155,6 +155,24 @@ def test_a_version_file_that_cannot_be_read_causes_a_warning(project: Path, cont
     assert warnings == [f"`{path}` is ignored: {reason}"]
 
 
+def test_a_version_file_that_is_a_directory_or_a_broken_link_causes_a_warning(project: Path) -> None:
+    (project.parent / ".python-version").write_text("3.12\n")
+    (project / ".python-version").mkdir()
+    (project / ".python-versions").symlink_to("../shared/python-version")
+    (project / "pyproject.toml").symlink_to("pyproject.toml")
+    warnings: list[str] = []
+    host = Host({}, str(project), sys.platform, os.name, sys.executable)
+    assert find_project_request(host, warnings)[0] == ("3.12",)
+    assert warnings == [
+        f"`{project}/.python-version` is ignored: it is a directory",
+        f"`{project}/.python-versions` is ignored: it is a broken link to `../shared/python-version`",
+    ]
+    (project.parent / ".python-version").unlink()
+    warnings.clear()
+    find_project_request(host, warnings)
+    assert warnings[2:] == [f"`{project}/pyproject.toml` is ignored: it is a broken link to `pyproject.toml`"]
+
+
 def test_a_custom_name_of_a_pyenv_installation_is_its_directory(project: Path) -> None:
     versions = project / "pyenv" / "versions"
     for name in ("mine", "3.14-dev", "3.12"):

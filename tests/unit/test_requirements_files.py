@@ -158,6 +158,52 @@ def test_a_directory_is_named_by_its_project(line: str, store: Store, tmp_path: 
     assert json.loads(found.metadata[0][1]) == {"url": (tmp_path / "work" / "member").as_uri(), "dir_info": {}}
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        WHEEL,
+        "./spam-1.0-py3-none-any.whl",
+        "-e ./member",
+        "-e 'odd member'",
+        "-e file://{}/member",
+        "--editable=./member[extra]",
+        "-e spam @ file://{}/member",
+        "-e spam[extra] @ file://{}/member",
+    ],
+)
+def test_a_marker_decides_about_a_url_or_path(line: str, store: Store, tmp_path: Path) -> None:
+    for name in ("member", "odd member"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pyproject.toml").write_text('[project]\nname = "spam"\n')
+    text = line.format(tmp_path)
+
+    for marker, names in {"": ["spam"], " ; python_version >= '3'": ["spam"], "; python_version < '3'": []}.items():
+        assert [package.name for package in read(store, tmp_path, f"{text}{marker}\n")] == names
+
+
+@pytest.mark.parametrize("line", ["https://files.example/Spam_Ham-1.0.tar.gz", "./dist/spam-ham-1.0.zip"])
+def test_a_source_distribution_is_named_by_its_file(line: str, store: Store, tmp_path: Path) -> None:
+    [found] = read(store, tmp_path, f"{line}\n")
+
+    assert (found.name, found.version) == ("spam-ham", "")
+
+
+def test_variables_are_replaced_in_all_lines(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "pyproject.toml").write_text('[project]\nname = "spam"\n')
+
+    found = read(store, tmp_path, "-e ./${TOKEN}\n-r ${TOKEN}.txt\n", secret="eggs==1\n")
+
+    assert {package.name for package in found} == {"eggs", "spam"}
+
+
+def test_weak_hashes_of_a_url_are_not_ignored(store: Store, tmp_path: Path) -> None:
+    [found] = read(store, tmp_path, f"{WHEEL}#md5={'a' * 32}\n")
+
+    assert found.artifact is not None
+    assert found.artifact.hashes == {"md5": "a" * 32}
+
+
 def test_variables_in_urls_are_replaced_and_their_values_not_recorded(store: Store, tmp_path: Path) -> None:
     [found] = read(store, tmp_path, f"spam @ {WHEEL.replace('https://', 'https://me:${TOKEN}@')}\n")
 
@@ -235,6 +281,15 @@ def test_older_projects_are_named_too(name: str, content: str, line: str, store:
     assert found.name == "spam-ham"
 
 
+def test_a_path_can_contain_the_mark_of_a_fragment(store: Store, tmp_path: Path) -> None:
+    path = "c#/spam#1/spam-1-py3-none-any.whl"
+
+    for line in (f"./{path} --hash={A}", f"spam @ ./{path}#sha256={'a' * 64}"):
+        [found] = read(store, tmp_path, f"{line}\n")
+        assert found.artifact is not None
+        assert (found.artifact.path, found.artifact.hashes) == (str(tmp_path / path), {"sha256": "a" * 64})
+
+
 def test_the_same_pin_twice_has_the_hashes_of_both(store: Store, tmp_path: Path) -> None:
     [found] = read(store, tmp_path, f"spam==1 --hash={A}\nspam==1 --hash={B}\n")
 
@@ -247,7 +302,8 @@ def test_the_same_pin_twice_has_the_hashes_of_both(store: Store, tmp_path: Path)
         ("# top\n\nspam\n", "`requirements.txt`, line 3: `spam` is not pinned to one version (`spam`)"),
         ("eggs==1\nspam>=1 \\\n ,<2\n", "`requirements.txt`, line 2: `spam` is not pinned to one version"),
         ("spam==1.*\n", "`requirements.txt`, line 1: `spam` is not pinned to one version (`spam==1.*`)"),
-        ("spam==1,<1\n", "`requirements.txt`, line 1 contradict each other: no version is"),
+        ("spam==1,<1\n", "`requirements.txt`, line 1 contradicts itself: no version is"),
+        (f"{WHEEL} ; python_version = 1\n", "`requirements.txt`, line 1 is not valid: expected "),
         ("spam = 1\n", "`requirements.txt`, line 1 is not valid: "),
         ("spam==1 --hash=md5:0123\n", "`requirements.txt`, line 1 is not valid: `md5:0123` is not a SHA-256"),
         ("spam==1 --hash=sha256:xyz\n", "`requirements.txt`, line 1 is not valid: `sha256:xyz` is not a SHA-256"),

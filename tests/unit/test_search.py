@@ -262,6 +262,13 @@ def test_only_the_path_finder_is_used_for_a_command(machine: Machine) -> None:
         machine.find("my-python")
 
 
+def test_the_name_of_an_installation_gets_a_hint(machine: Machine) -> None:
+    """Version files may have such names, requests may not."""
+    with pytest.raises(InterpreterNotFound) as raised:
+        machine.find("pypy3.9-7.3.11")
+    assert (raised.value.hint or "").startswith("did you mean `pypy3.9`?")
+
+
 def test_a_command_selects_the_first_match_on_path_of_any_kind(machine: Machine) -> None:
     first = machine.add("path", "CPython 3.15.0b1")
     machine.add("path", "CPython 3.12.1")

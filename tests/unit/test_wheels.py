@@ -113,6 +113,13 @@ def test_any_other_text_is_not_a_requirement(text: str) -> None:
         parse_requirement(text)
 
 
+@pytest.mark.parametrize("version", [">=24", "==24.0", "~=24"])
+def test_a_range_as_a_version_is_shown_as_it_was_written(version: str) -> None:
+    """`--pip VERSION` becomes `pip==VERSION`."""
+    with pytest.raises(UsageError, match=f"^`{version}` is not a valid version of pip$"):
+        parse_requirement(f"pip=={version}")
+
+
 # Several candidates
 
 
@@ -295,6 +302,21 @@ def test_a_cache_that_gets_its_first_wheel_is_noticed(store: Store, interpreter:
 
     assert not are_unchanged(recorded, {})
     assert choose("pip", interpreter, store).version == "27.0"
+
+
+@pytest.mark.parametrize(("name", "broken", "working"), [("pip", "23.0.1", "23.1"), ("setuptools", "66.0.0", "66.1.0")])
+def test_a_version_that_fails_on_the_python_is_used_only_on_request(
+    name: str, broken: str, working: str, tmp_path: Path, store: Store, interpreter: Interpreter
+) -> None:
+    """Its metadata allows any Python, and an older Python may have left it in the cache."""
+    wheel = make_wheel(Path(store.writable_directory("wheels")), name, broken)
+
+    assert f"the cache: {name} {broken} does not work with Python 3.12" in refusal(name, interpreter, store).message
+    assert choose(f"{name}=={broken}", interpreter, store).version == broken
+    assert choose(name, interpreter, store, wheel.parent).version == broken
+    assert choose(name, replace(interpreter, version=(3, 11, 0, "final", 0)), store).version == broken
+    make_wheel(Path(store.writable_directory("wheels")), name, working)
+    assert choose(name, interpreter, store).version == working
 
 
 def test_only_pip_is_used_from_beside_cloche(

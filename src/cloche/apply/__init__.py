@@ -4,7 +4,8 @@
 
 1. open a *transaction*, which owns a *staging* directory and defers signals;
 2. stage: the *executor* performs the operations in an empty staging tree;
-3. commit: put that tree in place by a rename, an *exchange*, or a *merge* that keeps a *journal*;
+3. commit: put that tree in place by a rename, an *exchange*, or a *merge* that keeps a *journal*; where the tree replaces
+   one that it mostly equals, it takes over directories of that one by an *adoption*;
 4. verify: check the result, and revert the commit if the check fails;
 5. close: remove the staging directory. If the run is killed first, the next one finds it among the *leftovers*.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import errno
 
-from cloche.apply.transaction import DestinationChanged, Transaction, remove_directory
+from cloche.apply.transaction import DestinationChanged, NotAdopted, Transaction
 from cloche.errors import ClocheError, reason_of
 from cloche.model.value import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Complete: TypeAlias = Callable[[str], Iterable[Operation]]
     """Takes the absolute path of the staged tree, may run programs there, and returns more operations."""
 
-__all__ = ("DestinationChanged", "apply", "rehearse")
+__all__ = ("DestinationChanged", "NotAdopted", "apply", "rehearse")
 
 
 def apply(
@@ -48,12 +49,37 @@ def apply(
     :param verify: checks the result; any exception that it raises reverts the commit.
     :param link_mode: how the files of an image are transferred.
     :param complete: returns operations that depend on the staged tree; called before the commit.
-    :param moved_from: absolute path of a directory to remove in the same transaction, after `verify`.
+    :param moved_from: absolute path of a directory to remove in the same transaction. It may be gone before `verify` is
+        called, which can then raise `NotAdopted` to be called again while both exist.
 
     :raises DestinationChanged: with the strategy `new`, something has appeared at the target; nothing was changed.
     :raises ClocheError: a system call failed, or `complete` or `verify` raised it; nothing was changed.
     """
-    with Transaction(target, strategy) as transaction:
+    if strategy == "exchange" or moved_from:
+        from cloche.apply.adoption import AdoptingTransaction, can_adopt
+
+        operations = [*operations]
+        if complete is None and can_adopt(operations, target, strategy, moved_from):
+            try:
+                carry_out(
+                    AdoptingTransaction(target, strategy, moved_from), operations, verify, link_mode, None, moved_from
+                )
+                return
+            except NotAdopted:
+                pass
+    carry_out(Transaction(target, strategy), operations, verify, link_mode, complete, moved_from)
+
+
+def carry_out(
+    transaction: Transaction,
+    operations: Iterable[Operation],
+    verify: Callable[[], None] | None,
+    link_mode: LinkMode,
+    complete: Complete | None,
+    moved_from: str,
+) -> None:
+    """Stage, commit and verify in a transaction; see `apply`."""
+    with transaction:
         try:
             with transaction.delivered_signals():
                 stage_tree(transaction, operations, complete, link_mode)
@@ -63,12 +89,12 @@ def apply(
                     with transaction.delivered_signals():
                         verify()
                 if moved_from:
-                    remove_directory(moved_from)
+                    transaction.remove_source(moved_from)
             except BaseException:
                 transaction.revert()
                 raise
         except OSError as error:
-            raise write_error(target, error) from error
+            raise write_error(transaction.target, error) from error
 
 
 def rehearse(

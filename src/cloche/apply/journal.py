@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Literal, TypeAlias
 
-    Kind: TypeAlias = Literal["add", "swap", "drop", "remove", "mode", "set-aside"]
+    Kind: TypeAlias = Literal["add", "swap", "drop", "remove", "mode", "set-aside", "adopt", "take"]
     """Add an entry, swap one for another, drop one, remove an empty directory, change permission bits, set the entire
-    environment aside."""
+    environment aside; and those of `cloche.apply.borrowed`: adopt a directory, take the tree that is moved."""
 
     Step: TypeAlias = tuple[Kind, int, str]
     """Kind, mark and path of an action; its number is added later."""
@@ -30,6 +30,8 @@ KINDS: dict[str, Kind] = {
     "remove": "remove",
     "mode": "mode",
     "set-aside": "set-aside",
+    "adopt": "adopt",
+    "take": "take",
 }
 
 JOURNAL = "journal"
@@ -43,10 +45,11 @@ class Action(Value):
 
     kind: Kind
     mark: int
-    """What a later run needs to undo the step. For `add` and `swap` the inode of the new entry, which shows whether the step
-    was performed; for `remove` the directory's permission bits; for `mode` a `mode_change`; otherwise 0."""
+    """What a later run needs to undo or complete the step. For `add` and `swap` the inode of the new entry, which shows
+    whether the step was performed; for `take` and `adopt` that of the new tree; for `remove` the directory's permission
+    bits; for `mode` a `mode_change`; otherwise 0."""
     path: str
-    """Relative to the root, with `/`; empty or `.` for the root itself."""
+    """Relative to the root, with `/`; empty or `.` for the root itself. For `take`, the absolute path of the old tree."""
     number: int
     """Its index among the steps; the old entry is kept under that name until the commit is complete."""
 
@@ -106,25 +109,24 @@ def close_journal(staging: str) -> None:
         os.truncate(journal, 0)  # to a later run, an empty journal means that no step was performed
 
 
-def recover_staging(staging: str) -> None:
-    """Undo the steps of a run that was killed in the middle of a commit.
+def read_journal(staging: str) -> tuple[list[Action], str]:
+    """Return the steps of a run that was killed in the middle of a commit, and the path of its target.
+
+    There are none if it was killed before the first one.
 
     :raises ValueError: the journal cannot be read by this version.
-    :raises ClocheError: something could not be restored; the next run tries again.
     """
     try:
         with open(os.path.join(staging, JOURNAL), "rb") as file:
             header, *records = file.read().decode("utf-8", "surrogateescape").split("\0")
     except FileNotFoundError:
-        return
+        return [], ""
     if records[-2:] != ["end", ""]:
-        return  # the run was killed before the first step
+        return [], ""
     if header != HEADER:
         raise ValueError("the journal of another version")
     root, *lines = records[:-2]
-    undo_steps(
-        number_steps(map(parse_step, lines)), staging, os.path.join(os.path.dirname(staging), check_relative(root))
-    )
+    return number_steps(map(parse_step, lines)), os.path.join(os.path.dirname(staging), check_relative(root))
 
 
 def parse_step(record: str) -> Step:
@@ -135,7 +137,7 @@ def parse_step(record: str) -> Step:
     kind, mark, path = record.split(" ", 2)
     if kind not in KINDS:
         raise ValueError(f"unknown step `{kind}`")
-    return KINDS[kind], int(mark), check_relative(path)
+    return KINDS[kind], int(mark), path if kind == "take" else check_relative(path)
 
 
 def check_relative(path: str) -> str:
@@ -191,10 +193,15 @@ def undo_steps(actions: Sequence[Action], staging: str, target: str) -> None:
         except OSError as error:
             failure = failure or error
     if failure is not None:
-        raise ClocheError(
-            f"could not restore `{target}` completely: {reason_of(failure)}",
-            hint=f"the missing files are in `{staging}`; the next run restores them",
-        ) from failure
+        raise restore_error(target, staging, failure) from failure
+
+
+def restore_error(target: str, staging: str, failure: OSError) -> ClocheError:
+    """Return the error to raise if a tree could not be restored, which the next run tries again."""
+    return ClocheError(
+        f"could not restore `{target}` completely: {reason_of(failure)}",
+        hint=f"the missing files are in `{staging}`; the next run restores them",
+    )
 
 
 def undo_step(action: Action, staging: str, target: str) -> None:

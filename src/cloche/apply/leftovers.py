@@ -11,7 +11,7 @@ import os
 import stat
 from time import perf_counter
 
-from cloche.apply.journal import JOURNAL, recover_staging
+from cloche.apply.journal import JOURNAL, read_journal, undo_steps
 from cloche.fs import DIRECTORY
 from cloche.fs.locks import try_lock_directory
 from cloche.model.value import TYPE_CHECKING
@@ -57,6 +57,21 @@ def sweep_leftover(staging: str) -> None:
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def recover_staging(staging: str) -> None:
+    """Undo the steps of a run that was killed in the middle of a commit, or complete those of an adoption.
+
+    :raises ValueError: the journal cannot be read by this version, or the staging directory is still needed.
+    :raises ClocheError, OSError: something could not be restored; the next run tries again.
+    """
+    actions, target = read_journal(staging)
+    if actions and actions[0].kind in ("take", "adopt"):
+        from cloche.apply.borrowed import recover_adoption
+
+        recover_adoption(actions, staging, target)
+    else:
+        undo_steps(actions, staging, target)
 
 
 def is_own(status: os.stat_result) -> bool:

@@ -42,6 +42,10 @@ class DestinationChanged(Exception):
     """Another program created something at the destination after the plan was made; lock it and plan again."""
 
 
+class NotAdopted(Exception):
+    """The old tree has to stay complete until the new one is finished. Nothing was changed; do it without an adoption."""
+
+
 class Transaction:
     """A staging directory and its commit; a context manager that undoes everything unless `commit` was called.
 
@@ -152,6 +156,13 @@ class Transaction:
         from cloche.apply.merge import revert_commit
 
         revert_commit(self._staging, self.target, self.strategy, self._performed)
+
+    def remove_source(self, path: str) -> None:
+        """Remove the tree that was moved, after the commit.
+
+        :raises OSError: a system call failed; it is unchanged.
+        """
+        remove_directory(path)
 
     def _rename_into_place(self) -> None:
         try:

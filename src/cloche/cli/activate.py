@@ -30,16 +30,20 @@ UNSET = ("PYTHONHOME",)
 def activate(invocation: Invocation) -> int:
     """Print the command or the variables; return the exit code."""
     arguments, host, settings = invocation.arguments, invocation.host, invocation.settings
-    form = arguments.given.get("print-env", ("json" if settings.flag("json") else "",))[-1]
+    shell_name = arguments.given.get("shell", ("",))[-1]
+    form = arguments.given.get("print-env", ("json" if settings.flag("json") and not shell_name else "",))[-1]
     if form == "dotenv" and arguments.flag("json"):
         raise UsageError("`--json` and `--print-env dotenv` contradict each other", hint="choose one")
+    if shell_name and (form or arguments.flag("json")):
+        other = "print-env" if form else "json"
+        raise UsageError(f"`--shell` and `--{other}` contradict each other", hint="choose one")
     with invocation.open_session() as session:
         environment = read_environment(chosen_environment(invocation), host, session.probes)
         if form == "dotenv":
             lines = [f"{name}={dotenv(text)}" for name, text in variables(environment, host).items()]
             lines += [f"{name}=" for name in UNSET]  # Python ignores an empty one
         elif not form:
-            shell = shell_for(arguments.given.get("shell", ("",))[-1], environment, session)
+            shell = shell_for(shell_name, environment, session)
             lines = [activation_line(environment, *shell)]
         else:
             lines = []

@@ -99,8 +99,9 @@ def print_created(
     elif not invocation.arguments.count("quiet"):
         hint = activation_hint(result, activators, invocation.host)
         details = invocation.arguments.count("verbose")
-        old_pip = "" if invocation.settings.last("pip") else old_pip_in(result.plan, spec)
-        lines = [report.result_line(result, invocation.host, milliseconds, hint, details, old_pip)]
+        lines = [report.result_line(result, invocation.host, milliseconds, hint, details)]
+        if not invocation.settings.last("pip") and (old_pip := old_pip_in(result.plan, spec)):
+            lines.append(f"  no newer pip than {old_pip} is on this machine: `--download` gets the newest")
         startup = [image for image in result.plan.new_images if image.startup_code]
         if details or startup:
             from cloche.cli.plan_text import package_lines, startup_lines

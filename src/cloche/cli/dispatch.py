@@ -58,6 +58,10 @@ def report_error(error: ClocheError, invocation: Invocation | None) -> int:
         from traceback import format_exc
 
         report.print_message(format_exc().rstrip())
+    if invocation is not None:
+        from cloche.cli.value_origins import hint_with_origins
+
+        error.hint = hint_with_origins(error, invocation.unchecked_settings)
     report.print_error(error)
     if invocation is not None and invocation.wants_json:
         from cloche.cli import json_output

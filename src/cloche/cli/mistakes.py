@@ -19,6 +19,8 @@ def unknown_option(spelling: str, table: Mapping[str, Option], command: CommandS
     near = get_close_matches(spelling, table, 1)
     name = "" if command.name == "create" else f"{command.name} "
     hint = f"did you mean `{near[0]}`?" if near else f"`cloche {name}--help` lists all options"
+    if command.name == "create":
+        hint = OPTIONS_OF_OTHER_TOOLS.get(spelling, hint)
     return UsageError(f"unknown option `{spelling}`", hint=hint)
 
 
@@ -44,6 +46,26 @@ REPAIR = "`cloche doctor --fix [ENV]` repairs an environment"
 FREEZE = "`cloche run [ENV] -- pip freeze` lists the packages of an environment"
 PRUNE = "`cloche cache prune` removes from the cache what no environment needs"
 USE = "`cloche activate [ENV]` prints the command that activates an environment in your shell"
+
+NAMED = "`cloche PATH` creates an environment at a path; environments have no names"
+FILE = (
+    "`--lock FILE` installs exactly the packages of a requirements file that pins each of them; pip installs from any"
+)
+EXISTING = "an existing environment is refreshed; `--clear` replaces it"
+
+OPTIONS_OF_OTHER_TOOLS = {
+    "--allow-existing": EXISTING,
+    "--name": NAMED,
+    "-n": NAMED,
+    "--no-site-packages": "that is the default; `--system-site-packages` is the opposite",
+    "--no-system-site-packages": "that is the default",
+    "--requirement": FILE,
+    "--requirements": FILE,
+    "-r": FILE,
+    "--upgrade": "`cloche upgrade [ENV]` changes the Python of an environment, and `--download` installs the newest pip",
+    "--upgrade-deps": "`--download` installs the newest pip",
+}
+"""What to use instead of options that venv, virtualenv, uv, pipenv and conda have."""
 
 WORDS_OF_OTHER_TOOLS = {
     "add": INSTALL,

@@ -173,12 +173,11 @@ def summarize(packages: Sequence[str], details: int) -> str:
     return ", ".join(packages) if len(packages) <= FEW or details else f"{len(packages)} packages (`-v` lists them)"
 
 
-def result_line(result: Result, host: Host, milliseconds: float, hint: str, details: int = 0, old_pip: str = "") -> str:
+def result_line(result: Result, host: Host, milliseconds: float, hint: str, details: int = 0) -> str:
     """Return one line about a new environment: its location, Python and seeds, the duration, and how to activate it.
 
     :param hint: the command that activates the environment; empty if there is none.
     :param details: how often `-v` is given.
-    :param old_pip: the version of a pip that the network may have a newer one of; empty if it is recent or was chosen.
     """
     plan, environment = result.plan, result.environment
     interpreter = environment.interpreter
@@ -187,22 +186,17 @@ def result_line(result: Result, host: Host, milliseconds: float, hint: str, deta
     parts = [
         f"{plan.outcome} {location}: {interpreter.name if interpreter else 'Python'}{because}",
         *packages_text(plan, details),
-        f"{milliseconds:.0f} ms{notes_text(result, old_pip)}",
+        f"{milliseconds:.0f} ms{compiled_text(result)}",
     ]
     return ", ".join(parts) + (f"; activate with: {hint}" if hint else "")
 
 
-def notes_text(result: Result, old_pip: str) -> str:
-    """Return which packages a run compiled, which later runs do not have to, and whether its pip is old."""
-    notes = []
-    if result.compiled:
-        what = result.compiled[0] if len(result.compiled) == 1 else f"{len(result.compiled)} packages"
-        notes.append(f"compiled {what} for all environments")
-    if old_pip:
-        notes.append(
-            f"no newer pip than {old_pip} is on this machine: `--download` gets the newest, for all environments"
-        )
-    return f" ({'; '.join(notes)})" if notes else ""
+def compiled_text(result: Result) -> str:
+    """Return which packages a run compiled, which later runs do not have to, in parentheses; empty if there are none."""
+    if not result.compiled:
+        return ""
+    what = result.compiled[0] if len(result.compiled) == 1 else f"{len(result.compiled)} packages"
+    return f" (compiled {what} for all environments)"
 
 
 def packages_text(plan: Plan, details: int) -> list[str]:

@@ -62,6 +62,8 @@ def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, beca
     if len(specs) == 1 and specs[0].name:
         refused = [f"; `{result.path}` {result.reason}" for result in search.results(specs[0]) if result.reason]
         hint = f"{LIST_HINT}; for a file in the current directory, write `./{specs[0].name}`"
+        if meant := installation_request(specs[0].name, search):
+            hint = f"did you mean `{meant}`? A request has the version of Python, or is a path"
         return InterpreterNotFound(f"no command `{specs[0].name}` found on PATH{''.join(refused)}", hint=hint)
     requested = " or ".join(f"`{spec.text}`" for spec in specs)
     if all(is_too_old(spec) for spec in specs):
@@ -89,6 +91,20 @@ def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, beca
         *search.try_first_warnings,
     ]
     return InterpreterNotFound(f"no interpreter satisfies {requested}{origin}", hint="\n  ".join(lines))
+
+
+def installation_request(name: str, search: Search) -> str:
+    """Return the request for an installation with a name of pyenv, such as `pypy3.9-7.3.11`; empty if it is not one.
+
+    It is the directory of that installation or, if there is none, what remains of the name.
+    """
+    from cloche.discovery.project import installation, loosened_pin, parse_request
+    from cloche.fs.inputs import UNRECORDED
+
+    directory, request = installation(name, search.host, UNRECORDED), parse_request(name)
+    if directory and os.path.exists(os.path.join(directory, "bin", "python")):
+        return directory
+    return request if loosened_pin(name, request) else ""
 
 
 def reasons_unusable(spec: InterpreterSpec, search: Search) -> list[str]:

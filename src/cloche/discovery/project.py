@@ -205,11 +205,14 @@ def _directory_and_parents(directory: str) -> Iterator[str]:
 
 
 def _read_text_file(path: str, max_bytes: int, inputs: Inputs) -> str | None:
-    """Return the text of a file, empty if it does not exist; None if it is not a regular file, too large, or not UTF-8."""
+    """Return the text of a file, empty if it does not exist.
+
+    None if it is a broken link or not a regular file, too large, or not UTF-8.
+    """
     inputs.path(path)
     errors: list[OSError] = []
     content = read_at_most(path, max_bytes + 1, errors.append)
-    if content is None and errors and errors[0].errno in (errno.ENOENT, errno.ENOTDIR):
+    if content is None and errors and errors[0].errno in (errno.ENOENT, errno.ENOTDIR) and not os.path.islink(path):
         return ""
     if content is None or len(content) > max_bytes:
         return None

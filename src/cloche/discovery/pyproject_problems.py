@@ -48,7 +48,13 @@ def problems_of(path: str, text: str, wanted: str, max_bytes: int) -> Iterator[s
 
 def unreadable(path: str, max_bytes: int) -> Iterator[str]:
     """Yield why a file that exists has no text."""
-    if not os.path.lexists(path) or os.path.isdir(path):
+    if not os.path.lexists(path):
+        return
+    if not os.path.exists(path):
+        yield f"`{path}` is ignored: it is a broken link to `{os.readlink(path)}`"
+        return
+    if os.path.isdir(path):
+        yield f"`{path}` is ignored: it is a directory"
         return
     content = read_at_most(path, max_bytes + 1)
     if content is None:

@@ -18,7 +18,7 @@ from cloche.lifecycle.recorded_command import recorded_lock
 from cloche.lifecycle.requirements import with_requirements
 from cloche.store.image_origins import wheels_of_images
 from cloche.store.lock_files import locked_packages
-from cloche.store.locked_images import allowed_hashes, is_version
+from cloche.store.locked_images import allowed_hashes, is_locked_version
 from cloche.store.requirements import parse_requirements
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class LockComparison:
 
     def _problem(self, found: InstalledDistribution, package: LockedPackage) -> str:
         """Return how an installed distribution differs from the locked package; empty if it does not, as far as is known."""
-        if package.version and not is_version(found.version, package.version):
+        if not is_locked_version(found.version, package):
             return f"is {found.version}, but {package.version} is locked"
         origins = {name: self._origin(found, name) for name in ORIGINS}
         locked = {name: json.loads(text) for name, text in package.metadata}

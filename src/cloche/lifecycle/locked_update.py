@@ -28,7 +28,7 @@ from cloche.store.bytecode import bytecode_path
 from cloche.store.installation import find_damage, image_operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.distribution import Image
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cloche.model.plan import Blueprint, Plan, Target
     from cloche.planning.destination import Destination
     from cloche.session import Session
+    from cloche.shells import ShellFamily
 
 USER_FILES = (".gitignore", "CACHEDIR.TAG")
 """Files that cloche writes into a new environment, and keeps in an existing one."""
@@ -61,22 +62,7 @@ def plan_update(blueprint: Blueprint, target: Target, destination: Destination, 
         plan = plan_merge(blueprint, target, destination, old, dropped, kept, edited, session)
         after: Sequence[Image] = blueprint.images
     else:
-        plan = plan_at(blueprint, replace(target, existing="replace-anything"), session.host)
-        unchanged = unchanged_metadata(plan.operations, destination.target)
-        dropped, kept = split_installed(old, blueprint, target, unchanged)
-        loose = LooseFiles(destination.target, old.layout, shells, dropped)
-        owned = {path for item in kept for path in files_of(item, destination.target, old)}
-        remnants = {*nameless_metadata(old, (*dropped, *kept))} if target.extra_packages != "kept" else set()
-        replaced = tuple(f"{path}/" for path in (*unchanged, *remnants))
-
-        def is_kept(path: str, is_link: bool) -> bool:
-            is_replaced = path in remnants or path.startswith(replaced)
-            return path in owned or (not is_replaced and loose.has(path, is_link=is_link))
-
-        plan = plan_exchange(plan, destination, is_kept, edited)
-        sites = (blueprint.layout.purelib, blueprint.layout.platlib)
-        names = {path.rpartition("/")[2] for path in unchanged if path.rpartition("/")[0] in sites}
-        after = [image for image in blueprint.images if image.dist_info not in names]
+        plan, dropped, after = plan_replacement(blueprint, target, destination, old, shells, edited, session)
     changes = tuple(package_changes(dropped, after))
     return replace(plan, changes=changes, outcome="updated" if changes else "repaired", images=blueprint.images)
 
@@ -90,6 +76,43 @@ def unchanged_metadata(operations: Iterable[Operation], root: str) -> set[str]:
         and operation.path.endswith(".dist-info/RECORD")
         and read_at_most(os.path.join(root, operation.path), len(operation.content) + 1) == operation.content
     }
+
+
+def intact_operations(
+    blueprint: Blueprint,
+    environment: Environment,
+    destination: Destination,
+    unchanged: Container[str],
+    session: Session,
+) -> set[Operation]:
+    """Return the operations that would install what an environment already has: its files are kept instead.
+
+    :param environment: the new environment, which has the same path.
+    :param unchanged: the metadata directories whose RECORD would not change.
+    """
+    here = replace(environment, location=destination.target)
+    damaged = {*known_differences(destination.target, session.plan_cache).values()}
+    intact: set[Operation] = set()
+    for image in blueprint.images:
+        sites = {environment.layout.purelib, environment.layout.platlib}
+        if image.distribution in damaged or not any(f"{site}/{image.dist_info}" in unchanged for site in sites):
+            continue
+        operations = image_operations(image, environment)
+        if is_intact(image, operations, here) and has_bytecode(operations, destination.target):
+            intact.update(operations)
+    return intact
+
+
+def has_bytecode(operations: Iterable[Operation], root: str) -> bool:
+    """Return whether an environment has the bytecode that operations would install, or what Python wrote in its place."""
+    files, _ = written_paths(operations)
+    return all(os.path.exists(os.path.join(root, path)) for path in files if path.endswith(".pyc"))
+
+
+def with_bytecode(paths: Iterable[str], tag: str) -> set[str]:
+    """Return paths, and those of the bytecode of the modules among them."""
+    paths = {*paths}
+    return paths | {bytecode_path(path, tag) for path in paths if path.endswith(".py")}
 
 
 def split_installed(
@@ -139,14 +162,58 @@ def package_changes(dropped: Iterable[InstalledDistribution], images: Iterable[I
 # A new tree that replaces the old one
 
 
+def plan_replacement(
+    blueprint: Blueprint,
+    target: Target,
+    destination: Destination,
+    old: Environment,
+    shells: Mapping[str, ShellFamily],
+    edited: Sequence[str],
+    session: Session,
+) -> tuple[Plan, list[InstalledDistribution], list[Image]]:
+    """Return the plan that replaces an environment, the distributions that go, and the images that replace them.
+
+    Distributions that are in both are kept: they are not installed again.
+    """
+    root = destination.target
+    plan = plan_at(blueprint, replace(target, existing="replace-anything"), session.host)
+    unchanged = unchanged_metadata(plan.operations, root)
+    dropped, kept = split_installed(old, blueprint, target, unchanged)
+    intact = intact_operations(blueprint, plan.environment, destination, unchanged, session)
+    owned = with_bytecode(written_paths(intact)[0], blueprint.interpreter.cache_tag)
+    for item in kept:
+        owned |= files_of(item, root, old)
+    remnants = set()
+    if target.extra_packages != "kept":
+        remnants = {*nameless_metadata(old, (*dropped, *kept))} - unchanged
+    replaced = tuple(f"{path}/" for path in (*unchanged, *remnants))
+    loose = LooseFiles(root, old.layout, shells, dropped)
+
+    def is_kept(path: str, is_link: bool) -> bool:
+        is_replaced = path in remnants or path.startswith(replaced)
+        return path in owned or (not is_replaced and loose.has(path, is_link=is_link))
+
+    operations = tuple(operation for operation in plan.operations if operation not in intact)
+    plan = plan_exchange(replace(plan, operations=operations), destination, is_kept, remnants, edited)
+    sites = (blueprint.layout.purelib, blueprint.layout.platlib)
+    names = {path.rpartition("/")[2] for path in unchanged if path.rpartition("/")[0] in sites}
+    return plan, dropped, [image for image in blueprint.images if image.dist_info not in names]
+
+
 def plan_exchange(
-    plan: Plan, destination: Destination, is_kept: Callable[[str, bool], bool], edited: Sequence[str]
+    plan: Plan,
+    destination: Destination,
+    is_kept: Callable[[str, bool], bool],
+    remnants: Iterable[str],
+    edited: Sequence[str],
 ) -> Plan:
     """Return a plan for a new environment with the kept files of the one that it replaces.
 
-    A kept file stays the same file, by a hard link, so that a program that has it open goes on writing to it.
+    A kept file stays the same file, by a hard link or in its directory, so that a program that has it open goes on writing
+    to it.
 
     :param is_kept: decides, by its path and whether it is a link, whether a file is kept that the plan does not create.
+    :param remnants: paths of metadata that describes no package, perhaps directories without files.
     """
     root = destination.target
     files, directories = written_paths(plan.operations)
@@ -162,7 +229,7 @@ def plan_exchange(
         return is_link or entry.is_file(follow_symlinks=False)
 
     staging = (f"{NAME_PREFIX}{number}" for number in range(SLOTS))
-    copied = CopyTree(root, (*paths_without(root, remains), *staging), "hardlink")
+    copied = CopyTree(root, (*paths_without(root, remains), *remnants, *staging), "hardlink")
     created = [operation for operation in plan.operations if getattr(operation, "path", "") not in theirs]
     return replace(plan, operations=(copied, *created))
 
@@ -243,7 +310,7 @@ def plan_merge(
     intact = {
         image.distribution
         for image in blueprint.images
-        if image.distribution in versions and is_intact(image, planned.environment, here)
+        if image.distribution in versions and is_intact(image, image_operations(image, planned.environment), here)
     }
     plan = plan_at(blueprint, target, session.host, intact)
     removed = {path for item in dropped if item.key not in intact for path in files_of(item, root, old)}
@@ -265,13 +332,13 @@ def plan_merge(
     return replace(plan, operations=(*(Remove(path) for path in gone), *operations))
 
 
-def is_intact(image: Image, environment: Environment, here: Environment) -> bool:
-    """Return whether an environment has an image exactly as it would be installed."""
+def is_intact(image: Image, operations: Iterable[Operation], here: Environment) -> bool:
+    """Return whether an environment has an image exactly as these operations would install it."""
     if find_damage(image, here):
         return False
     return all(
         read_at_most(here.path_to(operation.path), len(operation.content) + 1) == operation.content
-        for operation in image_operations(image, environment)
+        for operation in operations
         if isinstance(operation, Write)
     )
 
@@ -279,8 +346,7 @@ def is_intact(image: Image, environment: Environment, here: Environment) -> bool
 def files_of(item: InstalledDistribution, root: str, environment: Environment) -> set[str]:
     """Return the existing files of a distribution, with the bytecode of its modules, relative to the root."""
     tag = environment.interpreter.cache_tag if environment.interpreter else ""
-    paths = {row.path for row in item.rows if not row.path.startswith(("/", "../"))}
-    paths |= {bytecode_path(path, tag) for path in paths if path.endswith(".py")}
+    paths = with_bytecode((row.path for row in item.rows if not row.path.startswith(("/", "../"))), tag)
     metadata = os.path.join(root, item.metadata)
     if os.path.isdir(metadata):
         paths |= {f"{item.metadata}/{file.path}" for file in walk_files(metadata)}

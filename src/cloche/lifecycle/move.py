@@ -10,7 +10,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from cloche.apply import DestinationChanged, apply
+from cloche.apply import DestinationChanged, NotAdopted, apply
 from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, DestinationError
 from cloche.fs.locks import DirectoryLock
@@ -177,17 +177,30 @@ def verify_move(plan: MovePlan, session: Session) -> Environment:
     """Verify a moved environment, and return it at its new path.
 
     :raises ClocheError: something that worked at the old path does not work at the new path.
+    :raises NotAdopted: something does not work, and the old environment is no longer there to compare.
     """
-    host, old = session.host, plan.info.environment
+    host = session.host
     modules = modules_of(plan.info.distributions)
     environment = read_environment(plan.destination.location, host, session.probes)
-    refuse_broken(environment, lambda: examine(old, host, modules), examine(environment, host, modules))
+    refuse_broken(
+        environment, lambda: examine(environment_before(plan), host, modules), examine(environment, host, modules)
+    )
     if failing := failing_activations(environment, host):
-        failing_before = failing_activations(old, host)
+        failing_before = failing_activations(environment_before(plan), host)
         for script in failing:
             if script not in failing_before:
                 raise ClocheError(f"the activation script {script} does not activate `{environment.location}`")
     return environment
+
+
+def environment_before(plan: MovePlan) -> Environment:
+    """Return the environment at its old path.
+
+    :raises NotAdopted: it is no longer there.
+    """
+    if not os.path.isdir(plan.source):
+        raise NotAdopted
+    return plan.info.environment
 
 
 def refuse_broken(environment: Environment, examine_old: Callable[[], Examination], after: Examination) -> None:

@@ -164,8 +164,8 @@ def inner_target(path: str, link: str, root: str) -> str:
         if not is_within(os.path.normpath(target), root):
             return ""
         target = os.path.relpath(target, os.path.dirname(link))
-    inside = not os.path.normpath(os.path.join(os.path.dirname(path), target)).startswith("..")
-    return target if inside and is_within(os.path.realpath(link), os.path.realpath(root)) else ""
+    parts = os.path.normpath(os.path.join(os.path.dirname(path), target)).split(os.sep)
+    return target if parts[0] != ".." and is_within(os.path.realpath(link), os.path.realpath(root)) else ""
 
 
 def is_python_link(path: str, environment: Environment) -> bool:

@@ -88,9 +88,13 @@ def not_an_environment_error(location: str) -> DestinationError:
             hint=f"`cloche {quote_word(location, os.name)}` creates an environment there",
         )
     if not os.path.isdir(location):
+        root = os.path.dirname(os.path.dirname(location))  # of `.venv/bin/python`
+        nearest = next((each for each in (root, os.path.dirname(location)) if effective_settings(each)), "")
         return DestinationError(
             f"`{location}` is not an environment: it is a file",
-            hint="name the directory that contains the `pyvenv.cfg`",
+            hint=f"name the environment: `{nearest}`"
+            if nearest
+            else "name the directory that contains the `pyvenv.cfg`",
         )
     if is_conda_environment(location):
         return conda_environment_error(location)

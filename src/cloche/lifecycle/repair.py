@@ -10,6 +10,7 @@ from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError, SeedError
 from cloche.fs.inputs import UNRECORDED
 from cloche.fs.manifests import MANIFEST
+from cloche.lifecycle.case import ONLY_YOU
 from cloche.lifecycle.checks.packages import missing_scripts
 from cloche.lifecycle.checks.parts import PIP, missing_parts
 from cloche.lifecycle.checks.scripts import broken_scripts
@@ -30,6 +31,7 @@ from cloche.lifecycle.startup_code import startup_rule
 from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import Value, replace
 from cloche.planning.plan_at import collect_scripts, script_operation
+from cloche.planning.pyvenv_cfg import quote_word
 from cloche.planning.resolve import choose_activators
 from cloche.store.installation import entry_point_script
 from cloche.store.startup_code import StartupCodeRefused
@@ -90,7 +92,17 @@ def repair_environment(case: Case, session: Session) -> RepairResult:
         is_repaired = True
         notes += told
         current = diagnose(case)  # with the cause repaired, more can be examined and repaired
-    return RepairResult(tuple(findings), tuple(current), tuple(notes))
+    return RepairResult(tuple(findings), tuple(map(left_to_user, current)), tuple(notes))
+
+
+def left_to_user(finding: Finding) -> Finding:
+    """Return a finding that remains after a repair; what could not be removed is left to the user."""
+    if finding.code != "left-behind":
+        return finding
+    remedy = (
+        f"cloche cannot remove it. {ONLY_YOU} what you need of it: then, `rm -r {quote_word(finding.path, os.name)}`"
+    )
+    return replace(finding, remedy=remedy, repairable="no")
 
 
 def repair_once(case: Case, findings: list[Finding], session: Session) -> tuple[Case, list[str]]:
@@ -131,6 +143,8 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
         codes & REBASE_CODES or incomplete & {layout.config, layout.executable, layout.bin}
     ):
         rebase(overlay, environment, interpreter, session)
+    for path in incomplete & {f"{layout.bin}/{name}" for name in layout.names} - {layout.executable}:
+        overlay.link(path, os.path.basename(layout.executable))
     if layout.bin in incomplete:
         for path, content in activation_scripts(replace(environment, interpreter=interpreter), session).items():
             overlay.write(path, content)

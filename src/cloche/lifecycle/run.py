@@ -92,9 +92,32 @@ def find_program(name: str, environment: Environment, path: str) -> str:
         raise CommandFailed(
             f"`{name}` is not in the environment, and not on PATH",
             NOT_FOUND,
-            hint=f"`cloche doctor {quote_word(environment.location, os.name)}` checks that the environment is intact",
+            hint=hint_about_command(name, environment),
         )
     return found
+
+
+SHELL_BUILTINS = frozenset((".", "alias", "cd", "eval", "exec", "export", "set", "source", "ulimit", "umask", "unset"))
+"""Commands that only a shell has."""
+
+
+def hint_about_command(name: str, environment: Environment) -> str:
+    """Return what to do about a command that does not exist: what it was probably meant as, or how to check."""
+    where = quote_word(environment.location, os.name)
+    if name in SHELL_BUILTINS:
+        return f"it is a command of shells: `cloche run {where} -- sh -c '{name} …'`"
+    if hint := python_file_hint(name, environment):
+        return hint
+    if " " in name and quote_word(name.replace(" ", ""), os.name) == name.replace(" ", ""):
+        return f"give each word as an argument of its own: `cloche run {where} -- {name}`"
+    return f"`cloche doctor {where}` checks that the environment is intact"
+
+
+def python_file_hint(path: str, environment: Environment) -> str:
+    """Return how to run a Python file; empty for another path."""
+    is_python = path.endswith((".py", ".pyw", ".pyz")) and os.path.isfile(path) and path[0] != "-"
+    where, file = quote_word(environment.location, os.name), quote_word(path, os.name)
+    return f"`cloche run {where} -- python {file}` runs a Python file" if is_python else ""
 
 
 def program_names(environment: Environment) -> set[str]:
@@ -141,7 +164,8 @@ def cannot_execute(path: str, environment: Environment) -> CommandFailed:
     if os.path.isdir(path):
         return CommandFailed(f"`{path}` is a directory", NOT_EXECUTABLE, hint="give the path of a program")
     if not is_program(path):
-        return CommandFailed(f"`{path}` is not a program", NOT_EXECUTABLE, hint=activation_hint(path, environment))
+        hint = python_file_hint(path, environment) or activation_hint(path, environment)
+        return CommandFailed(f"`{path}` is not a program", NOT_EXECUTABLE, hint=hint)
     if forbids_execution(path):
         return CommandFailed(
             f"`{path}` cannot be executed: its file system is mounted with `noexec`",
@@ -200,8 +224,9 @@ def run_command(environment: Environment, command: Sequence[str], host: Host) ->
     except OSError as error:
         code = NOT_FOUND if error.errno == errno.ENOENT else NOT_EXECUTABLE
         inside = os.path.dirname(program) == environment.path_to(environment.layout.bin)
+        repair = f"`cloche doctor --fix {quote_word(environment.location, os.name)}` may repair it" if inside else None
         raise CommandFailed(
             f"`{program}` cannot be started: {reason_not_started(program, error)}",
             code,
-            hint=f"`cloche doctor --fix {quote_word(environment.location, os.name)}` may repair it" if inside else None,
+            hint=repair if is_program(program) else python_file_hint(program, environment) or repair,
         ) from None

@@ -352,8 +352,8 @@ def _parse_version(text: str) -> tuple[tuple[int, ...], tuple[str, int] | None] 
     numbers, suffix = text[:length], text[length:]
     if not numbers or any(not part or len(part) > 4 for part in numbers.split(".")) or numbers.count(".") > 2:
         return None
-    if "." not in numbers and len(numbers) > 1:
-        numbers = f"{numbers[0]}.{numbers[1:]}"
+    if "." not in numbers and (numbers == "27" or (len(numbers) > 1 and numbers[0] == "3")):
+        numbers = f"{numbers[0]}.{numbers[1:]}"  # other numbers, as in `graalpy-23`, are not versions of Python
     release = tuple(map(int, numbers.split(".")))
     if not suffix:
         return release, None

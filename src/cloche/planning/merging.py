@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cloche.model.environment import Environment, Layout
     from cloche.model.operations import Operation
+    from cloche.model.plan import Blueprint
     from cloche.planning.destination import Destination
 
 
@@ -32,22 +33,21 @@ class Kept(Value):
     notes: Sequence[str]
 
 
-def find_kept(destination: Destination, operations: Iterable[Operation], environment: Environment) -> Kept:
+def find_kept(destination: Destination, blueprint: Blueprint, environment: Environment) -> Kept:
     """Return what stays in an existing directory.
 
-    :param operations: the creator's operations.
     :raises DestinationError: the manifest exists and cannot be read.
     """
     manifest = read_manifest(destination) if destination.state == "environment" else ""
     return Kept(
         frozenset(
             operation.path
-            for operation in operations
+            for operation in blueprint.operations
             if isinstance(operation, Link) and is_kept_directory(destination, operation.path)
         ),
         parse_manifest(manifest),
         foreign_files(manifest),
-        relocatable_notes(environment, destination),
+        (*relocatable_notes(environment, destination), *unlocked_notes(blueprint, destination)),
     )
 
 
@@ -128,3 +128,11 @@ def relocatable_notes(environment: Environment, destination: Destination) -> lis
             "new scripts are relocatable; `cloche doctor --fix` makes the scripts of installed packages relocatable too"
         ]
     return []
+
+
+def unlocked_notes(blueprint: Blueprint, destination: Destination) -> list[str]:
+    """Return the note about an environment from a lock file that this run does not name."""
+    if "lock" not in destination.settings or blueprint.is_locked:
+        return []
+    note = f"`{destination.location}` no longer follows the lock file that it was created from"
+    return [f"{note}; to install exactly the packages of that file again, name it with `--lock`"]

@@ -113,7 +113,7 @@ def kept_files(
         return None
     from cloche.planning.merging import find_kept
 
-    return find_kept(destination, blueprint.operations, environment)
+    return find_kept(destination, blueprint, environment)
 
 
 def interpreter_operations(

@@ -73,7 +73,9 @@ def parse_component(kind: Kind, item: object, source: Source) -> Component:
     hook = f"cloche_{kind}s"
     name = getattr(item, "name", None)
     if not isinstance(name, str) or not name or any(character.isspace() or character in ",=" for character in name):
-        raise TypeError(f"`{hook}` returned {item!r}: expected a {kind} whose `name` is a word without `,` and `=`")
+        raise TypeError(
+            f"`{hook}` returned {item!r}: expected {kind}s, each with a `name` that is a word without `,` and `=`"
+        )
     missing = [attribute for attribute in REQUIRED_ATTRIBUTES[kind] if not hasattr(item, attribute)]
     if missing and not (kind != "command" and hasattr(item, "implementation")):
         similar = suggestion(missing[0], (word for word in dir(item) if not word.startswith("_")))

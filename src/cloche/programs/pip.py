@@ -78,6 +78,10 @@ TIMEOUT_SECONDS = 300.0
 
 UNREADABLE_CONFIGURATION = "Configuration file could not be loaded."
 
+UNREACHABLE = ("Retrying (", "Could not fetch URL ", "The repository located at ")
+"""How warnings of pip start if it could not ask an index. Its error only says that it found nothing."""
+
+_SYSTEM_REASON = re.compile(r"\[(?:Errno -?\d+|SSL: \w+)\] [^'\")]+")
 _SETTING = re.compile(r"([^\s=]+)\.([a-z0-9-]+)=(.*)")
 
 
@@ -223,4 +227,10 @@ def _error_line(errors: str, output: str) -> str:
         return " ".join(lines[lines.index(UNREADABLE_CONFIGURATION) :])
     marked = [line for line in lines if line.startswith(("ERROR", "error:")) and line != "ERROR: Exception:"]
     found = marked or lines[-1:] or ["no error message"]
-    return found[-1].removeprefix("ERROR:").removeprefix("error:").strip()
+    error = found[-1].removeprefix("ERROR:").removeprefix("error:").strip()
+    if error.startswith("No matching distribution found"):
+        causes = (line.removeprefix("WARNING: ") for line in lines if line.startswith("WARNING: "))
+        if unreachable := [cause for cause in causes if cause.startswith(UNREACHABLE)]:
+            reason = _SYSTEM_REASON.search(unreachable[-1])
+            return f"{error} ({reason[0] if reason else unreachable[-1]})"
+    return error

@@ -39,7 +39,7 @@ class Artifact(Value):
     @property
     def title(self) -> str:
         """The file and its distribution, for messages."""
-        return f"`{self.file_name}` of {self.distribution} {self.version}"
+        return f"`{self.file_name}` of {self.distribution} {self.version}".rstrip()
 
 
 class OfferedFile(Value):

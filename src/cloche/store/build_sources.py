@@ -86,7 +86,7 @@ def pip_argument(source: Source) -> str:
     if source.vcs:
         address = f"{source.vcs}+{repository_url(source)}@{source.commit}"
     elif os.path.isdir(source.path):
-        return os.path.join(source.path, source.subdirectory) if source.subdirectory else source.path
+        return Path(source.path, source.subdirectory).as_uri()  # pip would take a part of some paths for a marker
     else:
         address = Path(source.path).as_uri()
         fragments.insert(0, f"sha256={archive_hash(source.path)}")

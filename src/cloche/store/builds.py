@@ -63,6 +63,12 @@ _NOISE = re.compile(
 )
 """Lines that pip prints around the output of a build that failed."""
 
+_REPORT = "error: subprocess-exited-with-error"
+"""The line with which pip begins to report that a program failed."""
+
+_NO_OUTPUT = "No available output."
+"""What pip prints in place of the output of a program that it has not captured."""
+
 BUILD_SETTINGS = frozenset(
     """
     build-constraint cache-dir cert client-cert config-settings default-timeout extra-index-url index-url keyring-provider
@@ -407,6 +413,9 @@ def _publish(wheel: str, directory: str) -> str:
 def _log_line(log: str) -> str:
     """Return the line of a log that most likely says what failed."""
     lines = [re.sub(r"^[^\x00-\x7f]+>?\s*", "", line) for line in _last_lines(log)]  # pip draws boxes
+    if _NO_OUTPUT in lines and _REPORT in lines:  # git has printed the reason before pip reports that it failed
+        lines = lines[: lines.index(_REPORT)]
+        lines = [line for line in lines if line.startswith("fatal: ")] or lines
     lines = [line for line in lines if not _NOISE.fullmatch(line)]
     return lines[-1].removeprefix("ERROR: ") if lines else "no error message"
 

@@ -82,6 +82,16 @@ def unmet_needs(distributions: Sequence[Distribution], interpreter: Interpreter)
             yield need
 
 
+def invalid_requirements(distributions: Sequence[Distribution]) -> Iterator[str]:
+    """Yield a warning for each dependency that is not written as a requirement (PEP 508), so that it is not known."""
+    for distribution in distributions:
+        for text in distribution.requires:
+            try:
+                Dependency(text)
+            except InvalidRequirement:
+                yield f"not installed: `{text}` (required by {distribution.name} {distribution.version}) is not valid"
+
+
 def _needs_of(distribution: Distribution, extras: set[str], interpreter: Interpreter) -> Iterator[Need]:
     """Yield the dependencies of a distribution that apply to an interpreter, with these extras."""
     values = marker_environment(interpreter)

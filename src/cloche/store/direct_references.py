@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from packaging.pylock import PackageArchive, PackageDirectory, PackageVcs
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.version import InvalidVersion
 
 from cloche.errors import UsageError
 from cloche.store.artifacts import Artifact
@@ -22,8 +23,14 @@ COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 """A commit of Git or Mercurial, which cannot change; a tag or a branch can."""
 
 
+HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+"""The hashes that the fragment of a URL may have, as in pip. A weak one does not protect a file, but is checked."""
+
 PROJECT_FILES = ("pyproject.toml", "setup.cfg")
 """The files that may give the name of a project."""
+
+FRAGMENT = re.compile(r"(?:egg|subdirectory|md5|sha\d+)=")
+"""The beginning of a fragment of a URL, or of a path."""
 
 URL_OR_PATH = re.compile(
     r"[A-Za-z0-9+]+://|file:|\.{1,2}(?:[/\\#\[]|$)|[/\\]|[A-Za-z]:[/\\]|[^;<>=!~ ]+\.(?:whl|zip|tar\.gz)(?:#|$)|[\w.-]+[/\\]"
@@ -38,8 +45,12 @@ def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line
     """
     base = os.path.dirname(line.path)
     address, fragment = urldefrag(url)
+    if "://" not in url and not url.startswith("file:"):  # a path can contain `#`
+        address, _, fragment = url.rpartition("#")
+        if not FRAGMENT.match(fragment):
+            address, fragment = url, ""
     given = dict(part.partition("=")[::2] for part in fragment.split("&") if "=" in part)
-    hashes |= {(key, text.lower()) for key, text in given.items() if key in ("sha256", "sha384", "sha512")}
+    hashes |= {(key, text.lower()) for key, text in given.items() if key in HASHES}
     name = name or canonicalize_name(given.get("egg", "").partition("[")[0])
     subdirectory = given.get("subdirectory") or None
     if "+" in address.partition(":")[0]:
@@ -65,6 +76,8 @@ def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line
             Artifact(found, str(version), file_name, "" if local else address, local, hashes=mapping),
             metadata=(("direct_url.json", direct_url(base, item)),),
         )
+    if not name:
+        name = name_of_archive(file_name)
     if not name and local:
         local, _, _ = local.partition("[")
         name = project_name(local)
@@ -81,6 +94,14 @@ def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line
     return LockedPackage(
         name, "", source=archive, base=base, metadata=(("direct_url.json", direct_url(base, archive)),)
     )
+
+
+def name_of_archive(file_name: str) -> str:
+    """Return the name of the distribution in the file name of a source distribution; empty if it is not one."""
+    try:
+        return parse_sdist_filename(file_name)[0]
+    except (InvalidSdistFilename, InvalidVersion):
+        return ""
 
 
 def from_version_control(address: str, name: str, subdirectory: str | None, line: Line) -> LockedPackage:
@@ -106,6 +127,9 @@ def from_directory(path: str, line: Line) -> LockedPackage:
 
     :raises UsageError: it is not a directory with a `pyproject.toml` that names the package.
     """
+    named = re.fullmatch(r"([\w.-]+)\s*(?:\[[^]]*\]\s*)?@\s+(.+)", path)
+    if named:
+        path = f"{named[2]}#egg={named[1]}"
     if re.match(r"\w+\+|https?:", path):
         raise UsageError(
             f"{line.place}: an editable install from a URL is not supported", hint="write the requirement without `-e`"

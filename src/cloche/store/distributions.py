@@ -343,6 +343,9 @@ def _check_member(location: str, member: Member) -> None:
         raise _unusable_distribution(location, f"`{member.name}` is not a regular file")
 
 
+MAX_NAME_BYTES = 255
+"""The length of the longest name of a file that common file systems allow."""
+
 _CHARACTERS = r"\x00-\x1f\x7f\x85\u2028\u2029\\:"
 FORBIDDEN = re.compile(f"[{_CHARACTERS}]")
 """The characters that no name may contain."""
@@ -354,9 +357,11 @@ _SAFE_PATH = re.compile(f"{_PART}(?:/{_PART})*")
 
 def _check_path(location: str, name: str) -> None:
     """Refuse a name that means another path on some system, or that cannot be a line of a RECORD or file list."""
-    if _SAFE_PATH.fullmatch(name):
+    if len(name) < 64 and _SAFE_PATH.fullmatch(name):
         return
     parts = name.split("/")
+    if any(len(part.encode("utf-8", "replace")) > MAX_NAME_BYTES for part in parts):
+        raise _unusable_distribution(location, f"`{_escape(name)}` contains a name of more than {MAX_NAME_BYTES} bytes")
     if any(part in ("", ".", "..") for part in parts):
         raise _unusable_distribution(location, f"`{_escape(name)}` is not a safe relative path")
     if FORBIDDEN.search(name):

@@ -160,7 +160,7 @@ class _Downloads:
         return self._fetch(item, artifacts, stage)
 
     def _fetch_pinned(self, pin: Pin, artifacts: str, stage: str) -> str:
-        """Return the path of the best file of a pin that the indexes offer.
+        """Return the path of the best file of a pin that the indexes offer, or of a local source distribution.
 
         :raises SeedError: no index has a suitable file.
         """
@@ -179,6 +179,8 @@ class _Downloads:
                 if not (pin.hashes or failure.missing):  # another index could have another file of this version
                     raise _cannot_obtain(pin, tried) from failure
         best = best_file(pin, offered, self._search.interpreter)
+        if not (best and best.name.endswith(".whl")) and (path := self._search.find_source(pin)):
+            return path
         if best is None:
             tried.append(why_none_fits(pin, offered, self._search.interpreter))
             raise _cannot_obtain(pin, tried)

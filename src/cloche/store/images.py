@@ -194,11 +194,12 @@ def _build_and_publish(
     try:
         code = _build(source, interpreter, host, stage, compiling=compiling)
         if isinstance(source, DistributionSource) and source.name == "pip" and not compiling:
-            from cloche.store.pip_start import is_known_to_start, refuse_broken_pip
+            from cloche.store.seed_start import is_known_to_start, refuse_broken_seed
 
             distribution = source.distribution
             if not is_known_to_start(distribution, interpreter):
-                refuse_broken_pip(distribution, interpreter, host, os.path.join(stage, distribution.root_tree))
+                tree = os.path.join(stage, distribution.root_tree)
+                refuse_broken_seed("pip", distribution.version, interpreter, host, [tree])
         _publish(stage, os.path.join(images, name), code)
     except ClocheError as error:
         if os.path.isdir(stage):

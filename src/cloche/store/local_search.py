@@ -38,7 +38,14 @@ class LocalSearch:
         :raises SeedError: the lock file names a local file that is not the artifact, or a file or directory cannot be read.
         """
         self.tried[item] = []
-        return self._find_pinned(item) if isinstance(item, Pin) else self._find_artifact(item)
+        if isinstance(item, Pin):
+            local_only = self._wanted.network == "never" or item.form == "source"
+            return self._find_pinned(item, (".whl", ".tar.gz", ".zip") if local_only else (".whl",))
+        return self._find_artifact(item)
+
+    def find_source(self, pin: Pin) -> str:
+        """Return the path of a source distribution of a pin; empty if no local source has it."""
+        return self._find_pinned(pin, (".tar.gz", ".zip"))
 
     def _find_artifact(self, artifact: Artifact) -> str:
         tried = self.tried[artifact]
@@ -61,8 +68,8 @@ class LocalSearch:
             tried.append(f"`{path}` does not exist")
         return ""
 
-    def _find_pinned(self, pin: Pin) -> str:
-        """Return the best local wheel of a pin; a source distribution only if no index can have a wheel."""
+    def _find_pinned(self, pin: Pin, suffixes: tuple[str, ...]) -> str:
+        """Return the path of the best local file of a pin whose name ends with one of these suffixes; empty if none has it."""
         directories = list(self._wanted.find_links)
         if pin.hashes:
             directories += self._store.readable_directories("wheels")
@@ -75,7 +82,7 @@ class LocalSearch:
             OfferedFile(name, os.path.join(directory, name), {})
             for directory in directories
             for name in list_names(directory)
-            if name.endswith(".whl") or self._wanted.network == "never" or pin.form == "source"
+            if name.endswith(suffixes)
             if not os.path.islink(os.path.join(directory, name)) or directory in self._wanted.find_links
         ]
         while best := best_file(pin, files, self.interpreter):

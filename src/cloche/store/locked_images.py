@@ -263,9 +263,7 @@ def refuse_other_wheel(distribution: Distribution, package: LockedPackage, inter
 
     :raises SeedError: it is one of these.
     """
-    if distribution.name != package.name or not (
-        not package.version or is_version(distribution.version, package.version)
-    ):
+    if distribution.name != package.name or not is_locked_version(distribution.version, package):
         raise SeedError(
             f"`{distribution.location}` contains {distribution.name} {distribution.version}, "
             f"but {package.name} {package.version} is locked",
@@ -278,9 +276,13 @@ def refuse_other_wheel(distribution: Distribution, package: LockedPackage, inter
         )
 
 
-def is_version(text: str, version: str) -> bool:
-    """Return whether a text is a version, equal to another one (PEP 440)."""
+def is_locked_version(text: str, package: LockedPackage) -> bool:
+    """Return whether a text is the version that is locked (PEP 440). A pin without a local label allows any of them."""
+    if not package.version:
+        return True
     try:
-        return Version(text.replace("_", "-")) == Version(version)
+        found, locked = Version(text.replace("_", "-")), Version(package.version)
     except InvalidVersion:
         return False
+    is_pin = package.artifact is None and package.source is None
+    return locked == found or (is_pin and locked == Version(found.public))

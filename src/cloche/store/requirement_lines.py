@@ -11,7 +11,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from cloche.errors import UsageError
-from cloche.model.value import Value
+from cloche.model.value import Value, replace
 from cloche.store.locked_packages import absolute_path, path_of_file_url, read_lock_text
 from cloche.store.locked_packages import fragment as fragment_of
 
@@ -67,6 +67,8 @@ def read_lines(path: str, store: Store, kind: str, within: tuple[str, ...]) -> I
     if len(within) >= MAX_DEPTH:
         raise UsageError(f"`{path}` is nested too deeply", hint="name fewer files with `-r` and `-c`")
     for line in logical_lines(read_lock_text(path, store, named_in), path):
+        if "${" in line.text:
+            line = replace(line, text=expand_variables(line.text, store))
         option, name = split_nested(line)
         if option:
             nested = NESTED[option] if kind == "requirement" else "constraint"
@@ -106,8 +108,12 @@ def split_nested(line: Line) -> tuple[str, str]:
     match = re.fullmatch(r"(-r|--requirement|-c|--constraint)(?:\s*=\s*|\s+)(.+)|(-r|-c)(\S+)", line.text)
     if match is None:
         return "", ""
-    name = (match[2] or match[4]).strip()
-    return match[1] or match[3], name[1:-1] if name[:1] in "'\"" and name[-1:] == name[:1] else name
+    return match[1] or match[3], unquoted((match[2] or match[4]).strip())
+
+
+def unquoted(text: str) -> str:
+    """Return a path without the quotes around it."""
+    return text[1:-1] if text[:1] in ("'", '"') and text[-1:] == text[:1] else text
 
 
 def split_options(line: Line) -> tuple[str, list[str]]:

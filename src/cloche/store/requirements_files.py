@@ -11,7 +11,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.pylock import PackageArchive, PackageVcs
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -22,7 +22,7 @@ from cloche.store.direct_references import URL_OR_PATH, from_directory, from_url
 from cloche.store.locked_packages import LockedPackage, absolute_path, file_url
 from cloche.store.markers import marker_environment
 from cloche.store.pins import Places
-from cloche.store.requirement_lines import SETTINGS, expand_variables, invalid_line, read_lines, split_options
+from cloche.store.requirement_lines import SETTINGS, invalid_line, read_lines, split_options, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,13 +45,13 @@ class FileSettings:
         self.requires_hashes = False
         self._forms: dict[Form, set[str]] = {"wheel": set(), "source": set()}
 
-    def add(self, line: Line, store: Store) -> None:
+    def add(self, line: Line) -> None:
         """Add the option of a line.
 
         :raises UsageError: it has no value.
         """
         match = re.fullmatch(r"(--?[a-z-]+)(?:\s*=\s*|\s+)?(.*)", line.text)
-        option, text = (match[1], expand_variables(match[2].strip("'\""), store)) if match else ("", "")
+        option, text = (match[1], match[2].strip("'\"")) if match else ("", "")
         setting = SETTINGS.get(option, "")
         if setting == "no-index":
             self._has_index = False
@@ -111,17 +111,17 @@ def read_requirements(path: str, interpreter: Interpreter, store: Store) -> list
     pending: list[tuple[str, list[str], Line]] = []
     for kind, line in read_lines(path, store, "requirement", ()):
         if kind == "setting":
-            settings.add(line, store)
+            settings.add(line)
             continue
         text, options = split_options(line)
         if kind == "constraint":
             requirement = parse_requirement(text, line)
-            if applies(requirement, environment, line):
+            if applies(requirement.marker, environment, line):
                 constraints[canonicalize_name(requirement.name)] = requirement, line
         else:
             pending.append((text, options, line))
     for text, options, line in pending:
-        package = locked_package(text, options, line, environment, constraints, store)
+        package = locked_package(text, options, line, environment, constraints)
         if package is None:
             continue
         if not (package.artifact or package.source):
@@ -172,15 +172,27 @@ def parse_requirement(text: str, line: Line) -> Requirement:
         raise invalid_line(line, error) from None
 
 
-def applies(requirement: Requirement, environment: Mapping[str, str], line: Line) -> bool:
+def applies(marker: Marker | None, environment: Mapping[str, str], line: Line) -> bool:
     """Return whether the marker of a requirement is true.
 
     :raises UsageError: it cannot be evaluated.
     """
     try:
-        return requirement.marker is None or requirement.marker.evaluate(environment)
+        return marker is None or marker.evaluate(environment)
     except (UndefinedComparison, UndefinedEnvironmentName) as error:
         raise invalid_line(line, f"the marker cannot be evaluated: {error}") from None
+
+
+def split_marker(text: str, line: Line) -> tuple[str, Marker | None]:
+    """Return a URL or path without its marker, and the marker; white space separates it from the semicolon.
+
+    :raises UsageError: the marker is not valid.
+    """
+    address, *markers = re.split(r"\s+;\s*|;\s+", text, maxsplit=1)
+    try:
+        return address, Marker(markers[0]) if markers else None
+    except InvalidMarker as error:
+        raise invalid_line(line, error) from None
 
 
 def locked_package(
@@ -189,7 +201,6 @@ def locked_package(
     line: Line,
     environment: Mapping[str, str],
     constraints: Mapping[str, tuple[Requirement, Line]],
-    store: Store,
 ) -> LockedPackage | None:
     """Return the package that a line pins; None if its marker is false.
 
@@ -198,14 +209,16 @@ def locked_package(
     hashes = frozenset(
         (algorithm.lower(), digest.lower()) for algorithm, _, digest in (hashed.partition(":") for hashed in options)
     )
-    if text.startswith(("-e ", "--editable ", "--editable=")):
-        return from_directory(re.sub(r"^(-e|--editable)[ =]\s*", "", text), line)
+    if editable := re.fullmatch(r"(?:-e[\s=]*|--editable(?:\s*=\s*|\s+))(.+)", text):
+        address, marker = split_marker(editable[1], line)
+        return from_directory(unquoted(address), line) if applies(marker, environment, line) else None
     if text.startswith("-"):
         raise invalid_line(line, f"unknown option `{text.split()[0]}`")
     if " @ " not in text and URL_OR_PATH.match(text):
-        return from_url(expand_variables(text, store), "", hashes, line)
-    requirement = parse_requirement(expand_variables(text, store), line)
-    if not applies(requirement, environment, line):
+        address, marker = split_marker(text, line)
+        return from_url(address, "", hashes, line) if applies(marker, environment, line) else None
+    requirement = parse_requirement(text, line)
+    if not applies(requirement.marker, environment, line):
         return None
     name = canonicalize_name(requirement.name)
     if requirement.url:
@@ -224,8 +237,8 @@ def locked_package(
         )
     version = min(exact)
     if not specifier.contains(version, prereleases=True):
-        where = f" and {constraint_line.place}" if constraint is not None else ""
-        raise UsageError(
-            f"{line.place}{where} contradict each other: no version is `{specifier}`", hint="keep one of them"
-        )
+        conflict = "contradicts itself"
+        if constraint is not None:
+            conflict = f"and {constraint_line.place} contradict each other"
+        raise UsageError(f"{line.place} {conflict}: no version is `{specifier}`", hint="keep one of the versions")
     return LockedPackage(name, version, hashes=hashes)

@@ -66,16 +66,25 @@ class SeedStore:
             choose_distribution(requirement, interpreter, wanted, self._store) for requirement in requirements
         ]
         if any(distribution.requires for distribution in distributions):
-            from cloche.store.dependencies import unmet_needs, with_dependencies  # loads `packaging`
+            from cloche.store.dependencies import (  # loads `packaging`
+                invalid_requirements,
+                unmet_needs,
+                with_dependencies,
+            )
 
             if wanted.dependencies == "included":
                 distributions = with_dependencies(distributions, interpreter, wanted, self._store)
             else:
                 self._store.warnings += (f"not installed: {need}" for need in unmet_needs(distributions, interpreter))
+            self._store.warnings += invalid_requirements(distributions)
         stays = self._stays
         if stays and all(stays(one.name, one.version, wanted, interpreter) for one in distributions):
             return [find_image(distribution, interpreter, self._store) for distribution in distributions]
         images = [self._intact_image(distribution, requirements, wanted, interpreter) for distribution in distributions]
+        if any(distribution.name in ("setuptools", "wheel") for distribution in distributions):
+            from cloche.store.seed_start import refuse_broken_builders
+
+            refuse_broken_builders(images, interpreter, self._store.host)
         for distribution in distributions:
             if distribution.name not in ("pip", "setuptools", "wheel"):
                 from cloche.store.standard_library import shadowing_warnings

@@ -31,8 +31,16 @@ if TYPE_CHECKING:
 MAX_SYSCONFIG_BYTES = 1 << 22
 """The maximum number of bytes to read of a `_sysconfigdata*.py`, which usually has 50 kB."""
 
+WORKING_WITH_3_12 = {"pip": (23, 1), "setuptools": (66, 1)}
+"""The first versions that work with Python 3.12 and later. Older ones use `pkgutil.ImpImporter`, but allow any Python.
+
+One of those may be beside cloche, or in the cache because of an older Python.
+"""
+
 INDEX = "the index"
 FIND_LINKS = "`--find-links`"
+BESIDE = "beside cloche"
+CACHE = "the cache"
 """Names of sources in messages."""
 
 
@@ -91,6 +99,8 @@ def choose_distribution(
                 tried.append(f"{candidate.source}: {distribution.name} {distribution.version} is damaged")
                 continue
             reason = _mismatch(distribution, requirement, interpreter)
+            if reason is None and candidate.source in (BESIDE, CACHE) and not requirement.version:
+                reason = _failure(distribution, interpreter)
             if reason is None:
                 return distribution
             tried.append(f"{candidate.source}: {distribution.name} {distribution.version} {reason}")
@@ -134,11 +144,9 @@ def _sources(
     if wanted.network == "newest":
         yield {INDEX: index}
     beside = (
-        {"beside cloche": lambda: list(_installed_beside_cloche(name, store.host.cwd, store.inputs))}
-        if name == "pip"
-        else {}
+        {BESIDE: lambda: list(_installed_beside_cloche(name, store.host.cwd, store.inputs))} if name == "pip" else {}
     )
-    yield {**beside, "the cache": cached, "its own ensurepip": ensurepip}
+    yield {**beside, CACHE: cached, "its own ensurepip": ensurepip}
     if wanted.network == "last-resort":
         yield {INDEX: index}
 
@@ -279,6 +287,13 @@ def _mismatch(distribution: Distribution, requirement: Requirement, interpreter:
     if distribution.name != requirement.name:
         return f"is not `{requirement.name}`"
     return incompatibility(distribution, interpreter)
+
+
+def _failure(distribution: Distribution, interpreter: Interpreter) -> str | None:
+    """Return why a distribution fails on an interpreter that its metadata allows; None if it works, as far as is known."""
+    minimum = WORKING_WITH_3_12.get(distribution.name, ())
+    release = tuple(int(part) for part in re.findall(r"\d+", distribution.version)[:2])
+    return "does not work with Python 3.12" if interpreter.version[:2] >= (3, 12) and release < minimum else None
 
 
 def _hint(requirement: Requirement, wanted: Wanted) -> str:

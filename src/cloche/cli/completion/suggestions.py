@@ -206,8 +206,10 @@ def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> 
     if name == "SPEC":
         return known_pythons(word, line.host)
     paths = KINDS_OF_PATHS.get(name.removesuffix("..."), "none")
-    if name.removesuffix("...") == "ENV" and (found := matching_words(environments(word, line.host), word)):
-        return Suggestions(found)
+    if name.removesuffix("...") == "ENV":
+        known = [(path, version) for path, version in environments(word, line.host) if path.startswith(word)]
+        if found := matching_words(known, word):
+            return Suggestions(found, paths if len(found) < len(known) else "none")  # the shell can quote the others
     if context.named or number or context.separator:
         return Suggestions(paths=paths)
     commands = [(command.name, command.summary) for command in COMMANDS.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ def missing_parts(case: Case) -> dict[str, str]:
         return parts
     if not os.path.lexists(environment.path_to(layout.executable)):
         parts[layout.executable] = "its Python is missing"
+    parts.update(wrong_names(case))
     if info.activators:
         return parts
     options = venv_options(info.settings.get("command", "")) if info.maker == "venv" else None
@@ -66,6 +68,35 @@ def missing_parts(case: Case) -> dict[str, str]:
     if options is not None and "--without-pip" not in options and not has_pip:
         parts[PIP] = "it has no pip, but venv installs it"
     return parts
+
+
+def wrong_names(case: Case) -> Iterator[tuple[str, str]]:
+    """Yield the other names of the Python that are missing, or are links to another program.
+
+    With such a name, a command runs a Python that does not find the packages. Only cloche is known to create all of them. A
+    file may be a wrapper of the user.
+    """
+    environment, layout, interpreter = case.environment, case.environment.layout, case.environment.interpreter
+    python = environment.path_to(layout.executable)
+    if interpreter is None or environment.os_name == "nt" or not os.path.exists(python):
+        return
+    for name in layout.names:
+        path = environment.path_to(f"{layout.bin}/{name}")
+        if not os.path.lexists(path):
+            if case.info.maker.startswith("cloche "):
+                yield f"{layout.bin}/{name}", f"`{layout.bin}/{name}` is missing"
+        elif os.path.islink(path) and os.path.exists(path) and not is_same_program(path, python):
+            if not is_same_program(python, interpreter.executable):
+                return  # then it is not known which of the names is right
+            yield (
+                f"{layout.bin}/{name}",
+                f"`{layout.bin}/{name}` is a link to another program than `{layout.executable}`",
+            )
+
+
+def is_same_program(one: str, other: str) -> bool:
+    """Return whether two paths lead to one file, or to copies of it."""
+    return os.path.samefile(one, other) or filecmp.cmp(one, other, shallow=False)
 
 
 def has_executables(case: Case) -> bool:

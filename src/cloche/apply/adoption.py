@@ -1,0 +1,176 @@
+"""Adoption: a new tree takes over unchanged directories of the tree that it replaces, and creates no links to their files.
+
+`cloche.apply.borrowed` describes the steps.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cloche.apply.borrowed import adopt, exchange_entries, link_to, old_tree
+from cloche.apply.exchange import exchange
+from cloche.apply.executor import perform_operations
+from cloche.apply.file_list import read_file_list
+from cloche.apply.journal import close_journal, number_steps, restore_error, set_aside_path, write_journal
+from cloche.apply.transaction import NotAdopted, Transaction
+from cloche.model.operations import CopyTree, InstallTree, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cloche.apply.journal import Step
+    from cloche.model.aliases import LinkMode, Strategy
+    from cloche.model.operations import Operation
+
+
+def can_adopt(operations: Sequence[Operation], target: str, strategy: Strategy, moved_from: str) -> bool:
+    """Return whether a new tree may take over directories of the old one, as far as the operations tell.
+
+    A program may write anywhere, and a link would lead it to the old tree.
+    """
+    if os.name == "nt" or strategy not in ("new", "exchange"):
+        return False
+    old = moved_from or target
+    links = any(
+        isinstance(item, CopyTree) and item.source == old and item.link_mode == "hardlink" for item in operations
+    )
+    return links and not any(isinstance(item, Run) for item in operations)
+
+
+class AdoptingTransaction(Transaction):
+    """A transaction whose new tree takes over directories of the old one: of the target, or of the tree that is moved."""
+
+    def __init__(self, target: str, strategy: Strategy, moved_from: str) -> None:
+        super().__init__(target, strategy)
+        self.moved_from = moved_from
+        self.borrowed: list[str] = []
+        self._touched: frozenset[str] = frozenset()
+        self._device = 0
+        self._parents_of_borrowed: dict[str, os.stat_result] = {}
+        """Their status in the old tree: exchanging an entry changes their times."""
+
+    @property
+    def _old(self) -> str:
+        """The path of the old tree once it is set aside."""
+        return old_tree(self._staging, "take" if self.moved_from else "adopt")
+
+    def perform(self, operations: Iterable[Operation], link_mode: LinkMode) -> None:
+        """Perform operations in the staging tree, and borrow the directories that none of them touches.
+
+        :raises NotAdopted: the system or the file system cannot exchange entries, or the destination has to stay.
+        :raises OSError: a system call failed.
+        """
+        if self.strategy not in ("new", "exchange"):
+            raise NotAdopted
+        operations = [*operations]
+        source = self.moved_from or self.target
+        self._device = os.lstat(source).st_dev
+        if self._device != os.lstat(self._new).st_dev:
+            raise NotAdopted
+        os.symlink(source, set_aside_path(self._staging))
+        for _ in range(2):
+            if not exchange(self._new, set_aside_path(self._staging)):
+                raise NotAdopted
+        if not self.moved_from:
+            os.unlink(set_aside_path(self._staging))
+        self._touched = frozenset(touched_paths(operations))
+        self.tree.borrow = self._borrow
+        perform_operations(operations, self.tree, link_mode)
+
+    def _borrow(self, path: str, entry: os.DirEntry[str]) -> bool:
+        """Borrow a directory of the old tree if it stays as it is; return whether it was."""
+        status = entry.stat(follow_symlinks=False)
+        if path in self._touched or status.st_dev != self._device or not os.access(entry.path, os.W_OK):
+            return False  # a directory that cannot be written to cannot be moved either
+        os.symlink(link_to(path, self._old), os.path.join(self._new, path))
+        self.borrowed.append(path)
+        parent = os.path.dirname(path)
+        if parent not in self._parents_of_borrowed:
+            self._parents_of_borrowed[parent] = os.stat(os.path.dirname(entry.path))
+        return True
+
+    def commit(self) -> None:
+        """Put the new tree in place, set the old one aside, and take over its directories.
+
+        :raises NotAdopted: a system call failed; nothing was changed.
+        :raises DestinationChanged: something has appeared at the target; nothing was changed.
+        """
+        inode = os.lstat(self._new).st_ino
+        steps: list[Step] = [("take", inode, self.moved_from)] if self.moved_from else []
+        steps += (("adopt", inode, path) for path in self.borrowed)
+        self._performed = number_steps(steps)
+        write_journal(self._staging, self.target, self._performed)
+        try:
+            self._put_in_place()
+        except BaseException as error:
+            close_journal(self._staging)
+            if isinstance(error, OSError):
+                raise NotAdopted from error
+            raise
+        try:
+            adopt(self.borrowed, self._old, self.target)
+            self._restore_times(self.target)
+        except OSError as error:
+            self.revert()
+            raise NotAdopted from error
+        close_journal(self._staging)
+
+    def _put_in_place(self) -> None:
+        if not self.moved_from:
+            exchange_entries(self._new, self.target)
+            return
+        self._rename_into_place()
+        try:
+            exchange_entries(self._old, self.moved_from)
+        except OSError:
+            os.rename(self.target, self._new)
+            raise
+        os.unlink(self.moved_from)
+
+    def revert(self) -> None:
+        """Give the directories back, and put the old tree in place again.
+
+        :raises ClocheError: a system call failed; the next run for this destination completes the new tree instead.
+        """
+        try:
+            self._give_back()
+        except OSError as error:
+            raise restore_error(self.moved_from or self.target, self._staging, error) from error
+
+    def _give_back(self) -> None:
+        write_journal(self._staging, self.target, self._performed)
+        for path in reversed(self.borrowed):
+            if os.path.islink(os.path.join(self._old, path)):
+                exchange_entries(os.path.join(self._old, path), os.path.join(self.target, path))
+        self._restore_times(self._old)
+        if self.moved_from:
+            os.rename(self._old, self.moved_from)
+            os.rename(self.target, self._new)
+        else:
+            exchange_entries(self._new, self.target)
+        close_journal(self._staging)
+
+    def _restore_times(self, root: str) -> None:
+        """Give directories the times that they had before entries in them were exchanged."""
+        for parent, status in self._parents_of_borrowed.items():
+            os.utime(os.path.join(root, parent), ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    def remove_source(self, path: str) -> None:
+        """Do nothing: the old tree is in the staging directory."""
+
+
+def touched_paths(operations: Iterable[Operation]) -> Iterator[str]:
+    """Yield the paths of the directories that operations create or write to, and the parents of these."""
+    for operation in operations:
+        if isinstance(operation, CopyTree):
+            paths: Iterable[str] = operation.without
+        elif isinstance(operation, InstallTree):
+            prefix = "" if operation.path == "." else f"{operation.path}/"
+            listed = read_file_list(operation.file_list).directories
+            paths = (operation.path, *(f"{prefix}{directory}" for directory in listed))
+        else:
+            paths = (getattr(operation, "path", ""),)
+        for path in paths:
+            yield path
+            yield from (path[:index] for index, character in enumerate(path) if character == "/")

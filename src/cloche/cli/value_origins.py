@@ -1,0 +1,29 @@
+"""Say of a value in an error message where it was set, unless the user has just typed it. Only errors load this module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.cli.settings import Settings
+    from cloche.errors import ClocheError
+
+
+def hint_with_origins(error: ClocheError, settings: Settings) -> str | None:
+    """Return the hint of an error, with a line for each value in its message that a variable or a file has set."""
+    lines = [error.hint] if error.hint else []
+    return "\n".join([*lines, *origins(error, settings)]) or None
+
+
+def origins(error: ClocheError, settings: Settings) -> Iterator[str]:
+    """Yield a line for each value in an error message that does not come from the command line, and has no origin there."""
+    told = f"{error.message}\n{error.hint}"
+    for name, setting in settings.chosen.items():
+        if setting.origin == "command line" or setting.origin in told:
+            continue
+        origin = f"`{name}` in {setting.origin}" if "/" in setting.origin else f"`{setting.origin}`"
+        for text in setting.values:
+            if text and f"`{text}`" in error.message:
+                yield f"`{text}` is the value of {origin}"
