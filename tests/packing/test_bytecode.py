@@ -144,6 +144,10 @@ def test_the_store_keeps_what_was_compiled(cloche: Cloche, env: Path) -> None:
     assert packed(cloche, env, "--cache-dir", cache) == first
     assert stored.stat().st_ino == inode
 
+    os.utime(stored, (1, 1))
+    assert packed(cloche, env, "--cache-dir", cache, "--read-only-cache") == first
+    assert stored.stat().st_mtime == 1
+
     for damaged in (b"", data[:-1] + bytes((data[-1] ^ 1,))):
         stored.write_bytes(damaged)
         assert packed(cloche, env, "--cache-dir", cache) == first

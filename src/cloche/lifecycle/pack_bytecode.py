@@ -78,7 +78,7 @@ class BytecodeSource:
         if directories := store.readable_directories("bytecode"):
             for path in [path for path in self.modules if path not in self.taken]:
                 key = self.key(path, self.source_digest(path))
-                if stored := find_bytecode(key, directories):
+                if stored := find_bytecode(key, store, directories):
                     target = bytecode_path(path, interpreter.cache_tag)
                     self.taken[path] = Entry(target, "bytecode", stored[0], size=stored[1])
 

@@ -112,18 +112,19 @@ def bytecode_key(compiler: str, name: str, source_digest: bytes) -> str:
     return sha256(b"%b\0%b\0%b" % (os.fsencode(compiler), os.fsencode(name), source_digest)).hexdigest()
 
 
-def find_bytecode(key: str, directories: Iterable[str]) -> tuple[str, int] | None:
+def find_bytecode(key: str, store: Store, directories: Iterable[str]) -> tuple[str, int] | None:
     """Return the path and the size of sealed bytecode that the store has; the caller checks the seal.
 
-    :param directories: the directories of the store for bytecode.
+    :param directories: those of the store for bytecode.
     """
     for directory in directories:
         path = os.path.join(directory, key)
         with contextlib.suppress(OSError):
             status = os.lstat(path)
             if stat.S_ISREG(status.st_mode):
-                with contextlib.suppress(OSError):
-                    os.utime(path)  # `cloche cache prune` removes what is not used
+                if store.is_persistent:
+                    with contextlib.suppress(OSError):
+                        os.utime(path)  # `cloche cache prune` removes what is not used
                 return path, status.st_size
     return None
 
