@@ -241,10 +241,12 @@ def locked_package(
         )
     version = min(exact)
     if not specifier.contains(version, prereleases=True):
-        hint = "keep one of the versions"
         if constraint is None:
-            raise UsageError(f"{line.place} contradicts itself: no version is `{specifier}`", hint=hint)
+            raise UsageError(
+                f"{line.place} contradicts itself: no version is `{specifier}`", hint="keep one of the versions"
+            )
         raise UsageError(
-            f"{line.place} and {constraint_line.place} contradict each other: no version is `{specifier}`", hint=hint
+            f"{line.place} and {constraint_line.place} contradict each other: no version is `{specifier}`",
+            hint="keep one of the versions",
         )
     return LockedPackage(name, version, hashes=hashes)
