@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cloche.apply.borrowed import adopt, exchange_entries, link_to, old_tree
+from cloche.apply.borrowed import adopt, exchange_entries, lead_back, link_to, old_tree
 from cloche.apply.exchange import exchange
 from cloche.apply.executor import perform_operations
 from cloche.apply.file_list import read_file_list
@@ -74,6 +74,7 @@ class AdoptingTransaction(Transaction):
                 raise NotAdopted
         if not self.moved_from:
             os.unlink(set_aside_path(self._staging))
+        lead_back(self._old, self.target)
         self._touched = frozenset(touched_paths(operations))
         self.tree.borrow = self._borrow
         perform_operations(operations, self.tree, link_mode)

@@ -60,6 +60,19 @@ def link_to(path: str, old: str) -> str:
     return f"{'../' * (path.count('/') + 1)}{os.path.basename(staging)}/{name}/{path}"
 
 
+def lead_back(old: str, target: str) -> None:
+    """Make each link lead to the directory in the new tree after it has been exchanged with it.
+
+    A module in a directory that is still borrowed may look for its libraries in `../other`, which has been adopted. In the
+    old tree, the text of that link begins with the names of the staging directory and of the old tree, so there is a link to
+    the new tree under these names.
+    """
+    staging, name = os.path.split(old)
+    bridge = os.path.join(staging, os.path.basename(staging))
+    os.mkdir(bridge)
+    os.symlink(f"../../{os.path.basename(target)}", os.path.join(bridge, name))
+
+
 def leads_to(link: str, target: str) -> bool:
     """Return whether a path is a symbolic link with this text."""
     try:

@@ -33,7 +33,7 @@ UNLOCKED_LIFETIME = 24 * 3600
 """Seconds after which a staging directory counts as a leftover if locks are not supported."""
 
 CONTENTS = frozenset(("new", "old", JOURNAL))
-"""What a staging directory may hold."""
+"""What a staging directory may hold, beside a directory of its own name (see `borrowed.lead_back`)."""
 
 
 def sweep_leftover(staging: str) -> None:
@@ -48,7 +48,7 @@ def sweep_leftover(staging: str) -> None:
     try:
         if state == "busy" or (state == "unsupported" and is_recent(status)):
             return
-        if not CONTENTS.issuperset(os.listdir(staging)):
+        if not {*CONTENTS, os.path.basename(staging)}.issuperset(os.listdir(staging)):
             return
         recover_staging(staging)
         remove_staging(staging)

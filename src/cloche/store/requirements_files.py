@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from cloche.store.requirement_lines import Line
 
 
+EDITABLE = re.compile(r"(?:-e[\s=]*|--editable(?:\s*=\s*|\s+))(.+)")
+"""A line that installs a directory in editable mode."""
+
+
 class FileSettings:
     """The options on lines of their own that say where the pinned files are, and of which form. As in pip, they apply to all
     lines, also to those before them."""
@@ -209,7 +213,7 @@ def locked_package(
     hashes = frozenset(
         (algorithm.lower(), digest.lower()) for algorithm, _, digest in (hashed.partition(":") for hashed in options)
     )
-    if editable := re.fullmatch(r"(?:-e[\s=]*|--editable(?:\s*=\s*|\s+))(.+)", text):
+    if editable := EDITABLE.fullmatch(text):
         address, marker = split_marker(editable[1], line)
         return from_directory(unquoted(address), line) if applies(marker, environment, line) else None
     if text.startswith("-"):
@@ -237,8 +241,10 @@ def locked_package(
         )
     version = min(exact)
     if not specifier.contains(version, prereleases=True):
-        conflict = "contradicts itself"
-        if constraint is not None:
-            conflict = f"and {constraint_line.place} contradict each other"
-        raise UsageError(f"{line.place} {conflict}: no version is `{specifier}`", hint="keep one of the versions")
+        hint = "keep one of the versions"
+        if constraint is None:
+            raise UsageError(f"{line.place} contradicts itself: no version is `{specifier}`", hint=hint)
+        raise UsageError(
+            f"{line.place} and {constraint_line.place} contradict each other: no version is `{specifier}`", hint=hint
+        )
     return LockedPackage(name, version, hashes=hashes)
