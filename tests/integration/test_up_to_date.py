@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.api import create_with_result
-from cloche.lifecycle import installed, locked, locked_update, up_to_date
+from cloche.lifecycle import installed, locked
+from cloche.lifecycle.locked import up_to_date
+from cloche.lifecycle.locked import update as locked_update
 from cloche.lifecycle.verify import verify_environment
 from cloche.session import Session, current_host
 from cloche.store import installation

@@ -6,7 +6,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloche.lifecycle.shebangs import parse_header
+from cloche.lifecycle.embedded_paths.shebangs import parse_header
 from tests.distributions import make_wheel
 from tests.interpreters import pyenv
 from tests.lifecycle.comparison import create_deletable_python

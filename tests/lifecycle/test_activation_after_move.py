@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.lifecycle.activation_scripts import replace_prompt, roots_in_script
+from cloche.lifecycle.embedded_paths.activation_scripts import replace_prompt, roots_in_script
 from cloche.shells import shell_of_program
 from tests.interpreters import MINORS, debian, pyenv
 from tests.lifecycle.environments import CREATE_WITH, create_with_uv, find_tool, run

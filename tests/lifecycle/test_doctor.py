@@ -15,7 +15,7 @@ import pytest
 from cloche.api import open_session
 from cloche.fs.locks import try_lock_directory
 from cloche.lifecycle import examination
-from cloche.lifecycle.diagnosis import CODES, open_case
+from cloche.lifecycle.doctor.diagnosis import CODES, open_case
 from tests.interpreters import debian, pyenv
 from tests.lifecycle.environments import find_problems, record_problems, run
 from tests.trees import snapshot

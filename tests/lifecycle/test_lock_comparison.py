@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.api import create_with_result
-from cloche.lifecycle import up_to_date
+from cloche.lifecycle.locked import up_to_date
 from cloche.lifecycle.verify import Verification, verify_environment
 from cloche.session import Session, current_host
 from tests.distributions import install_wheel

@@ -17,12 +17,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cloche.lifecycle import launchers
-from cloche.lifecycle.activation_scripts import rewrite_script, roots_in_script
-from cloche.lifecycle.embedded_paths import relocate_pth, relocate_settings, relocate_urls
+from cloche.lifecycle.embedded_paths import launchers, relocate_pth, relocate_settings, relocate_urls
+from cloche.lifecycle.embedded_paths.activation_scripts import rewrite_script, roots_in_script
+from cloche.lifecycle.embedded_paths.shebangs import parse_header, script_with_program
 from cloche.lifecycle.recorded_command import recorded_destination, replace_interpreter
 from cloche.lifecycle.relocation import Relocation, moved_parent, needle
-from cloche.lifecycle.shebangs import parse_header, script_with_program
 from cloche.shells import shell_of_program
 from tests.tools import require
 

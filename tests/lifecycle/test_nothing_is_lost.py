@@ -20,8 +20,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from cloche.api import open_session
-from cloche.lifecycle.diagnosis import diagnose, open_case
-from cloche.lifecycle.shebangs import parse_header
+from cloche.lifecycle.doctor.diagnosis import diagnose, open_case
+from cloche.lifecycle.embedded_paths.shebangs import parse_header
 from cloche.store.installation import relocatable_shebang_lines
 from tests.distributions import record_hash
 from tests.lifecycle.contents import NAMES, Contents, contents, create, remove

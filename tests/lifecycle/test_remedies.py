@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.api import open_session
-from cloche.lifecycle.case import ONLY_YOU
-from cloche.lifecycle.diagnosis import CODES, diagnose, open_case
+from cloche.lifecycle.doctor.case import ONLY_YOU
+from cloche.lifecycle.doctor.diagnosis import CODES, diagnose, open_case
 from tests.interpreters import pyenv
 from tests.lifecycle.damage import DAMAGES, ELSEWHERE, Damage, Place
 from tests.lifecycle.environments import create_with_cloche, populate, run
@@ -24,7 +24,7 @@ from tests.trees import snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cloche.lifecycle.case import Finding
+    from cloche.lifecycle.doctor.case import Finding
     from tests.lifecycle.templates import Templates
     from tests.run import Cloche
 

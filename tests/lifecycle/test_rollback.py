@@ -14,11 +14,13 @@ from cloche.api import open_session
 from cloche.apply import exchange, merge, staging, transaction
 from cloche.apply.adoption import AdoptingTransaction
 from cloche.errors import ClocheError
-from cloche.lifecycle import examination, move, rebuild, repair, tree, upgrade
-from cloche.lifecycle.case import Finding
-from cloche.lifecycle.diagnosis import open_case
+from cloche.lifecycle import examination, move, tree, upgrade
+from cloche.lifecycle.doctor import repair
+from cloche.lifecycle.doctor.case import Finding
+from cloche.lifecycle.doctor.diagnosis import open_case
+from cloche.lifecycle.doctor.repair import repair_environment
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.repair import repair_environment
+from cloche.lifecycle.upgrade import rebuild
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from cloche.apply.journal import Action
-    from cloche.lifecycle.case import Case
+    from cloche.lifecycle.doctor.case import Case
     from cloche.lifecycle.examination import Examination
 
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from cloche.lifecycle.pack_entries import inner_target
+from cloche.lifecycle.pack.entries import inner_target
 from tests.run import Cloche
 from tests.tools import require, skip_missing
 

@@ -10,13 +10,13 @@ import pytest
 
 from cloche.errors import SeedError
 from cloche.model.plan import Wanted
-from cloche.store import downloads
-from cloche.store.artifacts import Artifact
+from cloche.store.fetch import downloads
+from cloche.store.fetch.artifacts import Artifact
 from cloche.testing import fake_interpreter
 
 if TYPE_CHECKING:
     from cloche.store import Store
-    from cloche.store.pins import Pin
+    from cloche.store.fetch.pins import Pin
 
 DATA = b"wheel " * 1000
 NAME = "spam-1.0-py3-none-any.whl"

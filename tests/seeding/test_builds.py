@@ -23,9 +23,10 @@ from cloche.errors import SeedError
 from cloche.model.plan import Wanted
 from cloche.model.value import replace
 from cloche.programs.pip import PipRun
-from cloche.store import Store, builds, pip_settings
-from cloche.store.build_sources import Source
+from cloche.store import Store, builds
 from cloche.store.builds import build_wheels, sources_to_build
+from cloche.store.builds.sources import Source
+from cloche.store.fetch import pip_settings
 from cloche.testing import fake_host, fake_interpreter
 from tests import interpreters
 from tests.seeding.projects import EDITABLE, make_project, make_repository, make_sdist
@@ -439,7 +440,7 @@ from cloche.cli.dispatch import install_signal_handlers
 from cloche.api import find
 from cloche.model.plan import Wanted
 from cloche.store import Store
-from cloche.store.build_sources import Source
+from cloche.store.builds.sources import Source
 from cloche.store.builds import build_wheels
 from cloche.testing import fake_host
 

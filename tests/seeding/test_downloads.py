@@ -21,8 +21,9 @@ import pytest
 
 from cloche.errors import SeedError
 from cloche.model.plan import Wanted
-from cloche.store import Store, downloads, http, worker_threads
-from cloche.store.pins import Pin
+from cloche.store import Store
+from cloche.store.fetch import downloads, http, worker_threads
+from cloche.store.fetch.pins import Pin
 from cloche.testing import fake_host, fake_interpreter
 from tests.seeding.artifacts import DATA, NAME, SHA256, failure, obtain, obtain_bytes, read, spam, stored_files
 from tests.seeding.server import Handler, Site, content, serving, status
@@ -683,8 +684,8 @@ import sys
 from cloche.cli.dispatch import install_signal_handlers
 from cloche.model.plan import Wanted
 from cloche.store import Store
-from cloche.store.artifacts import Artifact
-from cloche.store.downloads import obtain
+from cloche.store.fetch.artifacts import Artifact
+from cloche.store.fetch.downloads import obtain
 from cloche.testing import fake_host, fake_interpreter
 
 install_signal_handlers()

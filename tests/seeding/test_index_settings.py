@@ -13,8 +13,8 @@ import pytest
 
 from cloche.errors import SeedError
 from cloche.model.value import replace
+from cloche.store.fetch.pip_settings import default_index, read_pip_settings
 from cloche.store.index import download_wheel
-from cloche.store.pip_settings import default_index, read_pip_settings
 from cloche.store.requirements import Requirement
 from cloche.testing import fake_host, fake_interpreter
 from tests.distributions import make_wheel

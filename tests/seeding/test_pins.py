@@ -12,15 +12,15 @@ import pytest
 from cloche.errors import SeedError
 from cloche.model.plan import Wanted
 from cloche.model.value import replace
-from cloche.store.artifacts import OfferedFile
-from cloche.store.downloads import obtain
-from cloche.store.pins import Pin, Places, best_file, why_none_fits
+from cloche.store.fetch.artifacts import OfferedFile
+from cloche.store.fetch.downloads import obtain
+from cloche.store.fetch.pins import Pin, SearchScope, best_file, why_none_fits
 from cloche.testing import fake_interpreter
 from tests.seeding.artifacts import read
 
 if TYPE_CHECKING:
     from cloche.store import Store
-    from cloche.store.pins import Form
+    from cloche.store.fetch.pins import Form
     from tests.seeding.server import Site
 
 pytestmark = pytest.mark.usefixtures("pip_options")
@@ -111,13 +111,17 @@ def test_the_places_that_the_file_names_are_searched(
     pip_options["index-url"] = site.add("/empty", "")
     (tmp_path / PURE).write_bytes(b"pure")
     index = site.add_index("spam", FILES)
-    for places in (Places((index,)), Places(links=(tmp_path.as_uri(),)), Places((index,), own_indexes="ignored")):
+    for scope in (
+        SearchScope((index,)),
+        SearchScope(links=(tmp_path.as_uri(),)),
+        SearchScope((index,), own_indexes="ignored"),
+    ):
         site.requests.clear()
 
-        [path] = obtain([Pin("spam", "1.0", places=places)], Wanted(), fake_interpreter(), store)
+        [path] = obtain([Pin("spam", "1.0", scope=scope)], Wanted(), fake_interpreter(), store)
 
-        assert read(path) == (b"pure" if places.links else b"built again for 3.12")
-        assert ("/empty/spam/" in site.paths) == (places.own_indexes == "searched")
+        assert read(path) == (b"pure" if scope.links else b"built again for 3.12")
+        assert ("/empty/spam/" in site.paths) == (scope.own_indexes == "searched")
 
 
 def test_a_file_that_was_downloaded_needs_no_index(store: Store, index: Site) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.api import create_with_result, plan
-from cloche.lifecycle import up_to_date
+from cloche.lifecycle.locked import up_to_date
 from tests.locks import simple_wheel
 from tests.seeding.projects import EDITABLE, PYPROJECT, make_project, make_sdist
 from tests.trees import snapshot

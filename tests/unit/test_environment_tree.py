@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.lifecycle import content_search
-from cloche.lifecycle.content_search import TEXT_LIMIT, ContentSearch
+from cloche.lifecycle.embedded_paths import content_search
+from cloche.lifecycle.embedded_paths.content_search import TEXT_LIMIT, ContentSearch
 from cloche.lifecycle.tree import Tree
 
 if TYPE_CHECKING:

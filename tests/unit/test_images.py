@@ -21,10 +21,11 @@ from cloche.apply.file_list import read_file_list
 from cloche.discovery import serialization
 from cloche.errors import SeedError
 from cloche.model.value import replace
-from cloche.store import Store, bytecode, image_writer, images
+from cloche.store import Store, bytecode, images
 from cloche.store.check import check_image
 from cloche.store.distributions import read_installed, read_wheel
 from cloche.store.images import find_or_build_image, load_image, verify_image
+from cloche.store.images import writer as image_writer
 from cloche.store.seeds import SeedStore
 from tests.distributions import MODULE, host_with_home, install_wheel, make_wheel
 from tests.trees import snapshot

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.lifecycle.installed import InstalledDistribution, distributions_in
-from cloche.lifecycle.inventory import can_be_copied, edited_files, is_compatible_tag, is_intact
 from cloche.lifecycle.loose_files import LooseFiles
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.staged_environment import unmark_requested
 from cloche.lifecycle.tree import Tree
+from cloche.lifecycle.upgrade.inventory import can_be_copied, edited_files, is_compatible_tag, is_intact
+from cloche.lifecycle.upgrade.staged_environment import unmark_requested
 from cloche.model.value import replace
 from cloche.planning.layout import layout_of
 from tests.distributions import install_wheel, make_wheel

@@ -11,7 +11,7 @@ import pytest
 from cloche.errors import SeedError
 from cloche.model.plan import LockRequest, Wanted
 from cloche.store import Store
-from cloche.store.locked_images import locked_images
+from cloche.store.lock_files.images import locked_images
 from cloche.testing.fakes import fake_environment, fake_interpreter
 from tests.distributions import host_with_home, make_wheel
 from tests.locks import package, pylock, sha256_of, simple_wheel
@@ -102,7 +102,7 @@ def test_a_wheel_that_changes_while_it_is_unpacked_is_refused(
     wheel = simple_wheel(tmp_path / "wheels", "spam")
     text = pylock([package("spam", wheels=[wheel])])
     evil = simple_wheel(tmp_path / "evil", "spam", files={"spam/__init__.py": "evil = True\n"})
-    from cloche.store import locked_images as module
+    from cloche.store.lock_files import images as module
 
     real = module.open_wheel
 

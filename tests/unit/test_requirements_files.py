@@ -12,15 +12,15 @@ from cloche.errors import ClocheError
 from cloche.model.plan import LockRequest
 from cloche.model.value import replace
 from cloche.store import Store
+from cloche.store.fetch.pins import SearchScope
 from cloche.store.lock_files import locked_packages
-from cloche.store.pins import Places
 from cloche.testing.fakes import fake_interpreter
 from tests.distributions import host_with_home
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloche.store.locked_packages import LockedPackage
+    from cloche.store.lock_files.packages import LockedPackage
 
 A, B = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 
@@ -229,23 +229,23 @@ def test_indexes_and_links_of_the_file_are_searched(store: Store, tmp_path: Path
     [found] = read(store, tmp_path, text, other="-f https://b.example/links\n")
 
     links = ((tmp_path / "wheels").as_uri(), "https://b.example/links")
-    assert found.places == Places(("https://me:secret@a.example/x",), links)
+    assert found.scope == SearchScope(("https://me:secret@a.example/x",), links)
 
 
 @pytest.mark.parametrize(
-    ("text", "places"),
+    ("text", "scope"),
     [
-        ("-i https://a.example\nspam==1\n", Places(("https://a.example",), own_indexes="ignored")),
-        (f"-i https://a.example\nspam==1 --hash={A}\n", Places(("https://a.example",))),
-        ("--no-index\n--extra-index-url https://a.example\nspam==1\n", Places(own_indexes="ignored")),
+        ("-i https://a.example\nspam==1\n", SearchScope(("https://a.example",), own_indexes="ignored")),
+        (f"-i https://a.example\nspam==1 --hash={A}\n", SearchScope(("https://a.example",))),
+        ("--no-index\n--extra-index-url https://a.example\nspam==1\n", SearchScope(own_indexes="ignored")),
     ],
 )
 def test_the_index_of_the_file_replaces_that_of_the_user_unless_a_hash_decides(
-    text: str, places: Places, store: Store, tmp_path: Path
+    text: str, scope: SearchScope, store: Store, tmp_path: Path
 ) -> None:
     [found] = read(store, tmp_path, text)
 
-    assert found.places == places
+    assert found.scope == scope
 
 
 @pytest.mark.parametrize(

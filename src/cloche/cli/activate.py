@@ -8,7 +8,7 @@ from cloche.cli import json_output, report
 from cloche.cli.default_environment import chosen_environment
 from cloche.cli.user_shell import login_program, parent_program
 from cloche.errors import DestinationError, Inexpressible, UsageError
-from cloche.lifecycle.activation_scripts import shells_of_plugins
+from cloche.lifecycle.embedded_paths.activation_scripts import shells_of_plugins
 from cloche.lifecycle.reader import read_environment
 from cloche.model.value import TYPE_CHECKING
 from cloche.shells import MODULES, built_in_shells, shell_of_program, shell_with_program

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import recover_environment
 from cloche.cli import json_output, report
 from cloche.cli.fleet import failure_of, print_failure, requested_environments
-from cloche.lifecycle.causes import causes_of
-from cloche.lifecycle.diagnosis import diagnose, open_case
-from cloche.lifecycle.repair import RepairResult, repair_environment
+from cloche.lifecycle.doctor.causes import causes_of
+from cloche.lifecycle.doctor.diagnosis import diagnose, open_case
+from cloche.lifecycle.doctor.repair import RepairResult, repair_environment
 from cloche.model.value import Value
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from cloche.cli.invocation import Invocation
     from cloche.cli.parser import ParsedArguments
     from cloche.errors import ClocheError
-    from cloche.lifecycle.case import Finding
-    from cloche.lifecycle.causes import Cause
+    from cloche.lifecycle.doctor.case import Finding
+    from cloche.lifecycle.doctor.causes import Cause
     from cloche.session import Session
 
 THREADS = 8

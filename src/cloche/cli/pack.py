@@ -11,7 +11,7 @@ from cloche.cli.default_environment import chosen_environment
 from cloche.errors import UsageError, counted
 from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.pack import pack_environment, plan_pack
-from cloche.lifecycle.pack_entries import PackRequest
+from cloche.lifecycle.pack.entries import PackRequest
 from cloche.planning.destination import absolute_path
 
 if TYPE_CHECKING:

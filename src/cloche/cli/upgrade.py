@@ -9,8 +9,8 @@ from cloche.cli import json_output, report
 from cloche.cli.fleet import failure_of, is_fleet, print_failure, requested_environments
 from cloche.errors import UsageError, counted
 from cloche.lifecycle.reader import was_created_for
-from cloche.lifecycle.rebuild import rebuild
 from cloche.lifecycle.upgrade import UpgradeResult, lost_in_place, outdated_seeds, plan_upgrade, upgrade_in_place
+from cloche.lifecycle.upgrade.rebuild import rebuild
 from cloche.model.spec import parse_spec
 from cloche.model.value import Value
 

@@ -3,6 +3,9 @@
 Every warm run loads this module, so it only decides which directories are usable and creates them. You can delete the
 store at any time; only environments that were created with `--link-mode symlink` need it. It is private to its user, and
 symbolic links in it are never followed.
+
+`lock_files` selects the packages of a lock file, `fetch` gets files, `builds` makes wheels of sources, `images` unpacks
+wheels, and `installation` says what an image puts into an environment.
 """
 
 from __future__ import annotations

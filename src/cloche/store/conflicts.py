@@ -9,7 +9,7 @@ from cloche.errors import SeedError
 from cloche.model.value import replace
 from cloche.store.bytecode import bytecode_path
 from cloche.store.check import FILE_LIST_SUFFIX, own_files
-from cloche.store.image_writer import directories_of
+from cloche.store.images.writer import directories_of
 from cloche.store.installation import script_names
 from cloche.store.startup_code import without_files
 

@@ -15,9 +15,9 @@ from cloche.errors import ClocheError, SeedError
 from cloche.fs import list_names, read_regular_file, remove_path
 from cloche.model.value import Value
 from cloche.store import KINDS, OPTIONAL_KINDS
-from cloche.store.artifacts import damaged_artifacts
 from cloche.store.check import check_tree
 from cloche.store.distributions import read_wheel
+from cloche.store.fetch.artifacts import damaged_artifacts
 from cloche.store.images import DISCARDED, UNFINISHED, discard_directory, verify_image
 from cloche.store.links import linked_images, records_in_use
 

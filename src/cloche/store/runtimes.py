@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cloche.model.runtime import BinaryEdits, Runtime, RuntimeFile
     from cloche.store import Store
     from cloche.store.bytecode import Compiler, Validation
-    from cloche.store.image_writer import ImageWriter
+    from cloche.store.images.writer import ImageWriter
 
 TREE = "runtime"
 """The only tree of such an image, which is installed into the root of an environment."""

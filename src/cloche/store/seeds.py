@@ -98,7 +98,7 @@ class SeedStore:
         :raises UsageError: the lock file is not valid, or contradicts a requirement.
         :raises SeedError: a file cannot be found, does not match its hash, or is damaged.
         """
-        from cloche.store.locked_images import locked_images
+        from cloche.store.lock_files.images import locked_images
 
         return locked_images(wanted, interpreter, self._store)
 

@@ -1,0 +1,98 @@
+"""Diagnose an environment, without changing it: what is wrong, and how to repair it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloche.lifecycle.doctor.case import Case
+from cloche.lifecycle.doctor.checks import CHECKS
+from cloche.lifecycle.editables import modules_of_editables
+from cloche.lifecycle.examination import examine, is_same_file
+from cloche.lifecycle.info import environment_info
+from cloche.lifecycle.overlay import Overlay
+from cloche.lifecycle.reader import find_base
+from cloche.lifecycle.rebase import find_replacement
+from cloche.lifecycle.relocation import Relocation, moved_parent, refuse_other_encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cloche.lifecycle.doctor.case import Finding
+    from cloche.lifecycle.doctor.checks import Check
+    from cloche.lifecycle.info import EnvironmentInfo
+    from cloche.lifecycle.tree import Tree
+    from cloche.model.interpreter import Interpreter
+    from cloche.session import Session
+
+
+def open_case(path: str, session: Session, tree: Tree | None = None) -> Case:
+    """Examine an environment with its own Python, and return its case.
+
+    :param tree: its files, if they were read before.
+    :raises DestinationError: there is no environment at `path`.
+    :raises ClocheError: its files contain its path in another encoding than that of the locale.
+    """
+    info = environment_info(path, session, tree)
+    refuse_other_encoding(info.environment.location)
+    environment = info.environment
+    editables = modules_of_editables(info.distributions, Overlay(environment.location))
+    examination = examine(
+        environment, session.host, editable={module for found in editables.values() for module in found}
+    )
+    works = environment.interpreter is not None and not examination.failure
+    is_needed = not works and not info.is_portable  # a portable environment cannot be connected to another Python
+    replacement = None
+    if is_needed:
+        replacement = environment.interpreter or find_moved_base(info, session) or find_replacement(info, session)
+    return Case(info, session.host, examination, replacement)
+
+
+def find_moved_base(info: EnvironmentInfo, session: Session) -> Interpreter | None:
+    """Return the base of an environment if it was moved together with it, as in a project that contains both; else None."""
+    location = info.environment.location
+    for root in info.recorded_roots:
+        relocation = Relocation(((root, location),), moved_parent(root, location))
+        settings = {key: relocation.path(setting) for key, setting in info.settings.items()}
+        if not is_same_file(root, location) and settings.get("home") != info.settings.get("home"):
+            return find_base(location, settings, session.host, session.probes)
+    return None
+
+
+def diagnose(case: Case, checks: Iterable[Check] = CHECKS) -> list[Finding]:
+    """Return the findings of checks, in this order."""
+    return [finding for check in checks for finding in check(case)]
+
+
+CODES = {
+    "base-gone": "the base interpreter no longer exists",
+    "base-replaced": "the path of the base interpreter now leads to an interpreter of another version",
+    "base-unusable": "the base interpreter exists, but cloche cannot use it: it is too old, does not start, or cannot be read",
+    "base-upgraded": "the base interpreter is now another patch release, but `pyvenv.cfg` still names the old one",
+    "config-disagrees": "`pyvenv.cfg` names something that does not exist or does not match the environment",
+    "editable-dead": "the source directory of an editable install no longer exists, or its modules cannot be imported",
+    "extension-for-other-abi": "this Python cannot load some extension modules",
+    "half-made": "something that the tool writes into every environment is missing",
+    "half-upgraded": "the environment's Python and its `pyvenv.cfg` have different versions",
+    "library-missing": "this system lacks a library that the Python of a portable environment needs",
+    "installed-twice": "files of two versions of one package are mixed",
+    "left-behind": "a killed run has left its staging directory",
+    "lib-of-other-version": "there are packages in a directory that this Python does not search",
+    "link-copied": "a directory is a copy of another one to which it should be a link",
+    "link-dangling": "the target of a symbolic link, or the directory to which all links of a package lead, does not exist",
+    "metadata-broken": "the metadata of an installed package is unusable",
+    "mount-noexec": "the file system of the environment is mounted with `noexec`",
+    "moved": "some files contain a different path for the environment",
+    "name-of-other-version": "an executable is named after one version of Python and starts another",
+    "path-dead": "a `.pth` file adds a directory that does not exist",
+    "prefix-wrong": "the environment's Python does not recognize the environment",
+    "python-dead": "the environment's Python does not start, although the base interpreter works",
+    "record-altered": "a file was modified after it was installed",
+    "record-missing": "an installed file, or the list of installed files, is missing",
+    "script-dead": "the Python of a script no longer exists, or the script is not executable",
+    "script-fixed": "a script in a relocatable environment would not survive a move",
+    "script-foreign": "a script of a package here runs with the Python of another environment",
+    "seed-broken": "pip does not run, one of its files is missing, or the seeds are links to a cache that was removed",
+    "start-held-up": "a `.pth` file or `pyvenv.cfg` is a pipe or a device",
+    "world-writable": "every user on the machine can change what the environment runs",
+}
+"""The code of every finding, and its meaning."""

@@ -1,0 +1,492 @@
+"""Find the embedded paths of an environment, and replace them: each kind of file has its own notation.
+
+Only this module knows in which notation installers and creators write the path of an environment. The rest of the
+lifecycle asks which roots are recorded, and replaces them through an overlay.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import stat
+from typing import TYPE_CHECKING
+
+from cloche.fs import lines_of, list_names
+from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, foreign_files, parse_manifest, was_edited
+from cloche.fs.records import is_absolute, parse_rows, with_row
+from cloche.lifecycle import recorded_command
+from cloche.lifecycle.embedded_paths import launchers
+from cloche.lifecycle.embedded_paths.activation_scripts import (
+    PROMPT_LINE,
+    replace_prompt,
+    replace_value,
+    rewrite_script,
+    roots_in_script,
+)
+from cloche.lifecycle.embedded_paths.content_search import TEXT_LIMIT, ContentSearch
+from cloche.lifecycle.embedded_paths.shebangs import parse_header, relocatable_script, script_with_program
+from cloche.lifecycle.installed import ignore, site_directories
+from cloche.lifecycle.relocation import Relocation, is_within, needle
+from cloche.lifecycle.tree import walk
+from cloche.model.value import Value, replace
+from cloche.planning.pyvenv_cfg import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from cloche.lifecycle.embedded_paths.shebangs import Header
+    from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.lifecycle.overlay import Overlay
+    from cloche.lifecycle.tree import Tree
+    from cloche.model.environment import Environment
+    from cloche.shells import ShellFamily
+
+
+class File(Value):
+    """A file or symbolic link in an environment."""
+
+    path: str
+    """Relative to the root, with `/`."""
+    kind: str
+    """`file`, `link`, or `other` (such as a socket or a pipe)."""
+    size: int
+    """Bytes; 0 if it is not a regular file."""
+
+
+def walk_files(root: str, on_error: Callable[[OSError], None] = ignore) -> Iterator[File]:
+    """Yield everything in an environment except directories; symbolic links and staging trees are not entered.
+
+    :param on_error: called for each directory that cannot be read; what is in it is left out unless this raises.
+    """
+    for path, status in walk(root, on_error):
+        if not stat.S_ISDIR(status.st_mode):
+            yield file_of(path, status)
+
+
+def files_of(tree: Tree) -> Iterator[File]:
+    """Yield what `walk_files` yields, from a tree that was read already."""
+    return (file_of(path, status) for path, status in tree.entries.items() if not stat.S_ISDIR(status.st_mode))
+
+
+def file_of(path: str, status: os.stat_result) -> File:
+    """Return the file with this status, which is not a directory."""
+    if stat.S_ISREG(status.st_mode):
+        return File(path, "file", status.st_size)
+    return File(path, "link" if stat.S_ISLNK(status.st_mode) else "other", 0)
+
+
+# Recorded roots
+
+
+def find_recorded_roots(
+    environment: Environment,
+    settings: Mapping[str, str],
+    distributions: list[InstalledDistribution],
+    shells: Mapping[str, ShellFamily],
+    overlay: Overlay,
+) -> dict[str, list[str]]:
+    """Return the roots that files in an environment record for it, with the paths of these files.
+
+    Roots are recorded by activation scripts, by the command in `pyvenv.cfg` (but in a relocatable environment that may be
+    any old path), and by the first lines of scripts that belong to installed packages. Other scripts may have a reason
+    to name another environment.
+    """
+    found: dict[str, list[str]] = {}
+    layout = environment.layout
+    for name in list_names(overlay.on_disk(layout.bin)):
+        path = f"{layout.bin}/{name}"
+        if shell := shells.get(name.lower()):
+            for root in roots_in_script(overlay.text(path), shell):
+                is_bin = posixpath.normpath(root.replace("\\", "/")).endswith(f"/{layout.bin}")
+                found.setdefault(os.path.dirname(root) if is_bin else root, []).append(path)
+    destination = recorded_command.recorded_destination(settings.get("command", ""), environment.location)
+    if destination and environment.placement == "fixed":
+        found.setdefault(destination, []).append(layout.config)
+    scripts = own_scripts(environment, distributions)
+    by_script: dict[str, list[str]] = {}
+    for path in scripts:
+        program = program_of_script(overlay, path)
+        if program and (root := environment_of_program(program, layout.bin)):
+            by_script.setdefault(root, []).append(path)
+    for root, paths in by_script.items():
+        if root in found or 2 * len(paths) > len(scripts):  # a few of them may have been changed by hand
+            found.setdefault(root, []).extend(paths)
+    return {root: paths for root, paths in found.items() if is_possible_root(root, settings)}
+
+
+def is_possible_root(root: str, settings: Mapping[str, str]) -> bool:
+    """Return whether a path may be an old root: not the base interpreter, nor a directory with other content."""
+    home = settings.get("home", "")
+    bases = [os.path.dirname(home), *(settings.get(key, "") for key in ("base-prefix", "base-exec-prefix"))]
+    bases += (os.path.dirname(os.path.dirname(settings.get(key, ""))) for key in ("executable", "base-executable"))
+    if root.rstrip("/\\") in ("", *bases):
+        return False
+    return not os.path.isdir(root) or os.path.isfile(os.path.join(root, "pyvenv.cfg")) or not os.listdir(root)
+
+
+def own_scripts(environment: Environment, distributions: list[InstalledDistribution]) -> list[str]:
+    """Return the existing files in the directory of executables that belong to an installed distribution, sorted."""
+    prefix = f"{environment.layout.bin}/"
+    recorded = {row.path for distribution in distributions for row in distribution.rows if row.path.startswith(prefix)}
+    declared = {
+        prefix + point.name + suffix
+        for distribution in distributions
+        for point in distribution.entry_points
+        for suffix in ("", ".exe")
+    }
+    present = {prefix + name for name in list_names(os.path.join(environment.location, environment.layout.bin))}
+    return sorted((recorded | declared) & present)
+
+
+def program_of_script(overlay: Overlay, path: str) -> str:
+    """Return the program that runs a script or that a launcher starts; empty if there is none."""
+    if overlay.target(path) is not None:
+        return ""
+    content = overlay.beginning(path)
+    if content.startswith(b"MZ"):
+        launcher = launchers.parse_launcher(overlay.content(path) or b"")
+        return launcher.program if launcher else ""
+    header = parse_header(content)
+    return header.program if header else ""
+
+
+def environment_of_program(program: str, scripts: str) -> str:
+    """Return the root of the environment that a Python belongs to: `/x/env` for `/x/env/bin/python3`; else empty.
+
+    :param scripts: the name of the directory of executables.
+    """
+    directory, _, name = program.replace("\\", "/").rpartition("/")
+    if not re.match(r"(python|pypy|graalpy)", name) or not directory.endswith(f"/{scripts}"):
+        return ""
+    return program[: len(directory) - len(scripts) - 1]
+
+
+# Replacing them
+
+
+class RelocationContext(Value):
+    """What is needed to replace the embedded paths of an environment."""
+
+    environment: Environment
+    """The environment at its new location."""
+    relocation: Relocation
+    platform: str
+    """`sys.platform` of the target, which determines the form of script headers."""
+    shells: Mapping[str, ShellFamily]
+    """The shells of its activation scripts, by file name in lower case."""
+    generated: Mapping[str, bytes]
+    """The content that cloche would give its activation scripts at the new location, by path."""
+    prompts: tuple[str, str] | None = None
+    """(old, new) if the prompt is the name of the directory and changes with it."""
+
+
+def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[File] | None = None) -> list[str]:
+    """Replace the embedded paths of an environment; return the files that still contain an old root, sorted.
+
+    :param files: those that may contain an old root; None for all.
+    """
+    search = ContentSearch({needle(old) for old, _ in (*context.relocation.roots, *context.relocation.parents)} - {b""})
+    unedited = unedited_files(overlay)
+    runtime = parse_manifest(overlay.text(RUNTIME_MANIFEST)).keys()  # thousands of files, without such paths
+    edited = frozenset(overlay.changed)
+    remaining = []
+    for file in walk_files(overlay.root) if files is None else files:
+        path = file.path
+        if path in runtime:
+            continue
+        if file.kind == "link":
+            relocate_link(overlay, path, context)
+        elif file.kind != "file" or path.endswith(".pyc") or path == MANIFEST:
+            continue
+        elif path.endswith(".dist-info/RECORD"):
+            relocate_record(overlay, path, context.relocation)
+        elif path in unedited and path in context.generated:
+            overlay.write(path, context.generated[path])
+        elif file.size > TEXT_LIMIT:
+            if search.is_in_file(overlay.on_disk(path), file.size):
+                remaining.append(path)
+        elif (
+            search.is_in(overlay.content(path) or b"")
+            if path in edited
+            else search.is_in_file(overlay.on_disk(path), file.size)
+        ) or is_activator(overlay, path, context):
+            if (content := overlay.content(path)) is None:
+                continue
+            relocate_file(overlay, path, content, context)
+            relocated = overlay.content(path) or b""
+            if context.relocation.mentions_old_root(relocated.decode("utf-8", "surrogateescape")):
+                remaining.append(path)
+    for path in overlay.changed:
+        remove_bytecode(overlay, path)
+    return sorted(remaining)
+
+
+def unedited_files(overlay: Overlay) -> frozenset[str]:
+    """Return the generated files that were not edited since cloche wrote them."""
+    return frozenset(path for path, state in generated_file_states(overlay).items() if state == "unedited")
+
+
+def generated_file_states(overlay: Overlay) -> dict[str, str]:
+    """Return the existing files in the manifest, by path: `unedited`, `edited`, or `foreign` if another creator wrote them.
+
+    Empty for the environment of another creator.
+    """
+    found = {}
+    text = overlay.text(MANIFEST)
+    foreign = foreign_files(text)
+    for path, digest in parse_manifest(text).items():
+        if (content := overlay.content(path)) is not None:
+            found[path] = "foreign" if path in foreign else "edited" if was_edited(content, digest) else "unedited"
+    return found
+
+
+def relocate_link(overlay: Overlay, path: str, context: RelocationContext) -> None:
+    """Make an absolute link into the environment relative, and replace the target of a link to a moved directory."""
+    target = overlay.target(path)
+    if target is None or not os.path.isabs(target):
+        return
+    moved, root = context.relocation.path(target), context.environment.location
+    if moved != target and is_within(moved, root) and moved != root:
+        moved = os.path.relpath(moved, os.path.dirname(os.path.join(root, path)))
+    overlay.link(path, moved)
+
+
+def relocate_file(overlay: Overlay, path: str, content: bytes, context: RelocationContext) -> None:
+    """Replace the embedded paths of one file, in the notation of its kind of file."""
+    text = content.decode("utf-8", "surrogateescape")
+    name = path.rpartition("/")[2].lower()
+    relocation = context.relocation
+    if name == context.environment.layout.config:
+        overlay.write_text(path, shorten(relocate_settings(text, relocation)))
+    elif (inner := environment_of_activator(overlay, path, context)) is not None:
+        overlay.write_text(
+            path, relocate_activator(text, context.shells[name], replace(context, prompts=None) if inner else context)
+        )
+    elif content.startswith(b"MZ"):
+        if changed := launchers.replace_program(content, lambda program: relocation.path(program)):
+            overlay.write(path, changed)
+    elif content.startswith(b"#!"):
+        overlay.write(path, relocate_script(path, content, context))
+    elif b"\0" in content:
+        overlay.write(path, relocate_library(path, content, context))
+    elif name == "direct_url.json":
+        overlay.write_text(path, relocate_urls(text, relocation))
+    elif name.endswith((".json", ".ipynb", ".webmanifest")):
+        overlay.write_text(path, relocation.json(relocate_urls(text, relocation)))
+    elif name.endswith(".pth"):
+        overlay.write_text(path, relocate_pth(text, relocation))
+    elif name.endswith(".egg-link"):
+        lines = lines_of(text)
+        overlay.write_text(path, "".join(relocate_line(line, relocation) for line in lines))
+    elif name.endswith((".py", ".pyi", ".xsh")):
+        overlay.write_text(path, relocation.python(text))
+    else:
+        overlay.write_text(path, relocation.plain_text(text))
+
+
+def relocate_settings(text: str, relocation: Relocation) -> str:
+    """Return a `pyvenv.cfg` with its paths replaced; other lines are unchanged."""
+    lines = []
+    for line in lines_of(text):
+        key, separator, setting = line.partition("=")
+        if separator and key.strip() == "command":
+            words = setting.strip()
+            line = key + separator + setting.replace(words, recorded_command.relocate_command(words, relocation), 1)
+        elif separator and key.strip() != "prompt":
+            line = key + separator + relocation.string(setting)
+        lines.append(line)
+    return "".join(lines)
+
+
+def relocate_activator(text: str, shell: ShellFamily, context: RelocationContext) -> str:
+    """Return an activation script, of another creator or edited, with its paths and its prompt replaced."""
+    relocation = context.relocation
+    lines = []
+    for line in lines_of(rewrite_script(text, shell, relocation.string)):
+        for old, new in relocation.roots:
+            line = replace_value(line, old, new, shell)
+        if context.prompts and PROMPT_LINE.search(line):
+            line = replace_prompt(line, *context.prompts, shell)
+        lines.append(line)
+    return relocation.plain_text("".join(lines))
+
+
+def is_activator(overlay: Overlay, path: str, context: RelocationContext) -> bool:
+    """Return whether a file is an activation script: some spell the path in numbers, so that no search finds it."""
+    return environment_of_activator(overlay, path, context) is not None
+
+
+def environment_of_activator(overlay: Overlay, path: str, context: RelocationContext) -> str | None:
+    """Return the root of the environment that a file activates, relative to the root of the tree; None for other files.
+
+    It is empty for the environment itself, and a path for one inside it.
+    """
+    directory, _, name = path.rpartition("/")
+    if name.lower() not in context.shells:
+        return None
+    inner, _, scripts = directory.rpartition("/")
+    if scripts != context.environment.layout.bin:
+        return None
+    config = f"{inner}/{context.environment.layout.config}"
+    return inner if not inner or os.path.isfile(overlay.on_disk(config)) else None
+
+
+def relocate_script(path: str, content: bytes, context: RelocationContext) -> bytes:
+    """Return a script with the paths in its header and in its body replaced."""
+    header = parse_header(content)
+    relocation = context.relocation
+    if header is not None and (program := relocation.path(header.program)) != header.program:
+        changed = retarget_script(header, program, path, context.environment, context.platform)
+        if changed is not None:
+            content = changed
+            header = parse_header(content) or header
+    if not relocation.mentions_old_root(content.decode("utf-8", "surrogateescape")):
+        return content
+    body = header.body if header is not None else content
+    start = content[: len(content) - len(body)]
+    text = body.decode("utf-8", "surrogateescape")
+    is_python = header is not None and re.search(r"(python|pypy)[\w.]*$", header.program)
+    moved = relocation.python(text) if is_python else relocation.plain_text(text)
+    return start + moved.encode("utf-8", "surrogateescape")
+
+
+def relocate_record(overlay: Overlay, path: str, relocation: Relocation) -> None:
+    """Replace the paths in a RECORD: absolute ones, and relative ones that lead out of the environment."""
+    site = path.rsplit("/", 2)[0]
+    text = overlay.text(path)
+    lines = []
+    for line in lines_of(text):
+        if line.startswith(("/", '"', "..")) or line[1:2] == ":":
+            row = next(parse_rows(line), [])
+            moved = relocate_row(row[0], site, relocation) if row else ""
+            if row and moved != row[0]:
+                line = with_row(line, moved, *(*row, "", "")[1:3])
+        lines.append(line)
+    if (relocated := "".join(lines)) != text:
+        overlay.write_text(path, relocated)
+
+
+def relocate_row(path: str, site: str, relocation: Relocation) -> str:
+    """Return the path of a row of a RECORD that leads to the same file after the environment was moved."""
+    if is_absolute(path):
+        return relocation.path(path)
+    if not posixpath.normpath(f"{site}/{path}").startswith("../"):
+        return path
+    for old, new in relocation.roots:
+        target = relocation.path(os.path.normpath(os.path.join(old, site, path)))
+        if os.path.lexists(target):
+            return os.path.relpath(target, os.path.join(new, site)).replace(os.sep, "/")
+    return path
+
+
+def relocate_library(path: str, content: bytes, context: RelocationContext) -> bytes:
+    """Return an ELF file in which the search path for libraries follows the environment; other content unchanged.
+
+    Directories inside the environment become relative to the file, so that they stay valid.
+    """
+    if not content.startswith(b"\x7fELF"):
+        return content
+    from cloche.fs.elf import DynamicFile, NotEditable
+
+    root = context.environment.location
+
+    def change(directory: str) -> str:
+        moved = context.relocation.path(directory)
+        if moved == directory or not is_within(moved, root):
+            return moved
+        inside = os.path.relpath(moved, os.path.dirname(os.path.join(root, path)))
+        return "$ORIGIN" if inside == "." else f"$ORIGIN/{inside}"
+
+    try:
+        file = DynamicFile(content)
+        file.change_search_path(change)
+    except NotEditable:
+        return content
+    return bytes(file.content)
+
+
+def relocate_urls(text: str, relocation: Relocation) -> str:
+    """Return a JSON document with the paths in `file:` URLs replaced."""
+    return re.sub(r'"(file://[^"\\]*)"', lambda match: f'"{relocation.url(match[1])}"', text)
+
+
+def relocate_pth(text: str, relocation: Relocation) -> str:
+    """Return a `.pth` file with its paths replaced: each line is a path or Python code (see the docs of `site`)."""
+    lines = []
+    for line in lines_of(text):
+        if line.startswith(("import ", "import\t")):
+            ending = line[len(line.rstrip("\r\n")) :]
+            lines.append(relocation.python(line.rstrip("\r\n")) + ending)
+        else:
+            lines.append(relocate_line(line, relocation))
+    return "".join(lines)
+
+
+def relocate_line(line: str, relocation: Relocation) -> str:
+    """Return a line that is a path, with the path replaced and trailing white space unchanged."""
+    path = line.rstrip()
+    return relocation.path(path) + line[len(path) :]
+
+
+def remove_bytecode(overlay: Overlay, path: str) -> None:
+    """Remove the bytecode of a changed source file: Python would never notice that an unchecked `.pyc` is outdated."""
+    if not path.endswith(".py"):
+        return
+    directory, _, name = path.rpartition("/")
+    stem = name.removesuffix(".py")
+    for cached in list_names(overlay.on_disk(f"{directory}/__pycache__")):
+        if cached.startswith(f"{stem}.") and cached.endswith(".pyc"):
+            overlay.remove(f"{directory}/__pycache__/{cached}")
+
+
+def retarget_scripts(overlay: Overlay, environment: Environment, scripts: list[str], platform: str) -> list[str]:
+    """Change scripts to run with the Python of their environment; return those for which that is impossible.
+
+    A script keeps the name that it uses (`python3`) if the environment has a Python of that name.
+    """
+    unchanged = []
+    layout = environment.layout
+    for path in scripts:
+        content = overlay.content(path) or b""
+        header = parse_header(content)
+        if header is None:
+            unchanged.append(path)
+            continue
+        name = posixpath.basename(header.program.replace("\\", "/"))
+        own = name if name in layout.names else posixpath.basename(layout.executable)
+        program = environment.path_to(f"{layout.bin}/{own}")
+        changed = retarget_script(header, program, path, environment, platform)
+        if changed is None:
+            unchanged.append(path)
+        else:
+            overlay.write(path, changed)
+    return unchanged
+
+
+def retarget_script(header: Header, program: str, path: str, environment: Environment, platform: str) -> bytes | None:
+    """Return the script at `path` with another program in its header; None if no header can name that program.
+
+    In a relocatable environment, the script finds a program in its own directory at run time.
+    """
+    scripts, name = environment.layout.bin, posixpath.basename(program)
+    is_beside = program == environment.path_to(f"{scripts}/{name}") and posixpath.dirname(path) == scripts
+    if environment.placement == "relocatable" and environment.os_name != "nt" and is_beside:
+        return relocatable_script(header, name)
+    return script_with_program(header, program, platform)
+
+
+def site_files(environment: Environment, suffix: str) -> list[str]:
+    """Return the paths of the files with a suffix, at the top level of `purelib` and `platlib`."""
+    return [
+        f"{site}/{name}"
+        for site in site_directories(environment.layout)
+        for name in list_names(os.path.join(environment.location, site))
+        if name.endswith(suffix)
+    ]
+
+
+def with_location(environment: Environment, location: str) -> Environment:
+    """Return an environment at another location; a prompt that is the name of the directory changes with it."""
+    derived = environment.prompt == os.path.basename(environment.location)
+    return replace(environment, location=location, prompt=os.path.basename(location) if derived else environment.prompt)

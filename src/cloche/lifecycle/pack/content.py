@@ -1,0 +1,125 @@
+"""The content of packed files that must not tell where, when or how an environment was created.
+
+These are scripts, which find the Python beside them; `pyvenv.cfg`; and the files that list others with their hashes.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from typing import TYPE_CHECKING
+
+from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, update_manifest
+from cloche.fs.records import parse_rows, path_from_root, remove_rows, update_record
+from cloche.lifecycle.embedded_paths import environment_of_program
+from cloche.lifecycle.embedded_paths.shebangs import parse_header, relocatable_script
+from cloche.lifecycle.pack.entries import read_whole
+from cloche.lifecycle.tool_edits import as_it_is, installed_form
+from cloche.model.value import replace
+from cloche.planning import pyvenv_cfg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from cloche.lifecycle.pack.entries import Entry
+    from cloche.model.environment import Environment
+
+RECORD = ".dist-info/RECORD"
+
+
+def with_portable_content(
+    entries: Iterable[Entry], environment: Environment, recorded_roots: Iterable[str]
+) -> list[Entry]:
+    """Return entries without references to bytecode, to files that are left out, or to the path of the environment.
+
+    :param recorded_roots: former paths of the environment that its files contain.
+    :raises ClocheError: a file cannot be read.
+    """
+    found = {entry.path: entry for entry in entries}
+    layout = environment.layout
+    roots = {environment.location, os.path.realpath(environment.location), *recorded_roots}
+
+    def edit(paths: Iterable[str], change: Callable[[str, bytes], bytes]) -> None:
+        for path in paths:
+            entry = found.get(path)
+            if entry is None or entry.kind != "file":
+                continue
+            old = read_whole(entry.source) if entry.content is None else entry.content
+            if (new := change(path, old)) != old:
+                found[path] = replace(entry, content=new, size=len(new))
+
+    def relocatable(path: str, content: bytes) -> bytes:
+        header = parse_header(content)
+        if header is None or environment_of_program(header.program, layout.bin) not in roots:
+            return content
+        return relocatable_script(header, posixpath.basename(header.program)) or content
+
+    def changed() -> dict[str, bytes | None]:
+        return {path: entry.content for path, entry in found.items() if entry.content is not None}
+
+    in_bin = [path for path in found if path.startswith(f"{layout.bin}/") and posixpath.dirname(path) == layout.bin]
+    edit([path for path in in_bin if is_script(found[path])], relocatable)
+    edit([pyvenv_cfg.NAME], lambda _, content: packed_settings(content))
+    edited = changed()
+    before = {path: read_whole(found[path].source) for path in edited if found[path].source}
+    records = [path for path in found if path.endswith(RECORD)]
+    edit(records, lambda path, content: packed_record(path, content, found.keys(), edited, before))
+    edit([RUNTIME_MANIFEST], lambda _, content: listed_lines(content, found.keys()))
+    sources = {path: entry.source for path, entry in found.items() if entry.content is not None}
+
+    def manifest(_: str, content: bytes) -> bytes:
+        text = listed_lines(content, found.keys()).decode("utf-8", "surrogateescape")
+        return update_manifest(text, changed(), lambda path: read_whole(sources[path]) if sources[path] else None)
+
+    edit([MANIFEST], manifest)
+    return list(found.values())
+
+
+def is_script(entry: Entry) -> bool:
+    """Return whether a file starts with `#!`."""
+    if entry.kind != "file":
+        return False
+    if entry.content is not None:
+        return entry.content.startswith(b"#!")
+    try:
+        with open(entry.source, "rb", buffering=0) as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False  # reading it later reports the error
+
+
+def packed_settings(content: bytes) -> bytes:
+    """Return a `pyvenv.cfg` without the settings that say how and where the environment was created."""
+    keys = (b"command", pyvenv_cfg.ADDED_KEY.encode())
+    return b"".join(line for line in content.splitlines(True) if line.partition(b"=")[0].strip() not in keys)
+
+
+def packed_record(
+    path: str,
+    content: bytes,
+    packed: Collection[str],
+    changed: Mapping[str, bytes | None],
+    before: Mapping[str, bytes],
+) -> bytes:
+    """Return a RECORD that lists only what is packed, and no bytecode.
+
+    Whether a RECORD lists bytecode depends on when it was compiled. pip finds it without.
+
+    :param changed: the packed content of files that differ from those on disk, and `before` their content on disk.
+    """
+
+    def form(changed_path: str, digest: str) -> Callable[[bytes], bytes] | None:
+        return installed_form(before[changed_path], digest) if changed_path in before else as_it_is
+
+    text = content.decode("utf-8", "surrogateescape")
+    site = posixpath.dirname(posixpath.dirname(path))
+    rows = [row[0] for row in parse_rows(text)]
+    lost = frozenset(row for row in rows if "__pycache__/" in row or path_from_root(site, row) not in packed)
+    kept_rows = remove_rows(text, lost)
+    return update_record(kept_rows, site, changed, form).encode("utf-8", "surrogateescape")
+
+
+def listed_lines(content: bytes, packed: Collection[str]) -> bytes:
+    """Return the lines of a manifest whose files are packed."""
+    paths = ((line, os.fsdecode(line.rstrip(b"\n").partition(b"  ")[2])) for line in content.splitlines(True))
+    return b"".join(line for line, path in paths if path in packed)

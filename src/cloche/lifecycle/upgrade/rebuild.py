@@ -1,0 +1,344 @@
+"""Rebuild an environment for a Python of another ABI, with the distributions that are installed in it.
+
+A complete environment is created beside the old one, verified, and exchanged with it in one step. Losses are known before
+the exchange.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from typing import TYPE_CHECKING
+
+from cloche.apply import apply, rehearse
+from cloche.apply.file_list import DamagedImage
+from cloche.errors import ClocheError
+from cloche.fs.locks import DirectoryLock
+from cloche.lifecycle.examination import examine, modules_of
+from cloche.lifecycle.info import SEEDS
+from cloche.lifecycle.installed import installed_distributions, site_directories
+from cloche.lifecycle.move import refuse_broken
+from cloche.lifecycle.reader import copied_links
+from cloche.lifecycle.startup_code import refuse_distributions, startup_code_in, startup_rule
+from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
+from cloche.lifecycle.upgrade.carried_files import carry_operations
+from cloche.lifecycle.upgrade.inventory import Loss
+from cloche.lifecycle.upgrade.staged_environment import (
+    all_kept,
+    kept_directories,
+    path_mapping_for,
+    relocatable_files,
+    rewrite_staged_paths,
+)
+from cloche.lifecycle.upgrade.successors import find_successors, installed_like, key_of
+from cloche.model.operations import MakeDir, Remove, Write
+from cloche.model.options import PORTABLE_OPTIONS
+from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
+from cloche.model.value import replace
+from cloche.planning.destination import describes_environment, read_settings, refuse_running_cloche
+from cloche.planning.plan_at import plan_at
+from cloche.store.installation import image_operations
+from cloche.store.startup_code import refuse_startup_code
+from cloche.store.successors import import_key, is_known_to_import, record_import
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Literal, TypeAlias
+
+    from cloche.lifecycle.examination import Examination
+    from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.lifecycle.upgrade import Losses, UpgradePlan
+    from cloche.lifecycle.upgrade.inventory import Inventory
+    from cloche.lifecycle.upgrade.successors import Successors
+    from cloche.model.distribution import Image
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Interpreter
+    from cloche.model.operations import Operation
+    from cloche.model.plan import Blueprint, Plan
+    from cloche.session import Session
+
+    Commit: TypeAlias = Literal["yes", "no"]
+    """With `no`, the new environment is created and verified, then discarded."""
+
+
+def rebuild(
+    upgrade: UpgradePlan, session: Session, *, losses: Losses = "refused", commit: Commit = "yes"
+) -> UpgradeResult:
+    """Create a new environment beside the old one, and exchange them.
+
+    :raises ClocheError: a package cannot be kept and losses are not allowed, or the new environment does not work, or
+        cloche itself runs from the old one; nothing was changed.
+    """
+    try:
+        return rebuild_from(upgrade, session, losses=losses, commit=commit, checked="lists")
+    except DamagedImage:
+        return rebuild_from(upgrade, session, losses=losses, commit=commit, checked="all")
+
+
+def rebuild_from(
+    upgrade: UpgradePlan, session: Session, *, losses: Losses, commit: Commit, checked: Literal["all", "lists"]
+) -> UpgradeResult:
+    """Rebuild an environment once; return the result.
+
+    :param checked: whether all files of images are checked beforehand; a damaged image is built again.
+    :raises DamagedImage: a file of an image was modified; nothing was changed.
+    """
+    inventory = upgrade.inventory
+    assert inventory is not None
+    refuse_running_cloche(upgrade.location, session.host, "an upgrade to another Python")
+    request = request_for(upgrade, session)
+    allowed: Losses = losses if commit == "yes" else "allowed"
+    refuse_losses(inventory.losses, allowed)
+    blueprint = session.blueprint(request.spec)
+    notes = tuple(activator_notes(upgrade, session))
+    successors = find_successors(
+        inventory, upgrade.location, upgrade.interpreter, session, losses=allowed, checked=checked
+    )
+    if request.spec.startup_code == "refuse":
+        rebuilt = {item.metadata for item in inventory.reinstalled}
+        added = [image for metadata, image in successors.images.items() if metadata in rebuilt]
+        refuse_startup_code(added, request.spec.startup_packages)
+    lost = [*inventory.losses, *successors.losses]
+    with DirectoryLock(upgrade.location):
+        plan = plan_at(blueprint, request.target, session.host)
+        images = images_for(successors, blueprint, upgrade, session)
+        packages = [operation for image in images for operation in image_operations(image, plan.environment)]
+        from_images = {image.distribution for image in images}
+
+        def complete(staged: str) -> list[Operation]:
+            if successors.installed:
+                from cloche.lifecycle.upgrade.pip_requests import install_with_pip
+
+                lost.extend(install_with_pip(successors.installed, staged, plan, session, losses=allowed))
+            metadata = {posixpath.dirname(path) for path in written_metadata(packages)}
+            here = replace(plan.environment, location=staged)
+            others = installed_distributions(here, metadata)
+            if request.spec.startup_code == "refuse":
+                names = {distribution.key for distribution in successors.installed}
+                added = [distribution for distribution in others if distribution.key in names]
+                refuse_distributions(
+                    startup_code_in(here, added, upgrade.interpreter.version), request.spec.startup_packages
+                )
+            files = None if successors.installed else relocatable_files(staged, (*created, *carried))
+            rewrite_staged_paths(upgrade, staged, plan, others, successors, files, session).apply()
+            found = [*others, *(item for item in all_kept(upgrade) if item.key in from_images)]
+            known = import_key_for(upgrade, (*blueprint.images, *images), successors, found, session)
+            after = examine_rebuilt(plan.environment, staged, found, known, session)
+            lost.extend(missing_packages(inventory, found, lost))
+            lost.extend(unmet_after(upgrade, found, after))
+            refuse_losses(lost, allowed)
+            verify_rebuilt(plan.environment, staged, after, found, upgrade, session)
+            if known and not after.unresolvable:
+                record_import(known, session.store)
+            return kept_directories(upgrade, staged, plan)
+
+        def verify() -> None:
+            # kept activation scripts are unchanged, at the same path; the others are as `create` writes them
+            location = plan.environment.location
+            verify_rebuilt(
+                plan.environment, location, examine(plan.environment, session.host, seed="no"), (), upgrade, session
+            )
+
+        links = [path for path, _ in copied_links(upgrade.info.environment)]
+        created, carried = new_operations(upgrade, plan), carried_operations(upgrade, successors, plan)
+        operations = [*map(Remove, links), *created, *packages, *carried]
+        link_mode = session.link_mode(plan.link_mode)
+        if commit == "yes":
+            apply(operations, plan.target, plan.strategy, verify, link_mode=link_mode, complete=complete)
+        else:
+            rehearse(operations, plan.target, plan.strategy, complete, link_mode=link_mode)
+    session.store.mark_installed(images)
+    return UpgradeResult(plan.environment, tuple(lost), notes=notes)
+
+
+def request_for(upgrade: UpgradePlan, session: Session) -> Request:
+    """Return the request for an environment with the same options as the old one, for the new Python."""
+    info = upgrade.info
+    environment, settings = info.environment, info.settings
+    executable = environment.path_to(environment.layout.executable)
+    is_copied = os.path.isfile(executable) and not os.path.islink(executable)
+    shells = {info.shells[name.lower()].name for name in info.activators}
+    offered = {component.name for component in session.registry.all("activator")}
+    chosen = tuple(sorted(shells & offered)) if offered - shells or not shells else None
+    startup_code, startup_packages = startup_rule(settings, session)
+    spec = EnvironmentSpec(
+        pythons=(upgrade.interpreter.executable,),
+        creator="portable" if info.is_portable else "copy" if is_copied and environment.os_name != "nt" else None,
+        wanted=upgrade.locked or (Wanted(upgrade.seeds, dependencies="omitted") if upgrade.seeds else None),
+        activators=usable_activators(chosen, upgrade.interpreter, session) if chosen is not None else None,
+        site_packages="system" if settings.get("include-system-site-packages", "").lower() == "true" else "isolated",
+        options={
+            option.name: settings[option.name]
+            for option in PORTABLE_OPTIONS
+            if info.is_portable and option.name in settings
+        },
+        startup_code=startup_code,
+        startup_packages=startup_packages,
+    )
+    is_described = describes_environment(read_settings(environment.location))  # else `pyvenv.cfg` was lost
+    target = Target(
+        destination=environment.location,
+        existing="replace" if is_described else "replace-anything",
+        prompt=settings.get("prompt"),
+        placement=environment.placement,
+        vcs_ignore=os.path.lexists(os.path.join(environment.location, ".gitignore")),
+    )
+    return Request(spec, target)
+
+
+def activator_notes(upgrade: UpgradePlan, session: Session) -> Iterator[str]:
+    """Yield a note for each activation script that the new environment lacks, because its activator is not installed."""
+    offered = {component.name for component in session.registry.all("activator")}
+    kept = {os.path.basename(path) for path in upgrade.inventory.kept} if upgrade.inventory else set()
+    for name in upgrade.info.activators:
+        if name not in kept and (shell := upgrade.info.shells[name.lower()].name) not in offered:
+            yield f"`{name}` is not in the new environment: activator `{shell}` is not installed"
+
+
+def usable_activators(names: Sequence[str], interpreter: Interpreter, session: Session) -> tuple[str, ...]:
+    """Return the activators, of these names, that can be loaded and accept the interpreter."""
+    found = []
+    for name in names:
+        try:
+            if session.registry.find("activator", name).load().refusal(interpreter) is None:
+                found.append(name)
+        except ClocheError:
+            continue
+    return tuple(found)
+
+
+def new_operations(upgrade: UpgradePlan, plan: Plan) -> list[Operation]:
+    """Return the operations that create the new environment, without files that are kept from the old one."""
+    assert upgrade.inventory is not None
+    return [operation for operation in plan.operations if getattr(operation, "path", "") not in upgrade.inventory.kept]
+
+
+def images_for(successors: Successors, blueprint: Blueprint, upgrade: UpgradePlan, session: Session) -> list[Image]:
+    """Return the images to install for the distributions of the old environment, with the metadata that it has for them."""
+    seeds, root = blueprint.images, upgrade.location
+    return installed_like(successors.images, seeds, all_kept(upgrade), root, upgrade.interpreter, session.store)
+
+
+def written_metadata(operations: Iterable[Operation]) -> Iterator[str]:
+    """Yield the files that these operations write into the metadata of packages."""
+    for operation in operations:
+        if isinstance(operation, Write) and posixpath.dirname(operation.path).endswith(".dist-info"):
+            yield operation.path
+
+
+def carried_operations(upgrade: UpgradePlan, successors: Successors, plan: Plan) -> list[Operation]:
+    """Return the operations for files that are copied, except for paths that the new environment has itself."""
+    assert upgrade.inventory is not None
+    mapping = path_mapping_for(upgrade, plan)
+    taken = {
+        operation.path
+        for operation in new_operations(upgrade, plan)
+        if hasattr(operation, "path") and not isinstance(operation, MakeDir)
+    }
+    platform = upgrade.interpreter.platform
+    return [
+        operation
+        for operation in carry_operations(successors.copied, upgrade.inventory, upgrade.info, mapping, platform)
+        if isinstance(operation, MakeDir) or getattr(operation, "path", "") not in taken
+    ]
+
+
+def missing_packages(inventory: Inventory, found: Iterable[InstalledDistribution], lost: Sequence[Loss]) -> list[Loss]:
+    """Return the packages that a staged environment should have but lacks, or has in another version.
+
+    :param found: the distributions in it.
+    """
+    staged_versions = {distribution.key: distribution.version for distribution in found}
+    known = {loss.item for loss in lost}
+    return [
+        Loss(
+            f"{distribution.name} {distribution.version}",
+            f"the new environment has {staged_versions.get(distribution.key, 'no version')}",
+        )
+        for distribution in (*inventory.carried, *inventory.reinstalled)
+        if f"{distribution.name} {distribution.version}" not in known
+        and staged_versions.get(distribution.key) != distribution.version
+        and not distribution.editable
+    ]
+
+
+def unmet_after(upgrade: UpgradePlan, found: Sequence[InstalledDistribution], after: Examination) -> list[Loss]:
+    """Return the packages in a staged environment with requirements that were met before and are not met any more."""
+    return [] if after.failure else lost_requirements(upgrade, found, after.path, after.user_site)
+
+
+def import_key_for(
+    upgrade: UpgradePlan,
+    images: Iterable[Image],
+    successors: Successors,
+    found: Iterable[InstalledDistribution],
+    session: Session,
+) -> str:
+    """Return the key for whether the modules of scripts can be imported; empty if more than images decides this."""
+    assert upgrade.inventory is not None
+    sites = tuple(f"{site}/" for site in site_directories(upgrade.info.environment.layout))
+    sees_more = upgrade.info.settings.get("include-system-site-packages", "").lower() == "true"
+    has_more = successors.installed or any(path.startswith(sites) for path in upgrade.inventory.loose)
+    if sees_more or has_more:
+        return ""
+    others = [key_of(distribution, upgrade.location, upgrade.interpreter) for distribution in successors.copied]
+    return import_key(images, others, modules_of(found), upgrade.interpreter, session.host.environ)
+
+
+def examine_rebuilt(
+    environment: Environment, staged: str, found: Iterable[InstalledDistribution], known: str, session: Session
+) -> Examination:
+    """Examine a staged environment, with the packages that contain the modules of the scripts of these distributions.
+
+    :param known: the key for whether these can be imported; if they were before, they are only searched for.
+    """
+    actual, modules = replace(environment, location=staged), modules_of(found)
+    is_known = bool(known) and is_known_to_import(known, session.store)
+    return examine(actual, session.host, modules, parents="found" if is_known else "imported")
+
+
+def verify_rebuilt(
+    environment: Environment,
+    location: str,
+    after: Examination,
+    found: Iterable[InstalledDistribution],
+    upgrade: UpgradePlan,
+    session: Session,
+) -> None:
+    """Verify the new environment in the directory `location`: its staging tree, or its final path.
+
+    :param after: its examination there.
+    :param found: the distributions whose scripts are verified; they do not depend on the path.
+    :raises ClocheError: something that worked in the old environment does not work in the new one.
+    """
+    actual, host = replace(environment, location=location), session.host
+    is_staged = location != environment.location
+    if after.failure:
+        raise verification_error(environment, f"its Python does not start: {after.failure}")
+    if after.version[:2] != upgrade.interpreter.version[:2]:
+        raise verification_error(
+            environment, f"its Python is {'.'.join(map(str, after.version))}, not {upgrade.interpreter.version_text}"
+        )
+    if is_staged:
+        before: list[Examination] = []
+
+        def examine_old() -> Examination:
+            before.append(examine(upgrade.info.environment, host, modules_of(found), parents="imported"))
+            return before[0]
+
+        try:
+            refuse_broken(actual, examine_old, after)
+        except ClocheError as error:
+            lost = {*after.unresolvable} - {*(before[0].unresolvable if before else ())}
+            raise verification_error(environment, error.message, missing_modules_hint(lost, upgrade)) from None
+
+
+def missing_modules_hint(modules: set[str], upgrade: UpgradePlan) -> str:
+    """Return the hint for packages whose scripts cannot import these modules; empty if there are none."""
+    owners = [
+        distribution.key for distribution in upgrade.info.distributions if modules & {*modules_of([distribution])}
+    ]
+    if seeds := [name for name in owners if name in SEEDS]:
+        return f"`--seeds` brings {' and '.join(seeds)} up to date"
+    uninstalled = f"`python -m pip uninstall {' '.join(owners)}` in it, and install again afterwards"
+    return uninstalled if owners else ""

@@ -1,0 +1,187 @@
+"""The edits of an environment that an upgrade has staged beside the old one: its paths, and what it keeps of the old one."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from typing import TYPE_CHECKING
+
+from cloche.fs.manifests import MANIFEST, foreign_files, format_manifest, parse_manifest, sha256_of, was_edited
+from cloche.lifecycle.doctor.repair import relocation_context
+from cloche.lifecycle.embedded_paths import (
+    environment_of_program,
+    file_of,
+    generated_file_states,
+    program_of_script,
+    relocate_tree,
+    retarget_scripts,
+)
+from cloche.lifecycle.overlay import Overlay, parent_directories
+from cloche.lifecycle.reader import LIBRARY_NAME
+from cloche.lifecycle.rebase import PYTHON_NAME
+from cloche.lifecycle.relocation import Relocation, spellings
+from cloche.lifecycle.tool_edits import with_edits_of
+from cloche.lifecycle.upgrade.carried_files import PathMapping
+from cloche.model.operations import Copy, CopyTree, Link, MakeDir, Rewrite, Run, SetMode, Write
+from cloche.model.value import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cloche.lifecycle.embedded_paths import File
+    from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.lifecycle.upgrade import UpgradePlan
+    from cloche.lifecycle.upgrade.successors import Successors
+    from cloche.model.operations import Operation
+    from cloche.model.plan import Plan
+    from cloche.session import Session
+
+
+def relocatable_files(staged: str, operations: Iterable[Operation]) -> Iterable[File] | None:
+    """Return the staged files that may contain an embedded path: those of images do not.
+
+    None if all of them may, because a program has written them.
+    """
+    found = {}
+    for operation in operations:
+        if isinstance(operation, (Run, CopyTree)):
+            return None
+        if isinstance(operation, (Copy, Link, Rewrite, Write)):
+            status = os.lstat(os.path.join(staged, operation.path))
+            if stat.S_ISDIR(status.st_mode):
+                return None
+            found[operation.path] = file_of(operation.path, status)
+    return found.values()
+
+
+def unmark_requested(
+    overlay: Overlay, found: Iterable[InstalledDistribution], installed: Iterable[InstalledDistribution]
+) -> None:
+    """Remove `REQUESTED` (PEP 376) from packages that the user did not request.
+
+    pip writes it for every package that is named on its command line.
+    """
+    dependencies = {
+        distribution.key
+        for distribution in installed
+        if distribution.requested == "no" and not distribution.metadata.endswith(".egg-link")
+    }
+    for distribution in found:
+        if distribution.key in dependencies:
+            overlay.remove(f"{distribution.metadata}/REQUESTED")
+
+
+def rewrite_staged_paths(
+    upgrade: UpgradePlan,
+    staged: str,
+    plan: Plan,
+    found: Sequence[InstalledDistribution],
+    successors: Successors,
+    files: Iterable[File] | None,
+    session: Session,
+) -> Overlay:
+    """Return the edits that replace embedded paths in a staged environment with its future path and new directories.
+
+    :param found: the distributions in it that are not installed from images.
+    :param files: the files that may contain such a path; None for all.
+    """
+    location, old, new = plan.environment.location, upgrade.info.environment.layout, plan.environment.layout
+    roots = [(staged, location)]
+    if old.purelib != new.purelib:
+        old_roots = spellings([*upgrade.info.recorded_roots, location])
+        roots += ((f"{root}/{old.purelib}", f"{location}/{new.purelib}") for root in old_roots)
+    roots += upgrade.case.relocation.roots
+    overlay = Overlay(staged)
+    environment = replace(plan.environment, location=location)
+    context = relocation_context(
+        upgrade.info, environment, Relocation(tuple(roots)), os.path.basename(location), session
+    )
+    relocate_tree(overlay, replace(context, generated={}, prompts=None), files)
+    names = set(new.names)
+    stale = []
+    for row in (row for distribution in found for row in distribution.rows):
+        if row.path.startswith(f"{new.bin}/"):
+            program = program_of_script(overlay, row.path)
+            name = os.path.basename(program.replace("\\", "/"))
+            is_fixed = environment.placement == "relocatable" and environment_of_program(program, new.bin) == location
+            if PYTHON_NAME.fullmatch(name) and (name not in names or is_fixed):
+                stale.append(row.path)
+    retarget_scripts(overlay, environment, stale, upgrade.interpreter.platform)
+    before = Overlay(upgrade.location)
+    copied = {distribution.metadata for distribution in successors.copied}
+    again = [item for item in all_kept(upgrade) if item.metadata not in copied]
+    for row in (row for distribution in again for row in distribution.rows):
+        if row.path.startswith(f"{old.bin}/"):  # the script was installed again
+            path = path_mapping_for(upgrade, plan).path(row.path)
+            if (content := overlay.content(path)) is not None:
+                overlay.write(path, with_edits_of(before.content(row.path) or b"", content))
+    unmark_requested(overlay, found, successors.installed)
+    overlay.write(MANIFEST, manifest_with_kept_files(upgrade, overlay))
+    overlay.update_checksums(location)
+    return overlay
+
+
+def manifest_with_kept_files(upgrade: UpgradePlan, overlay: Overlay) -> bytes:
+    """Return the manifest of a staged environment with the hashes of kept files that another creator wrote.
+
+    Edited files of cloche have the hash of what cloche writes, so that they still count as edited.
+    """
+    assert upgrade.inventory is not None
+    text, old = overlay.text(MANIFEST), Overlay(upgrade.location)
+    states = generated_file_states(old)
+    foreign = [path for path in upgrade.inventory.kept if states.get(path, "foreign") == "foreign"]
+    recorded = parse_manifest(old.text(MANIFEST))
+    hashes = parse_manifest(text)
+    for path in foreign:
+        was_true = path not in recorded or not was_edited(old.content(path) or b"", recorded[path])
+        hashes[path] = sha256_of(overlay.content(path) or b"") if was_true else recorded[path]
+    return format_manifest(hashes, foreign_files(text) | set(foreign))
+
+
+def kept_directories(upgrade: UpgradePlan, staged: str, plan: Plan) -> list[Operation]:
+    """Return the operations that keep empty directories, and the permissions of all directories except Python's own.
+
+    A service may write its logs to an empty directory, and permissions may keep other users out.
+    """
+    mapping, entries = path_mapping_for(upgrade, plan), upgrade.info.tree.entries
+    library = mapping.old.purelib.partition("/")[0]
+    parents = {path.rpartition("/")[0] for path in entries}
+    directories = {".": os.lstat(upgrade.location).st_mode}
+    directories |= {path: status.st_mode for path, status in entries.items() if stat.S_ISDIR(status.st_mode)}
+    created: list[MakeDir] = []
+    modes: list[SetMode] = []
+    for path, mode in sorted(directories.items()):
+        new = posixpath.normpath(mapping.path(path))
+        staged_directory = os.path.join(staged, new)
+        own = path.partition("/")[0] == library or LIBRARY_NAME.fullmatch(posixpath.basename(path))
+        is_created = path != "." and path not in parents and not own and not os.path.lexists(staged_directory)
+        if is_created:
+            created.append(MakeDir(new))
+        if is_created or has_other_mode(staged_directory, mode):
+            modes.append(SetMode(new, stat.S_IMODE(mode)))
+    modes.reverse()  # deepest first, because the new permissions of a parent may forbid changes below it
+    return [*parent_directories(created), *created, *modes]
+
+
+def has_other_mode(directory: str, mode: int) -> bool:
+    """Return whether a path is a directory, not a link, with other permissions."""
+    try:
+        actual = os.lstat(directory).st_mode
+    except OSError:
+        return False
+    return stat.S_ISDIR(actual) and stat.S_IMODE(actual) != stat.S_IMODE(mode)
+
+
+def all_kept(upgrade: UpgradePlan) -> tuple[InstalledDistribution, ...]:
+    """Return the distributions that the new environment has to have, apart from those that it is created with."""
+    assert upgrade.inventory is not None
+    return (*upgrade.inventory.carried, *upgrade.inventory.reinstalled)
+
+
+def path_mapping_for(upgrade: UpgradePlan, plan: Plan) -> PathMapping:
+    """Return the mapping of paths from the old environment to the planned one."""
+    version = ".".join(upgrade.info.recorded_version.split(".")[:2])
+    return PathMapping(
+        upgrade.info.environment.layout, plan.environment.layout, version, upgrade.interpreter.python_version
+    )

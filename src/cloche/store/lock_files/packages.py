@@ -1,0 +1,172 @@
+"""Packages that a lock file names, whatever its format, and the paths and URLs in it.
+
+Everything in a lock file is untrusted. This module installs and downloads nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from packaging.direct_url import ArchiveInfo, DirectUrl, DirInfo, VcsInfo
+from packaging.pylock import PackageArchive, PackageDirectory, PackageVcs
+from packaging.utils import parse_sdist_filename, parse_wheel_filename
+
+from cloche.errors import UsageError, reason_of
+from cloche.fs import open_regular_file
+from cloche.fs.inputs import signature_of
+from cloche.model.value import Value
+from cloche.store.fetch.pins import SearchScope
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from cloche.store import Store
+    from cloche.store.fetch.artifacts import Artifact
+    from cloche.store.fetch.pins import Form
+
+    Direct: TypeAlias = PackageVcs | PackageDirectory | PackageArchive
+    """A source that a lock file names directly, without an index."""
+
+MAX_LOCK_BYTES = 1 << 26
+"""The maximum size of a lock file; 10,000 packages with 50 files each take half of it."""
+
+
+class LockedPackage(Value):
+    """A package of a lock file that an environment needs, and where it comes from."""
+
+    name: str
+    """Normalized (PEP 503)."""
+    version: str
+    """Empty if the lock file does not give it, for example for a directory."""
+    artifact: Artifact | None = None
+    """The file to install; None for a pin of a requirements file, or if it has to be built from `source`."""
+    hashes: frozenset[tuple[str, str]] = frozenset()
+    """For a pin: (algorithm, lower-case hexadecimal digest) of every file that is allowed; empty if any is."""
+    scope: SearchScope = SearchScope()
+    """For a pin: where the file says that it is."""
+    form: Form = "any"
+    """For a pin: whether it may be a wheel or a source distribution."""
+    source: Direct | None = None
+    """What to build it from: a directory, a version-control checkout or an archive."""
+    base: str = ""
+    """The directory that relative paths in `source` refer to."""
+    metadata: tuple[tuple[str, str], ...] = ()
+    """`direct_url.json` (PEP 610) or `provenance_url.json` (PEP 710), as (name, content)."""
+
+
+def read_lock_text(path: str, store: Store, named_in: str = "") -> str:
+    """Return the text of a lock file, and record the file as an input.
+
+    :param named_in: the file that refers to it, for messages.
+    :raises UsageError: it cannot be read, is too large, changes while it is read, or is not UTF-8.
+    """
+    store.inputs.path(path)
+    origin = f", which `{named_in}` names," if named_in else ""
+    try:
+        with open_regular_file(path) as file:
+            before = signature_of(os.fstat(file.fileno()))
+            content = file.read(MAX_LOCK_BYTES + 1)
+            after = signature_of(os.fstat(file.fileno()))
+    except OSError as error:
+        raise UsageError(
+            f"the lock file `{path}`{origin} cannot be read: {reason_of(error)}",
+            hint=f"correct the line in `{named_in}`"
+            if named_in
+            else "give the path of a `pylock.toml` or of a pinned requirements file",
+        ) from None
+    if len(content) > MAX_LOCK_BYTES:
+        raise UsageError(
+            f"the lock file `{path}`{origin} is larger than {MAX_LOCK_BYTES >> 20} MiB",
+            hint="check that it is the right file",
+        )
+    if before != after:
+        raise UsageError(f"the lock file `{path}`{origin} changed while it was read", hint="try again")
+    encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"  # PowerShell 5 writes it
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            f"the lock file `{path}`{origin} is not valid UTF-8 (line {line})",
+            hint="save it as UTF-8, or create it again",
+        ) from None
+
+
+def checked_file_name(name: str, distribution: str, path: str) -> str:
+    """Return the file name of a wheel or source distribution of a distribution.
+
+    :raises UsageError: it is not one.
+    """
+    try:
+        found = parse_wheel_filename(name)[0] if name.endswith(".whl") else parse_sdist_filename(name)[0]
+    except ValueError as error:
+        raise UsageError(f"`{path}` is not a valid lock file: {fragment(error)}", hint="create it again") from None
+    if found != distribution:
+        raise UsageError(
+            f"`{path}` is not a valid lock file: `{name}` is not a file of `{distribution}`", hint="create it again"
+        )
+    return name
+
+
+def absolute_path(text: str, base: str) -> str:
+    """Return a path of a lock file, which may have POSIX separators on every system, as an absolute path."""
+    return os.path.normpath(os.path.join(base, text.replace("/", os.sep)))
+
+
+def path_of_file_url(url: str, named_in: str) -> str:
+    """Return the path of a `file:` URL.
+
+    :raises UsageError: it names another machine.
+    """
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost"):
+        raise UsageError(f"`{named_in}` names a file on another machine: `{url}`", hint="use a path or an `https:` URL")
+    return url2pathname(parts.path)
+
+
+def file_url(path: str) -> str:
+    """Return the URL of an absolute path."""
+    return Path(path).as_uri()
+
+
+def provenance(artifact: Artifact) -> tuple[tuple[str, str], ...]:
+    """Return the `provenance_url.json` of a file that has a URL (PEP 710), without credentials."""
+    stripped = DirectUrl(url=artifact.url, archive_info=ArchiveInfo(hashes=artifact.hashes)).to_dict()["url"]
+    content: dict[str, object] = {"url": stripped, "archive_info": {"hashes": dict(artifact.hashes)}}
+    if artifact.index:
+        content["index_url"] = DirectUrl(url=artifact.index, archive_info=ArchiveInfo()).to_dict()["url"]
+    return (("provenance_url.json", json.dumps(content, sort_keys=True)),)
+
+
+def direct_url(base: str, item: Direct) -> str:
+    """Return the `direct_url.json` for a source that a lock file names directly (PEP 610), without credentials."""
+    if isinstance(item, PackageDirectory):
+        direct = DirectUrl(
+            url=file_url(absolute_path(item.path, base)),
+            dir_info=DirInfo(editable=item.editable),
+            subdirectory=item.subdirectory,
+        )
+    else:
+        url = file_url(absolute_path(item.path, base)) if item.path else item.url or ""
+        if isinstance(item, PackageVcs):
+            info = VcsInfo(vcs=item.type, commit_id=item.commit_id, requested_revision=item.requested_revision)
+            direct = DirectUrl(url=url, vcs_info=info, subdirectory=item.subdirectory)
+        else:
+            direct = DirectUrl(url=url, archive_info=ArchiveInfo(hashes=item.hashes), subdirectory=item.subdirectory)
+    return json.dumps(direct.to_dict(), sort_keys=True)
+
+
+def fragment(error: object) -> str:
+    """Return the text of an exception of a library as a fragment of ours: on one line, lower case, names in backticks."""
+    first, *more = str(error).split("\n")
+    if len(more) == 2 and not more[1].strip(" ~^"):  # `packaging` shows where the text that it parsed is wrong
+        return f"{fragment(first)}, in `{more[0].strip()}`"
+    text = re.sub(r"'([^']*)'", r"`\1`", " ".join(str(error).split()).rstrip("."))
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]
