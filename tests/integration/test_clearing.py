@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche as api
+from cloche.apply import leftovers
 from cloche.planning.clearing import PROJECT_FILES, VERSION_CONTROL, is_system_directory
 from tests.interpreters import pyenv
 from tests.tools import require
@@ -50,6 +51,17 @@ def test_other_files_in_an_environment_stay(cloche: Cloche) -> None:
     assert (root / ".gitignore").read_text() == "*\n"
     assert cloche("doctor", root).code == 0
     assert subprocess.run([root / "bin" / "pip", "--version"], capture_output=True, check=False).returncode == 0
+
+
+def test_what_cannot_be_removed_of_the_old_environment_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "venv"
+    api.create(root, seeds=None)
+    monkeypatch.setattr(leftovers, "remove_file", lambda _: False)
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+
+    result = api.create_with_result(root, seeds=None, existing="replace")
+
+    assert any(str(tmp_path / ".venv.cloche-0") in warning for warning in result.warnings)
 
 
 def test_the_environment_of_a_project_is_replaced_and_the_project_stays(cloche: Cloche) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.apply import DestinationChanged, apply, journal, merge, rehearse
+from cloche.apply import DestinationChanged, apply, journal, leftovers, merge, rehearse
 from cloche.apply.staging import recover_destination
 from cloche.errors import ClocheError
 from cloche.model.operations import Link, MakeDir, Remove, Rewrite, SetMode, Write
@@ -16,7 +17,6 @@ from tests.trees import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from cloche.apply.journal import Action
     from cloche.model.aliases import Strategy
@@ -148,6 +148,26 @@ def test_if_the_old_directory_cannot_be_removed_the_new_one_is_removed(
     with pytest.raises(ClocheError, match="permission denied"):
         apply(TREE, str(tmp_path / "env"), "new", moved_from=str(old))
     assert snapshot(tmp_path) == before
+
+
+def refuse_to_remove(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let removals of files with this name fail, as of a file that is immutable."""
+    remove_file = leftovers.remove_file
+    monkeypatch.setattr(leftovers, "remove_file", lambda file: os.path.basename(file[0]) != name and remove_file(file))
+    monkeypatch.setattr("shutil.rmtree", lambda path, ignore_errors: None)
+
+
+@pytest.mark.parametrize("strategy", ["new", "exchange"])
+def test_what_cannot_be_removed_is_told(strategy: Strategy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = old_tree(tmp_path / "old")
+    target = old if strategy == "exchange" else tmp_path / "env"
+    refuse_to_remove(monkeypatch, "script")
+
+    [warning] = apply(TREE, str(target), strategy, moved_from="" if strategy == "exchange" else str(old))
+
+    staging = str(tmp_path / ".old.cloche-0")
+    assert warning == f"what was replaced could not be removed completely: the rest is in `{staging}`"
+    assert [path.name for path in Path(staging).rglob("*") if path.is_file()] == ["script"]
 
 
 # Removals and permissions in an existing directory

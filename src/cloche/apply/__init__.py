@@ -40,8 +40,8 @@ def apply(
     link_mode: LinkMode = "auto",
     complete: Complete | None = None,
     moved_from: str = "",
-) -> None:
-    """Perform operations and put the result at `target`, all or nothing.
+) -> list[str]:
+    """Perform operations and put the result at `target`, all or nothing; return warnings about what could not be removed.
 
     Unless the strategy is `new`, the caller holds the `DirectoryLock` of the environment, because it has to plan under the
     same lock.
@@ -61,13 +61,11 @@ def apply(
         operations = [*operations]
         if complete is None and can_adopt(operations, target, strategy, moved_from):
             try:
-                carry_out(
-                    AdoptingTransaction(target, strategy, moved_from), operations, verify, link_mode, None, moved_from
-                )
-                return
+                adopting = AdoptingTransaction(target, strategy, moved_from)
+                return carry_out(adopting, operations, verify, link_mode, None, moved_from)
             except NotAdopted:
                 pass
-    carry_out(Transaction(target, strategy), operations, verify, link_mode, complete, moved_from)
+    return carry_out(Transaction(target, strategy), operations, verify, link_mode, complete, moved_from)
 
 
 def carry_out(
@@ -77,7 +75,7 @@ def carry_out(
     link_mode: LinkMode,
     complete: Complete | None,
     moved_from: str,
-) -> None:
+) -> list[str]:
     """Stage, commit and verify in a transaction; see `apply`."""
     with transaction:
         try:
@@ -95,6 +93,7 @@ def carry_out(
                 raise
         except OSError as error:
             raise write_error(transaction.target, error) from error
+    return [f"what was replaced could not be removed completely: the rest is in `{left}`" for left in transaction.left]
 
 
 def rehearse(

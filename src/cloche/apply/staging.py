@@ -115,8 +115,8 @@ def recover_environment(location: str) -> None:
         sweep_staging(path)
 
 
-def discard_staging(staging: str) -> None:
-    """Remove our own staging directory with everything in it.
+def discard_staging(staging: str) -> bool:
+    """Remove our own staging directory with everything in it; return whether it is gone.
 
     If it has a journal, it stays: not everything could be restored, and the next run tries again.
     """
@@ -126,3 +126,5 @@ def discard_staging(staging: str) -> None:
         from cloche.apply.leftovers import remove_unless_needed
 
         remove_unless_needed(staging)
+        return not os.path.lexists(staging)
+    return True

@@ -64,6 +64,8 @@ class Transaction:
         self._changes: list[Remove | SetMode] = []
         self._performed: list[Action] = []
         self._deferred = DeferredSignals()
+        self.left: list[str] = []
+        """The staging directories that could not be removed; they hold what was replaced."""
 
     def __enter__(self) -> Transaction:
         self._deferred.__enter__()
@@ -162,7 +164,8 @@ class Transaction:
 
         :raises OSError: a system call failed; it is unchanged.
         """
-        remove_directory(path)
+        if left := remove_directory(path):
+            self.left.append(left)
 
     def _rename_into_place(self) -> None:
         try:
@@ -186,8 +189,8 @@ class Transaction:
 
     def _close(self) -> None:
         """Remove the staging directory with its contents, and the parents that this run created and does not need."""
-        if self._staging:
-            discard_staging(self._staging)
+        if self._staging and not discard_staging(self._staging):
+            self.left.append(self._staging)
         for descriptor in self._descriptors:
             os.close(descriptor)
         self._descriptors = []
@@ -226,8 +229,10 @@ def create_parents(path: str, created: list[str]) -> None:
             created.append(parent)
 
 
-def remove_directory(path: str) -> None:
+def remove_directory(path: str) -> str:
     """Remove a directory with everything in it; others see it disappear in one step.
+
+    Return the staging directory with what could not be removed; empty if nothing is left.
 
     A directory from a lower layer of an overlay file system (a container's image) cannot be renamed. It is emptied in one
     transaction, and then removed.
@@ -236,22 +241,26 @@ def remove_directory(path: str) -> None:
     """
     with DeferredSignals():
         staging, descriptor = claim_staging(stem_beside(path))
+        is_renamed = True
         try:
             os.rename(path, os.path.join(staging, "old"))
-            return
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
+            is_renamed = False
         finally:
-            discard_staging(staging)
+            is_gone = discard_staging(staging)
             if descriptor is not None:
                 os.close(descriptor)
+        if is_renamed:
+            return "" if is_gone else staging
         with Transaction(path, "merge-emptied") as emptying:
             emptying.commit()
         try:
             os.rmdir(path)
         except OSError:
             pass  # its content is gone, so this must not undo what the caller has done; another program is using it
+        return "".join(emptying.left)
 
 
 # Signals

@@ -142,7 +142,7 @@ def put_in_place(plan: Plan | None, blueprint: Blueprint, request: Request, sess
             return plan  # another run has just created the same
         session.announce(announcements(plan))
         try:
-            apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
+            session.warn(apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode))
         except DestinationChanged:
             raise ClocheError(
                 f"`{plan.environment.location}` keeps changing while the environment is created",

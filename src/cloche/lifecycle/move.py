@@ -156,7 +156,7 @@ def move_environment(plan: MovePlan, session: Session) -> Environment:
 
     with DirectoryLock(plan.source):
         try:
-            apply(
+            left = apply(
                 plan.operations,
                 plan.destination.target,
                 "merge" if plan.destination.immovable else "new",
@@ -167,6 +167,7 @@ def move_environment(plan: MovePlan, session: Session) -> Environment:
             raise DestinationError(
                 f"another process has changed `{plan.destination.location}`", hint="choose another path"
             ) from None
+    session.warn(left)
     if is_recorded(session.store, plan.source):
         record_links(session.store, plan.destination.location)
     session.notify_moved(moved[0], plan.source)

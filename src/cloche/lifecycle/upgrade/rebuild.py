@@ -144,7 +144,7 @@ def rebuild_from(
         operations = [*map(Remove, links), *created, *packages, *carried]
         link_mode = session.link_mode(plan.link_mode)
         if commit == "yes":
-            apply(operations, plan.target, plan.strategy, verify, link_mode=link_mode, complete=complete)
+            session.warn(apply(operations, plan.target, plan.strategy, verify, link_mode=link_mode, complete=complete))
         else:
             rehearse(operations, plan.target, plan.strategy, complete, link_mode=link_mode)
     session.store.mark_installed(images)
