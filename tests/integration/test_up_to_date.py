@@ -283,3 +283,14 @@ def test_an_update_keeps_notes_but_nothing_in_the_metadata_of_a_package(project:
     assert not added.exists()
     assert note.read_text() == "mine"
     assert [path.name for path in project.env.glob(f"{SITE}/*.dist-info")] == ["spam-1.0.dist-info"]
+
+
+def test_another_version_of_cloche_compares_again(
+    project: Project, looked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may write other scripts, and does not ask its own activators for them if the record is used."""
+    monkeypatch.setattr(locked, "VERSION", "9.9")
+
+    assert project.create() == "up to date"
+
+    assert looked == ["eggs", "spam"]

@@ -166,6 +166,26 @@ def test_a_changed_refusal_of_an_activator_takes_effect(
     assert found == [True, True, False, False, True]
 
 
+@pytest.mark.parametrize("offered", OFFERED)
+@pytest.mark.parametrize("declared", ["", DECLARED], ids=["undeclared inputs", "declared inputs"])
+def test_a_changed_refusal_of_a_default_creator_takes_effect(
+    site: Site, user: Cloche, source: Path, declared: str, offered: str
+) -> None:
+    """While it refuses, the next default creator is used."""
+    replacing = "\nCreator.replaces = 'symlink'\n"
+    hook = OFFERED[offered].replace("KIND", "creator").replace("'THIS:creator'", "'THIS:creator', replaces='symlink'")
+    site.install("acme", mine=COMPONENTS + declared + replacing + hook)
+    config = user.cwd / "config.toml"
+    config.write_text('replace = ["symlink=acme"]\n')
+    found = []
+    for refusal in ("not today", "not today", "not today", "", "", "not today"):
+        (source / "refusal").write_text(refusal)
+        _, tree = create(user, "--no-seed", SOURCE=str(source), CLOCHE_CONFIG_FILE=str(config))
+        found.append("note" in tree)
+
+    assert found == [False, False, False, True, True, False]
+
+
 @pytest.mark.parametrize("kind", ["creator", "seeder"])
 @pytest.mark.parametrize("declared", ["", DECLARED], ids=["undeclared inputs", "declared inputs"])
 def test_a_plan_is_cached_only_if_components_declare_their_inputs(

@@ -1,7 +1,8 @@
 """Resolve a blueprint: choose the components of an environment, and collect their operations and images.
 
 This is the first step of planning. It asks plugins and the store, and does not know the destination. A blueprint is
-therefore valid for every destination, and can be cached as long as its recorded inputs are unchanged.
+therefore valid for every destination, and can be cached as long as its recorded inputs are unchanged. There is one exception,
+which is not cached: a store that is told which seeds an existing environment keeps has no images for them.
 """
 
 from __future__ import annotations
@@ -54,9 +55,7 @@ def resolve(
     :raises PluginError: a chosen component is broken.
     """
     refuse_unknown_options(spec, registry)
-    component, creator = choose_creator(spec, interpreter, registry)
-    layout = layout_of(interpreter, own_options(spec, component))
-    record_inputs(component, creator, lambda inputs_of: inputs_of(interpreter, layout), inputs)
+    component, creator, layout = choose_creator(spec, interpreter, registry, inputs)
     if spec.wanted and hasattr(creator, "runtime"):
         store.prefer_compiled()  # its standard library is compiled as well: it may be read-only where it is used
     seeder, images = choose_images(spec, interpreter, registry, store, inputs)
@@ -105,13 +104,11 @@ def choose_runtime(
     return build_runtime(runtime, interpreter)
 
 
-def record_inputs(
-    component: Component, item: object, call: Callable[[Callable[..., Iterable[str]]], Iterable[str]], inputs: Inputs
-) -> None:
+def record_inputs(component: Component, item: object, arguments: Iterable[object], inputs: Inputs) -> None:
     """Record the inputs that a component declares, before it reads them.
 
     :param item: the component itself.
-    :param call: calls its method `inputs` with the right arguments.
+    :param arguments: those of its method `inputs`.
     :raises PluginError: the method fails, or returns something other than paths.
     """
     inputs_of = getattr(item, "inputs", None)
@@ -119,7 +116,10 @@ def record_inputs(
         inputs.undeclared.append(f"{component.kind} `{component.name}` of plugin {component.source}")
         return
     paths = call_component(
-        lambda: as_tuple(call(inputs_of), "inputs", "a list of paths"), component.kind, component.name, component.source
+        lambda: as_tuple(inputs_of(*arguments), "inputs", "a list of paths"),
+        component.kind,
+        component.name,
+        component.source,
     )
     for path in paths:
         if not isinstance(path, str):
@@ -130,9 +130,12 @@ def record_inputs(
         inputs.entries(path)
 
 
-def choose_creator(spec: EnvironmentSpec, interpreter: Interpreter, registry: Registry) -> tuple[Component, Creator]:
-    """Return the creator that the user chose, otherwise the first default creator that supports the interpreter.
+def choose_creator(
+    spec: EnvironmentSpec, interpreter: Interpreter, registry: Registry, inputs: Inputs
+) -> tuple[Component, Creator, Layout]:
+    """Return the creator that the user chose, otherwise the first default creator that supports the interpreter; and the layout.
 
+    :param inputs: gets the inputs of each creator that was asked, because one that refuses now may accept later.
     :raises UsageError: no creator supports it, or there is no creator of that name.
     :raises PluginError: the creator is broken.
     """
@@ -143,9 +146,11 @@ def choose_creator(spec: EnvironmentSpec, interpreter: Interpreter, registry: Re
     for name in defaults if chosen is None else [chosen]:
         component = registry.find("creator", name)
         creator: Creator = component.load()
+        layout = layout_of(interpreter, own_options(spec, component))
+        record_inputs(component, creator, (interpreter, layout), inputs)
         refusal = refusal_of(creator, interpreter, *origin(component))
         if refusal is None:
-            return component, creator
+            return component, creator, layout
         refusals.append(f"`{name}`: {refusal}")
     raise UsageError(
         f"no creator supports {interpreter.name}: {'; '.join(refusals)}",
@@ -200,7 +205,7 @@ def choose_images(
             hint="choose another one with `--seeder`, or create the environment without seeds: `--no-seed`",
         )
     wanted = replace(spec.wanted, options=own_options(spec, component))
-    record_inputs(component, seeder, lambda inputs_of: inputs_of(interpreter, wanted, store), inputs)
+    record_inputs(component, seeder, (interpreter, wanted, store), inputs)
     images = call_component(
         lambda: as_tuple(seeder.images(interpreter, wanted, store), "images", "a list of `cloche.Image`"),
         "seeder",
@@ -256,7 +261,7 @@ def is_left_out(component: Component, interpreter: Interpreter, inputs: Inputs) 
         activator: Activator = component.load()
         if not call_component(lambda: hasattr(activator, "inputs"), *origin(component)):
             return False
-        record_inputs(component, activator, lambda inputs_of: inputs_of(interpreter), inputs)
+        record_inputs(component, activator, (interpreter,), inputs)
         return refusal_of(activator, interpreter, *origin(component)) is not None
     except ClocheError:
         return False

@@ -1,8 +1,8 @@
 """Environments with the packages of a lock file: whether one is up to date, and the plan that updates it.
 
-An up-to-date environment is only read, and each of its files is looked at only if something has changed since the last
-time. Otherwise a new tree is planned, which also contains every file of the old one that
-belongs to no package: notes, Jupyter kernels, edited activation scripts.
+An up-to-date environment is only read, and each of its files is checked only if something has changed since the last time.
+Otherwise `update` plans a new tree, which also contains every file of the old one that belongs to no package: notes, Jupyter
+kernels, edited activation scripts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from cloche.apply.staging import recover_destination, staging_directories, stem_
 from cloche.fs import list_names, read_at_most
 from cloche.fs.manifests import MANIFEST, parse_manifest, sha256_of
 from cloche.lifecycle.locked.up_to_date import known_differences, record_up_to_date, recorded_answer, signatures_of
+from cloche.model import VERSION
 from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import Copy, Link, MakeDir, Write
 from cloche.model.plan import Plan
@@ -114,7 +115,7 @@ def plan_for_nothing(blueprint: Blueprint, target: Target, destination: Destinat
         return None
     about_scripts = (environment.location, environment.prompt, blueprint.interpreter, blueprint.activators)
     images = [question_about(image) for image in blueprint.images]
-    question = repr((target.extra_packages, about_scripts, images))
+    question = repr((VERSION, target.extra_packages, about_scripts, images))
     recorded = recorded_answer(root, question, cache)
     answer = recorded if recorded and all(map(is_built_in, blueprint.activators)) else None
     own_scripts, activators, left_out = answer = answer or scripts_of(blueprint, environment)
