@@ -212,3 +212,16 @@ def read_text(path: str, on_error: OnError = ignore) -> str:
     except OSError as error:
         on_error(error)
         return ""
+
+
+def pip_arguments(distribution: InstalledDistribution) -> list[str]:
+    """Return the arguments for pip to reinstall the same distribution; empty if its source is unknown."""
+    if distribution.editable:
+        return ["--editable", distribution.editable]
+    url = str(distribution.origin.get("url", ""))
+    if not url:
+        return [f"{distribution.key}=={distribution.version}"] if distribution.version else []
+    vcs, subdirectory = distribution.origin.get("vcs_info"), distribution.origin.get("subdirectory")
+    if isinstance(vcs, dict):
+        url = f"{vcs.get('vcs')}+{url}@{vcs.get('commit_id')}"
+    return [f"{distribution.key} @ {url}" + (f"#subdirectory={subdirectory}" if subdirectory else "")]

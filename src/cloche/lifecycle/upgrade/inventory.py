@@ -1,7 +1,7 @@
 """Decide what an upgrade to another Python does with each installed distribution and loose file.
 
 What the other Python can use is carried over; other distributions are reinstalled in another build, or lost. Nothing here
-changes a file: the results are operations, and arguments for pip.
+changes a file: the result is an `Inventory`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cloche.fs import list_names, read_at_most
 from cloche.lifecycle.embedded_paths.content_search import file_contains
-from cloche.lifecycle.installed import distributions_in, site_directories
+from cloche.lifecycle.installed import distributions_in, pip_arguments, site_directories
 from cloche.lifecycle.loose_files import LooseFiles, kept_files
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.tool_edits import installed_form
@@ -118,9 +118,9 @@ def is_extension_module(root: str, path: str) -> bool:
         return False
     if re.search(r"\.(cpython|pypy|graalpy|cp\d)[\w-]*\.(so|pyd)$", path):
         return True
-    place = os.path.join(root, path)
+    full_path = os.path.join(root, path)
     name = posixpath.basename(path).partition(".")[0].encode()
-    return os.path.isfile(place) and file_contains(place, {b"PyInit_" + name, b"PyInitU_" + name})
+    return os.path.isfile(full_path) and file_contains(full_path, {b"PyInit_" + name, b"PyInitU_" + name})
 
 
 def is_replaced_in(root: str, path: str, link: str, target: str) -> bool:
@@ -204,16 +204,3 @@ def edited_files(distribution: InstalledDistribution, tree: Tree) -> Iterator[st
         status = tree.status_of_target(row.path)
         if status is not None and status.st_size:
             yield row.path
-
-
-def pip_arguments(distribution: InstalledDistribution) -> list[str]:
-    """Return the arguments for pip to reinstall the same distribution; empty if its source is unknown."""
-    if distribution.editable:
-        return ["--editable", distribution.editable]
-    url = str(distribution.origin.get("url", ""))
-    if not url:
-        return [f"{distribution.key}=={distribution.version}"] if distribution.version else []
-    vcs, subdirectory = distribution.origin.get("vcs_info"), distribution.origin.get("subdirectory")
-    if isinstance(vcs, dict):
-        url = f"{vcs.get('vcs')}+{url}@{vcs.get('commit_id')}"
-    return [f"{distribution.key} @ {url}" + (f"#subdirectory={subdirectory}" if subdirectory else "")]

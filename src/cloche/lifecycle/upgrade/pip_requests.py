@@ -8,7 +8,8 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError, SeedError
-from cloche.lifecycle.upgrade.inventory import Loss, item_of, pip_arguments
+from cloche.lifecycle.installed import pip_arguments
+from cloche.lifecycle.upgrade.inventory import Loss, item_of
 from cloche.model.plan import Wanted
 from cloche.programs.pip import command_of_pip, run_pip
 from cloche.store.bytecode import available_processors

@@ -12,7 +12,7 @@ from cloche.lifecycle.doctor.case import ONLY_YOU, Finding, and_more, missing_di
 from cloche.lifecycle.doctor.checks.parts import has_executables
 from cloche.lifecycle.doctor.checks.scripts import broken_scripts
 from cloche.lifecycle.editables import modules_of_editables
-from cloche.lifecycle.installed import path_of_url
+from cloche.lifecycle.installed import path_of_url, pip_arguments
 from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.tool_edits import installed_form
@@ -77,8 +77,6 @@ def reinstall_command(distribution: InstalledDistribution, case: Case) -> str:
 
 def requirement_of(distribution: InstalledDistribution) -> str:
     """Return the requirement that installs a distribution again: from its recorded source if that exists, or by version."""
-    from cloche.lifecycle.upgrade.inventory import pip_arguments
-
     url = str(distribution.origin.get("url", ""))
     if url.startswith("file:") and not os.path.exists(path_of_url(url)):
         return f"{distribution.key}=={distribution.version}"
