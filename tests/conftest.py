@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 SLOW = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 settings.register_profile("default", derandomize=True, database=None, deadline=None, suppress_health_check=SLOW)
-settings.register_profile("nightly", max_examples=1000, database=None, deadline=None, suppress_health_check=SLOW)
+settings.register_profile(
+    "nightly", derandomize=False, max_examples=1000, database=None, deadline=None, suppress_health_check=SLOW
+)
 settings.load_profile("default")  # the same examples in every run; `--hypothesis-profile nightly` looks for new ones
 
 KEPT_VARIABLES = ("CLOCHE_REQUIRE_ALL", "CLOCHE_SWEEP")
