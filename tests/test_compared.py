@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tests.locks import package, pylock, sha256_of, simple_wheel
 from tests.pages import DOCS
 from tests.run import clean_environ
 from tests.tools import require
+from tests.trees import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,6 +41,12 @@ def statements() -> dict[str, dict[str, str]]:
     return rows
 
 
+def table_rows(page: Path) -> list[list[str]]:
+    """Return the cells of all rows of the tables on a page."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+
+
 class Bench:
     """A directory in which a tool creates environments, as a user with an empty home would."""
 
@@ -61,13 +69,17 @@ class Bench:
 
     def create(self, tool: str, path: str, *options: str, python: str = sys.executable) -> bool:
         """Create an environment with a tool and its options; return whether it succeeded."""
+        return self.succeeds(*self.command(tool, path, python, *options))
+
+    def command(self, tool: str, path: str, python: str, *options: str) -> list[str]:
+        """Return the command with which a tool creates an environment."""
         commands = {
             "cloche": [sys.executable, "-m", "cloche", f"./{path}", "-p", python],
             "venv": [python, "-m", "venv", path],
             "virtualenv": [sys.executable, "-m", "virtualenv", path, "-p", python],
             "uv": [require("uv"), "venv", path, "--python", python],
         }
-        return self.succeeds(*commands[tool], *options)
+        return [*commands[tool], *options]
 
     def help_of(self, tool: str, *words: str) -> str:
         commands = {
@@ -163,14 +175,22 @@ def copy_pip_wheel(bench: Bench) -> None:
     shutil.copy(wheel, bench.cwd / "wheels")
 
 
-def has_command(name: str) -> Callable[[Bench, str], bool]:
-    """The commands of cloche are tested elsewhere; the others have no command of this kind in their help."""
+def has_command(*names: str) -> Callable[[Bench, str], bool]:
+    """Whether the help of a tool lists a command with one of these names. What those of cloche do is tested elsewhere."""
 
     def found(bench: Bench, tool: str) -> bool:
-        text = bench.help_of(tool)
-        return f"\n  {name} " in text and tool == "cloche"
+        return any(re.search(rf"^ +{name}\b", bench.help_of(tool), re.MULTILINE) for name in names)
 
     return found
+
+
+def keeps_the_old(bench: Bench, tool: str) -> bool:
+    """Whether an environment is unchanged after a run that was to replace it, and could not write a file."""
+    assert bench.create(tool, "env")
+    before = snapshot(bench.cwd / "env")
+    command = bench.command(tool, "env", sys.executable, "--clear")
+    assert not bench.succeeds("sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *command)
+    return snapshot(bench.cwd / "env") == before
 
 
 def contains_python(bench: Bench, tool: str, *options: str) -> bool:
@@ -190,8 +210,9 @@ CHECKS: Mapping[str, Callable[..., bool]] = {
     "activates in Nushell": has_script("activate.nu"),
     "activates in xonsh": has_script("activate.xsh"),
     "programs still run after `mv`": pip_runs_after_mv,
-    "repairs an environment after `mv`": has_command("doctor"),
-    "moves an environment": has_command("move"),
+    "a failure leaves the old environment as it was": keeps_the_old,
+    "repairs an environment after `mv`": has_command("doctor", "repair", "fix"),
+    "moves an environment": has_command("move", "relocate"),
     "changes its Python and keeps the packages": has_command("upgrade"),
     "finds files that have changed since they were installed": has_command("verify"),
     "the environment contains its Python": contains_python,
@@ -207,6 +228,15 @@ CASES = [
 
 def test_every_check_mark_has_a_test() -> None:
     assert set(statements()) == set(CHECKS)
+
+
+def test_the_front_page_says_the_same() -> None:
+    """A row that is on both pages has the same cells."""
+    front = {row[0]: row[1:] for row in table_rows(DOCS / "index.md")}
+    full = {row[0].removesuffix(TESTED): row[1:] for row in table_rows(PAGE)}
+    common = {name for name in front.keys() & full.keys() if name.strip("- ")}
+    assert len(common) >= 3
+    assert {name: front[name] for name in common} == {name: full[name] for name in common}
 
 
 @pytest.mark.nightly

@@ -10,6 +10,7 @@ same input gives the same bytes.
 
 from __future__ import annotations
 
+import argparse
 import os
 import stat
 import subprocess
@@ -141,4 +142,8 @@ def write_archive(target: Path, contents: dict[str, bytes]) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description="Build one file with cloche and its dependencies.")
+    parser.add_argument(
+        "target", metavar="FILE", nargs="?", default="cloche.pyz", help="the file (default: cloche.pyz)"
+    )
+    main(parser.parse_args().target)
