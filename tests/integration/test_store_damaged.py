@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from cloche.cli.cache import CONTENT_CHECKS
-from cloche.lifecycle.create import create
+from cloche.lifecycle.create import create_environment
 from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.session import Session
 from cloche.store import KINDS, Store, maintenance
@@ -49,7 +49,9 @@ class StoreWithEnvironment(NamedTuple):
         shutil.rmtree(self.directory / "env", ignore_errors=True)
         wanted = Wanted(requirements=("spam",), find_links=(str(self.directory / "wheels"),))
         with Session(host_with_home(self.directory), cache=self.root) as session:
-            return create(Request(EnvironmentSpec(wanted=wanted), Target(str(self.directory / "env"))), session)
+            return create_environment(
+                Request(EnvironmentSpec(wanted=wanted), Target(str(self.directory / "env"))), session
+            )
 
     def tree(self) -> Tree:
         return snapshot(self.directory / "env")
@@ -346,7 +348,7 @@ def test_a_read_only_store_keeps_all_its_timestamps(setup: StoreWithEnvironment,
     request = Request(EnvironmentSpec(wanted=wanted), Target(str(setup.directory / "env"), link_mode=link_mode))  # type: ignore[arg-type]
 
     with Session(host_with_home(setup.directory), cache=setup.root, access="read-only") as session:
-        result = create(request, session)
+        result = create_environment(request, session)
 
     assert timestamps(setup.root) == before
     trees = [setup.tree().without_permissions(), setup.model.without_permissions()]
@@ -363,7 +365,7 @@ def test_no_symlink_points_into_the_temporary_cache_of_a_run(setup: StoreWithEnv
     request = Request(EnvironmentSpec(wanted=wanted), Target(str(setup.directory / "env"), link_mode="symlink"))
 
     with Session(host_with_home(setup.directory), cache=setup.root) as session:
-        create(request, session)
+        create_environment(request, session)
 
     links = [path for path, (kind, _, _) in setup.tree().items() if kind == stat.S_IFLNK and "site-packages" in path]
     assert links == []

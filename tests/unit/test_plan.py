@@ -282,7 +282,10 @@ class Broken(Shell):
         ({"scripts": None}, "TypeError: `scripts` returned None: expected a list of `cloche.Script`"),
         ({"scripts": "text"}, "TypeError: `scripts` returned 'text': expected a list of `cloche.Script`"),
         ({"scripts": [("activate.bad", "text")]}, "TypeError: `scripts` returned ('activate.bad', 'text'): expected"),
-        ({"scripts": [Script("activate.bad", b"text")]}, "AttributeError: "),
+        (
+            {"scripts": [Script("activate.bad", b"text")]},
+            "TypeError: `scripts` returned Script(name='activate.bad', text=b",
+        ),
         ({"scripts": [Script("activate.bad", "a\nb", newline=3)]}, "TypeError: "),
         ({"scripts": [Script("python", "text")]}, "ValueError: `python` cannot be the name of a script"),
         ({"scripts": [Script("bad\udcff", "text")]}, "ValueError: `bad\udcff` cannot be the name of a script"),

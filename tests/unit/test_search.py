@@ -463,11 +463,11 @@ def test_a_finder_that_fails_does_not_stop_the_others(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        ("/usr/bin/python3", "TypeError: expected a `cloche.Candidate` but got '/usr/bin/python3'"),
-        (None, "TypeError: expected a `cloche.Candidate` but got None"),
+        ("/usr/bin/python3", "TypeError: `candidates` yielded '/usr/bin/python3': expected a `cloche.Candidate`"),
+        (None, "TypeError: `candidates` yielded None: expected a `cloche.Candidate`"),
         (
             Candidate(PurePath("/usr/bin/python3"), "broken"),
-            "TypeError: expected a `cloche.Candidate` but got Candidate(path=",
+            "TypeError: `candidates` yielded Candidate(path=",
         ),
         (SystemExit(1), "SystemExit: 1"),
         (BaseException("of compiled code"), "BaseException: of compiled code"),
@@ -490,6 +490,19 @@ def test_a_finder_that_yields_something_else_or_raises_is_reported(machine: Mach
     with pytest.raises(InterpreterNotFound) as missing:
         find_interpreter(("3.12",), machine.host, finders, machine.cache)
     assert f"finder `other` failed: {message}" in str(missing.value.hint)
+
+
+@pytest.mark.parametrize("returned", [None, 3, "/usr/bin/python3"])
+def test_a_finder_that_returns_no_iterable_is_reported(machine: Machine, returned: Any) -> None:
+    class Broken:
+        name = "broken"
+
+        def candidates(self, spec: InterpreterSpec, host: Host) -> Any:
+            return returned
+
+    (result,) = list_interpreters("3.12", machine.host, [Broken()], machine.cache).results
+    expected = f"TypeError: `candidates` returned {returned!r}: expected an iterable of `cloche.Candidate`"
+    assert result.reason == f"the finder failed: {expected}"
 
 
 def test_a_candidate_with_an_impossible_path_is_skipped(machine: Machine) -> None:

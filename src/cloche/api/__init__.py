@@ -10,8 +10,7 @@ import os
 
 from cloche.api.arguments import as_strings, check_choices, request_for
 from cloche.errors import ClocheError, UsageError
-from cloche.lifecycle.create import create as create_environment
-from cloche.lifecycle.create import plan as plan_environment
+from cloche.lifecycle.create import create_environment, plan_environment
 from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import TYPE_CHECKING
 from cloche.session import Session, current_host

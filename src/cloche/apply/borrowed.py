@@ -1,8 +1,8 @@
 """Borrowed directories: those that a new tree takes over from the tree that it replaces, instead of linking their files.
 
-In the staged tree, a link is in the place of each such directory. It leads to where the directory is as soon as the old tree
-is set aside. So the new tree is complete from the moment it is in place, and then the links and the directories are
-exchanged, one after the other:
+In the staged tree, a symbolic link stands in for each of these directories. It leads to where the directory is as soon as
+the old tree is set aside. So the new tree is complete from the moment it is in place, and then the links and the
+directories are exchanged, one after the other:
 
 1. stage: a *borrowed* directory becomes a link to `old/<path>` in the staging directory (`new/<path>` for an exchange);
 2. put the new tree in place, and set the old one aside, in one step. If a tree is moved, `old` is a link to it first, so that

@@ -168,6 +168,7 @@ COMMANDS = {
             0,
             3,
             choices=("new",),
+            ineffective=OF_CACHE,
         ),
         CommandSpec(
             "cache",

@@ -8,8 +8,7 @@ from time import perf_counter
 from cloche.cli import report
 from cloche.cli.user_shell import activation_hint
 from cloche.errors import UsageError
-from cloche.lifecycle.create import create as create_environment
-from cloche.lifecycle.create import plan as plan_environment
+from cloche.lifecycle.create import create_environment, plan_environment
 from cloche.model.options import PORTABLE_OPTIONS
 from cloche.model.plan import EnvironmentSpec, LockRequest, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Say of a value in an error message where it was set, unless the user has just typed it. Only errors load this module."""
+"""Add to the hint of an error where the values in its message were set, unless the user has just typed them."""
 
 from __future__ import annotations
 

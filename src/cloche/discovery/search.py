@@ -184,7 +184,10 @@ class Search:
         """
         seconds, started = 0.0, perf_counter()
         try:
-            for item in finder.candidates(spec, self.host):
+            found = finder.candidates(spec, self.host)
+            if not is_iterable(found):
+                raise TypeError(f"`candidates` returned {found!r}: expected an iterable of `cloche.Candidate`")
+            for item in found:
                 seconds += perf_counter() - started
                 yield item
                 started = perf_counter()
@@ -388,6 +391,10 @@ def _versioned_names(directory: str) -> list[str]:
     return sorted((name for name, number in numbers.items() if number.isdigit()), key=lambda name: -int(numbers[name]))
 
 
+def is_iterable(found: object) -> bool:
+    return hasattr(found, "__iter__") and not isinstance(found, str)
+
+
 def _checked_candidate(item: object) -> Candidate:
     """Return an item that a finder yielded.
 
@@ -395,7 +402,7 @@ def _checked_candidate(item: object) -> Candidate:
     """
     if isinstance(item, Candidate) and isinstance(item.path, str):
         return item
-    raise TypeError(f"expected a `cloche.Candidate` but got {item!r}")
+    raise TypeError(f"`candidates` yielded {item!r}: expected a `cloche.Candidate`")
 
 
 def _reason_not_runnable(path: str) -> str:

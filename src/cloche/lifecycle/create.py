@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Planned = TypeVar("Planned", Plan, Plan | None)
 
 
-def create(request: Request, session: Session) -> Result:
+def create_environment(request: Request, session: Session) -> Result:
     """Create an environment, or bring an existing one up to date.
 
     :raises ClocheError: any refusal or failure; the destination is then unchanged.
@@ -68,8 +68,8 @@ def create_from(blueprint: Blueprint, request: Request, session: Session) -> tup
     return put_in_place(plan, blueprint, request, session), blueprint
 
 
-def plan(request: Request, session: Session) -> Plan:
-    """Return the plan that `create` would apply; nothing is written at or near the destination.
+def plan_environment(request: Request, session: Session) -> Plan:
+    """Return the plan that `create_environment` would apply; nothing is written at or near the destination.
 
     :raises ClocheError: any refusal.
     """

@@ -31,16 +31,16 @@ HOME_FILES = (
 """Files, relative to the home directory, that often name environments."""
 
 
-def find_external_references(roots: Iterable[str], places: Iterable[str], host: Host) -> list[str]:
+def find_external_references(roots: Iterable[str], locations: Iterable[str], host: Host) -> list[str]:
     """Return descriptions of everything outside an environment that names it.
 
     :param roots: the paths of the environment to look for.
-    :param places: where it is and was; the projects there are searched.
+    :param locations: where it is and was; the projects there are searched.
     """
     names = spellings(roots)
     found = [
         f"`{path}`"
-        for path in dict.fromkeys(candidate_files(places, host))
+        for path in dict.fromkeys(candidate_files(locations, host))
         if any(refers_to(path, name) for name in names)
     ]
     if any(is_within(os.path.normpath(host.environ.get("VIRTUAL_ENV", "")), name) for name in names):
@@ -48,10 +48,10 @@ def find_external_references(roots: Iterable[str], places: Iterable[str], host: 
     return found
 
 
-def candidate_files(places: Iterable[str], host: Host) -> Iterator[str]:
-    """Yield the paths of files, existing or not, that may name an environment at one of these places."""
-    for place in places:
-        project = os.path.dirname(place)
+def candidate_files(locations: Iterable[str], host: Host) -> Iterator[str]:
+    """Yield the paths of files, existing or not, that may name an environment at one of these locations."""
+    for location in locations:
+        project = os.path.dirname(location)
         while os.path.basename(project).startswith("."):  # `.direnv`, `.tox`, `.nox`
             project = os.path.dirname(project)
         yield from (os.path.join(project, name) for name in PROJECT_FILES)

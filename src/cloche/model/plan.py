@@ -137,7 +137,10 @@ class ChosenComponent(Value):
 
 
 class Blueprint(Value):
-    """Everything about an environment that does not depend on its destination."""
+    """Everything about an environment that does not depend on its destination.
+
+    If it was resolved for an existing environment, seeds that stay there have no image: the `root` of theirs is empty.
+    """
 
     spec: EnvironmentSpec
     """The request that it was resolved from."""

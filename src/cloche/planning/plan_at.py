@@ -402,6 +402,8 @@ def check_scripts(scripts: Any, layout: Layout) -> list[Script]:
     for script in scripts:
         if type(script) is not Script:
             raise TypeError(f"`scripts` returned {script!r}: expected a `cloche.Script`")
+        if not type(script.name) is type(script.text) is str:
+            raise TypeError(f"`scripts` returned {script!r}: its name and its text have to be strings")
         if (
             script.name in ("", ".", "..", *layout.names)
             or any(character in script.name for character in "/\\:")

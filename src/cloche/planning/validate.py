@@ -44,7 +44,7 @@ def find_problem(operations: Iterable[object]) -> str:
             has_unknown_paths = True
             continue
         if not isinstance(operation, (MakeDir, Link, Copy, Write, Rewrite, InstallTree)):
-            return f"{operation!r} is not an operation"
+            return f"{operation!r} is not an operation: `operations` has to return `cloche.MakeDir`, `cloche.Write` and the like"
         path = operation.path
         if problem := find_path_problem(path) or find_content_problem(operation):
             return problem

@@ -4,7 +4,7 @@ Every warm run loads this module, so it only decides which directories are usabl
 store at any time; only environments that were created with `--link-mode symlink` need it. It is private to its user, and
 symbolic links in it are never followed.
 
-`lock_files` selects the packages of a lock file, `fetch` gets files, `builds` makes wheels of sources, `images` unpacks
+`lock_files` selects the packages of a lock file, `fetch` gets files, `builds` builds wheels from sources, `images` unpacks
 wheels, and `installation` says what an image puts into an environment.
 """
 

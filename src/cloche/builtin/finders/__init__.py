@@ -1,1 +1,1 @@
-"""The built-in finders: one module for each, and the modules `installations` and `shims`, which they use."""
+"""The built-in finders: one module for each, and `installations`, which some of them use."""

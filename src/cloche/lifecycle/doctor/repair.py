@@ -99,9 +99,8 @@ def left_to_user(finding: Finding) -> Finding:
     """Return a finding that remains after a repair; what could not be removed is left to the user."""
     if finding.code != "left-behind":
         return finding
-    remedy = (
-        f"cloche cannot remove it. {ONLY_YOU} what you need of it: then, `rm -r {quote_word(finding.path, os.name)}`"
-    )
+    remove = f"`rm -r {quote_word(finding.path, os.name)}`"
+    remedy = f"cloche cannot remove it, and {ONLY_YOU} what you still need from it; then, {remove}"
     return replace(finding, remedy=remedy, repairable="no")
 
 

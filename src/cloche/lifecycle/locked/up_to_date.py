@@ -1,6 +1,6 @@
 """The record that an environment was up to date, by which the next run need not look at each of its files.
 
-Comparing an environment with its images takes a look at thousands of files. The record has the signatures of everything that
+Comparing an environment with its images means checking thousands of files. The record has the signatures of everything that
 changes when a file is added, removed or replaced: the directories, and the files that can be written to in place. Only
 read-only files are left out, which environments share by hard links. What changes one of those without replacing it, such as
 a write by root, is found by `cloche verify`.

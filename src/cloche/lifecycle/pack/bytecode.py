@@ -68,7 +68,7 @@ class BytecodeSource:
             if not path.endswith(".py") or not path.startswith(libraries) or entry.kind != "file":
                 continue
             target = bytecode_path(path, interpreter.cache_tag)
-            if entry.content is not None or "\n" in self.place(entry) or has_left_out_part(target, exclude):
+            if entry.content is not None or "\n" in self.path_on_disk(entry) or has_left_out_part(target, exclude):
                 continue
             self.modules[path] = entry
             existing = found.get(target)
@@ -82,7 +82,7 @@ class BytecodeSource:
                     target = bytecode_path(path, interpreter.cache_tag)
                     self.taken[path] = Entry(target, "bytecode", stored[0], size=stored[1])
 
-    def place(self, entry: Entry) -> str:
+    def path_on_disk(self, entry: Entry) -> str:
         """Return the path of a source for the compiler: relative to the environment if it is in it."""
         location = self.environment.location
         return os.path.relpath(entry.source, location) if is_within(entry.source, location) else entry.source
@@ -117,7 +117,7 @@ class BytecodeSource:
             for number, path in enumerate(paths):
                 target = os.path.join(directory, f"{number}.pyc")
                 targets[target] = path
-                compiler.add(self.place(self.modules[path]), target, self.name(path), self.modules[path].size)
+                compiler.add(self.path_on_disk(self.modules[path]), target, self.name(path), self.modules[path].size)
             return [
                 Entry(
                     bytecode_path(targets[target], interpreter.cache_tag),

@@ -176,10 +176,10 @@ class Verifier:
 
     def report_missing(self, files: Mapping[str, File]) -> None:
         for path in self.known.expected.keys() - files.keys():
-            place = os.path.join(self.root, path)  # it may be behind a link to a directory
-            if not os.path.lexists(place):
+            full_path = os.path.join(self.root, path)  # it may be behind a link to a directory
+            if not os.path.lexists(full_path):
                 self.report("missing", path, "is missing")
-            elif not os.path.isfile(place):
+            elif not os.path.isfile(full_path):
                 self.report("modified", path, "is not a file")
         for path, owner in self.known.owners.items():
             if path in self.known.expected or path in files or path.endswith((".pyc", "__pycache__")):
@@ -218,14 +218,14 @@ class Verifier:
 
     def content_problem(self, path: str, expected: Expected) -> str:
         """Return how the content of a file differs from what is expected; empty if it does not."""
-        place = os.path.join(self.root, path)
+        full_path = os.path.join(self.root, path)
         hashed: dict[str, str] = {}
         try:
-            if expected.size and str(os.stat(place).st_size) != expected.size:
-                return f"was modified: it has {os.stat(place).st_size} bytes instead of {expected.size}"
+            if expected.size and str(os.stat(full_path).st_size) != expected.size:
+                return f"was modified: it has {os.stat(full_path).st_size} bytes instead of {expected.size}"
             for algorithm, digest in expected.digests:
                 if algorithm not in hashed:
-                    hashed[algorithm] = hash_file(place, algorithm)
+                    hashed[algorithm] = hash_file(full_path, algorithm)
                 if hashed[algorithm] != digest:
                     return "was modified"
         except OSError as error:
@@ -253,23 +253,23 @@ class Verifier:
         if not base and not is_portable(self.settings):
             self.unverified.append(f"the links to the base interpreter: it {self.base_problem}")
         for path in self.pythons(files):
-            place = os.path.join(self.root, path)
+            full_path = os.path.join(self.root, path)
             if path in self.known.expected:
                 continue
             if is_portable(self.settings):
-                inside = os.path.relpath(os.path.realpath(place), os.path.realpath(self.root)).replace(os.sep, "/")
+                inside = os.path.relpath(os.path.realpath(full_path), os.path.realpath(self.root)).replace(os.sep, "/")
                 if inside not in self.known.expected:
                     self.report("link", path, f"leads to `{inside}`, which is not a file of its Python")
-            elif is_unreadable(place):
+            elif is_unreadable(full_path):
                 continue  # what permissions hide may exist; the base is listed as unverified
-            elif not os.path.exists(place):
-                self.report("link", path, f"leads to `{read_link(place)}`, which does not exist")
+            elif not os.path.exists(full_path):
+                self.report("link", path, f"leads to `{read_link(full_path)}`, which does not exist")
             elif not base:
                 continue
-            elif os.path.islink(place):
-                if not os.path.samefile(place, base):
-                    self.report("link", path, f"leads to `{os.path.realpath(place)}` instead of `{base}`")
-            elif environment.os_name != "nt" and not is_same_content(place, base):
+            elif os.path.islink(full_path):
+                if not os.path.samefile(full_path, base):
+                    self.report("link", path, f"leads to `{os.path.realpath(full_path)}` instead of `{base}`")
+            elif environment.os_name != "nt" and not is_same_content(full_path, base):
                 self.report("modified", path, f"is not a copy of `{base}`")
 
     def pythons(self, files: Iterable[str]) -> list[str]:
@@ -345,11 +345,11 @@ class Verifier:
         for item in compiled:
             listed = self.known.images.get(self.known.owners.get(item.source, ""), {}).get(item.path)
             known = {listed} if listed else runtime.get(item.path, set())
-            place = os.path.join(self.root, item.path)
-            if known and hash_file(place) in known:
-                samples.setdefault(self.known.owners.get(item.source, ""), place)
+            full_path = os.path.join(self.root, item.path)
+            if known and hash_file(full_path) in known:
+                samples.setdefault(self.known.owners.get(item.source, ""), full_path)
                 continue
-            if listed and os.stat(place).st_mtime_ns == self.known.times[self.known.owners[item.source]]:
+            if listed and os.stat(full_path).st_mtime_ns == self.known.times[self.known.owners[item.source]]:
                 self.report("bytecode", item.path, "was modified")  # if Python had written it, the time would be later
                 continue
             left.append((item, bool(listed)))
@@ -368,14 +368,14 @@ class Verifier:
         with_image = {item.path for item, has_image in left if has_image}
         items = [item for item, _ in left]
         verdicts = list(compare_bytecode(items, self.root, site, interpreter, self.session.host))
-        places = Counter(verdict for _, verdict in verdicts)
+        counts = Counter(verdict for _, verdict in verdicts)
         for item, verdict in verdicts:
             # If it was compiled elsewhere, it is that of the image, but was changed, or Python wrote it before the
             # environment was moved, and then more than one file.
             if verdict.startswith("image") and item.path in with_image:
                 prefix = bytes.fromhex(verdict.partition(" ")[2])
                 sample = read_at_most(samples.get(self.known.owners[item.source], ""), 1 << 24) or b""
-                if prefix in sample or places[verdict] == 1:
+                if prefix in sample or counts[verdict] == 1:
                     verdict = "different"
             if message := MESSAGES.get(verdict):
                 self.report("bytecode", item.path, message)

@@ -113,7 +113,7 @@ def from_version_control(address: str, name: str, subdirectory: str | None, line
     url, at, commit = rest.rpartition("@")
     if not at or not COMMIT.fullmatch(commit):
         raise UsageError(
-            f"{line.place}: `{address}` is not pinned to a commit", hint="add `@` and the full commit hash"
+            f"{line.position}: `{address}` is not pinned to a commit", hint="add `@` and the full commit hash"
         )
     if not name:
         raise invalid_line(line, f"`{address}` does not name a package; write `NAME @ {address}`")
@@ -132,7 +132,8 @@ def from_directory(path: str, line: Line) -> LockedPackage:
         path = f"{named[2]}#egg={named[1]}"
     if re.match(r"\w+\+|https?:", path):
         raise UsageError(
-            f"{line.place}: an editable install from a URL is not supported", hint="write the requirement without `-e`"
+            f"{line.position}: an editable install from a URL is not supported",
+            hint="write the requirement without `-e`",
         )
     base = os.path.dirname(line.path)
     path, _, given = path.partition("#egg=")
@@ -142,7 +143,7 @@ def from_directory(path: str, line: Line) -> LockedPackage:
     name = canonicalize_name(given.partition("[")[0].partition("&")[0]) or project_name(local)
     if not name and os.path.isdir(local):
         raise UsageError(
-            f"{line.place}: no `pyproject.toml` or `setup.cfg` in `{path}` names a package",
+            f"{line.position}: no `pyproject.toml` or `setup.cfg` in `{path}` names a package",
             hint=f"write `-e {path}#egg=NAME`",
         )
     if not name:

@@ -53,7 +53,7 @@ class Line(Value):
     """The number of its first physical line."""
 
     @property
-    def place(self) -> str:
+    def position(self) -> str:
         return f"`{self.path}`, line {self.number}"
 
 
@@ -73,7 +73,7 @@ def read_lines(path: str, store: Store, kind: str, within: tuple[str, ...]) -> I
         if option:
             nested = NESTED[option] if kind == "requirement" else "constraint"
             if "://" in name and not name.startswith("file:"):
-                raise UsageError(f"{line.place}: `{name}` is a URL", hint="download the file, and name the copy")
+                raise UsageError(f"{line.position}: `{name}` is a URL", hint="download the file, and name the copy")
             local = (
                 path_of_file_url(name, path) if name.startswith("file:") else absolute_path(name, os.path.dirname(path))
             )
@@ -134,7 +134,7 @@ def split_options(line: Line) -> tuple[str, list[str]]:
             hashes.append(text or next(arguments, ""))
         elif name in ("--config-settings", "--config-setting", "-C", "--global-option"):
             raise UsageError(
-                f"{line.place}: `{name}` is not supported", hint="build the wheel yourself, and pin its file"
+                f"{line.position}: `{name}` is not supported", hint="build the wheel yourself, and pin its file"
             )
         else:
             raise invalid_line(line, f"unknown option `{option}`")
@@ -147,7 +147,7 @@ def split_options(line: Line) -> tuple[str, list[str]]:
 
 def invalid_line(line: Line, reason: object) -> UsageError:
     return UsageError(
-        f"{line.place} is not valid: {fragment_of(reason)}", hint="correct the line, or create the file again"
+        f"{line.position} is not valid: {fragment_of(reason)}", hint="correct the line, or create the file again"
     )
 
 

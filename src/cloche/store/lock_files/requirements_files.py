@@ -133,7 +133,7 @@ def read_requirements(path: str, interpreter: Interpreter, store: Store) -> list
         other = pinned.get(package.name)
         if other and replace(other[0], hashes=frozenset()) != replace(package, hashes=frozenset()):
             raise UsageError(
-                f"{line.place}: `{package.name}` is already pinned differently in {other[1].place}",
+                f"{line.position}: `{package.name}` is already pinned differently in {other[1].position}",
                 hint="keep only one of the lines",
             )
         if other:
@@ -142,7 +142,7 @@ def read_requirements(path: str, interpreter: Interpreter, store: Store) -> list
     for package, line in pinned.values() if settings.requires_hashes else ():
         if not is_protected(package):
             raise UsageError(
-                f"{line.place}: `{package.name}` has no hash, but the file has `--require-hashes`",
+                f"{line.position}: `{package.name}` has no hash, but the file has `--require-hashes`",
                 hint="create the file again with hashes for all packages",
             )
     pins = [(package, line) for package, line in pinned.values() if not (package.artifact or package.source)]
@@ -150,7 +150,7 @@ def read_requirements(path: str, interpreter: Interpreter, store: Store) -> list
     for package, line in pins:
         if is_hashed and not package.hashes:
             raise UsageError(
-                f"{line.place}: `{package.name}` has no hash, but other lines have one",
+                f"{line.position}: `{package.name}` has no hash, but other lines have one",
                 hint="create the file again with hashes for all packages",
             )
     return [package for package, _ in pinned.values()]
@@ -236,17 +236,17 @@ def locked_package(
     }
     if not exact:
         raise UsageError(
-            f"{line.place}: `{requirement.name}` is not pinned to one version (`{text}`)",
+            f"{line.position}: `{requirement.name}` is not pinned to one version (`{text}`)",
             hint="write `NAME==VERSION`, or let `uv pip compile`, `pip-compile` or `pip lock` create the file",
         )
     version = min(exact)
     if not specifier.contains(version, prereleases=True):
         if constraint is None:
             raise UsageError(
-                f"{line.place} contradicts itself: no version is `{specifier}`", hint="keep one of the versions"
+                f"{line.position} contradicts itself: no version is `{specifier}`", hint="keep one of the versions"
             )
         raise UsageError(
-            f"{line.place} and {constraint_line.place} contradict each other: no version is `{specifier}`",
+            f"{line.position} and {constraint_line.position} contradict each other: no version is `{specifier}`",
             hint="keep one of the versions",
         )
     return LockedPackage(name, version, hashes=hashes)
