@@ -164,7 +164,8 @@ class Sweep:
         log = self.work / "injected.log"
         done = self._run([*STRACE, "-e", f"trace={point.call}", "-e", injection, "-o", str(log), *self.command])
         mark = "INJECTED" if action.startswith("error") else f"SIG{fault}"
-        injected = mark in log.read_text(errors="replace")
+        injections = log.read_text(errors="replace")
+        injected = mark in injections
         tree = snapshot(self.directory)
         leftovers = tuple(path for path in sorted(tree) if STAGING.match(path))
         rest = {path: entry for path, entry in tree.items() if path not in leftovers}
@@ -179,6 +180,10 @@ class Sweep:
             else "broken"
         )
         errors = done.stderr.strip()
+        if not errors and re.search(
+            r"write\(2, .*\(INJECTED\)", injections
+        ):  # each thread gets the fault at its own nth call
+            errors = "cloche: error: its message could not be written"
         problem = self._problem(point, fault, state, done.returncode, errors, leftovers)
         next_run = self._run(self.command)
         after = snapshot(self.directory)
