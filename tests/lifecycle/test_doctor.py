@@ -249,10 +249,12 @@ def test_the_message_for_a_single_file_with_the_old_path_names_it(cloche) -> Non
     assert message == f"the environment was moved from there: `pyvenv.cfg` still names `{cloche.cwd / 'old'}`"
 
 
-def test_the_world_writable_lock_file_of_uv_is_not_reported(cloche) -> None:
+@pytest.mark.parametrize("place", ["env", "env/nested"])
+def test_the_world_writable_lock_file_of_uv_is_not_reported(cloche, place: str) -> None:
     """`uv pip install` leaves an empty `.lock` that every user may write to. A `.lock` with content is reported."""
     assert cloche("./env", "--no-seed").code == 0
-    lock_of_uv = cloche.cwd / "env" / ".lock"
+    assert cloche("./env/nested", "--no-seed").code == 0
+    lock_of_uv = cloche.cwd / place / ".lock"
     lock_of_uv.touch()
     lock_of_uv.chmod(0o666)
     assert diagnose(cloche, cloche.cwd / "env") == {}

@@ -143,7 +143,7 @@ class Tree:
     def world_writable(self) -> list[str]:
         """What every user can write to, sorted; `.` is the root itself.
 
-        The empty lock file of uv is left out: it is world-writable on purpose.
+        The empty lock file that uv puts beside a `pyvenv.cfg` is left out: it is world-writable on purpose.
         """
         if os.name == "nt":
             return []
@@ -153,8 +153,13 @@ class Tree:
             for path, status in everything.items()
             if status.st_mode & stat.S_IWOTH
             and not stat.S_ISLNK(status.st_mode)
-            and not (path == ".lock" and stat.S_ISREG(status.st_mode) and not status.st_size)
+            and not (self._is_lock_of_uv(path) and stat.S_ISREG(status.st_mode) and not status.st_size)
         )
+
+    def _is_lock_of_uv(self, path: str) -> bool:
+        """Return whether a path is that of uv's lock in this environment, or in one that is nested in it."""
+        directory, slash, name = path.rpartition("/")
+        return name == ".lock" and f"{directory}{slash}pyvenv.cfg" in self.entries
 
     @cached_property
     def disk_usage(self) -> tuple[int, int]:
