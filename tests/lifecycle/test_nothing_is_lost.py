@@ -91,6 +91,8 @@ def move(cloche: Cloche, kill: Kill | None, old: Path, new: Path) -> None:
             remove(new)
         run_until_done(cloche, None, "move", old, new)
     assert not os.path.lexists(old)
+    if kill:
+        type_command(cloche, None, "doctor", "--fix", new)  # removes what the killed run left
 
 
 def rename(cloche: Cloche, kill: Kill | None, old: Path, new: Path) -> None:
@@ -140,7 +142,8 @@ def without_spelling(path: str, content: bytes, roots: tuple[Path, ...]) -> obje
         return [line for line in lines if not re.search(rb"prompt|PS1", line, re.IGNORECASE)]  # its name is part of it
     if not in_bin:
         return content
-    if relocatable_shebang_lines("python")[:60] in content:
+    relocatable = relocatable_shebang_lines("python")
+    if relocatable[relocatable.index(b'""":') :][:60] in content:  # a coding line comes before it in some scripts
         return content.rpartition(b'"""')[2]
     header = parse_header(content)
     return re.sub(rb"^#.*coding.*\n", b"", header.body) if header else content
