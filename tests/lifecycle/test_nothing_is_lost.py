@@ -125,28 +125,44 @@ def user_tree(root: Path, *other_paths: Path) -> Tree:
     return tree
 
 
+QUOTES = b"'\"\\^"
+
+
 def without_spelling(path: str, content: bytes, roots: tuple[Path, ...]) -> object:
-    """Return what a file says, without how it spells the path of the environment."""
-    in_bin, name = re.search(r"(^|/)bin/", path), path.rpartition("/")[2].lower()
-    quotes = b"'\"\\" if in_bin and name.startswith("activate") else b""
-    if name == "activate.nu":
-        content = re.sub(rb"r#('.*?')#", rb"\1", content)  # a raw string
-    content = content.translate(None, quotes)
-    for root in roots:
-        content = content.replace(bytes(root).translate(None, quotes), b"<root>")
+    """Return what a file says, without how it spells the path of the environment.
+
+    Quotes do not count in a file that contains the path, because an unusual one needs others.
+    """
+    name = path.rpartition("/")[2].lower()
+    is_script = bool(re.search(r"(^|/)bin/", path))
+    is_activation = is_script and name.startswith("activate")
     if name == "record" and ".dist-info/" in path:
+        for root in roots:
+            content = content.replace(bytes(root), b"<root>")
         rows = csv.reader(content.decode("utf-8").splitlines())
         return [row[:1] if "/bin/" in row[0] else row for row in rows if not row[0].endswith(".pyc")]
-    if quotes:
-        lines = content.split(b"\n")
+    if name == ".cloche-manifest":  # its hashes are those of files that are compared as well
+        return sorted(line.partition(b" ")[2] for line in content.splitlines())
+    if name == "activate.nu":
+        content = re.sub(rb"r#('.*?')#", rb"\1", content)  # a raw string
+    if is_script and not is_activation:
+        content = body_of(content)
+    plain = content.translate(None, QUOTES)
+    for root in roots:
+        plain = plain.replace(bytes(root).translate(None, QUOTES), b"<root>")
+    if is_activation:
+        lines = plain.split(b"\n")
         return [line for line in lines if not re.search(rb"prompt|PS1", line, re.IGNORECASE)]  # its name is part of it
-    if not in_bin:
-        return content
+    return plain if b"<root>" in plain else content
+
+
+def body_of(script: bytes) -> bytes:
+    """Return a script without the lines that start its Python."""
     relocatable = relocatable_shebang_lines("python")
-    if relocatable[relocatable.index(b'""":') :][:60] in content:  # a coding line comes before it in some scripts
-        return content.rpartition(b'"""')[2]
-    header = parse_header(content)
-    return re.sub(rb"^#.*coding.*\n", b"", header.body) if header else content
+    if relocatable[relocatable.index(b'""":') :][:60] in script:  # a coding line comes before it in some scripts
+        return script.rpartition(b'"""')[2].lstrip(b"\n")
+    header = parse_header(script)
+    return re.sub(rb"^#.*coding.*\n", b"", header.body).lstrip(b"\n") if header else script
 
 
 def hashes(root: Path) -> dict[tuple[str, str], bool]:
