@@ -11,10 +11,11 @@ import pytest
 
 from cloche.apply import NotAdopted, adoption, apply, borrowed, exchange, journal, merge
 from cloche.apply.adoption import AdoptingTransaction
+from cloche.apply.file_list import DamagedImage
 from cloche.apply.staging import recover_environment
 from cloche.apply.transaction import Transaction
 from cloche.errors import ClocheError
-from cloche.model.operations import CopyTree, MakeDir, Rewrite, Run, SetMode, Write
+from cloche.model.operations import CopyTree, InstallTree, MakeDir, Rewrite, Run, SetMode, Write
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -305,6 +306,24 @@ def kill_before_adoption(monkeypatch: pytest.MonkeyPatch, change: Callable[[], N
         patch.setattr(Transaction, "_close", lambda self: [os.close(number) for number in self._descriptors])
         with pytest.raises(Killed):
             change()
+
+
+def test_a_tree_with_a_copy_of_another_one_is_linked(tmp_path: Path) -> None:
+    old, other = make_tree(tmp_path / "old"), make_tree(tmp_path / "other")
+    operations = [CopyTree(str(old), (), "hardlink"), CopyTree(str(other), (), "hardlink")]
+    assert not adoption.can_adopt(operations, str(old), "exchange", "")
+
+
+def test_a_damaged_file_list_is_reported_as_a_damaged_image(tmp_path: Path) -> None:
+    old = make_tree(tmp_path / "old")
+    before = snapshot(old)
+    (tmp_path / "purelib.files").write_text("not a file list")
+    image = InstallTree("lib", str(tmp_path), str(tmp_path / "purelib.files"), 1, 1)
+
+    with pytest.raises(DamagedImage):
+        apply([*edits_of(old), image], str(old), "exchange")
+
+    assert snapshot(old) == before
 
 
 def test_an_old_path_that_was_used_again_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

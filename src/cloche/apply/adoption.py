@@ -27,15 +27,16 @@ if TYPE_CHECKING:
 def can_adopt(operations: Sequence[Operation], target: str, strategy: Strategy, moved_from: str) -> bool:
     """Return whether a new tree may take over directories of the old one, as far as the operations tell.
 
-    A program may write anywhere, and a link would lead it to the old tree.
+    A program may write anywhere, and a link would lead it to the old tree. A copy of another tree must not be replaced by links
+    to this one.
     """
     if os.name == "nt" or strategy not in ("new", "exchange"):
         return False
     old = moved_from or target
-    links = any(
-        isinstance(item, CopyTree) and item.source == old and item.link_mode == "hardlink" for item in operations
-    )
-    return links and not any(isinstance(item, Run) for item in operations)
+    copies = [operation for operation in operations if isinstance(operation, CopyTree)]
+    if not copies or any(isinstance(operation, Run) for operation in operations):
+        return False
+    return all(copy.source == old and copy.link_mode == "hardlink" for copy in copies)
 
 
 class AdoptingTransaction(Transaction):
@@ -58,7 +59,8 @@ class AdoptingTransaction(Transaction):
     def perform(self, operations: Iterable[Operation], link_mode: LinkMode) -> None:
         """Perform operations in the staging tree, and borrow the directories that none of them touches.
 
-        :raises NotAdopted: the system or the file system cannot exchange entries, or the destination has to stay.
+        :raises NotAdopted: the system or the file system cannot exchange entries, the destination has to stay, or a file list
+            is damaged, which is an error of its own without an adoption.
         :raises OSError: a system call failed.
         """
         if self.strategy not in ("new", "exchange"):
@@ -75,7 +77,10 @@ class AdoptingTransaction(Transaction):
         if not self.moved_from:
             os.unlink(set_aside_path(self._staging))
         lead_back(self._old, self.target)
-        self._touched = frozenset(touched_paths(operations))
+        try:
+            self._touched = frozenset(touched_paths(operations))
+        except ValueError:
+            raise NotAdopted from None
         self.tree.borrow = self._borrow
         perform_operations(operations, self.tree, link_mode)
 
@@ -162,7 +167,10 @@ class AdoptingTransaction(Transaction):
 
 
 def touched_paths(operations: Iterable[Operation]) -> Iterator[str]:
-    """Yield the paths of the directories that operations create or write to, and the parents of these."""
+    """Yield the paths of the directories that operations create or write to, and the parents of these.
+
+    :raises OSError, ValueError: a file list is missing or damaged.
+    """
     for operation in operations:
         if isinstance(operation, CopyTree):
             paths: Iterable[str] = operation.without

@@ -50,7 +50,7 @@ def exchange_entries(one: str, other: str) -> None:
 
 
 def old_tree(staging: str, kind: Kind) -> str:
-    """Return the path of the old tree once it is set aside; an exchange puts it in the place of the new one."""
+    """Return where the old tree is once it is set aside. After an exchange, that is where the new one was staged."""
     return set_aside_path(staging) if kind == "take" else os.path.join(staging, "new")
 
 
@@ -61,11 +61,11 @@ def link_to(path: str, old: str) -> str:
 
 
 def lead_back(old: str, target: str) -> None:
-    """Make each link lead to the directory in the new tree after it has been exchanged with it.
+    """Create a link in the staging directory, so that links that end up in the old tree lead to the new one.
 
-    A module in a directory that is still borrowed may look for its libraries in `../other`, which has been adopted. In the
-    old tree, the text of that link begins with the names of the staging directory and of the old tree, so there is a link to
-    the new tree under these names.
+    A module in a directory that is still borrowed may look for its libraries in `../other`, which has been adopted: then the
+    old tree has only a link there. Its text begins with the names of the staging directory and of the old tree, so there is
+    a link to the new tree under these names.
     """
     staging, name = os.path.split(old)
     bridge = os.path.join(staging, os.path.basename(staging))
@@ -109,7 +109,7 @@ def complete_adoption(actions: Sequence[Action], staging: str, target: str) -> N
         if os.path.islink(old) or not os.path.lexists(old):  # the old tree is still, or again, where it was
             os.rename(target, new)
             return
-        if leads_to(first.path, first.path):  # what the exchange left in the place of the old tree
+        if leads_to(first.path, first.path):  # the exchange left this link where the old tree was
             os.unlink(first.path)
     adopt((action.path for action in actions if action.kind == "adopt"), old, target)
 
