@@ -96,7 +96,7 @@ def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, beca
 def installation_request(name: str, search: Search) -> str:
     """Return the request for an installation with a name of pyenv, such as `pypy3.9-7.3.11`; empty if it is not one.
 
-    It is the directory of that installation or, if there is none, what remains of the name.
+    It is the directory of that installation. If there is none, it is the part of the name that is a request.
     """
     from cloche.discovery.project import installation, loosened_pin, parse_request
     from cloche.fs.inputs import UNRECORDED
