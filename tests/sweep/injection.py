@@ -41,6 +41,9 @@ STAGING = re.compile(r"(env/)?\.(env\.)?cloche-\d+(/|$)")
 HANDLER_INSTALLED = re.compile(r"rt_sigaction\(SIGTERM, \{sa_handler=0x")
 """Matches the call with which cloche starts to handle SIGTERM; Python itself installs no handler for it."""
 
+OTHER_PIP = re.compile(r"cannot be read .*; pip (\S+) from another source is used instead")
+"""Matches the warning that a file of the selected pip cannot be read, so that another pip is installed."""
+
 CACHE_USES = {"cold": 0, "used once": 1, "warm": 3}
 """By state of a cache: the number of runs that have used it. The first run unpacks, the second compiles, the third reuses."""
 
@@ -101,9 +104,9 @@ class Sweep:
             shutil.copytree(self.cache, self.warm_cache, symlinks=True)
         self._reset()
         self.before = snapshot(self.directory)
-        done = self._run(self.command)
-        assert done.returncode == 0, done.stderr
-        self.complete = snapshot(self.directory)
+        self.complete = self._result(self.command)
+        self.complete_with: dict[str, Tree] = {}
+        """By version of pip: the result of a run that is asked for it."""
 
     def _reset(self) -> None:
         """Restore the state of the directory and the cache before the run."""
@@ -124,6 +127,27 @@ class Sweep:
             timeout=300,
             check=False,
         )
+
+    def _result(self, command: Sequence[str]) -> Tree:
+        """Return what a run without a fault leaves."""
+        done = self._run(command)
+        assert done.returncode == 0, done.stderr
+        return snapshot(self.directory)
+
+    def _expected(self, errors: str, tree: Tree) -> Tree:
+        """Return what a run should have left that printed these errors: if it could not read a pip, it said so, and
+        installed another one.
+        """
+        other = OTHER_PIP.search(errors)
+        if other is None:
+            return self.complete
+        version = other.group(1)
+        if version not in self.complete_with:
+            self._reset()
+            self.complete_with[version] = self._result([*self.command, "--pip", version])
+        settings = {"env/pyvenv.cfg": self.complete["env/pyvenv.cfg"]}  # without the version, as in this run
+        manifest = {path: tree[path] for path in tree if path == "env/.cloche-manifest"}  # has the hash of `pyvenv.cfg`
+        return Tree({**self.complete_with[version], **settings, **manifest})
 
     def points(self) -> list[Point]:
         """Return every point of the run, in the order of the first occurrence.
@@ -167,12 +191,15 @@ class Sweep:
         injections = log.read_text(errors="replace")
         injected = mark in injections
         tree = snapshot(self.directory)
+        next_run = self._run(self.command)
+        after = snapshot(self.directory)
         leftovers = tuple(path for path in sorted(tree) if STAGING.match(path))
         rest = {path: entry for path, entry in tree.items() if path not in leftovers}
         journal = any(path.endswith("/journal") for path in leftovers)
+        expected = self._expected(done.stderr, tree)
         state = (
             "complete"
-            if same(rest, self.complete)
+            if same(rest, expected)
             else "unchanged"
             if same(rest, self.before)
             else "undoable"
@@ -185,10 +212,8 @@ class Sweep:
         ):  # each thread gets the fault at its own nth call
             errors = "cloche: error: its message could not be written"
         problem = self._problem(point, fault, state, done.returncode, errors, leftovers)
-        next_run = self._run(self.command)
-        after = snapshot(self.directory)
-        if next_run.returncode or not same(after, self.complete):
-            paths = differences(without_bytecode(self.complete), without_bytecode(after))
+        if next_run.returncode or not same(after, expected):  # a pip that is installed is not replaced
+            paths = differences(without_bytecode(expected), without_bytecode(after))
             problem = problem or "\n".join(
                 [f"the next run exited with {next_run.returncode}: {next_run.stderr.strip()[-300:]}", *paths]
             )
