@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from locked import SYNC, shell
 from peers import HERE
 from rounds import measure
-from rows import UV, Goal, Row
+from rows import UV, Command, Goal, Row
 
 if TYPE_CHECKING:
     from peers import Peers
@@ -36,15 +36,21 @@ def rows_for(name: str) -> tuple[Row, ...]:
     uv = shell("uv", f"{UV} {{env}} && {SYNC}{{env}} --offline --link-mode hardlink {trees}/pins.txt")
     restore = f"rm -rf {trees}/copy && cp -al {trees}/new {trees}/copy"
 
-    def row(task: str, title: str, limit: float, line: str, before: str = "") -> Row:
+    def row(task: str, title: str, limit: float, line: str, before: str = "", others: tuple[Command, ...] = ()) -> Row:
         cloche = shell("cloche", line, before)._replace(environ=index_settings())
         goals = (Goal(limit, ("uv",)),)
-        return Row(f"{task}-{name}", title, (cloche, uv), goals, most_rounds=SETS[name], leaves="nothing")
+        return Row(f"{task}-{name}", title, (cloche, uv, *others), goals, most_rounds=SETS[name], leaves="nothing")
 
     return (
         row("doctor", f"`doctor` for {words}", 1.0, f"{{bin}}/cloche -q doctor {trees}/new"),
         row("move", f"`move` {words}", 1.5, f"{{bin}}/cloche -q move {trees}/copy {{env}}", f"{restore}"),
-        row("copy", f"`move --copy` {words}", 1.5, f"{{bin}}/cloche -q move --copy {trees}/new {{env}}"),
+        row(
+            "copy",
+            f"`move --copy` {words}",
+            1.5,
+            f"{{bin}}/cloche -q move --copy {trees}/new {{env}}",
+            others=(shell("cp", f"cp -a {trees}/new {{env}}"),),  # the minimum for files that are not shared
+        ),
         row(
             "fix",
             f"`doctor --fix` {words} that was moved",
