@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche
-from cloche.model.distribution import parse_metadata_name
+from cloche.model.distribution import parse_entry_points, parse_metadata_name, parse_scripts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,35 @@ if TYPE_CHECKING:
 )
 def test_the_name_of_a_metadata_directory_is_parsed(metadata: str, expected: tuple[str, str]) -> None:
     assert parse_metadata_name(metadata) == expected
+
+
+def test_entry_points_are_parsed_as_the_specification_says() -> None:
+    text = """
+# a comment
+[console_scripts]
+Spam = spam . cli : main [extra]
+eggs=eggs:run
+; another comment
+broken
+[gui_scripts]
+window = spam.gui:show
+[cloche]
+spam =
+"""
+
+    assert list(parse_entry_points(text)) == [
+        ("console_scripts", "Spam", "spam . cli:main"),
+        ("console_scripts", "eggs", "eggs:run"),
+        ("console_scripts", "broken", ""),
+        ("gui_scripts", "window", "spam.gui:show"),
+        ("cloche", "spam", ""),
+    ]
+    assert [(point.name, point.kind, point.names_object()) for point in parse_scripts(text)] == [
+        ("Spam", "console", False),
+        ("eggs", "console", True),
+        ("broken", "console", False),
+        ("window", "gui", True),
+    ]
 
 
 @pytest.mark.parametrize("name", ["pip-tools-7.4.1.dist-info", "pip_tools-7.4.1.dist-info"])

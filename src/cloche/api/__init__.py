@@ -345,11 +345,12 @@ def console_script(environment: Environment, name: str, target: str) -> Write:
     from cloche.store.installation import entry_point_script
 
     module, _, attribute = target.partition(":")
-    if not all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
+    point = EntryPoint(name, module, attribute)
+    if not point.names_object():
         raise UsageError(f"`{target}` is not a reference to a function", hint="write it as `package.module:function`")
     if name in ("", ".", "..") or any(character in name for character in "/\\:\0"):
         raise UsageError(f"`{name}` cannot be the name of a script", hint="use a file name such as `pip`")
-    file_name, content = entry_point_script(name, EntryPoint(name, module, attribute), environment)
+    file_name, content = entry_point_script(name, point, environment)
     return Write(f"{environment.layout.bin}/{file_name}", content, executable="yes")
 
 

@@ -5,14 +5,13 @@ The formats are `.dist-info` directories (PEP 376 and 627), and the `.egg-info` 
 
 from __future__ import annotations
 
-import configparser
 import json
 import os
 from urllib.parse import urlsplit
 
 from cloche.fs import open_regular_file
 from cloche.fs.records import Row, read_record
-from cloche.model.distribution import EntryPoint, normalize_name, parse_headers
+from cloche.model.distribution import EntryPoint, normalize_name, parse_headers, parse_scripts
 from cloche.model.value import TYPE_CHECKING, Value, replace
 
 if TYPE_CHECKING:
@@ -137,7 +136,7 @@ def read_metadata(
         tags=tuple(expand_tags(wheel.get("tag", []))),
         requires=tuple(headers.get("requires-dist", [])),
         requires_python=headers.get("requires-python", [""])[0],
-        entry_points=tuple(parse_entry_points(read_text(os.path.join(path, "entry_points.txt")))),
+        entry_points=tuple(parse_scripts(read_text(os.path.join(path, "entry_points.txt")))),
         origin=origin,
         editable=editable or editable_location(origin),
     )
@@ -163,20 +162,6 @@ def expand_tags(tags: Iterable[str]) -> Iterator[str]:
     for tag in tags:
         python, _, rest = tag.strip().partition("-")
         yield from (f"{version}-{rest}" for version in python.split("."))
-
-
-def parse_entry_points(text: str) -> Iterator[EntryPoint]:
-    """Yield the scripts that an `entry_points.txt` declares."""
-    parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
-    setattr(parser, "optionxform", str)
-    try:
-        parser.read_string(text)
-    except configparser.Error:
-        return
-    for kind in ("console", "gui"):
-        for name, reference in parser.items(f"{kind}_scripts") if parser.has_section(f"{kind}_scripts") else ():
-            module, _, attribute = reference.partition("[")[0].partition(":")
-            yield EntryPoint(name, module.strip(), attribute.strip(), kind)
 
 
 def parse_direct_url(text: str) -> Mapping[str, object]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cloche.model.aliases import Bytecode
 
 
@@ -20,6 +22,10 @@ class EntryPoint(Value):
     attribute: str
     kind: str = "console"
     """`console` or `gui`."""
+
+    def names_object(self) -> bool:
+        """Return whether module and attribute are dotted names, so that the script can import them."""
+        return all(part.isidentifier() for part in (*self.module.split("."), *self.attribute.split(".")))
 
 
 def normalize_name(name: str) -> str:
@@ -58,6 +64,29 @@ def parse_headers(text: str) -> dict[str, list[str]]:
         last = fields.setdefault(name.strip().lower(), [])
         last.append(content.strip())
     return fields
+
+
+def parse_entry_points(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield group, name and object reference of each line of an `entry_points.txt` (entry points specification).
+
+    It is an INI file: names are case-sensitive, and only `=` separates a name from its reference. The reference has no extras;
+    it is empty if the line has no `=`.
+    """
+    group = ""
+    for line in (line.strip() for line in text.split("\n")):
+        if line.startswith("["):
+            group = line.strip("[]").strip()
+        elif group and line and line[0] not in "#;":
+            name, _, reference = line.partition("=")
+            yield group, name.strip(), ":".join(part.strip() for part in reference.partition("[")[0].split(":"))
+
+
+def parse_scripts(text: str) -> Iterator[EntryPoint]:
+    """Yield the scripts that an `entry_points.txt` declares, valid or not."""
+    for group, name, reference in parse_entry_points(text):
+        if group in ("console_scripts", "gui_scripts"):
+            module, _, attribute = reference.partition(":")
+            yield EntryPoint(name, module, attribute, group.removesuffix("_scripts"))
 
 
 class StartupCode(Value):

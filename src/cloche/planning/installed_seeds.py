@@ -10,7 +10,7 @@ import os
 
 from cloche.fs import read_regular_file
 from cloche.fs.records import read_record, update_record
-from cloche.model.distribution import EntryPoint, normalize_name, parse_metadata_name
+from cloche.model.distribution import normalize_name, parse_metadata_name, parse_scripts
 from cloche.model.operations import MakeDir, Remove, Write
 from cloche.model.value import TYPE_CHECKING, Value
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from cloche.fs.records import Row
-    from cloche.model.distribution import Image
+    from cloche.model.distribution import EntryPoint, Image
     from cloche.model.environment import Environment
     from cloche.model.operations import Operation
     from cloche.model.plan import Wanted
@@ -181,29 +181,21 @@ def restorable_scripts(root: str, installed: InstalledSeed, environment: Environ
         return
     from cloche.store.installation import entry_point_script, script_names
 
-    points = tuple(read_entry_points(root, installed))
+    points = tuple(read_scripts(root, installed))
     for name, point in script_names(points, environment.interpreter.python_version).items():
         file, content = entry_point_script(name, point, environment)
         if prefix + file in broken:
             yield prefix + file, content
 
 
-def read_entry_points(root: str, installed: InstalledSeed) -> Iterator[EntryPoint]:
-    """Yield the scripts that a distribution declares."""
-    import configparser
-
-    parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
-    setattr(parser, "optionxform", str)
+def read_scripts(root: str, installed: InstalledSeed) -> Iterator[EntryPoint]:
+    """Yield the valid scripts that a distribution declares."""
     path = os.path.join(root, installed.site, installed.dist_info, "entry_points.txt")
     try:
-        parser.read_string(read_regular_file(path).decode("utf-8"))
-    except (OSError, ValueError, configparser.Error):
+        text = read_regular_file(path).decode("utf-8")
+    except (OSError, ValueError):
         return
-    for kind in ("console", "gui"):
-        for name, reference in parser.items(f"{kind}_scripts") if parser.has_section(f"{kind}_scripts") else ():
-            module, _, attribute = (part.strip() for part in reference.partition("[")[0].partition(":"))
-            if all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
-                yield EntryPoint(name, module, attribute, kind)
+    yield from (point for point in parse_scripts(text) if point.names_object())
 
 
 def restore(installed: InstalledSeed, scripts: dict[str, bytes]) -> Iterator[MakeDir | Write]:

@@ -9,7 +9,7 @@ import os
 
 from cloche.fs import open_for_reading
 from cloche.fs.inputs import UNRECORDED
-from cloche.model.distribution import normalize_name, parse_metadata_name
+from cloche.model.distribution import normalize_name, parse_entry_points, parse_metadata_name
 from cloche.model.value import TYPE_CHECKING
 from cloche.plugins import Source
 
@@ -62,9 +62,10 @@ class InstalledPlugins:
                     continue
                 if b"[cloche]" in text:
                     shadowed_by = "" if winner == (directory, metadata) else winner[0]
-                    pairs = parse_section(text.decode("utf-8", "replace"), "cloche")
                     found += [
-                        (Source(name, reference, distribution, version), shadowed_by) for name, reference in pairs
+                        (Source(name, reference, distribution, version), shadowed_by)
+                        for group, name, reference in parse_entry_points(text.decode("utf-8", "replace"))
+                        if group == "cloche"
                     ]
         if any(os.path.isfile(entry) for entry in self._names):
             others = sources_from_importlib(list(self._names))
@@ -131,18 +132,6 @@ def read_bytes(path: str) -> bytes:
         return b"".join(pieces)
     finally:
         os.close(descriptor)
-
-
-def parse_section(text: str, name: str) -> Iterator[tuple[str, str]]:
-    """Yield the (name, value) pairs of one section of an `entry_points.txt` (entry points specification)."""
-    inside = False
-    for line in text.split("\n"):
-        line = line.strip()
-        if line.startswith("["):
-            inside = line == f"[{name}]"
-        elif inside and line and line[0] not in "#;" and "=" in line:
-            key, _, reference = line.partition("=")
-            yield key.strip(), reference.partition("[")[0].replace(" ", "")
 
 
 def sources_from_importlib(path: list[str]) -> Iterator[Source]:

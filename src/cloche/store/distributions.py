@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 from cloche.errors import SeedError, reason_of
 from cloche.fs import open_for_reading, open_regular_file
 from cloche.fs.records import digest_text, parse_rows
-from cloche.model.distribution import EntryPoint, normalize_name, parse_headers, parse_metadata_name
+from cloche.model.distribution import normalize_name, parse_headers, parse_metadata_name, parse_scripts
 from cloche.model.value import Value, replace
 from cloche.store.reserved_names import is_reserved_path, is_reserved_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from cloche.model.distribution import EntryPoint
     from cloche.store.archives import Archive, Member
 
 TREES = ("purelib", "platlib", "headers", "scripts", "data")
@@ -33,7 +34,6 @@ MAX_UNPACKED_SIZE = 1 << 33
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._!+-]*[A-Za-z0-9])?")
-_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _GENERATED = ("INSTALLER", "REQUESTED", "RECORD", "RECORD.jws", "RECORD.p7s", "direct_url.json")
 """Metadata files that every installer writes itself, and signatures of the RECORD that it replaces."""
 
@@ -190,7 +190,7 @@ def read_installed(site: str, dist_info: str, root: str = "") -> Distribution:
             raise _unusable_distribution(site, f"`{dist_info}/{name}` cannot be read ({error})") from error
 
     entry_points = read_text("entry_points.txt", "")
-    scripts = {entry.name for entry in _parse_entry_points(site, entry_points)}
+    scripts = {entry.name for entry in _valid_scripts(site, entry_points)}
     rows = []
     members = {}
     marker = dist_info.replace(".dist-info", ".virtualenv")  # virtualenv adds it, and `__pycache__`, to RECORD
@@ -299,7 +299,7 @@ def _build_distribution(
         tags=frozenset(about.get("tag", [])),
         requires_python=_first_value(headers, "requires-python"),
         requires=tuple(headers.get("requires-dist", [])),
-        entry_points=_parse_entry_points(location, entry_points),
+        entry_points=_valid_scripts(location, entry_points),
         files=_listed_files(location, dist_info, root_tree, rows, members),
     )
 
@@ -425,28 +425,25 @@ def _first_value(headers: dict[str, list[str]], name: str) -> str:
     return headers.get(name, [""])[0]
 
 
-def _parse_entry_points(location: str, text: str) -> tuple[EntryPoint, ...]:
-    """Return the console and GUI scripts that an `entry_points.txt` declares (entry points specification)."""
-    kinds = {"[console_scripts]": "console", "[gui_scripts]": "gui"}
-    kind, found = "", []
-    for line in (line.strip() for line in text.split("\n")):
-        if line.startswith("["):
-            kind = kinds.get(line, "")
-        elif kind and line and line[0] not in "#;":
-            name, _, reference = (part.strip() for part in line.partition("="))
-            module, _, attribute = (part.strip() for part in reference.partition("[")[0].partition(":"))
-            usable = not re.search(r"[\\/:\x00-\x1f\x7f]", name) and name not in ("", ".", "..")
-            if not usable or not _DOTTED.fullmatch(module) or not _DOTTED.fullmatch(attribute):
-                raise _unusable_distribution(location, f"its entry point `{_escape(line)}` is not valid")
-            if is_reserved_program(name):
-                raise _unusable_distribution(
-                    location, f"its script `{_escape(name)}` would replace a program of the environment itself"
-                )
-            found.append(EntryPoint(name, module, attribute, kind))
-    names = [entry.name.casefold() for entry in found]
+def _valid_scripts(location: str, text: str) -> tuple[EntryPoint, ...]:
+    """Return the scripts that an `entry_points.txt` declares.
+
+    :raises SeedError: one of them is not valid, or would replace another program.
+    """
+    found = tuple(parse_scripts(text))
+    for point in found:
+        usable = not re.search(r"[\\/:\x00-\x1f\x7f]", point.name) and point.name not in ("", ".", "..")
+        if not usable or not point.names_object():
+            declared = _escape(f"{point.name} = {point.module}:{point.attribute}")
+            raise _unusable_distribution(location, f"its entry point `{declared}` is not valid")
+        if is_reserved_program(point.name):
+            raise _unusable_distribution(
+                location, f"its script `{_escape(point.name)}` would replace a program of the environment itself"
+            )
+    names = [point.name.casefold() for point in found]
     if len(set(names)) != len(names):
         raise _unusable_distribution(location, "it declares a script twice")
-    return tuple(found)
+    return found
 
 
 def _is_script(name: str, declared: set[str]) -> bool:
