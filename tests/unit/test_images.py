@@ -24,10 +24,11 @@ from cloche.model.value import replace
 from cloche.store import Store, bytecode, images
 from cloche.store.check import check_image
 from cloche.store.distributions import read_installed, read_wheel
-from cloche.store.images import find_or_build_image, load_image, verify_image
+from cloche.store.images import find_or_build_image, listing, load_image, verify_image
 from cloche.store.images import writer as image_writer
 from cloche.store.seeds import SeedStore
 from tests.distributions import MODULE, host_with_home, install_wheel, make_wheel
+from tests.locks import simple_wheel
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -933,3 +934,31 @@ def test_a_flush_that_is_not_supported_is_reported(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(image_writer, "_flush_file_system", lambda _: False)
 
     assert not image_writer.SharedFlush().run(0)
+
+
+def test_the_cache_is_listed_once_however_many_distributions_are_looked_up(
+    tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = find_or_build_image(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, store)
+    listed: list[str] = []
+    monkeypatch.setattr(listing, "list_names", lambda directory: listed.append(directory) or os.listdir(directory))
+
+    found = listing.ImageListing(interpreter, store)
+
+    assert found.images_of(built.distribution, built.version) == [built]
+    assert found.images_of(built.distribution, "9") == []
+    assert len(listed) == len(set(listed))
+
+
+def test_leftovers_are_listed_once_however_many_images_are_built(
+    tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[str] = []
+    listdir = os.listdir
+    directory = os.path.join(store.writable_directory("images"), images.abi_name(interpreter))
+    monkeypatch.setattr(os, "listdir", lambda path=".": listed.append(os.fspath(path)) or listdir(path))
+
+    for name in ("eggs", "ham"):
+        find_or_build_image(read_wheel(str(simple_wheel(tmp_path, name))), interpreter, store)
+
+    assert listed.count(directory) == 1

@@ -85,6 +85,8 @@ class Store:
         """When images are compiled to bytecode."""
         self.compiled: list[str] = []
         """The names of the packages that this run compiled."""
+        self.leftovers: dict[str, dict[str, list[str]]] = {}
+        """What killed processes left in directories of images, by directory and by name of the image."""
         self.inputs: Inputs = UNRECORDED
         """Records the files that the choice of a seed depends on."""
         self._trust = trust

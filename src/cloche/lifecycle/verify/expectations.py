@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.session import Session
+    from cloche.store.images.listing import ImageListing
 
 
 class Expected(Value):
@@ -74,6 +75,7 @@ class Expectations:
         """The hashes of files in images, in hexadecimal, by path and by distribution."""
         self.times: dict[str, int] = {}
         """The time of every file of an image, in nanoseconds, by distribution."""
+        self._listing: ImageListing | None = None
 
     def collect(self) -> None:
         """Collect from every record, and report how they contradict each other."""
@@ -195,7 +197,6 @@ class Expectations:
         if interpreter is None:
             return None
         from cloche.store.conflicts import installed_files
-        from cloche.store.images import images_of
 
         times = set()
         metadata = os.path.join(self.root, distribution.metadata)
@@ -205,7 +206,7 @@ class Expectations:
                 times.add(os.stat(os.path.join(self.root, path)).st_mtime_ns)
             except OSError:
                 continue
-        for image in images_of(distribution.key, distribution.version, interpreter, self.session.store):
+        for image in self.cached_images(distribution.key, distribution.version):
             time = os.stat(os.path.join(image.root, "image.json")).st_mtime_ns
             if time in times:
                 members = installed_files(image, interpreter)
@@ -216,16 +217,25 @@ class Expectations:
                 )
         return None
 
+    def cached_images(self, name: str, version: str) -> list[Image]:
+        """Return the images of one version of a distribution, for the interpreter of the environment."""
+        if self.environment.interpreter is None:
+            return []
+        from cloche.store.images.listing import ImageListing
+
+        if self._listing is None:
+            self._listing = ImageListing(self.environment.interpreter, self.session.store)
+        return self._listing.images_of(name, version)
+
     def runtime_bytecode(self) -> dict[str, set[str]]:
         """Return the hashes that the bytecode of the standard library of a portable environment may have, by path."""
         interpreter = self.environment.interpreter
         if interpreter is None or not is_portable(self.settings):
             return {}
         from cloche.apply.file_list import read_file_list
-        from cloche.store.images import images_of
 
         found: dict[str, set[str]] = {}
-        for image in images_of(interpreter.implementation, interpreter.version_text, interpreter, self.session.store):
+        for image in self.cached_images(interpreter.implementation, interpreter.version_text):
             files = read_file_list(f"{image.root}/runtime.files")
             for path, digest in zip(files.paths, files.hashes, strict=True):
                 if path.endswith(".pyc"):

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.file_list import FileList, read_file_list
 from cloche.errors import ClocheError, SeedError, reason_of
-from cloche.fs import list_names, read_regular_file, remove_path
+from cloche.fs import read_regular_file, remove_path
 from cloche.model.distribution import EntryPoint, Image, StartupCode
 from cloche.store import bytecode
 from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST, check_image, check_own_files, check_tree, own_files
@@ -122,7 +122,7 @@ def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -
                 if meanwhile and (meanwhile.bytecode == "complete" or not found):
                     return meanwhile
                 if state == "locked":
-                    _remove_leftovers(images, name)
+                    _remove_leftovers(images, name, store)
                 elif state == "busy":
                     store.warnings.append(
                         f"another process still holds the lock on the image `{name}`; building it anyway"
@@ -134,7 +134,7 @@ def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -
                 _build_and_publish(source, interpreter, store.host, images, name, compiling=compiling)
                 if compiling:
                     store.compiled.append(source.name)
-            if built := _listed_image(os.path.join(images, name)):
+            if built := listed_image(os.path.join(images, name)):
                 return built
         except ClocheError as error:
             if not found:
@@ -164,7 +164,7 @@ def find_named_image(
     if checked == "all":
         return _find_image(store, abi_name(interpreter), name)
     for images in store.readable_directories("images"):
-        if image := _listed_image(os.path.join(images, abi_name(interpreter), name)):
+        if image := listed_image(os.path.join(images, abi_name(interpreter), name)):
             return image
     return None
 
@@ -234,7 +234,7 @@ def load_image(root: str) -> Image | None:
     return None if image is None or check_image(image) else image
 
 
-def _listed_image(root: str) -> Image | None:
+def listed_image(root: str) -> Image | None:
     """Return the image in the directory `root` if the lists of its files are intact; the files themselves may be damaged."""
     return _described_image(root) if os.path.lexists(root) and check_own_files(root) is None else None
 
@@ -248,21 +248,6 @@ def _described_image(root: str) -> Image | None:
         return Image(root=root, entry_points=points, startup_code=codes, **description)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-
-
-def images_of(name: str, version: str, interpreter: Interpreter, store: Store) -> list[Image]:
-    """Return the images of one version of a distribution whose file lists are intact, for an interpreter's ABI.
-
-    Their files may be damaged: an environment that shares them may have changed them.
-    """
-    found = []
-    for images in store.readable_directories("images"):
-        directory = os.path.join(images, abi_name(interpreter))
-        for entry in list_names(directory):
-            if entry.rpartition("-")[0] == f"{name}-{version}":
-                image = _listed_image(os.path.join(directory, entry))
-                found += [image] if image else []
-    return found
 
 
 def verify_image(root: str) -> list[str]:
@@ -373,11 +358,19 @@ def discard_directory(path: str) -> None:
     remove_path(discarded)
 
 
-def _remove_leftovers(images: str, name: str) -> None:
-    """Remove what killed processes left of this image; the caller holds the lock, so no process is building it."""
-    for entry in os.listdir(images):
-        if entry.startswith(f"{name}.") and entry.endswith((UNFINISHED, DISCARDED)):
-            remove_path(os.path.join(images, entry))
+def _remove_leftovers(images: str, name: str, store: Store) -> None:
+    """Remove what killed processes left of this image; the caller holds the lock, so no process is building it.
+
+    The directory is listed once, because it may have thousands of images. What is left later is removed by a later run.
+    """
+    if images not in store.leftovers:
+        found: dict[str, list[str]] = {}
+        for entry in os.listdir(images):
+            if entry.endswith((UNFINISHED, DISCARDED)):
+                found.setdefault(entry.rpartition(".")[0].rpartition(".")[0], []).append(entry)
+        store.leftovers[images] = found
+    for entry in store.leftovers[images].pop(name, ()):
+        remove_path(os.path.join(images, entry))
 
 
 def _changed_files(root: str, file_list: FileList) -> list[str]:
