@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from cloche.lifecycle.reader import creator_of
 from cloche.lifecycle.recorded_command import (
@@ -18,9 +13,8 @@ from cloche.lifecycle.recorded_command import (
     venv_options,
 )
 from cloche.model.plan import LockRequest, Wanted
-from cloche.planning.pyvenv_cfg import quote_word, seed_options
-from tests.properties import examples
-from tests.tools import require
+from cloche.planning.pyvenv_cfg import seed_options
+from cloche.shells import quote_words
 
 
 @pytest.mark.parametrize(
@@ -46,46 +40,11 @@ def test_seeds_are_recorded_as_options(wanted: Wanted | None, options: list[str]
     ],
 )
 def test_a_lock_file_is_recorded_with_its_options_and_read_back(wanted: Wanted) -> None:
-    command = " ".join(
-        quote_word(word, "posix")
-        for word in ["/opt/python3", "-m", "cloche", "--python", "/usr/bin/python3", *seed_options(wanted), "/e"]
-    )
+    words = ["/opt/python3", "-m", "cloche", "--python", "/usr/bin/python3", *seed_options(wanted), "/e"]
+    command = quote_words(words, "posix")
 
     assert recorded_lock({"lock": "sha256:0", "command": command}) == wanted
     assert recorded_lock({"command": command}) is None
-
-
-def is_file_name(word: str) -> bool:
-    """Return whether the text can be the name of a file: a lone surrogate stands for a byte that is not UTF-8."""
-    try:
-        return os.fsdecode(os.fsencode(word)) == word
-    except UnicodeEncodeError:
-        return False
-
-
-WORDS = st.text(st.characters(exclude_characters="\0"), max_size=30).filter(is_file_name)
-
-
-@given(st.lists(WORDS, min_size=1, max_size=5))
-@example(
-    ["", "plain", "it's", 'a "b"', "$HOME", "a\\b", "~", "x;y", "new\nline", "é", "\udcff", "$'a'", "\x85", "'\n\\"]
-)
-@examples(20)
-def test_recorded_words_are_read_back_and_are_the_same_to_a_shell(words: list[str]) -> None:
-    command = " ".join(quote_word(word, "posix") for word in words)
-
-    assert not set("\n\r") & set(command)
-    assert parse_command(f"python -m cloche --python {command} end")[4:] == [*words, "end"]
-    done = subprocess.run(
-        [require("bash"), "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"}
-    )
-    assert done.stdout == b"".join(os.fsencode(word) + b"\0" for word in words)
-
-
-def test_a_windows_path_is_quoted_for_windows_shells() -> None:
-    assert quote_word("C:\\Python\\python.exe", "nt") == "C:\\Python\\python.exe"
-    assert quote_word("C:\\Program Files\\x", "nt") == '"C:\\Program Files\\x"'
-    assert parse_command('C:\\p\\python.exe -m cloche --python "C:\\Program Files\\x"')[-1] == "C:\\Program Files\\x"
 
 
 def test_the_destination_of_venv_is_the_rest_of_the_line() -> None:

@@ -10,7 +10,7 @@ from cloche.cli.default_environment import chosen_environment
 from cloche.errors import UsageError
 from cloche.lifecycle.reader import read_environment
 from cloche.lifecycle.run import run_command
-from cloche.planning.pyvenv_cfg import quote_word
+from cloche.shells import quote_word
 
 if TYPE_CHECKING:
     from cloche.cli.invocation import Invocation

@@ -12,7 +12,7 @@ from cloche.discovery.search import LISTING_BATCH_SIZE
 from cloche.errors import InterpreterNotFound
 from cloche.model.spec import ANY, range_contains
 from cloche.model.value import replace
-from cloche.planning.pyvenv_cfg import quote_word
+from cloche.shells import quote_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

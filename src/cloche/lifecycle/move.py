@@ -25,7 +25,7 @@ from cloche.lifecycle.relocation import Relocation, is_within, refuse_other_enco
 from cloche.model.operations import CopyTree, SetMode
 from cloche.model.value import Value, replace
 from cloche.planning.destination import absolute_path, contains_current_directory, inspect_destination, is_mount_point
-from cloche.planning.pyvenv_cfg import quote_word
+from cloche.shells import quote_word
 from cloche.store.links import is_recorded, record_links
 
 if TYPE_CHECKING:

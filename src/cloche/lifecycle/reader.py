@@ -22,7 +22,8 @@ from cloche.planning.destination import (
     read_settings,
 )
 from cloche.planning.layout import layout_of
-from cloche.planning.pyvenv_cfg import NAME, is_portable, quote_word
+from cloche.planning.pyvenv_cfg import NAME, is_portable
+from cloche.shells import quote_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Parse and rewrite the `command` in a `pyvenv.cfg`: the command that created the environment. It is never run.
 
-cloche quotes each word, see `quote_word`; `venv` quotes nothing; other tools do not record a command.
+cloche quotes each word, see `cloche.shells.quote_word`; `venv` quotes nothing; other tools do not record a command.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import UsageError
 from cloche.model.plan import LockRequest, Wanted
-from cloche.planning.pyvenv_cfg import quote_word, seed_options
+from cloche.planning.pyvenv_cfg import seed_options
+from cloche.shells import quote_words, split_words
 from cloche.store.startup_code import parse_policy
 
 if TYPE_CHECKING:
@@ -26,34 +27,14 @@ VENV_COMMAND = re.compile(
 )
 """The command of `venv`: options, and the rest, which may contain spaces, is the destination."""
 
-PIECE = r"""\$'(?:[^'\\]|\\[0-7]{3})*'|'[^']*'|"[^"]*"|[^\s'"]"""
-"""A part of a word: quoted in one of the ways of `quote_word`, or a plain character."""
-
 
 def parse_command(command: str) -> list[str]:
     """Return the words of a command of cloche; an empty list for the command of another tool."""
-    words = ["".join(map(unquote, re.findall(PIECE, word))) for word in re.findall(rf"(?:{PIECE})+", command)]
-    if re.sub(r"\s", "", "".join(re.findall(PIECE, command))) != re.sub(r"\s", "", command):  # a quote is not closed
-        return []
+    words = split_words(command)
     is_ours = words[1:4] == ["-m", "cloche", "--python"] or words[2:3] == [
         "--python"
     ]  # or `python cloche.pyz --python`
     return words if is_ours else []
-
-
-def unquote(piece: str) -> str:
-    """Return the text of a part of a word."""
-    if piece.startswith("$'"):
-        return re.sub(r"(?:\\[0-7]{3})+", decode_octal, piece[2:-1])
-    return piece[1:-1] if piece[0] in "'\"" else piece
-
-
-def decode_octal(escapes: re.Match[str]) -> str:
-    return bytes(int(digits, 8) & 0xFF for digits in escapes[0][1:].split("\\")).decode("utf-8", "surrogateescape")
-
-
-def quote_words(words: list[str]) -> str:
-    return " ".join(quote_word(word, os.name) for word in words)
 
 
 def venv_options(command: str) -> list[str] | None:
@@ -89,7 +70,7 @@ def relocate_command(command: str, relocation: Relocation) -> str:
     for old, new in relocation.roots:
         if on_one_line(words[-1]) == on_one_line(old):
             moved[-1] = new
-    return command if moved == words else quote_words(moved)
+    return command if moved == words else quote_words(moved, os.name)
 
 
 def replace_interpreter(command: str, executable: str) -> str:
@@ -98,7 +79,7 @@ def replace_interpreter(command: str, executable: str) -> str:
     if "--python" not in words[:-2]:
         return command
     words[words.index("--python") + 1] = executable
-    return quote_words(words)
+    return quote_words(words, os.name)
 
 
 def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
@@ -147,4 +128,4 @@ def lock_command(settings: Mapping[str, str], location: str) -> str:
     wanted = recorded_lock(settings)
     if wanted is None or wanted.lock is None or not os.path.isfile(wanted.lock.path):
         return ""
-    return quote_words(["cloche", location, *seed_options(wanted)])
+    return quote_words(["cloche", location, *seed_options(wanted)], os.name)

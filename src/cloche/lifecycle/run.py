@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cloche.errors import ClocheError
 from cloche.fs import open_regular_file
 from cloche.planning.destination import forbids_execution
-from cloche.planning.pyvenv_cfg import quote_word
+from cloche.shells import quote_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

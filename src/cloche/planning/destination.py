@@ -45,7 +45,7 @@ def is_conda_environment(location: str) -> bool:
 
 def conda_environment_error(location: str) -> DestinationError:
     """Return the error for a directory that conda manages, which cloche does not change."""
-    from cloche.planning.pyvenv_cfg import quote_word
+    from cloche.shells import quote_word
 
     return DestinationError(
         f"`{location}` is a conda environment, which only `conda` can change",

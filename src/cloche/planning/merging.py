@@ -10,7 +10,7 @@ from cloche.fs.manifests import MANIFEST, foreign_files, parse_manifest
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.destination import is_relocatable
-from cloche.planning.pyvenv_cfg import quote_word
+from cloche.shells import quote_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

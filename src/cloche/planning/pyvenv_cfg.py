@@ -15,6 +15,7 @@ from cloche.model import VERSION
 from cloche.model.environment import as_written, locale_encoding, recode
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING
+from cloche.shells import quote_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -73,9 +74,7 @@ def settings_for(
         "version_info": ".".join(str(part) for part in interpreter.version),
         "version": ".".join(str(part) for part in interpreter.version[:3]),
         "executable": path_module(interpreter.os_name).realpath(interpreter.executable),
-        "command": " ".join(
-            quote_word(as_written(word), host.os_name) for word in command_for(target, blueprint, environment, host)
-        ),
+        "command": quote_words(map(as_written, command_for(target, blueprint, environment, host)), host.os_name),
         "cloche": VERSION,
     }
     if blueprint.runtime:
@@ -171,32 +170,6 @@ def seed_options(wanted: Wanted | None) -> Iterator[str]:
         yield "--compile" if wanted.compile == "now" else "--no-compile"
     for directory in wanted.find_links:
         yield from ("--find-links", directory)
-
-
-UNQUOTED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-")
-"""The characters that need no quotes in a POSIX shell."""
-
-
-def quote_word(word: str, os_name: str) -> str:
-    """Return a word as it is typed in a POSIX shell, or on Windows in `cmd` and PowerShell, on one line.
-
-    Characters that cannot be printed are written in octal, in the notation `$'...'` of bash, ksh and zsh.
-    `shlex.quote` would do for other words on POSIX, but importing it takes too long for every run.
-    """
-    if os_name == "nt":
-        return word if word and UNQUOTED.issuperset(word.replace("\\", "")) else f'"{word}"'
-    if word and UNQUOTED.issuperset(word):
-        return word
-    if not word.isprintable():
-        return "$'" + "".join(map(escape_character, word)) + "'"
-    return "'" + word.replace("'", "'\"'\"'") + "'"
-
-
-def escape_character(character: str) -> str:
-    """Return a character for `$'...'`."""
-    if character.isprintable() and character not in "'\\":
-        return character
-    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
 def find_problem(text: str) -> str:

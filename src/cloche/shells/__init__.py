@@ -3,6 +3,9 @@
 Each module defines the programs of a family, how they quote a word, how they activate an environment, and how to read a
 quoted word back. The functions here find the right family; `template` and `words` help to write activators, including
 those of plugins.
+
+Commands in hints and in `pyvenv.cfg` are for any shell of an operating system: `quote_word` writes their words, and
+`split_words` reads them back.
 """
 
 from __future__ import annotations
@@ -135,3 +138,70 @@ def reader_of(quote: Callable[[str], str]) -> Callable[[str], Iterable[Word]]:
         return words_quoted_by(quote, line)
 
     return read_words
+
+
+# Words for any shell of an operating system
+
+UNQUOTED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-")
+"""The characters that need no quotes in a POSIX shell."""
+
+
+def quote_words(words: Iterable[str], os_name: str) -> str:
+    """Return a command with these words, each quoted by `quote_word`."""
+    return " ".join(quote_word(word, os_name) for word in words)
+
+
+def quote_word(word: str, os_name: str) -> str:
+    """Return a word as it is typed in a POSIX shell, or on Windows in `cmd` and PowerShell, on one line.
+
+    Characters that cannot be printed are written in octal, in the notation `$'...'` of bash, ksh and zsh.
+
+    :param os_name: `os.name` of the system that the command is for.
+    """
+    if os_name == "nt":
+        return word if word and UNQUOTED.issuperset(word.replace("\\", "")) else f'"{word}"'
+    if not word.isprintable():
+        return "$'" + "".join(map(_escape_character, word)) + "'"
+    return quote_as_shlex(word)
+
+
+def quote_as_shlex(word: str) -> str:
+    """Return a word exactly as Python's `shlex.quote` writes it, and with it `venv` and uv in their scripts.
+
+    It is not called, because importing `shlex` takes too long for every run.
+    """
+    if word and UNQUOTED.issuperset(word):
+        return word
+    return "'" + word.replace("'", "'\"'\"'") + "'"
+
+
+def _escape_character(character: str) -> str:
+    """Return a character for `$'...'`."""
+    if character.isprintable() and character not in "'\\":
+        return character
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))
+
+
+def split_words(command: str) -> list[str]:
+    """Return the words of a command that `quote_words` wrote; an empty list if a quote is not closed.
+
+    A backslash outside of `$'...'` is an ordinary character, as in the paths of Windows.
+    """
+    import re
+
+    piece = r"""\$'(?:[^'\\]|\\[0-7]{3})*'|'[^']*'|"[^"]*"|[^\s'"]"""
+    if re.sub(r"\s", "", "".join(re.findall(piece, command))) != re.sub(r"\s", "", command):
+        return []
+    return ["".join(map(_unquote, re.findall(piece, word))) for word in re.findall(rf"(?:{piece})+", command)]
+
+
+def _unquote(piece: str) -> str:
+    """Return the text of a part of a word: quoted in one of the ways of `quote_word`, or a plain character."""
+    import re
+
+    def decode(escapes: re.Match[str]) -> str:
+        return bytes(int(digits, 8) & 0xFF for digits in escapes[0][1:].split("\\")).decode("utf-8", "surrogateescape")
+
+    if piece.startswith("$'"):
+        return re.sub(r"(?:\\[0-7]{3})+", decode, piece[2:-1])
+    return piece[1:-1] if piece[0] in "'\"" else piece

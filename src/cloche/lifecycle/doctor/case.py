@@ -10,7 +10,7 @@ from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.relocation import Relocation, is_within, moved_parent, spellings
 from cloche.model.value import TYPE_CHECKING, Value
-from cloche.planning.pyvenv_cfg import quote_word
+from cloche.shells import quote_words
 
 if TYPE_CHECKING:
     from cloche.lifecycle.doctor.lost_targets import LostSeed, LostTarget
@@ -87,7 +87,7 @@ class Case(Value):
 
     def command(self, *words: str) -> str:
         """Return a command as it is typed in a shell, in backticks."""
-        return f"`{' '.join(quote_word(word, self.host.os_name) for word in words)}`"
+        return f"`{quote_words(words, self.host.os_name)}`"
 
     @property
     def fix(self) -> str:

@@ -31,8 +31,8 @@ from cloche.lifecycle.startup_code import startup_rule
 from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import Value, replace
 from cloche.planning.plan_at import collect_scripts, script_operation
-from cloche.planning.pyvenv_cfg import quote_word
 from cloche.planning.resolve import choose_activators
+from cloche.shells import quote_word
 from cloche.store.installation import entry_point_script
 from cloche.store.startup_code import StartupCodeRefused
 
