@@ -509,6 +509,21 @@ def test_only_one_module_takes_locks() -> None:
     assert violations == []
 
 
+SHLEX = {
+    "cloche.store.lock_files.requirement_lines": "pip splits the options in a requirements file with `shlex`",
+    "cloche_virtualenv.standin.virtualenv.util.subprocess": "virtualenv's log messages, which do not concern cloche",
+}
+"""Modules that need `shlex` itself, with the reason."""
+
+
+def test_only_the_package_of_shells_quotes_and_splits_words_of_a_shell() -> None:
+    trees = TREES.copy()
+    for directory in plugin_directories():
+        trees |= parse_modules(directory / "src")
+    importers = {module for module in trees for found in imports_in(module, trees) if found.imported == "shlex"}
+    assert {module for module in importers if not module.startswith("cloche.shells")} == SHLEX.keys()
+
+
 def test_one_module_names_the_staging_directory_and_one_the_manifest() -> None:
     modules = {
         module

@@ -9,6 +9,7 @@ import shlex
 import struct
 import subprocess
 import sys
+import warnings
 import zipfile
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -61,6 +62,26 @@ def test_every_form_of_a_shebang_is_read(form: str, program: str) -> None:
     assert header.arguments == ("-E" if form == "direct" else "")
 
 
+def test_a_path_that_pip_did_not_escape_is_read_as_it_is() -> None:
+    header = parse_header(b"#!/bin/sh\n'''exec' \"/x $y/bin/python3\" \"$0\" \"$@\"\n' '''\n" + BODY)
+    assert header is not None
+    assert (header.program, header.arguments) == ("/x $y/bin/python3", "")
+
+
+@pytest.mark.parametrize("argument", ["-E", "-Wignore::\\d", "-X$HOME"])
+def test_the_arguments_of_a_program_are_literal_to_sh_and_python(argument: str) -> None:
+    header = parse_header(f"#!/x/python3 {argument}\n".encode() + BODY)
+    assert header is not None
+    content = script_with_program(header, "/x y/python3", "linux")
+    assert content is not None
+    rewritten = parse_header(content)
+    assert rewritten is not None
+    assert (rewritten.program, rewritten.arguments) == ("/x y/python3", argument)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compile(content, "script", "exec")
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -68,6 +89,7 @@ def test_every_form_of_a_shebang_is_read(form: str, program: str) -> None:
         b"#!/bin/sh\necho a shell script\n",
         b"#!/bin/sh\n'''exec' \"$(dirname -- \"$(realpath -- \"$0\")\")\"/'python' \"$0\" \"$@\"\n' '''\n",
         b'#!/bin/sh\nexec python "$0\n',
+        b"#!/bin/sh\n'''exec' /x/bin/python3; echo \"$0\" \"$@\"\n' '''\n",
     ],
 )
 def test_scripts_without_the_path_of_a_program_are_ignored(content: bytes) -> None:
@@ -75,7 +97,7 @@ def test_scripts_without_the_path_of_a_program_are_ignored(content: bytes) -> No
 
 
 @pytest.mark.parametrize("form", SHEBANGS)
-@pytest.mark.parametrize("name", ["plain", 'it\'s "a" $(touch x) `y` \\ é', "l" * 200])
+@pytest.mark.parametrize("name", ["plain", 'it\'s "a" $(touch x) `y` \\ é', "l" * 200, "a\udcff", "\udce9t\udce9 b"])
 def test_a_rewritten_script_starts_with_the_new_program(tmp_path, form: str, name: str) -> None:
     """The kernel, sh and Python all read the new lines, which keep the arguments and the encoding."""
     directory = tmp_path / name

@@ -7,7 +7,6 @@ depends on it, with a cleaned environment, without input and within a time limit
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from cloche.discovery.probe import kill_process_tree
 from cloche.errors import reason_of
 from cloche.model.value import Value
 from cloche.programs import SHELL_VARIABLES, python_environ
+from cloche.shells import quote_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,7 +129,7 @@ def clean_environ(host: Host) -> Mapping[str, str]:
 
 
 def _answer(command: tuple[str, ...], process: subprocess.Popen[bytes] | OSError, deadline: float) -> Answer:
-    shown = f"is a shim, but `{shlex.join(command)}`"
+    shown = f"is a shim, but `{quote_words(command, os.name)}`"
     if isinstance(process, OSError):
         return Answer(reason=f"{shown} cannot be run: {reason_of(process)}")
     try:

@@ -32,8 +32,40 @@ def bash_source_line(path: str) -> str:
     return f"source {quote(path)}"
 
 
-OCTAL = r"""\"\$\([^"'()]*printf '%b' '(?:\\0[0-3][0-7]{2})+'\)\""""
-"""A command that prints bytes: virtualenv (since 21.15) spells characters outside ASCII so."""
+def quote_for_python_too(text: str) -> str:
+    """Return `text` as one word, in a form that is also valid inside a Python string with three double quotes.
+
+    In double quotes, both escape the backslash and the quote in the same way. `$` and the backquote are put in single quotes,
+    because Python has no escape for them. Bytes that are not UTF-8 are printed from octal numbers, which both understand.
+    The result never contains three double quotes in a row.
+    """
+    word = ""
+    for kind, piece in _runs(text):
+        if kind == "expanded":
+            word += f"'{piece}'"
+        elif kind == "binary":
+            octal = "".join(f"\\{byte:03o}" for byte in piece.encode("utf-8", "surrogateescape"))
+            word += f"\"$(printf '{octal}')\""
+        else:
+            escaped = piece.replace("\\", "\\\\").replace('"', '\\"')
+            word += f'"{escaped}"'
+    return word
+
+
+def _runs(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the parts of a text, each with its kind: `expanded` (by a shell), `binary` (not UTF-8) or `text`."""
+    from cloche.fs import is_unicode
+
+    kinds = ["expanded" if letter in "$`" else "text" if is_unicode(letter) else "binary" for letter in text]
+    start = 0
+    for end in range(1, len(text) + 1):
+        if end == len(text) or kinds[end] != kinds[start]:
+            yield kinds[start], text[start:end]
+            start = end
+
+
+OCTAL = r"""\"\$\((?:[^"'()]*printf '%b' '(?:\\0[0-3][0-7]{2})+'|printf '(?:\\[0-3][0-7]{2})+')\)\""""
+"""A command that prints bytes. virtualenv (since 21.15) and `quote_for_python_too` spell some characters like this."""
 
 WORD = rf"""(?:[A-Za-z_]\w*=)?(?P<word>(?:{OCTAL}|'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;&|()<>`])+)"""
 """A word, or the value of an assignment."""
@@ -46,6 +78,16 @@ def read_words(line: str) -> Iterator[Word]:
     return words_matching(line, WORD, unquote)
 
 
+def split_command(command: str) -> list[str] | None:
+    """Return the words of a command; None if the text of a word is not known, or it is more than one plain command."""
+    words = [*read_words(command)]
+    ends = [0, *(word.end for word in words)]
+    starts = [*(word.start for word in words), len(command)]
+    if any(command[end:start].strip() for end, start in zip(ends, starts, strict=True)):
+        return None
+    return [word.text for word in words]
+
+
 def unquote(word: str) -> str | None:
     """Return the text of a word; None if it contains an expansion."""
     import re
@@ -54,7 +96,7 @@ def unquote(word: str) -> str | None:
     for piece in re.findall(rf"""{OCTAL}|'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^'"\\]+""", word):
         unescaped = piece if piece[0] == "'" else re.sub(r"\\.", "", piece)
         if re.fullmatch(OCTAL, piece):
-            codes = re.findall(r"\\0([0-7]{3})", piece)
+            codes = re.findall(r"\\0?([0-3][0-7]{2})", piece)
             texts.append(bytes(int(code, 8) for code in codes).decode("utf-8", "surrogateescape"))
         elif piece[0] == "'":
             texts.append(piece[1:-1])

@@ -194,11 +194,20 @@ def shebang_lines(python: str, platform: str, coding: bytes = CODING) -> bytes:
     removes quotes and backslashes. For a path that does not fit, the lines are a shell script that executes Python, and
     to Python an unused string.
     """
-    path = python.encode("utf-8", "surrogateescape")
+    if fits_shebang(python, platform):
+        return f"#!{python}\n".encode() + coding
+    from cloche.shells.posix import quote_for_python_too
+
+    return b'#!/bin/sh\n%s""":"\nexec %s "$0" "$@"\n"""\n' % (coding, quote_for_python_too(python).encode())
+
+
+def fits_shebang(program: str, platform: str, arguments: str = "") -> bool:
+    """Return whether the first line of a script can name a program, for all programs that read that line."""
+    if UNFIT_FOR_SHEBANG.intersection(program) or not is_unicode(program):
+        return False
+    line = f"#!{program} {arguments}".rstrip() + "\n"
     limit = SHEBANG_LIMIT_MACOS if platform == "darwin" else SHEBANG_LIMIT
-    if len(path) + 3 <= limit and not UNFIT_FOR_SHEBANG.intersection(python) and is_unicode(python):
-        return b"#!" + path + b"\n" + coding
-    return b'#!/bin/sh\n%s""":"\nexec %s "$0" "$@"\n"""\n' % (coding, _shell_word(python))
+    return len(line.encode("utf-8", "surrogateescape")) <= limit
 
 
 def relocatable_shebang_lines(name: str, coding: bytes = CODING) -> bytes:
@@ -284,36 +293,6 @@ def _split_script(content: bytes) -> tuple[str, bytes]:
     """Return the kind of a wheel's script, `console` or `gui`, and its content after the first line."""
     first, _, rest = content.partition(b"\n")
     return ("gui" if first.startswith(b"#!pythonw") else "console"), rest
-
-
-def _shell_word(path: str) -> bytes:
-    """Return a path as one word of `sh` that is also valid inside a Python string with three double quotes.
-
-    In double quotes, both escape the backslash and the quote in the same way. `$` and the backquote are put in single quotes,
-    because Python has no escape for them. Bytes that are not UTF-8 are printed from octal numbers, which both understand.
-    The result never contains three double quotes in a row.
-    """
-    word = b""
-    for kind, piece in _shell_runs(path):
-        if kind == "expanded":
-            word += f"'{piece}'".encode()
-        elif kind == "binary":
-            octal = "".join(f"\\{byte:03o}" for byte in piece.encode("utf-8", "surrogateescape"))
-            word += f"\"$(printf '{octal}')\"".encode()
-        else:
-            escaped = piece.replace("\\", "\\\\").replace('"', '\\"')
-            word += f'"{escaped}"'.encode()
-    return word
-
-
-def _shell_runs(path: str) -> Iterator[tuple[str, str]]:
-    """Yield the parts of a path, each with its kind: `expanded` (by a shell), `binary` (not UTF-8) or `text`."""
-    kinds = ["expanded" if letter in "$`" else "text" if is_unicode(letter) else "binary" for letter in path]
-    start = 0
-    for end in range(1, len(path) + 1):
-        if end == len(path) or kinds[end] != kinds[start]:
-            yield kinds[start], path[start:end]
-            start = end
 
 
 def _headers_directory(image: Image, environment: Environment) -> str:

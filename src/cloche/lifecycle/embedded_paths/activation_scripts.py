@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 
 from cloche.errors import ClocheError
@@ -11,7 +10,7 @@ from cloche.fs import lines_of
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins import call_component
 from cloche.plugins.entry_points import find_sources
-from cloche.shells import BUILT_IN, built_in_shells, plugin_shells, posix, shell_of_activator
+from cloche.shells import BUILT_IN, built_in_shells, plugin_shells, posix, quote_as_shlex, shell_of_activator
 from cloche.shells.words import Word
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def roots_in_line(line: str, shell: ShellFamily) -> list[str]:
         spans = [(word.start, word.end) for word in words]
         if as_it_is.span("quoted") not in spans or (quoted[0] == '"' and '"' in root.replace('\\"', "")):
             text = posix.unquote(quoted)  # uv quotes for sh in the scripts of every shell
-            return [text if text and shlex.quote(text) == quoted else root]
+            return [text if text and quote_as_shlex(text) == quoted else root]
     return [
         word.text
         for word in words
@@ -206,7 +205,7 @@ def replace_value(line: str, old: str, new: str, shell: ShellFamily) -> str:
             return match[0]
         return (quote + before + quote if before else "") + quoted + ("" if end else quote)
 
-    sh_quoted = shlex.quote(old)
+    sh_quoted = quote_as_shlex(old)
     line = re.sub(rf'(?<="){value}(?=")' if sh_quoted == old else re.escape(sh_quoted), change_sh_quoted, line)
     followed = "" if old.rstrip().endswith(")") else "(?=/)"
     pattern = rf"""(?P<raw>(?<!\w)r|(?<!#))(?P<quote>["'])(?P<before>x?){value}(?:(?P<end>(?P=quote))|{followed})"""

@@ -6,16 +6,10 @@ All forms that installers write are supported. Nothing here reads or writes a fi
 from __future__ import annotations
 
 import re
-import shlex
 
 from cloche.model.value import Value
-from cloche.store.installation import (
-    SHEBANG_LIMIT,
-    SHEBANG_LIMIT_MACOS,
-    UNFIT_FOR_SHEBANG,
-    relocatable_shebang_lines,
-    shebang_lines,
-)
+from cloche.shells import posix
+from cloche.store.installation import fits_shebang, relocatable_shebang_lines, shebang_lines
 
 
 class Header(Value):
@@ -40,6 +34,8 @@ class Header(Value):
 
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
 """A line that declares the encoding (PEP 263)."""
+_EXEC = re.compile(r"""(?:'''exec'|"exec"|exec)\s+(?P<command>.*\S)\s+(?:"\$0"|\$0)\s+(?:"\$@"|\$@)""")
+"""A line of `sh` that executes a program with the script and its arguments, for each way in which tools write it."""
 _PYTHON = re.compile(r"(?:python|pypy|graalpy)[\w.]*?(?:\.exe)?", re.IGNORECASE)
 """The file name of a Python."""
 
@@ -87,19 +83,22 @@ def parse_shell_header(body: bytes) -> Header | None:
             coding = line + b"\n"
             continue
         text = line.decode("utf-8", "surrogateescape").strip()
-        if not re.match(r"""('''exec'|"exec"|exec)\s""", text):
+        match = _EXEC.fullmatch(text)
+        if match is None:
             continue
-        try:
-            words = shlex.split(text)
-        except ValueError:
-            return None
-        if len(words) < 4 or words[-2:] != ["$0", "$@"] or "$(" in text:
+        words = posix.split_command(match["command"]) or unescaped_program(match["command"])
+        if not words:
             return None
         rest = lines[index + 1 :]
         if not (rest and rest[0].strip() in (b"' '''", b'"""', b"'''")):
             return None
-        return Header("shell", words[1], " ".join(words[2:-2]), coding, b"\n".join(rest[1:]))
+        return Header("shell", words[0], " ".join(words[1:]), coding, b"\n".join(rest[1:]))
     return None
+
+
+def unescaped_program(command: str) -> list[str]:
+    """Return the words of a command that is a path in double quotes, in which distlib and pip escape nothing."""
+    return [command[1:-1]] if re.fullmatch(r'"[^"]*"', command) and "$(" not in command else []
 
 
 def script_with_program(header: Header, program: str, platform: str) -> bytes | None:
@@ -111,10 +110,9 @@ def script_with_program(header: Header, program: str, platform: str) -> bytes | 
         quoted = f'"{program}"' if " " in program else program
         line = f"#!{quoted} {header.arguments}".rstrip().encode("utf-8", "surrogateescape")
         return line + header.newline + header.coding + header.body
-    limit = SHEBANG_LIMIT_MACOS if platform == "darwin" else SHEBANG_LIMIT
-    direct = f"#!{program} {header.arguments}".rstrip().encode("utf-8", "surrogateescape")
-    if len(direct) + 1 <= limit and not UNFIT_FOR_SHEBANG.intersection(program):
-        return direct + header.newline + header.coding + header.body
+    if fits_shebang(program, platform, header.arguments):
+        line = f"#!{program} {header.arguments}".rstrip().encode("utf-8", "surrogateescape")
+        return line + header.newline + header.coding + header.body
     if not _PYTHON.fullmatch(re.split(r"[/\\]", program)[-1]):
         return None  # the `sh` lines are a string literal to Python only
     shell_lines = add_arguments(shebang_lines(program, platform, header.coding), header)
@@ -132,5 +130,5 @@ def relocatable_script(header: Header, name: str) -> bytes | None:
 
 def add_arguments(lines: bytes, header: Header) -> bytes:
     """Return lines of `sh` with the arguments of a header added to the command."""
-    words = "".join(f" {shlex.quote(word)}" for word in header.arguments.split())
+    words = "".join(f" {posix.quote_for_python_too(word)}" for word in header.arguments.split())
     return lines.replace(b' "$0" "$@"', f'{words} "$0" "$@"'.encode())
