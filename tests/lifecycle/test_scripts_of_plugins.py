@@ -65,6 +65,23 @@ def test_a_move_rewrites_an_edited_script(cloche: Cloche, site: Site, more: str,
     )
 
 
+@pytest.mark.parametrize("joins", [True, False])
+def test_a_path_in_other_quotes_is_rewritten_if_the_shell_joins_words(cloche: Cloche, site: Site, joins: bool) -> None:
+    """Nothing else can be done where the path is only a part of a text whose quotes the activator does not write."""
+    site.install("acme-shell", acme=offering("activator", "acme", more=f"{SINGLE_QUOTES}joins_quoted = {joins}\n"))
+    cloche("./env", "--no-seed")
+    script = cloche.cwd / "env" / "bin" / "activate.acme"
+    script.write_text(f'{script.read_text()}set TOOLS "{cloche.cwd}/env/tools"\n')
+
+    cloche("move", "env", "an env & $more")
+
+    new = f"{cloche.cwd}/an env & $more"
+    tools = f"'{new}'\"/tools\"" if joins else f'"{cloche.cwd}/env/tools"'
+    assert (
+        cloche.cwd / "an env & $more" / "bin" / "activate.acme"
+    ).read_text() == f"set ROOT '{new}'\nset TOOLS {tools}\n"
+
+
 def test_info_lists_the_script_and_doctor_reads_its_root(cloche: Cloche, site: Site) -> None:
     site.install("acme-shell", acme=offering("activator", "acme", more=SINGLE_QUOTES))
     cloche("./env", "--no-seed", "--activators", "acme")

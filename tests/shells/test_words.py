@@ -223,6 +223,12 @@ def test_each_shell_has_the_name_of_its_activator() -> None:
 
 
 @each_shell
+def test_a_shell_joins_quoted_texts_if_it_says_so(shell: ShellFamily) -> None:
+    line = shell.quote("one two") + shell.quote("three four")
+    assert (Word(0, len(line), "one twothree four") in [*shell.read_words(line)]) is shell.joins_quoted
+
+
+@each_shell
 def test_the_first_script_of_each_shell_is_that_of_its_activator(shell: ShellFamily) -> None:
     from cloche.testing.fakes import KINDS, fake_environment
 

@@ -575,6 +575,7 @@ class CompleteActivator(DashActivator):
     shells = ("dash", "sh")
     script_names = ("activate", "activate.sh")
     read_words = staticmethod(posix.read_words)
+    joins_quoted = True
 
     def source_line(self, path: str) -> str:
         return f". {self.quote(path)}"
@@ -629,6 +630,8 @@ def test_an_invalid_source_line_fails(line: Callable[[str], str], message: str, 
         ("script_names", ("activate.sh",), "script-names", "returns `activate`, which is not in"),
         ("script_names", ("activate.sh", "activate"), "script-names", "but the first script is `activate`"),
         ("read_words", lambda line: iter(()), "read-words", "does not find 'plain'"),
+        ("joins_quoted", "yes", "joins-quoted", "must be True or False"),
+        ("joins_quoted", False, "joins-quoted", "but `read_words` returns [Word("),
     ],
 )
 def test_a_wrong_optional_attribute_fails(

@@ -213,7 +213,8 @@ class Activator(Protocol):
     - `script_names`: the file names of all activation scripts for the shell, including those of other tools. The one that
       users source comes first. The default is the names of the scripts that `scripts` returns;
     - `read_words(line)`: yields a `cloche.shells.words.Word` for each word of a line whose text is known. Without it, only
-      words that `quote` wrote are found when an environment is moved.
+      words that `quote` wrote are found when an environment is moved;
+    - `joins_quoted`: whether adjacent quoted texts are one word in the shell, so that `'a'"b"` is `ab`. The default is False.
     """
 
     name: str

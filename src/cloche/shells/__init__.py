@@ -41,6 +41,8 @@ class ShellFamily(Value):
     """Returns the words of a line whose text is known without running the line."""
     source_line: Callable[[str], str] | None = None
     """Returns the command that sources the script at a path; None if the activator has no `source_line`."""
+    joins_quoted: bool = False
+    """Whether adjacent quoted texts are one word: `'a'"b"` is `ab`."""
     activation_test: str = ""
     """Shell code that runs the command `{line}` and then prints VIRTUAL_ENV; empty if activation cannot be tested."""
     test_options: Mapping[str, tuple[str, ...]] = {}
@@ -126,6 +128,7 @@ def shell_of_activator(activator: Any, environment: Environment) -> ShellFamily:
         quote=activator.quote,
         read_words=getattr(activator, "read_words", None) or reader_of(activator.quote),
         source_line=getattr(activator, "source_line", None),
+        joins_quoted=getattr(activator, "joins_quoted", False),
     )
 
 

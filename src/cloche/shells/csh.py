@@ -70,6 +70,7 @@ SHELLS = (
         quote=quote,
         read_words=read_words,
         source_line=source_line,
+        joins_quoted=True,
         activation_test="set prompt = ''; {line} && printenv VIRTUAL_ENV",
         test_options={"tcsh": ("-f", "-c")},
     ),

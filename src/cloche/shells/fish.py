@@ -63,6 +63,7 @@ SHELLS = (
         quote=quote,
         read_words=read_words,
         source_line=source_line,
+        joins_quoted=True,
         activation_test="{line}; and echo $VIRTUAL_ENV",
         test_options={"fish": ("--no-config", "-c")},
     ),

@@ -74,6 +74,8 @@ def activator_checks(
         checks.append(Check("script-names", lambda _: check_script_names(activator, activator.script_names)))
     if hasattr(activator, "read_words"):
         checks.append(Check("read-words", lambda _: check_read_words(activator, activator.read_words)))
+    if hasattr(activator, "joins_quoted"):
+        checks.append(Check("joins-quoted", lambda _: check_joins_quoted(activator, activator.joins_quoted)))
     for kind in KINDS:
         checks.append(Check(f"refusal-{kind}", partial(check_refusal, activator, kind)))
         checks.append(Check(f"scripts-{kind}", partial(check_scripts, activator, kind)))
@@ -252,6 +254,19 @@ def check_read_words(activator: Activator, read_words: Callable[[str], Iterable[
         found = list(read_words(f"x {quoted}"))
         if Word(2, 2 + len(quoted), text) not in found:
             broken(f"`read_words` does not find {text!r} in {f'x {quoted}'!r}; it returns {found!r}")
+
+
+def check_joins_quoted(activator: Activator, joins: object) -> None:
+    """Check that `joins_quoted` is true or false, and that `read_words` reads adjacent quoted texts accordingly."""
+    if not isinstance(joins, bool):
+        broken(f"`joins_quoted` is {joins!r}; it must be True or False")
+    read_words = getattr(activator, "read_words", None)
+    if read_words is None:
+        not_applicable("the activator has no `read_words`, so nothing says how its shell reads adjacent quoted texts")
+    line = activator.quote("one two") + activator.quote("three four")
+    is_joined = Word(0, len(line), "one twothree four") in list(read_words(line))
+    if is_joined != joins:
+        broken(f"`joins_quoted` is {joins}, but `read_words` returns {list(read_words(line))!r} for {line!r}")
 
 
 # Templates

@@ -184,7 +184,7 @@ def replace_value(line: str, old: str, new: str, shell: ShellFamily) -> str:
         quoted = shell.quote(new)
     except ClocheError:
         return line
-    is_plain, joins = PLAIN.fullmatch(new) is not None, shell.name in JOINING_SHELLS
+    is_plain, joins = PLAIN.fullmatch(new) is not None, shell.joins_quoted
     value = rf"(?!{re.escape(new)}){re.escape(old)}" if new.startswith(old) else re.escape(old)
 
     def change_sh_quoted(match: re.Match[str]) -> str:
@@ -211,9 +211,6 @@ def replace_value(line: str, old: str, new: str, shell: ShellFamily) -> str:
     pattern = rf"""(?P<raw>(?<!\w)r|(?<!#))(?P<quote>["'])(?P<before>x?){value}(?:(?P<end>(?P=quote))|{followed})"""
     return re.sub(pattern, change_as_it_is, line)
 
-
-JOINING_SHELLS = ("bash", "csh", "fish")
-"""The activators of the shells that join adjacent quoted texts to one word."""
 
 PROMPT_LINE = re.compile(r"""prompt|PS1=|set_color|env_name|"x?\(|!=\s""", re.IGNORECASE)
 """The lines of all activation scripts that may contain the prompt."""
