@@ -8,10 +8,12 @@ import subprocess
 import sys
 import textwrap
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 import pytest
 
 from cloche import Candidate, Copy, Inexpressible, Link, MakeDir, Run, Script, SeedError, Write, render
+from cloche.fs.records import digest_of, parse_rows
 from cloche.model.distribution import Image
 from cloche.shells import posix
 from cloche.testing import (
@@ -29,7 +31,7 @@ from cloche.testing.activators import activator_checks
 from cloche.testing.creators import creator_checks
 from cloche.testing.finders import finder_checks
 from cloche.testing.plugins import plugin_checks
-from cloche.testing.seeders import seeder_checks
+from cloche.testing.seeders import sample_wheel, seeder_checks
 from tests.tools import require
 
 if TYPE_CHECKING:
@@ -564,6 +566,15 @@ def test_a_contract_test_has_one_case_per_check(tmp_path: Path) -> None:
     for run in (ran, strict):  # no tool is missing
         assert "test_contract[slots-outside-quotes] SKIPPED" in run.stdout
         assert "not applicable: the directory of the activator's module contains no file with slots" in run.stdout
+
+
+def test_the_record_of_a_sample_wheel_lists_every_file_with_its_hash_and_size(tmp_path: Path) -> None:
+    path = sample_wheel(tmp_path, {"one, two.txt": "é"})
+    with ZipFile(path) as wheel:
+        contents = {name: wheel.read(name) for name in wheel.namelist()}
+    rows = list(parse_rows(contents["cloche_sample-1.0.dist-info/RECORD"].decode(), strict=True))
+    assert {row[0] for row in rows} == contents.keys()
+    assert ["one, two.txt", digest_of(b"\xc3\xa9"), "2"] in rows
 
 
 # Optional attributes of activators

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
-from base64 import urlsafe_b64encode
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
+from cloche.fs.records import digest_of, format_row
 from cloche.model.distribution import Image
 from cloche.model.plan import LockRequest, Wanted
 from cloche.store import Store
@@ -164,11 +164,10 @@ def sample_wheel(directory: Path, more: Mapping[str, str] | None = None) -> Path
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: cloche\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": "[console_scripts]\ncloche-sample = cloche_sample:main\n",
     }
-    rows = []
+    contents = {name: text.encode() for name, text in files.items()}
+    rows = [format_row(name, digest_of(content), len(content)) for name, content in contents.items()]
+    contents[f"{info}/RECORD"] = "".join([*rows, format_row(f"{info}/RECORD")]).encode()
     with zipfile.ZipFile(path, "w") as wheel:
-        for name, text in files.items():
-            wheel.writestr(name, text)
-            digest = urlsafe_b64encode(sha256(text.encode()).digest()).rstrip(b"=").decode()
-            rows.append(f"{name},sha256={digest},{len(text)}\n")
-        wheel.writestr(f"{info}/RECORD", "".join([*rows, f"{info}/RECORD,,\n"]))
+        for name, content in contents.items():
+            wheel.writestr(name, content)
     return path
