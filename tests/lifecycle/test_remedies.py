@@ -132,7 +132,7 @@ def test_a_printed_remedy_makes_the_environment_healthy(
     [finding] = diagnosed(root, cloche)
     assert finding.code == damage.code, finding
     fix = f"`cloche doctor --fix {root}`"
-    assert (fix in finding.remedy) is (finding.repairable == "yes") or finding.remedy.startswith(ONLY_YOU)
+    assert (fix in finding.remedy) is (finding.repairable) or finding.remedy.startswith(ONLY_YOU)
     possibilities = alternatives(finding.remedy, root)
     if damage.decide is not None:
         assert finding.remedy.startswith(ONLY_YOU)
@@ -148,7 +148,7 @@ def test_a_printed_remedy_makes_the_environment_healthy(
         for command in commands:
             type_command(command, where)
         assert diagnosed(root, cloche) == [], commands
-        if finding.repairable == "yes":
+        if finding.repairable:
             before = snapshot(root)
             type_command(fix.strip("`"), where)
             assert snapshot(root) == before, "a second repair changes something"

@@ -159,7 +159,7 @@ def distribution_of() -> Callable[[str], InstalledDistribution]:
 
     def create(requirement: str) -> InstalledDistribution:
         return InstalledDistribution(
-            "eggs", "1.0", "site", "eggs.dist-info", (), "", "no", (), (requirement,), "", (), {}, ""
+            "eggs", "1.0", "site", "eggs.dist-info", (), "", False, (), (requirement,), "", (), {}, ""
         )
 
     return create

@@ -310,7 +310,7 @@ def test_a_repair_reads_the_tree_and_starts_python_no_more_often_than_it_must(
 def test_a_repair_after_the_first_that_fails_is_a_note(empty_env, session, monkeypatch) -> None:
     """The first repair stays, so an error that says that nothing was changed would be wrong."""
     case = open_case(str(empty_env()), session)
-    found = [[Finding(code, "", "", "", "yes")] for code in ("moved", "script-dead")]
+    found = [[Finding(code, "", "", "", repairable=True)] for code in ("moved", "script-dead")]
     monkeypatch.setattr(repair, "diagnose", lambda _: found.pop(0) if len(found) > 1 else found[0])
     done = []
 

@@ -155,7 +155,7 @@ def test_a_copy_that_does_not_start_is_refused(
     executable = tmp_path / "python3.12"
     executable.write_text(content)
     executable.chmod(0o755)
-    runtime = Runtime("cpython", "3.12.1", (RuntimeFile("bin/python3.12", str(executable), executable="yes"),))
+    runtime = Runtime("cpython", "3.12.1", (RuntimeFile("bin/python3.12", str(executable), executable=True),))
     with Session(current_host(cold.environ)) as session:
         interpreter = replace(
             session.find(EnvironmentSpec(pythons=(str(base / "bin/python3.12"),))).interpreter,

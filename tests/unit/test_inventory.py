@@ -75,9 +75,9 @@ def test_edited_files_are_those_with_other_content(spam: InstalledDistribution, 
     assert list(edited_files(spam, Tree(str(tmp_path)))) == []
 
 
-@pytest.mark.parametrize("requested", ["yes", "no"])
+@pytest.mark.parametrize("requested", [True, False])
 def test_a_package_stays_requested_only_if_the_user_requested_it(
-    spam: InstalledDistribution, tmp_path: Path, requested: str
+    spam: InstalledDistribution, tmp_path: Path, requested: bool
 ) -> None:
     mark, record = tmp_path / spam.metadata / "REQUESTED", tmp_path / spam.record
     mark.write_text("")
@@ -86,8 +86,8 @@ def test_a_package_stays_requested_only_if_the_user_requested_it(
     unmark_requested(overlay, [spam], [replace(spam, requested=requested)])
     overlay.update_checksums()
     overlay.apply()
-    assert mark.exists() == (requested == "yes")
-    assert ("REQUESTED" in record.read_text()) == (requested == "yes")
+    assert mark.exists() == requested
+    assert ("REQUESTED" in record.read_text()) == requested
 
 
 def test_a_module_without_source_is_kept_and_bytecode_of_python_is_not(tmp_path: Path) -> None:

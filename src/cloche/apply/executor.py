@@ -41,8 +41,8 @@ def perform_operations(operations: Iterable[Operation], tree: StagingTree, link_
                 tree.link(path, target, copy)
             case Copy(path, source, mode):
                 tree.copy(path, source, mode)
-            case Write(path, content, executable):
-                tree.write(path, content, 0o777 if executable == "yes" else 0o666)
+            case Write(path, content):
+                tree.write(path, content, 0o777 if operation.is_executable else 0o666)
             case Rewrite(path, content, old):
                 tree.rewrite(path, content, old)
             case CopyTree(source, without, mode):

@@ -120,7 +120,7 @@ def print_summary(outcomes: Sequence[Outcome]) -> None:
     report.print_result(f"{len(outcomes)} environments: {words}")
     for cause in remaining_causes(outcomes):
         code = report.styled(cause.code, "yellow", sys.stdout)
-        fix = "; `--fix` repairs it" if cause.repairable == "yes" else ""
+        fix = "; `--fix` repairs it" if cause.repairable else ""
         report.print_result(f"{len(cause.environments):5} {code}: {report.one_line(cause.message)}{fix}")
 
 
@@ -139,7 +139,7 @@ def summary_json(outcomes: Sequence[Outcome]) -> dict[str, object]:
                 "code": cause.code,
                 "message": cause.message,
                 "environments": list(cause.environments),
-                "repairable": cause.repairable == "yes",
+                "repairable": cause.repairable,
             }
             for cause in remaining_causes(outcomes)
         ],
@@ -170,7 +170,7 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
                 "path": finding.path,
                 "message": finding.message,
                 "remedy": finding.remedy,
-                "repairable": finding.repairable == "yes",
+                "repairable": finding.repairable,
                 "repaired": (finding.code, finding.path) in repaired,
             }
             for finding in dict.fromkeys((*outcome.result.findings, *outcome.result.remaining))

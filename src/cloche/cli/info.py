@@ -240,7 +240,7 @@ def package_json(distribution: InstalledDistribution) -> dict[str, object]:
         "name": distribution.name,
         "version": distribution.version,
         "installer": distribution.installer,
-        "requested": distribution.requested == "yes",
+        "requested": distribution.requested,
         "editable": distribution.editable or None,
         "direct_url": distribution.origin or None,
     }

@@ -124,7 +124,7 @@ def rehearse_upgrade(plan: UpgradePlan, session: Session) -> UpgradeResult:
     """Return the result that an upgrade would have; rehearse a rebuild, because only pip knows what it can install."""
     if plan.kind == "rebuild":
         session.progress(f"rehearsing the upgrade to {plan.interpreter.name}")
-        return rebuild(plan, session, losses="allowed", commit="no")
+        return rebuild(plan, session, losses="allowed", commit=False)
     return UpgradeResult(
         plan.info.environment, tuple(lost_in_place(plan, session)), seeds=outdated_seeds(plan, session)
     )
@@ -136,8 +136,7 @@ def print_outcome(outcome: Outcome, invocation: Invocation, milliseconds: float)
     subject = f"{outcome.path}: " if is_fleet(invocation) else ""
     losses = result.losses if result else ()
     report.print_warnings(
-        f"{subject}{loss.item}{' was not carried over' if loss.is_absent == 'yes' else ''}: {loss.reason}"
-        for loss in losses
+        f"{subject}{loss.item}{' was not carried over' if loss.is_absent else ''}: {loss.reason}" for loss in losses
     )
     report.print_warnings(f"{subject}{note}" for note in (result.notes if result else ()))
     if outcome.failure is not None:

@@ -80,13 +80,13 @@ def paths_in(paths: Sequence[str], root: str, directory: int | None) -> Sequence
     return paths if directory is not None else [os.path.join(root, path) for path in paths]
 
 
-def read_regular_file(path: str, *, follow: str = "no") -> bytes:
+def read_regular_file(path: str, *, follow: bool = False) -> bytes:
     """Return the content of a regular file.
 
     :param follow: `yes` if the path may be a symbolic link, else `no`.
     :raises OSError: the file cannot be read, or is not a regular file.
     """
-    descriptor = open_for_reading(path, more=getattr(os, "O_NOFOLLOW", 0) if follow == "no" else 0)
+    descriptor = open_for_reading(path, more=0 if follow else getattr(os, "O_NOFOLLOW", 0))
     try:
         status = os.fstat(descriptor)
         if status.st_mode >> 12 != REGULAR:

@@ -135,7 +135,7 @@ def distribution_component(distribution: InstalledDistribution, root: str) -> Co
     properties = {
         "installer": distribution.installer,
         "editable": "true" if distribution.editable else "",
-        "requested": "true" if distribution.requested == "yes" else "",
+        "requested": "true" if distribution.requested else "",
         "files-sha256": files_digest(distribution),
     }
     purl = PackageURL("pypi", None, distribution.key, distribution.version or None, purl_qualifiers(origin))

@@ -50,7 +50,7 @@ class Examination(Value):
     """The directory for the packages of the user, whether or not it exists."""
     problems: Mapping[str, str] = {}
     """Why modules cannot be imported, by module; empty texts for those that can."""
-    starts_without_site: str = ""
+    starts_without_site: bool = False
     """`yes` if Python does not start only because of code that `site` runs at startup, such as a `.pth` file."""
     obstacle: str = ""
     """The path, relative to the root, of a pipe or device that would block Python at startup; Python is not started then."""
@@ -70,7 +70,7 @@ def examine(
     *,
     editable: Iterable[str] = (),
     parents: Literal["found", "imported"] = "found",
-    seed: Literal["yes", "no"] = "yes",
+    seed: bool = True,
 ) -> Examination:
     """Start the Python of an environment and return what it reports.
 
@@ -83,7 +83,7 @@ def examine(
         return Examination(f"`{obstacle}` is not a regular file; reading it would block", obstacle=obstacle)
     executable = environment.path_to(environment.layout.executable)
     arguments = [*modules, *(f"--import={module}" for module in editable)]
-    arguments += [*(["--import"] if parents == "imported" else []), *(["--seed"] if seed == "yes" else [])]
+    arguments += [*(["--import"] if parents == "imported" else []), *(["--seed"] if seed else [])]
     return ask_python(executable, host, arguments)
 
 
@@ -121,13 +121,13 @@ def ask_python(executable: str, host: Host, arguments: Iterable[str] = ()) -> Ex
         return Examination(reason, starts_without_site=starts_without_site(executable, host))
 
 
-def starts_without_site(executable: str, host: Host) -> Literal["yes", "no"]:
+def starts_without_site(executable: str, host: Host) -> bool:
     """Return whether a Python starts if it runs no code of its environment."""
     try:
         command = [executable, "-I", "-S", "-B", "-c", ""]
-        return "no" if run_to_end(command, python_environ(host.environ), os.path.abspath(os.sep)).returncode else "yes"
+        return run_to_end(command, python_environ(host.environ), os.path.abspath(os.sep)).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
-        return "no"
+        return False
 
 
 def blocking_file(environment: Environment) -> str:

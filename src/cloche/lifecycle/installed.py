@@ -41,8 +41,8 @@ class InstalledDistribution(Value):
     """The rows of its RECORD, with paths relative to the root."""
     installer: str
     """The tool that installed it: `pip`, `uv`, `cloche`; empty if it is not recorded."""
-    requested: str
-    """`yes` if the user asked for it by name, `no` if it was installed as a dependency (PEP 376)."""
+    requested: bool
+    """Whether the user asked for it by name; otherwise it was installed as a dependency (PEP 376)."""
     tags: tuple[str, ...]
     """The compatibility tags of its wheel, expanded: `py3-none-any` (PEP 425)."""
     requires: tuple[str, ...]
@@ -132,7 +132,7 @@ def read_metadata(
         metadata=metadata,
         rows=tuple(read_record(read_text(os.path.join(path, "RECORD"), on_error), site, root)),
         installer=read_text(os.path.join(path, "INSTALLER")).strip(),
-        requested="yes" if os.path.isfile(os.path.join(path, "REQUESTED")) else "no",
+        requested=os.path.isfile(os.path.join(path, "REQUESTED")),
         tags=tuple(expand_tags(wheel.get("tag", []))),
         requires=tuple(headers.get("requires-dist", [])),
         requires_python=headers.get("requires-python", [""])[0],
@@ -154,7 +154,7 @@ def read_egg_link(root: str, site: str, path: str) -> Iterator[InstalledDistribu
             yield replace(distribution, metadata=path, rows=())
     elif project:
         name = os.path.basename(path).removesuffix(".egg-link")
-        yield InstalledDistribution(name, "", site, path, (), "", "yes", (), (), "", (), {}, project)
+        yield InstalledDistribution(name, "", site, path, (), "", True, (), (), "", (), {}, project)
 
 
 def expand_tags(tags: Iterable[str]) -> Iterator[str]:

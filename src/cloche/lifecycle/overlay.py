@@ -52,7 +52,7 @@ class Overlay:
         if path in self._removed or path in self._links or self._is_removed_with_parent(path):
             return None
         try:
-            return read_regular_file(self.on_disk(path), follow="yes")
+            return read_regular_file(self.on_disk(path), follow=True)
         except OSError:
             return None
 
@@ -66,12 +66,12 @@ class Overlay:
         """Return the future text of a file, empty if there will be none; bytes that are not UTF-8 survive a round trip."""
         return (self.content(path) or b"").decode("utf-8", "surrogateescape")
 
-    def write(self, path: str, content: bytes, executable: str = "no") -> None:
+    def write(self, path: str, content: bytes, *, executable: bool = False) -> None:
         """Write a file. An existing file keeps its permissions; if it has this content already, nothing changes."""
         if content != self.content(path):
             self._forget(path)
             self._contents[path] = content
-            if executable == "yes":
+            if executable:
                 self._executable.add(path)
 
     def write_text(self, path: str, text: str) -> None:

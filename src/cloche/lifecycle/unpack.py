@@ -129,7 +129,7 @@ def refuse_unpacked(root: str, session: Session) -> None:
 def concerns(location: str, session: Session) -> Iterator[str]:
     """Yield the warnings about an environment that is exactly what was packed."""
     verification = verify_environment(location, session, bytecode="skipped")
-    examination = examine(verification.environment, session.host, seed="no")
+    examination = examine(verification.environment, session.host, seed=False)
     if examination.failure:
         yield f"the Python of `{location}` does not start on this machine: {examination.failure}"
     differences = verification.differences

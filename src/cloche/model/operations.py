@@ -47,6 +47,11 @@ class Write(Value):
     executable: str = "no"
     """`yes` or `no`. The mode is 0o777 for an executable file and 0o666 for any other, less the umask."""
 
+    @property
+    def is_executable(self) -> bool:
+        """Whether `executable` is `yes`. The field is a text because plugins and `--json` have it from version 0.1."""
+        return self.executable == "yes"
+
 
 class Rewrite(Value):
     """Write a file that replaces an existing one, and keep the permission bits and the owner."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     SearchTag: TypeAlias = Literal["rpath", "runpath"]
     """`rpath` comes before `LD_LIBRARY_PATH`, also for the libraries of libraries; `runpath` comes after it."""
 
-    AddSearchPath: TypeAlias = Literal["yes", "no", "if renamed"]
+    AddSearchPath: TypeAlias = Literal["always", "never", "if renamed"]
 
 
 GLIBC_LIBRARY = (
@@ -27,7 +27,7 @@ class BinaryEdits(Value):
     search_path: str = ""
     """The search path for libraries that replaces its own: `$ORIGIN/../lib`; empty to keep its own."""
     search_tag: SearchTag = "runpath"
-    add_search_path: AddSearchPath = "no"
+    add_search_path: AddSearchPath = "never"
     """Whether the search path is also set in a file that has none: `if renamed` if it needs a renamed library by name."""
     renamed_libraries: tuple[tuple[str, str], ...] = ()
     """(old, new) names of libraries, of equal length."""
@@ -43,8 +43,7 @@ class RuntimeFile(Value):
     source: str = ""
     """Absolute path of the file to copy; empty if `content` is the whole file."""
     content: bytes = b""
-    executable: str = "no"
-    """`yes` or `no`."""
+    executable: bool = False
     edits: BinaryEdits | None = None
 
 

@@ -95,13 +95,13 @@ class RuntimeSource(Value):
         for file in self.runtime.files:
             content = read_file(file)
             hashes[file.path] = hashlib.sha256(content).hexdigest()
-            writer.add(TREE, file.path, content, executable=file.executable == "yes")
+            writer.add(TREE, file.path, content, executable=file.executable)
             if file.path.endswith(".py"):
                 modules[file.path] = len(content)
         writer.add(TREE, RUNTIME_MANIFEST, format_manifest(hashes))
         executable = os.path.realpath(interpreter.executable)
         for file in self.runtime.files:
-            if file.source == executable and file.executable == "yes":
+            if file.source == executable and file.executable:
                 refuse_broken(f"{writer.root}/{TREE}/{file.path}", interpreter)
         remove_bytecode(f"{writer.root}/{TREE}")
         for path, size in modules.items():
@@ -191,7 +191,7 @@ def edited(content: bytes, edits: BinaryEdits) -> bytes:
     found = not edits.search_path or file.set_search_path(edits.search_path, edits.search_tag)
     needed = file.dependencies.needed
     by_name = any(new in needed for _, new in edits.renamed_libraries)
-    if not found and (edits.add_search_path == "yes" or (edits.add_search_path == "if renamed" and by_name)):
+    if not found and (edits.add_search_path == "always" or (edits.add_search_path == "if renamed" and by_name)):
         file.add_search_path(edits.search_path, edits.search_tag)
     return bytes(file.content)
 

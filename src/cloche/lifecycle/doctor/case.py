@@ -32,8 +32,8 @@ class Finding(Value):
     """The problem, as a lower-case fragment."""
     remedy: str
     """How to repair it."""
-    repairable: str = "no"
-    """`yes` if `cloche doctor --fix` repairs it, else `no`."""
+    repairable: bool = False
+    """Whether `cloche doctor --fix` repairs it."""
 
 
 class Case(Value):

@@ -22,8 +22,8 @@ class Cause(Value):
     """The message of the findings if it is the same for all, otherwise the meaning of the code."""
     environments: tuple[str, ...]
     """The affected environments, sorted."""
-    repairable: str
-    """`yes` if `cloche doctor --fix` repairs all of the findings, else `no`."""
+    repairable: bool
+    """Whether `cloche doctor --fix` repairs all of the findings."""
 
 
 def causes_of(findings: Mapping[str, Iterable[Finding]]) -> list[Cause]:
@@ -44,7 +44,7 @@ def causes_of(findings: Mapping[str, Iterable[Finding]]) -> list[Cause]:
             code,
             message or (affected[0][1].message if len(affected) == 1 else CODES[code]),
             tuple(sorted({environment for environment, _ in affected})),
-            "yes" if all(finding.repairable == "yes" for _, finding in affected) else "no",
+            all(finding.repairable for _, finding in affected),
         )
         for (code, message), affected in by_cause.items()
     ]

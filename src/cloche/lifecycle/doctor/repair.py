@@ -80,8 +80,8 @@ def repair_environment(case: Case, session: Session) -> RepairResult:
     notes: list[str] = []
     attempted: set[str] = set()
     is_repaired = False
-    while any(finding.repairable == "yes" and finding.code not in attempted for finding in current):
-        attempted |= {finding.code for finding in current if finding.repairable == "yes"}
+    while any(finding.repairable and finding.code not in attempted for finding in current):
+        attempted |= {finding.code for finding in current if finding.repairable}
         try:
             case, told = repair_once(case, current, session)
         except ClocheError as error:
@@ -101,7 +101,7 @@ def left_to_user(finding: Finding) -> Finding:
         return finding
     remove = f"`rm -r {quote_word(finding.path, os.name)}`"
     remedy = f"cloche cannot remove it, and {ONLY_YOU} what you still need from it; then, {remove}"
-    return replace(finding, remedy=remedy, repairable="no")
+    return replace(finding, remedy=remedy, repairable=False)
 
 
 def repair_once(case: Case, findings: list[Finding], session: Session) -> tuple[Case, list[str]]:
@@ -132,7 +132,7 @@ REBASE_CODES = frozenset(
 def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple[Overlay, list[str]]:
     """Return an overlay with the repairs of all repairable findings, and notes for the user."""
     overlay = Overlay(case.root)
-    codes = {finding.code for finding in findings if finding.repairable == "yes"}
+    codes = {finding.code for finding in findings if finding.repairable}
     environment = case.environment
     notes: list[str] = []
     interpreter = environment.interpreter or case.replacement
@@ -150,7 +150,7 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
     if layout.bin in incomplete or "record-missing" in codes:
         present = replace(environment, interpreter=interpreter)
         for path, (name, point) in missing_scripts(case).items():
-            overlay.write(path, entry_point_script(name, point, present)[1], executable="yes")
+            overlay.write(path, entry_point_script(name, point, present)[1], executable=True)
     if "moved" in codes:
         old_name = os.path.basename(case.old_roots[0])
         context = relocation_context(
@@ -165,14 +165,14 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
         notes += (f"{reference} still contains `{lost[0]}`" for reference in references)
     by_code: dict[str, list[str]] = {}
     for finding in findings:
-        if finding.repairable == "yes":
+        if finding.repairable:
             by_code.setdefault(finding.code, []).append(finding.path)
     for path in by_code.get("name-of-other-version", []):
         overlay.remove(path)
     scripts = [
         path
         for problem, paths in broken_scripts(case).items()
-        if problem.code in codes and problem.repairable == "yes"
+        if problem.code in codes and problem.repairable
         for path in paths
     ]
     retarget_scripts(overlay, environment, scripts, platform_of(case))
@@ -306,7 +306,7 @@ def reinstall_seeds(
                 overlay.remove(f"{site}/{image.distribution}")
         for operation in image_operations(image, environment):
             if isinstance(operation, Write):
-                overlay.write(operation.path, operation.content, operation.executable)
+                overlay.write(operation.path, operation.content, executable=operation.is_executable)
             elif isinstance(operation, (InstallTree, MakeDir)):
                 overlay.add([operation])
     return [f"{image.distribution} {image.version}" for image in images]

@@ -68,7 +68,7 @@ def installed_entries(operations: Iterable[object]) -> Iterator[Entry]:
     """Yield the files that the operations of an image create, without bytecode."""
     for operation in operations:
         if isinstance(operation, Write):
-            mode = 0o755 if operation.executable == "yes" else 0o644
+            mode = 0o755 if operation.is_executable else 0o644
             yield Entry(operation.path, "file", mode=mode, content=operation.content, size=len(operation.content))
         elif isinstance(operation, InstallTree):
             for path in read_file_list(operation.file_list).paths:

@@ -261,7 +261,7 @@ def lost_requirements(
         if (key, requirement) not in unmet_now:
             lost.setdefault(names[key], []).append(requirement)
     return [
-        Loss(item, f"it requires {', '.join(requirements)}, which only its old Python has", "no")
+        Loss(item, f"it requires {', '.join(requirements)}, which only its old Python has", is_absent=False)
         for item, requirements in lost.items()
     ]
 

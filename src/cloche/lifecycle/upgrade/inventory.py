@@ -35,8 +35,8 @@ class Loss(Value):
     item: str
     """`NAME VERSION`, or a path."""
     reason: str
-    is_absent: str = "yes"
-    """`no` if the new environment has it, but it lacks something that it requires."""
+    is_absent: bool = True
+    """False if the new environment has it, but it lacks something that it requires."""
 
 
 def item_of(distribution: InstalledDistribution) -> str:

@@ -43,7 +43,7 @@ from cloche.store.successors import import_key, is_known_to_import, record_impor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import Literal, TypeAlias
+    from typing import Literal
 
     from cloche.lifecycle.examination import Examination
     from cloche.lifecycle.installed import InstalledDistribution
@@ -57,15 +57,13 @@ if TYPE_CHECKING:
     from cloche.model.plan import Blueprint, Plan
     from cloche.session import Session
 
-    Commit: TypeAlias = Literal["yes", "no"]
-    """With `no`, the new environment is created and verified, then discarded."""
-
 
 def rebuild(
-    upgrade: UpgradePlan, session: Session, *, losses: Losses = "refused", commit: Commit = "yes"
+    upgrade: UpgradePlan, session: Session, *, losses: Losses = "refused", commit: bool = True
 ) -> UpgradeResult:
     """Create a new environment beside the old one, and exchange them.
 
+    :param commit: whether to exchange them; otherwise, the new environment is verified and then discarded.
     :raises ClocheError: a package cannot be kept and losses are not allowed, or the new environment does not work, or
         cloche itself runs from the old one; nothing was changed.
     """
@@ -76,7 +74,7 @@ def rebuild(
 
 
 def rebuild_from(
-    upgrade: UpgradePlan, session: Session, *, losses: Losses, commit: Commit, checked: Literal["all", "lists"]
+    upgrade: UpgradePlan, session: Session, *, losses: Losses, commit: bool, checked: Literal["all", "lists"]
 ) -> UpgradeResult:
     """Rebuild an environment once; return the result.
 
@@ -87,7 +85,7 @@ def rebuild_from(
     assert inventory is not None
     refuse_running_cloche(upgrade.location, session.host, "an upgrade to another Python")
     request = request_for(upgrade, session)
-    allowed: Losses = losses if commit == "yes" else "allowed"
+    allowed: Losses = losses if commit else "allowed"
     refuse_losses(inventory.losses, allowed)
     blueprint = session.blueprint(request.spec)
     notes = tuple(activator_notes(upgrade, session))
@@ -136,14 +134,14 @@ def rebuild_from(
             # kept activation scripts are unchanged, at the same path; the others are as `create` writes them
             location = plan.environment.location
             verify_rebuilt(
-                plan.environment, location, examine(plan.environment, session.host, seed="no"), (), upgrade, session
+                plan.environment, location, examine(plan.environment, session.host, seed=False), (), upgrade, session
             )
 
         links = [path for path, _ in copied_links(upgrade.info.environment)]
         created, carried = new_operations(upgrade, plan), carried_operations(upgrade, successors, plan)
         operations = [*map(Remove, links), *created, *packages, *carried]
         link_mode = session.link_mode(plan.link_mode)
-        if commit == "yes":
+        if commit:
             session.warn(apply(operations, plan.target, plan.strategy, verify, link_mode=link_mode, complete=complete))
         else:
             rehearse(operations, plan.target, plan.strategy, complete, link_mode=link_mode)

@@ -65,7 +65,7 @@ def unmark_requested(
     dependencies = {
         distribution.key
         for distribution in installed
-        if distribution.requested == "no" and not distribution.metadata.endswith(".egg-link")
+        if not distribution.requested and not distribution.metadata.endswith(".egg-link")
     }
     for distribution in found:
         if distribution.key in dependencies:

@@ -131,7 +131,7 @@ def digest_in_wheel(path: str, digest: str) -> str:
     if read_at_most(path, 2) != b"#!":
         return digest
     try:
-        return digest_of(script_in_wheel(read_regular_file(path, follow="yes"), os.path.dirname(path)))
+        return digest_of(script_in_wheel(read_regular_file(path, follow=True), os.path.dirname(path)))
     except (OSError, ValueError):
         return digest
 
@@ -160,7 +160,7 @@ def installed_like(
 def with_metadata_of(distribution: InstalledDistribution, image: Image, root: str) -> Image:
     """Return an image with the metadata that each installation writes itself, as an installed distribution has it."""
     tree = "platlib" if os.path.isdir(os.path.join(image.root, "platlib", image.dist_info)) else "purelib"
-    names = ["INSTALLER"] if distribution.requested == "yes" else ["INSTALLER", "REQUESTED"]
+    names = ["INSTALLER"] if distribution.requested else ["INSTALLER", "REQUESTED"]
     return replace(
         image,
         left_out=(*image.left_out, *(f"{tree}/{image.dist_info}/{name}" for name in names)),

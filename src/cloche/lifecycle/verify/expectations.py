@@ -274,7 +274,7 @@ def without_metadata(root: str, site: str, name: str) -> InstalledDistribution:
         metadata=f"{site}/{name}",
         rows=tuple(read_record(read_text(os.path.join(directory, "RECORD")), site, root)),
         installer=read_text(os.path.join(directory, "INSTALLER")).strip(),
-        requested="no",
+        requested=False,
         tags=(),
         requires=(),
         requires_python="",

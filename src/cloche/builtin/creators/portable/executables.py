@@ -45,22 +45,22 @@ def files(interpreter: Interpreter, layout: Layout, prefix: Prefix) -> Iterator[
     own, original = library_name(interpreter), os.path.basename(library)
     renamed = ((original, own),) if own != original else ()
     fixed = replaced_text(library or executable, interpreter, prefix)
-    adding: AddSearchPath = "yes" if is_wanted(layout, "carry-libraries") else "if renamed"
+    adding: AddSearchPath = "always" if is_wanted(layout, "carry-libraries") else "if renamed"
     yield RuntimeFile(f"{directory(interpreter)}/{LANDMARKS[interpreter.implementation]}", content=LANDMARK_TEXT)
     if interpreter.implementation == "pypy":  # the executable finds the library in its own directory
         edits = BinaryEdits(replaced_text=() if library else fixed)
-        yield RuntimeFile(f"{layout.bin}/{program_name(interpreter)}", executable, executable="yes", edits=edits)
+        yield RuntimeFile(f"{layout.bin}/{program_name(interpreter)}", executable, executable=True, edits=edits)
         if library:
             edits = BinaryEdits(SEARCH_PATH, "rpath", adding, replaced_text=fixed)
             yield RuntimeFile(f"{layout.bin}/{original}", library, edits=edits)
         return
     edits = BinaryEdits(SEARCH_PATH, "rpath", adding, renamed, () if library else fixed)
-    yield RuntimeFile(f"{layout.bin}/{program_name(interpreter)}", executable, executable="yes", edits=edits)
+    yield RuntimeFile(f"{layout.bin}/{program_name(interpreter)}", executable, executable=True, edits=edits)
     if library:
-        yield RuntimeFile(f"lib/{own}", library, edits=BinaryEdits("$ORIGIN", "rpath", "no", renamed, fixed))
+        yield RuntimeFile(f"lib/{own}", library, edits=BinaryEdits("$ORIGIN", "rpath", "never", renamed, fixed))
         stable = os.path.join(os.path.dirname(library), "libpython3.so")
         if os.path.isfile(stable):
-            yield RuntimeFile("lib/libpython3.so", stable, edits=BinaryEdits("$ORIGIN", "rpath", "no", renamed))
+            yield RuntimeFile("lib/libpython3.so", stable, edits=BinaryEdits("$ORIGIN", "rpath", "never", renamed))
 
 
 def foreign_loader(interpreter: Interpreter) -> str:

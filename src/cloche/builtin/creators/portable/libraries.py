@@ -40,7 +40,7 @@ def carried(interpreter: Interpreter, files: Iterable[RuntimeFile]) -> Iterator[
     found = libraries_of(binaries, loader_of(os.path.realpath(interpreter.executable)))
     for name, path in sorted(found.items()):
         if name not in own and not re.fullmatch(GLIBC_LIBRARY, name):
-            yield RuntimeFile(f"lib/{name}", path, executable="yes", edits=BinaryEdits("$ORIGIN", "rpath"))
+            yield RuntimeFile(f"lib/{name}", path, executable=True, edits=BinaryEdits("$ORIGIN", "rpath"))
             if tcl := re.fullmatch(r"lib(?P<name>tcl|tk)(?P<version>\d+\.\d+)\.so.*", name):
                 yield from tcl_scripts(f"{tcl['name']}{tcl['version']}")
     if bundle := certificates.find_bundle():

@@ -92,9 +92,9 @@ def walk(root: str, layout: Layout) -> Iterator[tuple[str, str, list[str]]]:
 def files(interpreter: Interpreter, layout: Layout, prefix: Prefix) -> Iterator[RuntimeFile]:
     """Yield the files of the standard library and what `sysconfig` refers to."""
     target = directory(interpreter)
-    adding: AddSearchPath = "no"  # the search path of the executable is valid for them too, but PyPy has a `DT_RUNPATH`
+    adding: AddSearchPath = "never"  # that of the executable is valid for them too, but PyPy has a `DT_RUNPATH`
     if interpreter.implementation == "pypy" and is_wanted(layout, "carry-libraries"):
-        adding = "yes"
+        adding = "always"
     for found, inside, names in walk(interpreter.stdlib, layout):
         for name in names:
             source, path = os.path.join(found, name), f"{target}/{inside}{name}"
@@ -125,8 +125,8 @@ def is_for_other_build(inside: str, name: str, interpreter: Interpreter) -> bool
     return is_debug and not interpreter.debug
 
 
-def executable(source: str) -> str:
-    return "yes" if os.stat(source).st_mode & 0o100 else "no"
+def executable(source: str) -> bool:
+    return bool(os.stat(source).st_mode & 0o100)
 
 
 def other_trees(interpreter: Interpreter) -> Iterator[tuple[str, str]]:
@@ -179,7 +179,7 @@ def development_files(interpreter: Interpreter, layout: Layout, prefix: Prefix) 
     if os.path.isfile(source := os.path.join(interpreter.prefix, "bin", name)):
         text = read_text(source)
         if text.startswith("#!/bin/sh"):
-            yield RuntimeFile(f"{layout.bin}/{name}", content=encoded(relative_text(text, prefix)), executable="yes")
+            yield RuntimeFile(f"{layout.bin}/{name}", content=encoded(relative_text(text, prefix)), executable=True)
 
 
 def read_text(path: str) -> str:

@@ -188,7 +188,7 @@ def check_records(case: Case) -> Iterator[Finding]:
                 continue
             message = f"a file of {distribution.name} {distribution.version} is {state}{and_more(len(paths))}"
             if code == "record-missing" and case.can_be_rebased and lost_scripts.keys() >= {*paths}:
-                yield Finding(code, paths[0], message, f"{case.fix} writes its scripts again", "yes")
+                yield Finding(code, paths[0], message, f"{case.fix} writes its scripts again", repairable=True)
             else:
                 yield Finding(code, paths[0], message, reinstall_command(distribution, case))
 
@@ -336,7 +336,7 @@ def check_pip(case: Case) -> Iterator[Finding]:
     for seed in lost:
         message = f"{seed.name} {seed.version} consists of links to a cache that was removed"
         source = "" if seed.name == "pip" else "; if it is no longer on this machine, that needs the package index"
-        yield Finding("seed-broken", seed.links[0], message, f"{case.fix} installs it again{source}", "yes")
+        yield Finding("seed-broken", seed.links[0], message, f"{case.fix} installs it again{source}", repairable=True)
     if any(seed.name == "pip" for seed in lost):
         return
     missing = [
@@ -351,7 +351,7 @@ def check_pip(case: Case) -> Iterator[Finding]:
     if case.examination.seed:
         site = case.environment.layout.purelib
         message = f"pip does not run: {case.examination.seed}"
-        yield Finding("seed-broken", f"{site}/pip", message, f"{case.fix} installs it again", "yes")
+        yield Finding("seed-broken", f"{site}/pip", message, f"{case.fix} installs it again", repairable=True)
     elif missing:
         message = f"a file of pip is missing{and_more(len(missing))}"
-        yield Finding("seed-broken", missing[0], message, f"{case.fix} installs it again", "yes")
+        yield Finding("seed-broken", missing[0], message, f"{case.fix} installs it again", repairable=True)

@@ -35,7 +35,7 @@ def check_parts(case: Case) -> Iterator[Finding]:
     elif parts and case.can_be_rebased:
         *others, last = parts.values()
         message = f"{', '.join(others)}, and {last}" if others else last
-        yield Finding("half-made", next(iter(parts)), message, f"{case.fix} restores what is missing", "yes")
+        yield Finding("half-made", next(iter(parts)), message, f"{case.fix} restores what is missing", repairable=True)
     elif parts and case.info.is_portable:
         message = f"{next(iter(parts.values()))}, and its Python cannot be found"
         yield Finding("half-made", next(iter(parts)), message, refresh_remedy(case))

@@ -33,11 +33,11 @@ def check_base(case: Case) -> Iterator[Finding]:
         if case.has_moved_base:
             return  # reported by `check_moved`
         if replacement is not None:
-            remedy, repairable = f"{case.fix} switches to {replacement.name} at `{replacement.executable}`", "yes"
+            remedy, repairable = f"{case.fix} switches to {replacement.name} at `{replacement.executable}`", True
         else:
             install = f"install Python {case.info.version_text}".rstrip()
             switch = f"switch to another Python with {upgrade_command(case, '3')}"
-            remedy, repairable = f"{ONLY_YOU}: {install} again, or {switch}", "no"
+            remedy, repairable = f"{ONLY_YOU}: {install} again, or {switch}", False
         if (found := case.info.base) is not None:
             message = f"its base in `{home}` is now {found.name}, but it was created for {version}"
             yield Finding("base-replaced", home, message, remedy, repairable)
@@ -55,7 +55,7 @@ def check_base(case: Case) -> Iterator[Finding]:
         code = "base-upgraded" if all(code == "base-upgraded" for code, _ in problems) else "config-disagrees"
         message = "; ".join(message for _, message in problems)
         remedy = f"{case.fix} corrects `{case.environment.layout.config}`"
-        yield Finding(code, case.environment.layout.config, message, remedy, "yes")
+        yield Finding(code, case.environment.layout.config, message, remedy, repairable=True)
 
 
 def wrong_settings(case: Case, interpreter: Interpreter) -> Iterator[tuple[str, str]]:
@@ -112,7 +112,7 @@ def check_start(case: Case) -> Iterator[Finding]:
             f"{ONLY_YOU}: move the directory elsewhere, or remove it with {remove}; then {case.fix} restores its Python"
         )
         yield Finding("python-dead", layout.executable, "it is a directory", remedy)
-    elif examination.failure and examination.starts_without_site == "yes":
+    elif examination.failure and examination.starts_without_site:
         yield startup_finding(case)
     elif examination.failure and case.info.is_portable:
         if any(damaged_runtime_files(case)):
@@ -122,7 +122,7 @@ def check_start(case: Case) -> Iterator[Finding]:
     elif examination.failure and interpreter is not None:
         message = f"its Python does not start: {examination.failure}"
         remedy = f"{case.fix} switches to `{interpreter.executable}`"
-        yield Finding("python-dead", layout.executable, message, remedy, "yes")
+        yield Finding("python-dead", layout.executable, message, remedy, repairable=True)
     elif (
         not examination.failure
         and not is_same_file(examination.prefix, case.root)
@@ -241,7 +241,9 @@ def check_other_versions(case: Case) -> Iterator[Finding]:
         match = PYTHON_NAME.fullmatch(name)
         if match and match["version"] and "." in match["version"] and match["version"] != interpreter.python_version:
             message = f"its name is that of another version, but it starts {interpreter.name}"
-            yield Finding("name-of-other-version", f"{layout.bin}/{name}", message, f"{case.fix} removes it", "yes")
+            yield Finding(
+                "name-of-other-version", f"{layout.bin}/{name}", message, f"{case.fix} removes it", repairable=True
+            )
     own = layout.purelib.split("/")[1] if layout.purelib.count("/") >= 2 else ""
     for name in list_names(case.environment.path_to("lib")):
         site = f"lib/{name}/site-packages"

@@ -35,7 +35,7 @@ def check_moved(case: Case) -> Iterator[Finding]:
         if len(files) == 1:
             mentions = f"`{files[0]}` still names `{root}`"
         message = f"the environment was {action} from there: {mentions}"
-        yield Finding("moved", root, message, f"{case.fix} replaces it with `{case.root}`", "yes")
+        yield Finding("moved", root, message, f"{case.fix} replaces it with `{case.root}`", repairable=True)
 
 
 class ScriptProblem(Value):
@@ -45,7 +45,7 @@ class ScriptProblem(Value):
     state: str
     """What is wrong, as a phrase that follows "it"."""
     remedy: str
-    repairable: str = "yes"
+    repairable: bool = True
 
 
 def check_scripts(case: Case) -> Iterator[Finding]:
@@ -98,7 +98,7 @@ def script_problem(case: Case, path: str, is_own: bool) -> ScriptProblem | None:
         if is_own:
             return ScriptProblem("script-dead", state, f"{case.fix} changes it to the Python of this environment")
         remedy = f"{ONLY_YOU}: reinstall the package that it belongs to, or remove it"
-        return ScriptProblem("script-dead", state, remedy, "no")
+        return ScriptProblem("script-dead", state, remedy, repairable=False)
     if not is_own:
         return None
     if not is_executable(on_disk):

@@ -75,7 +75,7 @@ def check_copied_links(case: Case) -> Iterator[Finding]:
         different = differing_files(case.root, path, target)
         if not different:
             message = f"it is a copy of `{target}`, to which it should be a link"
-            yield Finding("link-copied", path, message, f"{case.fix} replaces it with the link", "yes")
+            yield Finding("link-copied", path, message, f"{case.fix} replaces it with the link", repairable=True)
         else:
             message = (
                 f"it is a copy of `{target}`, to which it should be a link, and {len(different)} files in it are not in "
@@ -102,7 +102,7 @@ def check_permissions(case: Case) -> Iterator[Finding]:
         message = (
             f"every user can write to it{and_more(len(open_to_all))}, and so run code as the users of the environment"
         )
-        yield Finding("world-writable", open_to_all[0], message, f"{case.fix} removes that permission", "yes")
+        yield Finding("world-writable", open_to_all[0], message, f"{case.fix} removes that permission", repairable=True)
 
 
 def check_leftovers(case: Case) -> Iterator[Finding]:
@@ -110,7 +110,9 @@ def check_leftovers(case: Case) -> Iterator[Finding]:
     left = [path for path in staging_directories(case.root) if not is_in_use(path)]
     if left:
         message = f"an interrupted run of cloche left this staging directory{and_more(len(left))}"
-        yield Finding("left-behind", left[0], message, f"{case.fix} undoes that run and removes the directory", "yes")
+        yield Finding(
+            "left-behind", left[0], message, f"{case.fix} undoes that run and removes the directory", repairable=True
+        )
 
 
 def is_in_use(path: str) -> bool:
