@@ -52,7 +52,7 @@ wheels, the names of the unpacked wheels by the hash of the wheel, cached plans,
 OPTIONAL_KINDS: tuple[Kind, ...] = ("links", "packed", "python-discovery", "successors", "bytecode")
 """Directories that few stores have: the paths of environments that link to images (see `cloche.store.links`), those of
 `cloche-virtualenv`, wheels packed from images and probe results in virtualenv's form, the names of the images that
-upgrades installed (see `cloche.store.successors`), and what `pack` compiled (see `cloche.store.bytecode`)."""
+upgrades installed (see `cloche.store.recorded_successors`), and what `pack` compiled (see `cloche.store.bytecode`)."""
 
 TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
 # This directory is the cache of cloche. You can delete it at any time; cloche creates it again.

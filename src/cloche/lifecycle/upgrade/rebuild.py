@@ -38,8 +38,8 @@ from cloche.model.value import replace
 from cloche.planning.destination import describes_environment, read_settings, refuse_running_cloche
 from cloche.planning.plan_at import plan_at
 from cloche.store.installation import image_operations
+from cloche.store.recorded_successors import import_key, is_known_to_import, record_import
 from cloche.store.startup_code import refuse_startup_code
-from cloche.store.successors import import_key, is_known_to_import, record_import
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -21,7 +21,7 @@ from cloche.store.bytecode import available_processors
 from cloche.store.conflicts import settle_conflicts
 from cloche.store.distributions import script_in_wheel
 from cloche.store.fetch.worker_threads import in_threads
-from cloche.store.successors import find_successor, image_of_installed, record_successor, successor_key
+from cloche.store.recorded_successors import find_successor, image_of_installed, record_successor, successor_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
