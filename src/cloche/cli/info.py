@@ -8,7 +8,7 @@ from cloche.cli import json_output, plan_text, report
 from cloche.cli.default_environment import chosen_environment
 from cloche.errors import UsageError
 from cloche.lifecycle.info import environment_info
-from cloche.lifecycle.startup_code import installed_startup_code
+from cloche.lifecycle.installed_startup_code import installed_startup_code
 from cloche.model.options import PORTABLE_OPTIONS
 from cloche.model.value import TYPE_CHECKING, Value
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from cloche.cli.invocation import Invocation
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.lifecycle.installed_startup_code import InstalledStartupCode
     from cloche.lifecycle.needs import Needs
-    from cloche.lifecycle.startup_code import InstalledStartupCode
     from cloche.model.plan import LockRequest
 
 

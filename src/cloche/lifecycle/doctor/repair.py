@@ -24,10 +24,10 @@ from cloche.lifecycle.embedded_paths import (
 )
 from cloche.lifecycle.external_references import find_external_references
 from cloche.lifecycle.installed import site_directories
+from cloche.lifecycle.installed_startup_code import startup_rule
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import rebase
-from cloche.lifecycle.startup_code import startup_rule
 from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import Value, replace
 from cloche.planning.plan_at import collect_scripts, script_operation

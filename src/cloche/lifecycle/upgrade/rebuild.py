@@ -17,9 +17,9 @@ from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.examination import examine, modules_of
 from cloche.lifecycle.info import SEEDS
 from cloche.lifecycle.installed import installed_distributions, site_directories
+from cloche.lifecycle.installed_startup_code import refuse_distributions, startup_code_in, startup_rule
 from cloche.lifecycle.move import refuse_broken
 from cloche.lifecycle.reader import copied_links
-from cloche.lifecycle.startup_code import refuse_distributions, startup_code_in, startup_rule
 from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
 from cloche.lifecycle.upgrade.carried_files import carry_operations
 from cloche.lifecycle.upgrade.inventory import Loss

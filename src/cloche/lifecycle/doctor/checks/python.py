@@ -151,7 +151,7 @@ def version_text(version: tuple[int, ...]) -> str:
 
 def startup_finding(case: Case) -> Finding:
     """Return the finding for a Python that starts, but not with the code that its `site` module runs at startup."""
-    from cloche.lifecycle.startup_code import installed_startup_code
+    from cloche.lifecycle.installed_startup_code import installed_startup_code
 
     site = case.environment.layout.purelib
     paths = list(dict.fromkeys(item.code.path for item in installed_startup_code(case.info)))
