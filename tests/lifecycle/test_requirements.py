@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.lifecycle.requirements import unmet_requirements, visible_versions
+from cloche.lifecycle.installed_requirements import unmet_requirements, visible_versions
 from tests.distributions import make_wheel
 from tests.interpreters import pyenv
 from tests.lifecycle.environments import run

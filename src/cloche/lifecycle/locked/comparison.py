@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError
 from cloche.lifecycle.installed import read_text
+from cloche.lifecycle.installed_requirements import with_requirements
 from cloche.lifecycle.recorded_command import recorded_lock
-from cloche.lifecycle.requirements import with_requirements
 from cloche.store.images.origins import wheels_of_images
 from cloche.store.lock_files import locked_packages
 from cloche.store.lock_files.images import allowed_hashes, is_locked_version
