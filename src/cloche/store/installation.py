@@ -232,7 +232,7 @@ def _shebang(environment: Environment, coding: bytes = CODING) -> bytes:
 def entry_point_script(name: str, point: EntryPoint, environment: Environment) -> tuple[str, bytes]:
     """Return file name and content of the script that runs an entry point with the environment's Python."""
     if environment.os_name == "nt":
-        from cloche.store.launchers import build_launcher
+        from cloche.store.script_executables import build_launcher
 
         return f"{name}.exe", build_launcher(
             environment.interpreter, _launcher_python(environment), point.kind, _script_body(point)
@@ -243,7 +243,7 @@ def entry_point_script(name: str, point: EntryPoint, environment: Environment) -
 def _launcher_python(environment: Environment) -> str:
     """Return the Python that a launcher starts: its absolute path, or its path relative to the launcher."""
     if environment.placement == "relocatable":
-        from cloche.store.launchers import LAUNCHER_DIRECTORY
+        from cloche.store.script_executables import LAUNCHER_DIRECTORY
 
         return LAUNCHER_DIRECTORY + environment.layout.executable.rpartition("/")[2]
     return environment.path_to(environment.layout.executable)
@@ -261,7 +261,7 @@ def _own_scripts(image: Image, shebang_scripts: list[str], environment: Environm
         if f"scripts/{name}" in image.left_out:
             continue
         if environment.os_name == "nt":
-            from cloche.store.launchers import build_launcher
+            from cloche.store.script_executables import build_launcher
 
             kind, rest = _split_script(read_regular_file(f"{image.root}/{path}"))
             yield (
