@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cloche.lifecycle.doctor.case import Case
 from cloche.lifecycle.doctor.checks import CHECKS
-from cloche.lifecycle.editables import modules_of_editables
+from cloche.lifecycle.editable_modules import modules_of_editables
 from cloche.lifecycle.examination import examine, is_same_file
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.overlay import Overlay

@@ -11,7 +11,7 @@ from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.doctor.case import ONLY_YOU, Finding, and_more, missing_directory
 from cloche.lifecycle.doctor.checks.parts import has_executables
 from cloche.lifecycle.doctor.checks.scripts import broken_scripts
-from cloche.lifecycle.editables import modules_of_editables
+from cloche.lifecycle.editable_modules import modules_of_editables
 from cloche.lifecycle.installed import path_of_url, pip_arguments
 from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.relocation import is_within
