@@ -379,7 +379,7 @@ WITH_THE_VARIABLES_OF_THE_USER = ("cloche.lifecycle.run", "cloche.testing.")
 WITHOUT_VARIABLES = (
     "cloche.builtin.creators.portable.libraries",
     "cloche.builtin.packers.squashfs",
-    "cloche.lifecycle.squashfs",
+    "cloche.lifecycle.unsquashfs",
 )
 """Modules that start programs of the system with no variable of the user."""
 

@@ -24,7 +24,7 @@ from cloche.lifecycle.examination import examine
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.installed_startup_code import installed_startup_code, refuse_distributions
 from cloche.lifecycle.relocation import is_within
-from cloche.lifecycle.squashfs import extract_squashfs
+from cloche.lifecycle.unsquashfs import extract_squashfs
 from cloche.lifecycle.verify import verify_environment
 from cloche.model.archive import Member
 from cloche.planning import pyvenv_cfg
