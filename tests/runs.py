@@ -85,8 +85,8 @@ SLOW: dict[str, Choice] = {
     "integration/test_destinations.py::test_a_signal_ends_the_run*": few(3),
     "integration/test_destinations.py::test_an_environment_that_has_lost_its_settings_*": NONE,
     "integration/test_destinations.py::*": few(4),
-    "transaction/test_adoption.py::test_a_killed_*": NONE,
-    "transaction/test_adoption.py::test_without_the_exchange_*": few(3),
+    "transaction/test_takeover.py::test_a_killed_*": NONE,
+    "transaction/test_takeover.py::test_without_the_exchange_*": few(3),
     "transaction/test_moments.py::test_an_edit_*": NONE,
     "transaction/test_moments.py::*": few(1),
     # Every interpreter: `test_create` creates and uses an environment for each.

@@ -12,7 +12,7 @@ import pytest
 
 from cloche.api import open_session
 from cloche.apply import exchange, merge, staging, transaction
-from cloche.apply.adoption import AdoptingTransaction
+from cloche.apply.takeover import TakeoverTransaction
 from cloche.errors import ClocheError
 from cloche.lifecycle import examination, move, tree, upgrade
 from cloche.lifecycle.doctor import repair
@@ -210,7 +210,7 @@ def test_a_move_interrupted_after_the_commit_is_undone(cloche, empty_env, sessio
     old = empty_env()
     before = snapshot(cloche.cwd)
     plan = move.plan_move(str(old), str(cloche.cwd / "parent" / "new"), action, session)
-    kind = AdoptingTransaction if action == "move" else transaction.Transaction
+    kind = TakeoverTransaction if action == "move" else transaction.Transaction
     commit = kind.commit
 
     def commit_and_signal(self) -> None:

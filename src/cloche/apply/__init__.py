@@ -5,7 +5,7 @@
 1. open a *transaction*, which owns a *staging* directory and defers signals;
 2. stage: the *executor* performs the operations in an empty staging tree;
 3. commit: put that tree in place by a rename, an *exchange*, or a *merge* that keeps a *journal*; where the tree replaces
-   one that it mostly equals, it takes over directories of that one by an *adoption*;
+   one that it mostly equals, it takes over directories of that one (a *takeover*);
 4. verify: check the result, and revert the commit if the check fails;
 5. close: remove the staging directory. If the run is killed first, the next one finds it among the *leftovers*.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 
-from cloche.apply.transaction import DestinationChanged, NotAdopted, Transaction
+from cloche.apply.transaction import DestinationChanged, NotTakenOver, Transaction
 from cloche.errors import ClocheError, reason_of
 from cloche.model.value import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Complete: TypeAlias = Callable[[str], Iterable[Operation]]
     """Takes the absolute path of the staged tree, may run programs there, and returns more operations."""
 
-__all__ = ("DestinationChanged", "NotAdopted", "apply", "rehearse")
+__all__ = ("DestinationChanged", "NotTakenOver", "apply", "rehearse")
 
 
 def apply(
@@ -50,20 +50,20 @@ def apply(
     :param link_mode: how the files of an image are transferred.
     :param complete: returns operations that depend on the staged tree; called before the commit.
     :param moved_from: absolute path of a directory to remove in the same transaction. It may be gone before `verify` is
-        called, which can then raise `NotAdopted` to be called again while both exist.
+        called, which can then raise `NotTakenOver` to be called again while both exist.
 
     :raises DestinationChanged: with the strategy `new`, something has appeared at the target; nothing was changed.
     :raises ClocheError: a system call failed, or `complete` or `verify` raised it; nothing was changed.
     """
     if strategy == "exchange" or moved_from:
-        from cloche.apply.adoption import AdoptingTransaction, can_adopt
+        from cloche.apply.takeover import TakeoverTransaction, can_take_over
 
         operations = [*operations]
-        if complete is None and can_adopt(operations, target, strategy, moved_from):
+        if complete is None and can_take_over(operations, target, strategy, moved_from):
             try:
-                adopting = AdoptingTransaction(target, strategy, moved_from)
-                return carry_out(adopting, operations, verify, link_mode, None, moved_from)
-            except NotAdopted:
+                transaction = TakeoverTransaction(target, strategy, moved_from)
+                return carry_out(transaction, operations, verify, link_mode, None, moved_from)
+            except NotTakenOver:
                 pass
     return carry_out(Transaction(target, strategy), operations, verify, link_mode, complete, moved_from)
 

@@ -69,9 +69,9 @@ class StagingTree:
         self.descriptor = descriptor
         self._unsupported: set[Transfer] = set()
         """The transfers that this file system does not support."""
-        self.borrow: Callable[[str, os.DirEntry[str]], bool] | None = None
+        self.take_over: Callable[[str, os.DirEntry[str]], bool] | None = None
         """Takes a path and the directory of a tree that is copied to it; may provide it in another way, and returns whether it
-        did (see `cloche.apply.adoption`)."""
+        did (see `cloche.apply.takeover`)."""
 
     def _at(self, path: str) -> str:
         return path if self.descriptor is not None else os.path.join(self.root, *path.split("/"))
@@ -135,7 +135,7 @@ class StagingTree:
             if entry.is_symlink():
                 os.symlink(os.readlink(entry.path), self._at(path), dir_fd=self.descriptor)
             elif entry.is_dir(follow_symlinks=False):
-                if self.borrow is not None and self.borrow(path, entry):
+                if self.take_over is not None and self.take_over(path, entry):
                     continue
                 status = entry.stat(follow_symlinks=False)
                 os.mkdir(self._at(path), 0o700, dir_fd=self.descriptor)

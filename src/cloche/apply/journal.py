@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Literal, TypeAlias
 
-    Kind: TypeAlias = Literal["add", "swap", "drop", "remove", "mode", "set-aside", "adopt", "take"]
+    Kind: TypeAlias = Literal["add", "swap", "drop", "remove", "mode", "set-aside", "take-over", "move"]
     """Add an entry, swap one for another, drop one, remove an empty directory, change permission bits, set the entire
-    environment aside; and those of `cloche.apply.borrowed`: adopt a directory, take the tree that is moved."""
+    environment aside; and those of `cloche.apply.takeover_steps`: take over a directory, move the entire old tree."""
 
     Step: TypeAlias = tuple[Kind, int, str]
     """Kind, mark and path of an action; its number is added later."""
@@ -30,8 +30,8 @@ KINDS: dict[str, Kind] = {
     "remove": "remove",
     "mode": "mode",
     "set-aside": "set-aside",
-    "adopt": "adopt",
-    "take": "take",
+    "take-over": "take-over",
+    "move": "move",
 }
 
 JOURNAL = "journal"
@@ -46,10 +46,10 @@ class Action(Value):
     kind: Kind
     mark: int
     """What a later run needs to undo or complete the step. For `add` and `swap` the inode of the new entry, which shows
-    whether the step was performed; for `take` and `adopt` that of the new tree; for `remove` the directory's permission
+    whether the step was performed; for `take-over` and `move` that of the new tree; for `remove` the directory's permission
     bits; for `mode` a `mode_change`; otherwise 0."""
     path: str
-    """Relative to the root, with `/`; empty or `.` for the root itself. For `take`, the absolute path of the old tree."""
+    """Relative to the root, with `/`; empty or `.` for the root itself. For `move`, the absolute path of the old tree."""
     number: int
     """Its index among the steps; the old entry is kept under that name until the commit is complete."""
 
@@ -137,7 +137,7 @@ def parse_step(record: str) -> Step:
     kind, mark, path = record.split(" ", 2)
     if kind not in KINDS:
         raise ValueError(f"unknown step `{kind}`")
-    return KINDS[kind], int(mark), path if kind == "take" else check_relative(path)
+    return KINDS[kind], int(mark), path if kind == "move" else check_relative(path)
 
 
 def check_relative(path: str) -> str:

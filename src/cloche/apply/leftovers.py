@@ -33,7 +33,7 @@ UNLOCKED_LIFETIME = 24 * 3600
 """Seconds after which a staging directory counts as a leftover if locks are not supported."""
 
 CONTENTS = frozenset(("new", "old", JOURNAL))
-"""What a staging directory may hold, beside a directory of its own name (see `borrowed.lead_back`)."""
+"""What a staging directory may hold, beside a directory of its own name (see `takeover_steps.lead_back`)."""
 
 
 def sweep_leftover(staging: str) -> None:
@@ -60,16 +60,16 @@ def sweep_leftover(staging: str) -> None:
 
 
 def recover_staging(staging: str) -> None:
-    """Undo the steps of a run that was killed in the middle of a commit, or complete those of an adoption.
+    """Undo the steps of a run that was killed in the middle of a commit, or complete those of a takeover.
 
     :raises ValueError: the journal cannot be read by this version, or the staging directory is still needed.
     :raises ClocheError, OSError: something could not be restored; the next run tries again.
     """
     actions, target = read_journal(staging)
-    if actions and actions[0].kind in ("take", "adopt"):
-        from cloche.apply.borrowed import recover_adoption
+    if actions and actions[0].kind in ("move", "take-over"):
+        from cloche.apply.takeover_steps import recover_takeover
 
-        recover_adoption(actions, staging, target)
+        recover_takeover(actions, staging, target)
     else:
         undo_steps(actions, staging, target)
 

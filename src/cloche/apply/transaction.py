@@ -42,8 +42,8 @@ class DestinationChanged(Exception):
     """Another program created something at the destination after the plan was made; lock it and plan again."""
 
 
-class NotAdopted(Exception):
-    """The old tree has to stay complete until the new one is finished. Nothing was changed; do it without an adoption."""
+class NotTakenOver(Exception):
+    """The old tree has to stay complete until the new one is finished. Nothing was changed; do it without a takeover."""
 
 
 class Transaction:

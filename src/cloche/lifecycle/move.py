@@ -10,7 +10,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from cloche.apply import DestinationChanged, NotAdopted, apply
+from cloche.apply import DestinationChanged, NotTakenOver, apply
 from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, DestinationError
 from cloche.fs.locks import DirectoryLock
@@ -178,7 +178,7 @@ def verify_move(plan: MovePlan, session: Session) -> Environment:
     """Verify a moved environment, and return it at its new path.
 
     :raises ClocheError: something that worked at the old path does not work at the new path.
-    :raises NotAdopted: something does not work, and the old environment is no longer there to compare.
+    :raises NotTakenOver: something does not work, and the old environment is no longer there to compare.
     """
     host = session.host
     modules = modules_of(plan.info.distributions)
@@ -197,10 +197,10 @@ def verify_move(plan: MovePlan, session: Session) -> Environment:
 def environment_before(plan: MovePlan) -> Environment:
     """Return the environment at its old path.
 
-    :raises NotAdopted: it is no longer there.
+    :raises NotTakenOver: it is no longer there.
     """
     if not os.path.isdir(plan.source):
-        raise NotAdopted
+        raise NotTakenOver
     return plan.info.environment
 
 

@@ -1,10 +1,10 @@
-"""Borrowed directories: those that a new tree takes over from the tree that it replaces, instead of linking their files.
+"""The steps of a takeover: how a new tree takes over directories of the tree that it replaces.
 
 In the staged tree, a symbolic link stands in for each of these directories. It leads to where the directory is as soon as
 the old tree is set aside. So the new tree is complete from the moment it is in place, and then the links and the
 directories are exchanged, one after the other:
 
-1. stage: a *borrowed* directory becomes a link to `old/<path>` in the staging directory (`new/<path>` for an exchange);
+1. stage: a directory that is taken over becomes a link to `old/<path>` in the staging directory (`new/<path>` for an exchange);
 2. put the new tree in place, and set the old one aside, in one step. If a tree is moved, `old` is a link to it first, so that
    the new tree is complete before the old one is exchanged with that link;
 3. exchange each link with the directory that it leads to.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cloche.apply.journal import Action, Kind
 
 
-def adopt(paths: Iterable[str], old: str, target: str) -> None:
+def take_over(paths: Iterable[str], old: str, target: str) -> None:
     """Exchange the links in a new tree with the directories of the old one that they lead to.
 
     :raises OSError: a system call failed; the others remain as they are.
@@ -51,7 +51,7 @@ def exchange_entries(one: str, other: str) -> None:
 
 def old_tree(staging: str, kind: Kind) -> str:
     """Return where the old tree is once it is set aside. After an exchange, that is where the new one was staged."""
-    return set_aside_path(staging) if kind == "take" else os.path.join(staging, "new")
+    return set_aside_path(staging) if kind == "move" else os.path.join(staging, "new")
 
 
 def link_to(path: str, old: str) -> str:
@@ -63,9 +63,9 @@ def link_to(path: str, old: str) -> str:
 def lead_back(old: str, target: str) -> None:
     """Create a link in the staging directory, so that links that end up in the old tree lead to the new one.
 
-    A module in a directory that is still borrowed may look for its libraries in `../other`, which has been adopted: then the
-    old tree has only a link there. Its text begins with the names of the staging directory and of the old tree, so there is
-    a link to the new tree under these names.
+    A module in a directory that is still in the old tree may look for its libraries in `../other`, which the new tree has
+    taken over: then the old tree has only a link there. Its text begins with the names of the staging directory and of the
+    old tree, so there is a link to the new tree under these names.
     """
     staging, name = os.path.split(old)
     bridge = os.path.join(staging, os.path.basename(staging))
@@ -81,20 +81,20 @@ def leads_to(link: str, target: str) -> bool:
         return False
 
 
-def recover_adoption(actions: Sequence[Action], staging: str, target: str) -> None:
-    """Complete the adoption of a run that was killed, or undo it if the old tree was not set aside yet.
+def recover_takeover(actions: Sequence[Action], staging: str, target: str) -> None:
+    """Complete the takeover of a run that was killed, or undo it if the old tree was not set aside yet.
 
     :raises ValueError: the new tree is no longer at the target, and may need what is in the staging directory.
     :raises ClocheError: a system call failed; the next run tries again.
     """
     try:
-        complete_adoption(actions, staging, target)
+        complete_takeover(actions, staging, target)
     except OSError as error:
         raise restore_error(target, staging, error) from error
 
 
-def complete_adoption(actions: Sequence[Action], staging: str, target: str) -> None:
-    """Do what `recover_adoption` describes.
+def complete_takeover(actions: Sequence[Action], staging: str, target: str) -> None:
+    """Do what `recover_takeover` describes.
 
     :raises ValueError: the new tree is no longer at the target.
     :raises OSError: a system call failed.
@@ -105,13 +105,13 @@ def complete_adoption(actions: Sequence[Action], staging: str, target: str) -> N
     if inode_of(target) != first.mark:
         raise ValueError(f"`{target}` was moved or replaced")
     old = old_tree(staging, first.kind)
-    if first.kind == "take":
+    if first.kind == "move":
         if os.path.islink(old) or not os.path.lexists(old):  # the old tree is still, or again, where it was
             os.rename(target, new)
             return
         if leads_to(first.path, first.path):  # the exchange left this link where the old tree was
             os.unlink(first.path)
-    adopt((action.path for action in actions if action.kind == "adopt"), old, target)
+    take_over((action.path for action in actions if action.kind == "take-over"), old, target)
 
 
 def inode_of(path: str) -> int:

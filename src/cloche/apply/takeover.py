@@ -1,6 +1,6 @@
-"""Adoption: a new tree takes over unchanged directories of the tree that it replaces, and creates no links to their files.
+"""Takeover: a new tree takes over unchanged directories of the tree that it replaces, and creates no links to their files.
 
-`cloche.apply.borrowed` describes the steps.
+`cloche.apply.takeover_steps` describes the steps.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cloche.apply.borrowed import adopt, exchange_entries, lead_back, link_to, old_tree
 from cloche.apply.exchange import exchange
 from cloche.apply.executor import perform_operations
 from cloche.apply.file_list import read_file_list
 from cloche.apply.journal import close_journal, number_steps, restore_error, set_aside_path, write_journal
-from cloche.apply.transaction import NotAdopted, Transaction
+from cloche.apply.takeover_steps import exchange_entries, lead_back, link_to, old_tree, take_over
+from cloche.apply.transaction import NotTakenOver, Transaction
 from cloche.model.operations import CopyTree, InstallTree, Run
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cloche.model.operations import Operation
 
 
-def can_adopt(operations: Sequence[Operation], target: str, strategy: Strategy, moved_from: str) -> bool:
+def can_take_over(operations: Sequence[Operation], target: str, strategy: Strategy, moved_from: str) -> bool:
     """Return whether a new tree may take over directories of the old one, as far as the operations tell.
 
     A program may write anywhere, and a link would lead it to the old tree. A copy of another tree must not be replaced by links
@@ -39,72 +39,72 @@ def can_adopt(operations: Sequence[Operation], target: str, strategy: Strategy, 
     return all(copy.source == old and copy.link_mode == "hardlink" for copy in copies)
 
 
-class AdoptingTransaction(Transaction):
+class TakeoverTransaction(Transaction):
     """A transaction whose new tree takes over directories of the old one: of the target, or of the tree that is moved."""
 
     def __init__(self, target: str, strategy: Strategy, moved_from: str) -> None:
         super().__init__(target, strategy)
         self.moved_from = moved_from
-        self.borrowed: list[str] = []
+        self.taken_over: list[str] = []
         self._touched: frozenset[str] = frozenset()
         self._device = 0
-        self._parents_of_borrowed: dict[str, os.stat_result] = {}
+        self._old_parents: dict[str, os.stat_result] = {}
         """Their status in the old tree: exchanging an entry changes their times."""
 
     @property
     def _old(self) -> str:
         """The path of the old tree once it is set aside."""
-        return old_tree(self._staging, "take" if self.moved_from else "adopt")
+        return old_tree(self._staging, "move" if self.moved_from else "take-over")
 
     def perform(self, operations: Iterable[Operation], link_mode: LinkMode) -> None:
-        """Perform operations in the staging tree, and borrow the directories that none of them touches.
+        """Perform operations in the staging tree, with a link for each directory to take over: those that none touches.
 
-        :raises NotAdopted: the system or the file system cannot exchange entries, the destination has to stay, or a file list
-            is damaged, which is an error of its own without an adoption.
+        :raises NotTakenOver: the system or the file system cannot exchange entries, the destination has to stay, or a file list
+            is damaged, which is an error of its own without a takeover.
         :raises OSError: a system call failed.
         """
         if self.strategy not in ("new", "exchange"):
-            raise NotAdopted
+            raise NotTakenOver
         operations = [*operations]
         source = self.moved_from or self.target
         self._device = os.lstat(source).st_dev
         if self._device != os.lstat(self._new).st_dev:
-            raise NotAdopted
+            raise NotTakenOver
         os.symlink(source, set_aside_path(self._staging))
         for _ in range(2):
             if not exchange(self._new, set_aside_path(self._staging)):
-                raise NotAdopted
+                raise NotTakenOver
         if not self.moved_from:
             os.unlink(set_aside_path(self._staging))
         lead_back(self._old, self.target)
         try:
             self._touched = frozenset(touched_paths(operations))
         except ValueError:
-            raise NotAdopted from None
-        self.tree.borrow = self._borrow
+            raise NotTakenOver from None
+        self.tree.take_over = self._take_over_later
         perform_operations(operations, self.tree, link_mode)
 
-    def _borrow(self, path: str, entry: os.DirEntry[str]) -> bool:
-        """Borrow a directory of the old tree if it stays as it is; return whether it was."""
+    def _take_over_later(self, path: str, entry: os.DirEntry[str]) -> bool:
+        """Create the link for a directory of the old tree if that stays as it is; return whether it does."""
         status = entry.stat(follow_symlinks=False)
         if path in self._touched or status.st_dev != self._device or not os.access(entry.path, os.W_OK):
             return False  # a directory that cannot be written to cannot be moved either
         os.symlink(link_to(path, self._old), os.path.join(self._new, path))
-        self.borrowed.append(path)
+        self.taken_over.append(path)
         parent = os.path.dirname(path)
-        if parent not in self._parents_of_borrowed:
-            self._parents_of_borrowed[parent] = os.stat(os.path.dirname(entry.path))
+        if parent not in self._old_parents:
+            self._old_parents[parent] = os.stat(os.path.dirname(entry.path))
         return True
 
     def commit(self) -> None:
         """Put the new tree in place, set the old one aside, and take over its directories.
 
-        :raises NotAdopted: a system call failed; nothing was changed.
+        :raises NotTakenOver: a system call failed; nothing was changed.
         :raises DestinationChanged: something has appeared at the target; nothing was changed.
         """
         inode = os.lstat(self._new).st_ino
-        steps: list[Step] = [("take", inode, self.moved_from)] if self.moved_from else []
-        steps += (("adopt", inode, path) for path in self.borrowed)
+        steps: list[Step] = [("move", inode, self.moved_from)] if self.moved_from else []
+        steps += (("take-over", inode, path) for path in self.taken_over)
         self._performed = number_steps(steps)
         write_journal(self._staging, self.target, self._performed)
         try:
@@ -112,14 +112,14 @@ class AdoptingTransaction(Transaction):
         except BaseException as error:
             close_journal(self._staging)
             if isinstance(error, OSError):
-                raise NotAdopted from error
+                raise NotTakenOver from error
             raise
         try:
-            adopt(self.borrowed, self._old, self.target)
+            take_over(self.taken_over, self._old, self.target)
             self._restore_times(self.target)
         except OSError as error:
             self.revert()
-            raise NotAdopted from error
+            raise NotTakenOver from error
         close_journal(self._staging)
 
     def _put_in_place(self) -> None:
@@ -146,7 +146,7 @@ class AdoptingTransaction(Transaction):
 
     def _give_back(self) -> None:
         write_journal(self._staging, self.target, self._performed)
-        for path in reversed(self.borrowed):
+        for path in reversed(self.taken_over):
             if os.path.islink(os.path.join(self._old, path)):
                 exchange_entries(os.path.join(self._old, path), os.path.join(self.target, path))
         self._restore_times(self._old)
@@ -159,7 +159,7 @@ class AdoptingTransaction(Transaction):
 
     def _restore_times(self, root: str) -> None:
         """Give directories the times that they had before entries in them were exchanged."""
-        for parent, status in self._parents_of_borrowed.items():
+        for parent, status in self._old_parents.items():
             os.utime(os.path.join(root, parent), ns=(status.st_atime_ns, status.st_mtime_ns))
 
     def remove_source(self, path: str) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.apply import NotAdopted, adoption, apply, borrowed, exchange, journal, merge
-from cloche.apply.adoption import AdoptingTransaction
+from cloche.apply import NotTakenOver, apply, exchange, journal, merge, takeover, takeover_steps
 from cloche.apply.file_list import DamagedImage
 from cloche.apply.staging import recover_environment
+from cloche.apply.takeover import TakeoverTransaction
 from cloche.apply.transaction import Transaction
 from cloche.errors import ClocheError
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Rewrite, Run, SetMode, Write
@@ -118,7 +118,7 @@ def run_and_kill(patch: pytest.MonkeyPatch, change: Callable[[], None], fatal: i
     with patch.context() as patched:
         for name in CALLS:
             patched.setattr(os, name, counting(getattr(os, name)))
-        for module in (adoption, borrowed, journal, merge):
+        for module in (takeover, takeover_steps, journal, merge):
             patched.setattr(module, "exchange", counting(exchange.exchange))
         patched.setattr(Transaction, "_close", lambda self: [os.close(number) for number in self._descriptors])
         try:
@@ -144,7 +144,7 @@ def test_a_killed_move_leaves_a_complete_tree_that_the_next_run_finishes(
         changed = {**complete, **dict.fromkeys(CHANGED, b"new")}
 
         def change(old: Path = old, new: Path = new) -> None:
-            with AdoptingTransaction(str(new), "new", str(old)) as transaction:
+            with TakeoverTransaction(str(new), "new", str(old)) as transaction:
                 transaction.perform(edits_of(old), "auto")
                 transaction.commit()
                 if reverted:
@@ -182,7 +182,7 @@ def test_a_killed_exchange_leaves_a_complete_tree_that_the_next_run_finishes(
         changed = {**complete, **dict.fromkeys(CHANGED, b"new")}
 
         def change(old: Path = old) -> None:
-            with AdoptingTransaction(str(old), "exchange", "") as transaction:
+            with TakeoverTransaction(str(old), "exchange", "") as transaction:
                 transaction.perform(edits_of(old), "auto")
                 transaction.commit()
                 if reverted:
@@ -238,7 +238,7 @@ def test_a_verification_that_needs_the_old_tree_gets_both(tmp_path: Path) -> Non
     def verify() -> None:
         seen.append(old.exists())
         if not old.exists():
-            raise NotAdopted
+            raise NotTakenOver
 
     move(old, new, verify)
 
@@ -292,17 +292,17 @@ def test_a_directory_that_an_operation_changes_is_not_taken_over(tmp_path: Path,
 
 def test_a_program_is_never_led_into_the_old_tree(tmp_path: Path) -> None:
     operations = [CopyTree(str(tmp_path), (), "hardlink"), Run(("true",), "do something")]
-    assert not adoption.can_adopt(operations, str(tmp_path), "exchange", "")
+    assert not takeover.can_take_over(operations, str(tmp_path), "exchange", "")
 
 
-def kill_before_adoption(monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]) -> None:
+def kill_before_takeover(monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]) -> None:
     """Change a tree, and end the run before the new tree takes over any directory."""
 
     def die(*_: object) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(adoption, "adopt", die)
+        patch.setattr(takeover, "take_over", die)
         patch.setattr(Transaction, "_close", lambda self: [os.close(number) for number in self._descriptors])
         with pytest.raises(Killed):
             change()
@@ -311,7 +311,7 @@ def kill_before_adoption(monkeypatch: pytest.MonkeyPatch, change: Callable[[], N
 def test_a_tree_with_a_copy_of_another_one_is_linked(tmp_path: Path) -> None:
     old, other = make_tree(tmp_path / "old"), make_tree(tmp_path / "other")
     operations = [CopyTree(str(old), (), "hardlink"), CopyTree(str(other), (), "hardlink")]
-    assert not adoption.can_adopt(operations, str(old), "exchange", "")
+    assert not takeover.can_take_over(operations, str(old), "exchange", "")
 
 
 def test_a_damaged_file_list_is_reported_as_a_damaged_image(tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ def test_an_old_path_that_was_used_again_is_left_alone(tmp_path: Path, monkeypat
     """The run was killed after the old tree was set aside, and somebody created another one."""
     old, new = make_tree(tmp_path / "old"), tmp_path / "new"
     before = snapshot(old)
-    kill_before_adoption(monkeypatch, lambda: move(old, new))
+    kill_before_takeover(monkeypatch, lambda: move(old, new))
     old.mkdir()
 
     recover_environment(str(new))
@@ -348,7 +348,7 @@ def test_a_tree_that_was_renamed_after_a_kill_loses_nothing(
     project = tmp_path / "project"
     old, new = make_tree(project / "old"), project / "new"
     changed = {**contents(old), **dict.fromkeys(CHANGED, b"new")}
-    kill_before_adoption(monkeypatch, lambda: change(old, new))
+    kill_before_takeover(monkeypatch, lambda: change(old, new))
     result = new if change is move else old
     if renamed == "the parent":
         project.rename(tmp_path / "other")
@@ -372,7 +372,7 @@ def test_a_failure_to_give_directories_back_is_repaired_by_the_next_run(
     result = new if change is move else old
 
     def fail() -> None:
-        monkeypatch.setattr(adoption, "exchange_entries", refuse)
+        monkeypatch.setattr(takeover, "exchange_entries", refuse)
         raise ClocheError("it does not work")
 
     def refuse(one: str, other: str) -> None:
