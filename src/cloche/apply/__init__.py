@@ -16,10 +16,10 @@ import errno
 
 from cloche.apply.transaction import DestinationChanged, NotTakenOver, Transaction
 from cloche.errors import ClocheError, reason_of
-from cloche.model.value import TYPE_CHECKING
+from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import TypeAlias
 
     from cloche.model.aliases import LinkMode, Strategy
@@ -55,45 +55,16 @@ def apply(
     :raises DestinationChanged: with the strategy `new`, something has appeared at the target; nothing was changed.
     :raises ClocheError: a system call failed, or `complete` or `verify` raised it; nothing was changed.
     """
+    tree = NewTree([*operations], link_mode, complete)
     if strategy == "exchange" or moved_from:
         from cloche.apply.takeover import TakeoverTransaction, can_take_over
 
-        operations = [*operations]
-        if complete is None and can_take_over(operations, target, strategy, moved_from):
+        if complete is None and can_take_over(tree.operations, target, strategy, moved_from):
             try:
-                transaction = TakeoverTransaction(target, strategy, moved_from)
-                return carry_out(transaction, operations, verify, link_mode, None, moved_from)
+                return carry_out(TakeoverTransaction(target, strategy, moved_from), tree, verify)
             except NotTakenOver:
                 pass
-    return carry_out(Transaction(target, strategy), operations, verify, link_mode, complete, moved_from)
-
-
-def carry_out(
-    transaction: Transaction,
-    operations: Iterable[Operation],
-    verify: Callable[[], None] | None,
-    link_mode: LinkMode,
-    complete: Complete | None,
-    moved_from: str,
-) -> list[str]:
-    """Stage, commit and verify in a transaction; see `apply`."""
-    with transaction:
-        try:
-            with transaction.delivered_signals():
-                stage_tree(transaction, operations, complete, link_mode)
-            transaction.commit()
-            try:
-                if verify is not None:
-                    with transaction.delivered_signals():
-                        verify()
-                if moved_from:
-                    transaction.remove_source(moved_from)
-            except BaseException:
-                transaction.revert()
-                raise
-        except OSError as error:
-            raise write_error(transaction.target, error) from error
-    return [f"what was replaced could not be removed completely: the rest is in `{left}`" for left in transaction.left]
+    return carry_out(Transaction(target, strategy, moved_from), tree, verify)
 
 
 def rehearse(
@@ -108,21 +79,46 @@ def rehearse(
 
     :raises ClocheError: a system call failed, or `complete` raised it.
     """
+    tree = NewTree([*operations], link_mode, complete)
     with Transaction(target, strategy) as transaction:
         try:
-            with transaction.delivered_signals():
-                stage_tree(transaction, operations, complete, link_mode)
+            tree.stage_in(transaction)
         except OSError as error:
             raise write_error(target, error) from error
 
 
-def stage_tree(
-    transaction: Transaction, operations: Iterable[Operation], complete: Complete | None, link_mode: LinkMode
-) -> None:
-    """Perform operations in the staging tree, then those that `complete` returns."""
-    transaction.perform(operations, link_mode)
-    if complete is not None:
-        transaction.perform(complete(transaction.tree.root), link_mode)
+class NewTree(Value):
+    """How to make the tree that is put in place; the arguments of `apply` with these names."""
+
+    operations: Sequence[Operation]
+    link_mode: LinkMode
+    complete: Complete | None
+
+    def stage_in(self, transaction: Transaction) -> None:
+        """Perform the operations in the staging tree of an open transaction, then those that `complete` returns."""
+        with transaction.delivered_signals():
+            transaction.perform(self.operations, self.link_mode)
+            if self.complete is not None:
+                transaction.perform(self.complete(transaction.tree.root), self.link_mode)
+
+
+def carry_out(transaction: Transaction, tree: NewTree, verify: Callable[[], None] | None) -> list[str]:
+    """Stage a tree, commit it and verify the result; return the warnings. See `apply`."""
+    with transaction:
+        try:
+            tree.stage_in(transaction)
+            transaction.commit()
+            try:
+                if verify is not None:
+                    with transaction.delivered_signals():
+                        verify()
+                transaction.remove_source()
+            except BaseException:
+                transaction.revert()
+                raise
+        except OSError as error:
+            raise write_error(transaction.target, error) from error
+    return [f"what was replaced could not be removed completely: the rest is in `{left}`" for left in transaction.left]
 
 
 def write_error(target: str, error: OSError) -> ClocheError:

@@ -42,9 +42,8 @@ def can_take_over(operations: Sequence[Operation], target: str, strategy: Strate
 class TakeoverTransaction(Transaction):
     """A transaction whose new tree takes over directories of the old one: of the target, or of the tree that is moved."""
 
-    def __init__(self, target: str, strategy: Strategy, moved_from: str) -> None:
-        super().__init__(target, strategy)
-        self.moved_from = moved_from
+    def __init__(self, target: str, strategy: Strategy, moved_from: str = "") -> None:
+        super().__init__(target, strategy, moved_from)
         self.taken_over: list[str] = []
         self._touched: frozenset[str] = frozenset()
         self._device = 0
@@ -162,7 +161,7 @@ class TakeoverTransaction(Transaction):
         for parent, status in self._old_parents.items():
             os.utime(os.path.join(root, parent), ns=(status.st_atime_ns, status.st_mtime_ns))
 
-    def remove_source(self, path: str) -> None:
+    def remove_source(self) -> None:
         """Do nothing: the old tree is in the staging directory."""
 
 

@@ -55,9 +55,14 @@ class Transaction:
     :raises ClocheError: the staging directory cannot be created.
     """
 
-    def __init__(self, target: str, strategy: Strategy) -> None:
+    def __init__(self, target: str, strategy: Strategy, moved_from: str = "") -> None:
+        """Prepare a transaction.
+
+        :param moved_from: absolute path of a directory that `remove_source` removes; empty for none.
+        """
         self.target = target
         self.strategy: Strategy = strategy
+        self.moved_from = moved_from
         self._parents: list[str] = []
         self._descriptors: list[int] = []
         self._staging = ""
@@ -159,12 +164,12 @@ class Transaction:
 
         revert_commit(self._staging, self.target, self.strategy, self._performed)
 
-    def remove_source(self, path: str) -> None:
-        """Remove the tree that was moved, after the commit.
+    def remove_source(self) -> None:
+        """Remove the tree that was moved, if there is one, after the commit.
 
         :raises OSError: a system call failed; it is unchanged.
         """
-        if left := remove_directory(path):
+        if self.moved_from and (left := remove_directory(self.moved_from)):
             self.left.append(left)
 
     def _rename_into_place(self) -> None:
