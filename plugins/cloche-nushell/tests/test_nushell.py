@@ -32,6 +32,11 @@ SHELL = Shell(
     leaves=("CURRENT_FILE", "FILE_PWD", "LAST_EXIT_CODE"),
 )
 
+
+def test_an_expansion_in_a_string_is_not_read_as_a_word() -> None:
+    assert [*activator.read_words("""let x = $"(pwd)" + $'/old' + a"b" """)] == []
+
+
 test_plugin = plugin_contract("nushell")
 test_activator = activator_contract(activator, SHELL)
 

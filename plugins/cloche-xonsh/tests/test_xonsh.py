@@ -32,6 +32,19 @@ SHELL = Shell(
     withheld=("PYTHONHOME",),  # xonsh is a Python program
 )
 
+WORDS_OF_VIRTUALENV = """
+self.embedded_virtual_env = self._fs_path(__import__('builtins').bytes.fromhex('2fc3a9'), required=True)
+self.embedded_prompt = ''.join(__import__('builtins').map(__import__('builtins').chr, (233, 32, 97)))
+"""
+
+
+def test_the_expressions_that_virtualenv_writes_are_read() -> None:
+    assert [word.text for line in WORDS_OF_VIRTUALENV.splitlines() for word in activator.read_words(line)] == [
+        "/é",
+        "é a",
+    ]
+
+
 test_plugin = plugin_contract("xonsh")
 test_activator = activator_contract(activator, SHELL)
 

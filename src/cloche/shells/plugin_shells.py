@@ -1,7 +1,7 @@
-"""Shells whose activators are separate plugins, for environments in which such a plugin is not installed.
+"""Shells whose activators are separate plugins.
 
-Other tools write scripts for these shells into every environment. This module can read and replace the words in them, and
-suggest the plugin to install.
+Other tools write scripts for these shells into every environment. So cloche can read and replace the words in them even if
+the plugin is not installed, and suggest the plugin. The plugins quote and read words with the same functions.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 
 def quote_for_elvish(text: str) -> str:
+    """Return `text` in single quotes, in which only a single quote is special and therefore doubled.
+
+    :raises cloche.errors.Inexpressible: the text contains NUL or is not Unicode.
+    """
     refuse_unwritable(text, "elvish")
     return "'" + text.replace("'", "''") + "'"
 
@@ -34,9 +38,11 @@ NUSHELL_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\
 
 
 def quote_for_nushell(text: str) -> str:
+    """Return `text` in double quotes, in which only backslashes and double quotes are special.
+
+    :raises cloche.errors.Inexpressible: the text contains NUL or is not Unicode.
+    """
     refuse_unwritable(text, "nushell")
-    if "'" not in text:
-        return f"'{text}'"
     return '"' + "".join(NUSHELL_ESCAPES.get(letter, letter) for letter in text) + '"'
 
 
@@ -63,7 +69,10 @@ def unquote_for_nushell(word: str) -> str | None:
 
 
 def quote_for_xonsh(text: str) -> str:
-    """Return `text` as a Python literal in ASCII, without `$`, which xonsh would expand."""
+    """Return `text` as a Python literal in ASCII, without `$`, which xonsh would expand.
+
+    :raises cloche.errors.Inexpressible: the text contains NUL or is not Unicode.
+    """
     refuse_unwritable(text, "xonsh")
     return ascii(text).replace("$", "\\x24")
 

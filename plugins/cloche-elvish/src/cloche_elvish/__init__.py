@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cloche import Environment, Interpreter, Script, hookimpl, render, resource
-from cloche.shells import PLAIN, refuse_unwritable
+from cloche.shells import PLAIN
+from cloche.shells.plugin_shells import quote_for_elvish, read_elvish_words
 
 
 class Elvish:
@@ -11,17 +12,11 @@ class Elvish:
 
     name = "elvish"
     summary = "Elvish on every system"
+    quote = staticmethod(quote_for_elvish)
+    read_words = staticmethod(read_elvish_words)
 
     def refusal(self, interpreter: Interpreter) -> str | None:
         return None
-
-    def quote(self, text: str) -> str:
-        """Return `text` in single quotes, in which only a single quote is special and therefore doubled.
-
-        :raises cloche.Inexpressible: the text contains NUL or is not Unicode.
-        """
-        refuse_unwritable(text, "elvish")
-        return "'" + text.replace("'", "''") + "'"
 
     def scripts(self, environment: Environment) -> list[Script]:
         return [Script("activate.elv", render(resource(__name__, "activate.elv"), environment.values, self.quote))]

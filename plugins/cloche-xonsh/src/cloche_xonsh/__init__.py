@@ -5,13 +5,8 @@ from __future__ import annotations
 import re
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
-from cloche.shells import PLAIN, python, refuse_unwritable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cloche.shells.words import Word
+from cloche.shells import PLAIN
+from cloche.shells.plugin_shells import quote_for_xonsh, read_xonsh_words
 
 EXPANDED = re.compile(r"""\$(?:\w+|\{(['"]?)\w+\1\})|=~|:~""")
 """Text that xonsh expands in the entries of a variable whose name ends with PATH, each time it reads them."""
@@ -22,17 +17,11 @@ class Xonsh:
 
     name = "xonsh"
     summary = "xonsh on every system"
+    quote = staticmethod(quote_for_xonsh)
+    read_words = staticmethod(read_xonsh_words)
 
     def refusal(self, interpreter: Interpreter) -> str | None:
         return None
-
-    def quote(self, text: str) -> str:
-        """Return `text` as a Python literal in ASCII, without `$`, which xonsh would expand.
-
-        :raises cloche.Inexpressible: the text contains NUL or is not Unicode.
-        """
-        refuse_unwritable(text, "xonsh")
-        return ascii(text).replace("$", "\\x24")
 
     def scripts(self, environment: Environment) -> list[Script]:
         """Return the script.
@@ -50,9 +39,6 @@ class Xonsh:
     def source_line(self, path: str) -> str:
         """Return the command, with a Python expression, because xonsh expands quoted words."""
         return f"source {path if PLAIN.issuperset(path) else f'@({self.quote(path)})'}"
-
-    def read_words(self, line: str) -> Iterator[Word]:
-        return python.read_words(line)
 
 
 activator = Xonsh()
