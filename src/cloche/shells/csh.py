@@ -31,6 +31,13 @@ def source_line(path: str) -> str:
     return f"source {quote(path)}"
 
 
+def prompt_pattern(text: str) -> str:
+    """Return the pattern for the prompt of tcsh that shows `text`; it is not quoted."""
+    import re
+
+    return re.sub(r"[!^\\]", r"\\\g<0>", text).replace("%", "%%")
+
+
 WORD = r"""(?:[A-Za-z_]\w*=)?(?P<word>(?:'[^']*'|"[^"]*"|\\.|[^ \t\r\n\f\v'"\\;&|()<>`])+)"""
 """A word, or the value in `set NAME=value`; only ASCII white space separates words."""
 

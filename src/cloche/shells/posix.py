@@ -32,6 +32,10 @@ def bash_source_line(path: str) -> str:
     return f"source {quote(path)}"
 
 
+SPECIAL_IN_PROMPT = frozenset("$`\\!%").union(map(chr, range(32)))
+"""The characters that bash, zsh or ksh may expand in a prompt."""
+
+
 def quote_for_python_too(text: str) -> str:
     """Return `text` as one word, in a form that is also valid inside a Python string with three double quotes.
 

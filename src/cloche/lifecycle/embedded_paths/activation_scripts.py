@@ -10,7 +10,7 @@ from cloche.fs import lines_of
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins import call_component
 from cloche.plugins.entry_points import find_sources
-from cloche.shells import BUILT_IN, built_in_shells, plugin_shells, posix, quote_as_shlex, shell_of_activator
+from cloche.shells import BUILT_IN, built_in_shells, csh, plugin_shells, posix, quote_as_shlex, shell_of_activator
 from cloche.shells.words import Word
 
 if TYPE_CHECKING:
@@ -223,10 +223,10 @@ def replace_prompt(line: str, old: str, new: str, shell: ShellFamily) -> str:
     is different in each shell, so that the pattern refers to the directory of the environment.
     """
     names = [old]
-    if SH_PATTERN.search(line) and SPECIAL_IN_SH_PATTERN.search(new):
+    if SH_PATTERN.search(line) and not posix.SPECIAL_IN_PROMPT.isdisjoint(new):
         new = "${VIRTUAL_ENV##*/}"
     elif CSH_PATTERN.search(line):
-        names, new = [as_csh_pattern(old), old], as_csh_pattern(new)
+        names, new = [csh.prompt_pattern(old), old], csh.prompt_pattern(new)
     values = {form.format(name): form.format(new) for name in names for form in ("({}) ", "({})", "{}")}
     line = rewrite_line(line, shell, lambda word: values.get(word, word))
     for before, after in values.items():
@@ -236,14 +236,6 @@ def replace_prompt(line: str, old: str, new: str, shell: ShellFamily) -> str:
 
 SH_PATTERN = re.compile(r"PS1=")
 CSH_PATTERN = re.compile(r"set prompt *=|_prompt_tcsh *=")
-SPECIAL_IN_SH_PATTERN = re.compile(r"[$`\\!%\x00-\x1f]")
-"""A character that bash, zsh or ksh may expand in a prompt."""
-
-
-def as_csh_pattern(text: str) -> str:
-    """Return the pattern for the prompt of tcsh that shows `text`."""
-    return re.sub(r"[!^\\]", r"\\\g<0>", text).replace("%", "%%")
-
 
 QUOTES = re.compile(r"""(?P<start>(?:r#+)?(?P<quote>['"])).*(?P<end>(?P=quote)#*)""", re.DOTALL)
 """A word in quotes; nushell writes `r#'...'#`."""
