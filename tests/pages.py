@@ -8,9 +8,12 @@ A page is followed from the beginning, in an empty directory:
 - A block in the language of another shell (`fish`, `rc`, …) is run by that shell as a script.
 - A block with a `:caption:` is written to a file of that name, whether it is inline (`code-block`) or included
   (`literalinclude`).
-- A block after `<!-- not followed: REASON -->`, or in another language (`text`), is skipped.
+- A block after `<!-- not followed: REASON -->`, or in another language (`text`), is skipped. After
+  `<!-- at night: REASON -->`, it is followed only by `pytest -m nightly`.
+- Commands in such a comment, or in `<!-- set-up: … -->`, are typed before the block. They create what the reader of the page
+  already has, and the site does not show them.
 
-A command must succeed, unless the page shows an error of cloche. `~/cloche` is the checkout.
+A command must succeed, unless the page shows an error of cloche, or a finding. `~/cloche` is the checkout.
 """
 
 from __future__ import annotations
@@ -37,7 +40,9 @@ import cloche_errors  # noqa: E402, F401
 import cloche_reference  # noqa: E402
 
 FENCE = re.compile(r"^(?P<fence>`{3,})(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=fence)\s*$", re.MULTILINE | re.DOTALL)
-SKIPPED = re.compile(r"<!-- not followed: .+ -->\s*\Z")
+REMARK = re.compile(r"<!-- (?P<kind>not followed|at night|set-up): (?P<reason>.*)(?P<commands>(?:\n[$>] .*)*)\s*-->\s*\Z")
+"""A comment about the block that follows it."""
+FINDING = re.compile(r"^\.\.\.\S*: (?!repaired)[a-z]+(?:-[a-z]+)*: ", re.MULTILINE)
 PROMPT = re.compile(r"(?:\([^)]*\) )?\$ ")
 SHELLS = {"fish": ["fish", "--no-config"], "rc": ["rc", "-e"], "zsh": ["zsh", "-f", "-e"], "tcsh": ["tcsh", "-f", "-e"]}
 ANY, ANY_LINES = ".*", r"(?:.*\n)*?"
@@ -59,6 +64,9 @@ class Block(NamedTuple):
     caption: str
     body: str
     line: int
+    set_up: str = ""
+    """Commands that create what the reader already has, as in a console block."""
+    nightly: bool = False
 
 
 class Command(NamedTuple):
@@ -73,7 +81,9 @@ def blocks(page: Path) -> Iterator[Block]:
     """Yield the blocks of a page in order, without those that the page marks as not followed."""
     text = page.read_text(encoding="utf-8")
     for match in FENCE.finditer(text):
-        if SKIPPED.search(text[: match.start()]):
+        remark = REMARK.search(text, text.rfind("<!--", 0, match.start()), match.start())
+        kind, set_up = (remark["kind"], remark["commands"].lstrip("\n")) if remark else ("", "")
+        if kind == "not followed":
             continue
         info, body = match["info"].strip(), match["body"]
         options = dict(re.findall(r"^:([a-z-]+): *(.*)\n", body, re.MULTILINE))
@@ -82,7 +92,8 @@ def blocks(page: Path) -> Iterator[Block]:
         if directive == "{literalinclude":
             content = (page.parent / argument).read_text(encoding="utf-8")
         language = argument if directive == "{code-block" else info
-        yield Block(language, options.get("caption", "").strip("`"), content, text.count("\n", 0, match.start()) + 1)
+        line = text.count("\n", 0, match.start()) + 1
+        yield Block(language, options.get("caption", "").strip("`"), content, line, set_up, kind == "at night")
 
 
 def console_commands(body: str) -> Iterator[Command]:
@@ -139,14 +150,19 @@ class Reader:
         except ProcessLookupError:
             pass
 
-    def follow(self, page: Path) -> int:
+    def follow(self, page: Path, *, nightly: bool = False) -> int:
         """Follow a page; return the number of steps, which are commands, scripts and files.
 
+        :param nightly: also follow the blocks that are only followed at night.
         :raises AssertionError: a step fails, or its output is not the one on the page.
         """
         steps = 0
         for block in blocks(page):
             where = f"{page.name}:{block.line}"
+            if block.nightly and not nightly:
+                continue
+            for command in console_commands(block.set_up):
+                self.type(command, where)
             if block.caption:
                 path = self.directory / block.caption
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -186,7 +202,7 @@ class Reader:
             raise AssertionError(f"{where}: `{command.text}` ended the shell: {printed}")
         code = int(line.removeprefix(END_MARKER))
         printed = OLD_PIP.sub("", printed.removesuffix("\n"))
-        assert code == 0 or "cloche: error: " in command.output, (
+        assert code == 0 or "cloche: error: " in command.output or (code == 1 and FINDING.search(command.output)), (
             f"{where}: `{command.text}` exits with {code}: {printed}"
         )
         if command.output:

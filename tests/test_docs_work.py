@@ -22,7 +22,10 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from _pytest.mark import ParameterSet
 
 PAGES = [
     path
@@ -40,21 +43,29 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> None:
         skip_missing("no package index can be reached")
 
 
-def page_marks(path: Path) -> tuple[pytest.MarkDecorator, ...]:
-    """Return the marks of a page's test: `nightly` if a comment on the page says that it takes long."""
-    return (pytest.mark.nightly,) if "<!-- takes long -->" in path.read_text(encoding="utf-8") else ()
+def readings() -> Iterator[ParameterSet]:
+    """Yield each page, and whether it is read at night; pages that have blocks for the night are also read without them."""
+    for path in PAGES:
+        if "<!-- takes long -->" in path.read_text(encoding="utf-8"):
+            yield pytest.param(path, True, marks=pytest.mark.nightly, id=path.stem)
+            continue
+        yield pytest.param(path, False, id=path.stem)
+        if any(block.nightly for block in blocks(path)):
+            yield pytest.param(path, True, marks=(pytest.mark.nightly, pytest.mark.timeout(900)), id=f"{path.stem}-night")
 
 
-@pytest.mark.parametrize("path", [pytest.param(path, marks=page_marks(path), id=path.stem) for path in PAGES])
-def test_the_instructions_of_a_page_work(path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(("path", "nightly"), [*readings()])
+def test_the_instructions_of_a_page_work(
+    path: Path, nightly: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     text = path.read_text(encoding="utf-8")
     for tool in re.findall(r"<!-- needs: (\S+) -->", text):
         require(tool)
-    if "<!-- needs an index -->" in text:
+    if "<!-- needs an index -->" in text or (nightly and "<!-- at night: it needs an index" in text):
         request.getfixturevalue("index")
     reader = Reader(tmp_path / "home", dict(os.environ))
     try:
-        assert reader.follow(path) > 0
+        assert reader.follow(path, nightly=nightly) > 0
     finally:
         reader.close()
 
@@ -94,6 +105,47 @@ def test_a_wrong_page_is_detected(tmp_path: Path, body: str, error: str) -> None
     with pytest.raises(AssertionError, match=error):
         reader.follow(wrong)
     reader.close()
+
+
+PAGE = """\
+<!-- at night: it takes long
+$ made=tonight
+$ echo $made > file
+-->
+```console
+$ cat file
+tonight
+```
+
+<!-- not followed: it cannot work
+$ exit 3
+-->
+
+```console
+$ exit 3
+```
+
+<!-- set-up: the reader has such a file
+$ echo "one
+> two" > other
+-->
+```console
+$ wc -l < other
+2
+```
+"""
+
+
+@pytest.mark.parametrize("nightly", [True, False])
+def test_a_remark_says_when_a_block_is_followed_and_what_comes_first(tmp_path: Path, nightly: bool) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE, encoding="utf-8")
+    reader = Reader(tmp_path / "home", dict(os.environ))
+    try:
+        assert reader.follow(page, nightly=nightly) == (4 if nightly else 2)
+    finally:
+        reader.close()
+    assert (reader.directory / "file").exists() is nightly
 
 
 # The README
