@@ -9,7 +9,7 @@ from cloche.fs.inputs import UNRECORDED, Inputs
 from cloche.model.interpreter import Host
 from cloche.model.plan import EnvironmentSpec, Result
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.plugins import failures, load_object, slow_calls, take_all
+from cloche.plugins import PluginFinder, failures, slow_calls, take_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -306,7 +306,7 @@ class Session:
         cached = CachedPlan(
             blueprint=blueprint,
             specs=pythons,
-            finders=tuple((finder.name, finder.reference) for finder in registry.all("finder")),
+            finders=tuple((finder.name, finder.reference, str(finder.source)) for finder in registry.all("finder")),
             offers=registry.offers if registry.has_objects else None,
             has_created_hooks=registry.has_created_hooks,
         )
@@ -337,7 +337,7 @@ class Session:
         """Return the finders, without loading every plugin if no plugin offers objects."""
         if cached.offers is not None:
             return self.registry.finders(spec.no_finders)
-        return (load_object(reference) for name, reference in cached.finders if name not in spec.no_finders)
+        return [PluginFinder(*finder) for finder in cached.finders if finder[0] not in spec.no_finders]
 
     def images_for(
         self, wanted: Wanted, interpreter: Interpreter, rule: StartupRule = ("list", ())

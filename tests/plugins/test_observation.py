@@ -6,16 +6,14 @@ import os
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 import cloche as api
 import cloche.plugins as guard
+from cloche.plugins.components import KINDS
 from tests.plugins.site import Site, offering
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def cloche(*argv: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -83,46 +81,122 @@ def test_a_failure_that_is_only_a_warning_shows_its_traceback_once(
     assert traced.returncode == plain.returncode
 
 
-@pytest.mark.parametrize(
-    ("kind", "method", "returned", "message"),
-    [
-        (
-            "creator",
-            "operations(self, interpreter, layout)",
-            "None",
-            "`operations` returned None: expected a list of operations",
-        ),
-        (
-            "creator",
-            "operations(self, interpreter, layout)",
-            "'x'",
-            "`operations` returned 'x': expected a list of operations",
-        ),
-        (
-            "seeder",
-            "images(self, interpreter, wanted, store)",
-            "None",
-            "`images` returned None: expected a list of `cloche.Image`",
-        ),
-        ("seeder", "inputs(self, interpreter, wanted, store)", "3", "`inputs` returned 3: expected a list of paths"),
-        (
-            "activator",
-            "scripts(self, environment)",
-            "'x'",
-            "`scripts` returned 'x': expected a list of `cloche.Script`",
-        ),
-        ("activator", "refusal(self, interpreter)", "3", "`refusal` returned 3: expected a sentence or None"),
-    ],
-)
-def test_a_wrong_return_value_is_named_with_what_was_expected(
-    site: Site, tmp_path: Path, kind: str, method: str, returned: str, message: str
+WRONG_RETURN_VALUES = [
+    ("creator", "operations", "None", "`operations` returned None: expected a list of operations"),
+    ("creator", "operations", "'x'", "`operations` returned 'x': expected a list of operations"),
+    ("creator", "operations", "[3]", "3 is not an operation: `operations` has to return `cloche.MakeDir`, "),
+    ("creator", "refusal", "3", "`refusal` returned 3: expected a sentence or None"),
+    ("creator", "inputs", "[3]", "`inputs` returned 3: expected a path as a string"),
+    ("creator", "runtime", "3", "`runtime` returned 3: expected a `cloche.Runtime`"),
+    ("seeder", "images", "None", "`images` returned None: expected a list of `cloche.Image`"),
+    ("seeder", "images", "[3]", "`images` returned 3: expected a `cloche.Image`"),
+    ("seeder", "refusal", "''", "`refusal` returned '': expected a sentence or None"),
+    ("seeder", "inputs", "3", "`inputs` returned 3: expected a list of paths"),
+    ("activator", "scripts", "'x'", "`scripts` returned 'x': expected a list of `cloche.Script`"),
+    ("activator", "scripts", "[3]", "`scripts` returned 3: expected a `cloche.Script`"),
+    ("activator", "refusal", "3", "`refusal` returned 3: expected a sentence or None"),
+    ("activator", "source_line", "3", "`source_line` returned 3: expected a string"),
+    ("activator", "quote", "None", "`quote` returned None: expected a string"),
+    ("activator", "read_words", "3", "`read_words` returned 3: expected a list of `cloche.shells.words.Word`"),
+    ("activator", "read_words", "[3]", "`read_words` returned [3]: expected a list of `cloche.shells.words.Word`"),
+    ("activator", "shells", "'acme'", "`shells` is 'acme': expected a list of strings"),
+    ("activator", "script_names", "3", "`script_names` is 3: expected a list of strings"),
+    ("finder", "candidates", "None", "`candidates` returned None: expected an iterable of `cloche.Candidate`"),
+    ("finder", "candidates", "[3]", "`candidates` yielded 3: expected a `cloche.Candidate`"),
+    ("packer", "refusal", "3", "`refusal` returned 3: expected a sentence or None"),
+    ("packer", "suffix", "3", "`suffix` is 3: expected a string such as `.tar.gz`"),
+    ("packer", "write", "None", "`write` did not create the archive"),
+    ("command", "acme", "'x'", "it returned 'x' instead of an exit code"),
+]
+"""(kind, method or attribute, the expression of its wrong value, what the message says)"""
+
+ATTRIBUTES = ("shells", "script_names", "suffix")
+
+WITH_A_COMMAND = """
+def acme(argv, host):
+    return {returned}
+
+@cloche.hookimpl
+def cloche_commands():
+    return [cloche.Command("acme", "wave a hand", "THIS:acme")]
+"""
+
+WITH_OPERATIONS = """
+def operations(self, interpreter, layout):
+    return [cloche.MakeDir("bin"), cloche.Link("bin/python", interpreter.executable)]
+"""
+
+
+def test_the_wrong_return_values_are_of_every_kind() -> None:
+    assert {kind for kind, *_ in WRONG_RETURN_VALUES} == {*KINDS}
+
+
+@pytest.fixture(scope="module")
+def portable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment that can be packed."""
+    return Path(api.create(tmp_path_factory.mktemp("portable") / "env", creator="portable", seeds=None).location)
+
+
+@pytest.mark.parametrize(("kind", "member", "returned", "message"), WRONG_RETURN_VALUES)
+def test_a_wrong_return_value_is_named_with_its_plugin_and_what_was_expected(
+    site: Site, tmp_path: Path, request: pytest.FixtureRequest, kind: str, member: str, returned: str, message: str
 ) -> None:
-    site.install("acme", acme=offering(kind, "acme", more=f"def {method}: return {returned}"))
+    more = f"{member} = {returned}" if member in ATTRIBUTES else f"def {member}(self, *arguments): return {returned}"
+    if member == "runtime":
+        more += WITH_OPERATIONS
+    text = WITH_A_COMMAND.format(returned=returned) if kind == "command" else offering(kind, "acme", more=more)
+    argv = {
+        "creator": ["./e", "--no-seed", "--creator", "acme"],
+        "seeder": ["./e", "--seeder", "acme"],
+        "activator": ["./e", "--no-seed", "--activators", "acme"],
+        "finder": ["pythons"],
+        "command": ["acme"],
+        "packer": [],
+    }[kind]
+    if kind == "packer":
+        argv = ["pack", str(request.getfixturevalue("portable")), "-o", "x", "--format", "acme"]
+    if member == "suffix":
+        argv[-3:] = ["x.acme"]
+    if member in ("source_line", "quote", "read_words", *ATTRIBUTES) and kind == "activator":
+        api.create(tmp_path / "e", seeds=None)
+        (tmp_path / "e" / "bin" / "activate.acme").write_text("VIRTUAL_ENV=/elsewhere\n")
+        argv = ["activate", "e", "--shell", "acme"] if member == "source_line" else ["move", "e", "moved"]
+    site.install("acme", acme=text)
 
-    done = cloche("./e", f"--{kind}{'s' if kind == 'activator' else ''}", "acme", cwd=tmp_path)
+    done = cloche(*argv, cwd=tmp_path)
 
-    assert done.returncode == 6
-    assert f"{kind} `acme` of plugin `acme` of acme 1.0 failed: TypeError: {message}" in done.stderr
+    [line] = [line for line in done.stderr.splitlines() if message in line]
+    assert f"{kind} `acme` of plugin `acme` of acme 1.0 " in line
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["finder", "activator", "packer"])
+def test_a_component_that_cannot_be_loaded_does_not_stop_a_run_that_does_not_need_it(
+    site: Site, tmp_path: Path, request: pytest.FixtureRequest, kind: str
+) -> None:
+    site.install(
+        "acme",
+        acme=f"""
+        @cloche.hookimpl
+        def cloche_{kind}s():
+            return [cloche.Descriptor("acme", "no_such_module:x")]
+        """,
+    )
+    argv = {"finder": ["pythons"], "activator": ["./e", "--no-seed"], "packer": []}[kind]
+    if kind == "packer":
+        argv = ["pack", str(request.getfixturevalue("portable")), "-o", "x.zip"]
+
+    done = cloche(*argv, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert f"cloche: warning: {kind} `acme` of plugin `acme` of acme 1.0 " in done.stderr
+    assert "no_such_module" in done.stderr
+    if kind == "finder":  # the same in a run that uses the cached plan, and in the error if nothing is found
+        for words in (["./e", "--no-seed", "-p", ">=3"], ["./f", "--no-seed", "-p", ">=3"]):
+            assert f"{kind} `acme` of plugin `acme` of acme 1.0 failed" in cloche(*words, cwd=tmp_path).stderr
+        missing = cloche("./g", "-p", "3.99", cwd=tmp_path)
+        assert missing.returncode == 3
+        assert f"{kind} `acme` of plugin `acme` of acme 1.0 failed" in missing.stderr
 
 
 @pytest.mark.parametrize(
@@ -140,7 +214,7 @@ def test_slow_finders_are_named(site: Site, tmp_path: Path, monkeypatch: pytest.
         api.create(tmp_path / "e", python="3.99", cache=tmp_path / "cache")
 
     described = [call.rpartition(" took ")[0] for call in guard.take_all(guard.slow_calls)]
-    assert described.count("finder `acme`") == 1
+    assert described.count("finder `acme` of plugin `acme` of acme 1.0") == 1
 
 
 def test_slow_plugins_are_named(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -213,7 +213,7 @@ def test_a_change_of_a_file_in_a_declared_directory_takes_effect(site: Site, use
 
 
 BROKEN_INPUTS = {
-    "a number": ("lambda *_: [5]", "`inputs` returned 5, expected a path as a string"),
+    "a number": ("lambda *_: [5]", "`inputs` returned 5: expected a path as a string"),
     "an exception": ("lambda *_: 1 / 0", "ZeroDivisionError"),
 }
 

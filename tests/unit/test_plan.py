@@ -411,7 +411,7 @@ def test_a_seeder_that_does_not_return_images_is_broken(host):
 
     with pytest.raises(
         PluginError,
-        match=r"`names` of plugin `mine` of acme 1.0 is broken: `images` returned 'pip', expected a `cloche.Image`",
+        match=r"`names` of plugin `mine` of acme 1.0 is broken: `images` returned 'pip': expected a `cloche.Image`",
     ):
         plan("cpython-3.12-linux", host, registry, seeder="names", wanted=Wanted())
 

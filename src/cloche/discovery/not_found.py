@@ -87,7 +87,7 @@ def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, beca
         *([heading] if inexact else []),
         *(f"  {match}" for match in matches),
         f"searched: {', '.join(search.finder_names)}",
-        *(f"finder `{name}` failed: {reason}" for name, reason in search.failed_finders.items()),
+        *search.failed_finders.values(),
         *search.try_first_warnings,
     ]
     return InterpreterNotFound(f"no interpreter satisfies {requested}{origin}", hint="\n  ".join(lines))

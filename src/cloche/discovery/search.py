@@ -17,7 +17,7 @@ from cloche.fs import is_unreadable
 from cloche.model.candidate import Candidate
 from cloche.model.spec import ANY
 from cloche.model.value import TYPE_CHECKING, Value, replace
-from cloche.plugins import describe_exception, record_failure, record_seconds
+from cloche.plugins import PluginFinder, describe_exception, record_failure, record_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -69,7 +69,7 @@ class Search:
         self._remaining = iter(finders)
         self.cache = cache
         self.failed_finders: dict[str, str] = {}
-        """The error of each finder that failed, by finder name."""
+        """A message for each finder that failed, by finder name."""
         self._timed_finders: set[str] = set()
         self._unusable_try_first: dict[str, str] = {}
         self._probed: dict[str, ProbeResult] = {}
@@ -92,8 +92,7 @@ class Search:
     @property
     def warnings(self) -> tuple[str, ...]:
         """`try_first_warnings`, and one message for each finder that failed."""
-        failed = self.failed_finders.items()
-        return (*self.try_first_warnings, *(f"finder `{name}` failed: {reason}" for name, reason in failed))
+        return (*self.try_first_warnings, *self.failed_finders.values())
 
     def _iterate_finders(self) -> Iterator[Finder]:
         """Yield the finders, each loaded only when it is reached."""
@@ -174,8 +173,10 @@ class Search:
             except BaseException as error:  # a finder that fails must not stop the others
                 if finder.name not in self.failed_finders:
                     record_failure(error)
-                self.failed_finders[finder.name] = describe_exception(error)
-                yield Candidate("", finder.name, f"the finder failed: {describe_exception(error)}")
+                problem = f"failed: {describe_exception(error)}"
+                origin = f" of plugin {finder.source}" if isinstance(finder, PluginFinder) else ""
+                self.failed_finders[finder.name] = f"finder `{finder.name}`{origin} {problem}"
+                yield Candidate("", finder.name, f"the finder {problem}")
 
     def _ask(self, finder: Finder, spec: InterpreterSpec) -> Iterator[object]:
         """Yield what a finder yields, and record the first time that the finder of a plugin is slow.
@@ -193,9 +194,9 @@ class Search:
                 started = perf_counter()
             seconds += perf_counter() - started
         finally:
-            if finder.name not in self._timed_finders and not type(finder).__module__.startswith("cloche."):
+            if finder.name not in self._timed_finders and isinstance(finder, PluginFinder):
                 self._timed_finders.add(finder.name)
-                record_seconds(seconds, f"finder `{finder.name}`")
+                record_seconds(seconds, f"finder `{finder.name}`", finder.source)
 
     def _examine(
         self,

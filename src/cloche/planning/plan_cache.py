@@ -37,8 +37,8 @@ class CachedPlan(Value):
     """An activator that is an object, instead of a reference to one, is stored as None."""
     specs: tuple[str, ...]
     """The Python requests that were searched for; empty for the running Python, which the recorded inputs cover."""
-    finders: tuple[tuple[str, str], ...]
-    """(name, `"package.module:attribute"`) of each finder, in order; the second is empty for an object."""
+    finders: tuple[tuple[str, str, str], ...]
+    """(name, `"package.module:attribute"`, plugin) of each finder, in order; the second is empty for an object."""
     offers: tuple[tuple[str, ...], ...] | None
     """`Registry.offers`, to compare on the next run, if a plugin offers objects; otherwise None."""
     has_created_hooks: bool

@@ -125,7 +125,7 @@ def record_inputs(component: Component, item: object, arguments: Iterable[object
         if not isinstance(path, str):
             raise PluginError(
                 f"{component.kind} `{component.name}` of plugin {component.source} is broken: "
-                f"`inputs` returned {path!r}, expected a path as a string"
+                f"`inputs` returned {path!r}: expected a path as a string"
             )
         inputs.entries(path)
 
@@ -216,7 +216,7 @@ def choose_images(
         if type(image) is not Image:
             raise PluginError(
                 f"seeder `{component.name}` of plugin {component.source} is broken: "
-                f"`images` returned {image!r}, expected a `cloche.Image`"
+                f"`images` returned {image!r}: expected a `cloche.Image`"
             )
     if len(images) > 1:
         from cloche.store.conflicts import refuse_shared_files

@@ -68,7 +68,7 @@ def find_runtime_problem(runtime: object, operations: Iterable[object]) -> str:
     Every path must be inside the environment and be created once, by the runtime or by an operation.
     """
     if not isinstance(runtime, Runtime):
-        return f"`runtime` returned {runtime!r}, expected a `Runtime`"
+        return f"`runtime` returned {runtime!r}: expected a `cloche.Runtime`"
     taken = {getattr(operation, "path", "") for operation in operations if not isinstance(operation, MakeDir)}
     for file in runtime.files:
         if type(file) is not RuntimeFile:

@@ -13,10 +13,12 @@ from cloche.errors import ClocheError, PluginError, reason_of
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any, TypeVar
 
+    from cloche.model.candidate import Candidate
     from cloche.model.interpreter import Host, Interpreter
+    from cloche.model.spec import InterpreterSpec
     from cloche.plugins.hookspecs import Activator, Creator, Seeder
 
     T = TypeVar("T")
@@ -38,6 +40,27 @@ class Source(Value):
     def name_apart_from(self, other: Source) -> str:
         """Return the name with which `--no-plugin` leaves out this plugin but not the other."""
         return self.name if self.name != other.name else self.distribution
+
+
+class PluginFinder:
+    """A finder and the plugin that it comes from. It is loaded when it is asked, so that a failure is that of one finder."""
+
+    def __init__(self, name: str, item: object, source: str = "") -> None:
+        """Describe a finder.
+
+        :param item: the finder, or `"package.module:attribute"`.
+        :param source: the plugin, for messages.
+        """
+        self.name, self.item, self.source = name, item, source
+
+    def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
+        """Return what the finder returns.
+
+        :raises Exception: whatever it raises.
+        """
+        finder: Any = load_object(self.item) if isinstance(self.item, str) else self.item
+        found: Iterator[Candidate] = finder.candidates(spec, host)
+        return found
 
 
 def blocked_names(host: Host, names: Iterable[str] = ()) -> frozenset[str]:
@@ -85,17 +108,13 @@ def record_duration(started: float, what: str, source: object) -> None:
     :param started: when it began, by `time.perf_counter`.
     :param what: "`cloche_created`", "activator `wave`", "the import".
     """
-    if not str(source).startswith("`builtin` of cloche"):
-        record_seconds(perf_counter() - started, f"{what} of plugin {source}")
+    record_seconds(perf_counter() - started, what, source)
 
 
-def record_seconds(seconds: float, what: str) -> None:
-    """Keep the description of a call into a plugin if it was slow.
-
-    :param what: "finder `acme`".
-    """
-    if seconds > SLOW and len(slow_calls) < MAX_OBSERVED:
-        slow_calls.append(f"{what} took {seconds:.1f} s")
+def record_seconds(seconds: float, what: str, source: object) -> None:
+    """Keep the description of calls into a plugin if they took long, unless the plugin is built in."""
+    if seconds > SLOW and len(slow_calls) < MAX_OBSERVED and not str(source).startswith("`builtin` of cloche"):
+        slow_calls.append(f"{what} of plugin {source} took {seconds:.1f} s")
 
 
 def take_all(observed: list[T]) -> list[T]:

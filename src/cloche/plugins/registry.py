@@ -11,19 +11,18 @@ from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.model.value import replace as with_fields
-from cloche.plugins import Source, describe_exception, suggestion
+from cloche.plugins import PluginFinder, Source, describe_exception, suggestion
 from cloche.plugins.components import KINDS, Component, parse_component
 from cloche.plugins.entry_points import InstalledPlugins
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
     from typing import Literal, TypeAlias
 
     from cloche.fs.inputs import Inputs
     from cloche.model.environment import Environment
     from cloche.model.plan import Result
     from cloche.plugins.components import Kind
-    from cloche.plugins.hookspecs import Finder
     from cloche.plugins.manager import Hooks
 
     Status: TypeAlias = Literal["loaded", "blocked", "failed", "shadowed"]
@@ -195,14 +194,18 @@ class Registry:
         """Return the conflict because of which a component was left out; None if it was not left out."""
         return next((conflict for conflict in self.conflicts if conflict.left_out == component), None)
 
-    def finders(self, left_out: Sequence[str] = ()) -> Iterator[Finder]:
-        """Return the finders in the order in which they are asked. Each is loaded when the search gets to it.
+    def finders(self, left_out: Sequence[str] = ()) -> list[PluginFinder]:
+        """Return the finders in the order in which they are asked. Each is loaded when the search asks it.
 
         :param left_out: the names of finders that are not asked.
         :raises UsageError: one of these does not exist.
         """
         skipped = {self.find("finder", name).name for name in left_out}
-        return (component.load() for component in self.all("finder") if component.name not in skipped)
+        return [
+            PluginFinder(component.name, component.reference or component.item, str(component.source))
+            for component in self.all("finder")
+            if component.name not in skipped
+        ]
 
     @property
     def offers(self) -> tuple[tuple[str, ...], ...]:

@@ -108,8 +108,22 @@ def shell_with_program(name: str, shells: Iterable[ShellFamily]) -> ShellFamily 
 
 
 def programs_of(activator: Any) -> tuple[str, ...]:
-    """Return the programs that read an activator's scripts: its `shells`, or by default its own name."""
-    return tuple(getattr(activator, "shells", (activator.name,)))
+    """Return the programs that read an activator's scripts: its `shells`, or by default its own name.
+
+    :raises TypeError: `shells` is not a list of strings.
+    """
+    return names_in("shells", getattr(activator, "shells", (activator.name,)))
+
+
+def names_in(attribute: str, names: Any) -> tuple[str, ...]:
+    """Return the value of an attribute of an activator as a tuple.
+
+    :raises TypeError: it is not a list of strings.
+    """
+    found = (names,) if isinstance(names, str) or not hasattr(names, "__iter__") else tuple(names)
+    if found == (names,) or not all(isinstance(name, str) for name in found):
+        raise TypeError(f"`{attribute}` is {names!r}: expected a list of strings")
+    return found
 
 
 def shell_of_activator(activator: Any, environment: Environment) -> ShellFamily:
@@ -120,16 +134,46 @@ def shell_of_activator(activator: Any, environment: Environment) -> ShellFamily:
 
     :raises Exception: any error of the activator.
     """
-    names = getattr(activator, "script_names", None) or (script.name for script in activator.scripts(environment))
+    names = getattr(activator, "script_names", None) or [script.name for script in activator.scripts(environment)]
+    quote, source_line = returning_text("quote", activator.quote), getattr(activator, "source_line", None)
+    read_words = getattr(activator, "read_words", None)
     return ShellFamily(
         name=activator.name,
         programs=programs_of(activator),
-        script_names=tuple(names),
-        quote=activator.quote,
-        read_words=getattr(activator, "read_words", None) or reader_of(activator.quote),
-        source_line=getattr(activator, "source_line", None),
+        script_names=names_in("script_names", names),
+        quote=quote,
+        read_words=returning_words(read_words) if read_words else reader_of(quote),
+        source_line=returning_text("source_line", source_line) if source_line else None,
         joins_quoted=getattr(activator, "joins_quoted", False),
     )
+
+
+def returning_text(method: str, function: Callable[[str], object]) -> Callable[[str], str]:
+    """Return the function with a check that its result is a string; otherwise it raises TypeError."""
+
+    def checked(text: str) -> str:
+        result = function(text)
+        if not isinstance(result, str):
+            raise TypeError(f"`{method}` returned {result!r}: expected a string")
+        return result
+
+    return checked
+
+
+def returning_words(function: Callable[[str], Any]) -> Callable[[str], Iterable[Word]]:
+    """Return a function `read_words` with a check that its result is a list of words; otherwise it raises TypeError."""
+
+    def checked(line: str) -> Iterable[Word]:
+        from cloche.shells.words import Word
+
+        result = function(line)
+        words = list(result) if hasattr(result, "__iter__") else [result]
+        for word in words:
+            if not isinstance(word, Word):
+                raise TypeError(f"`read_words` returned {result!r}: expected a list of `cloche.shells.words.Word`")
+        return words
+
+    return checked
 
 
 def reader_of(quote: Callable[[str], str]) -> Callable[[str], Iterable[Word]]:

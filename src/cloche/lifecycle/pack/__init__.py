@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cloche.apply import DestinationChanged, write_error
 from cloche.apply.output import create_output
-from cloche.errors import ClocheError, DestinationError, UsageError, counted
+from cloche.errors import ClocheError, DestinationError, PluginError, UsageError, counted
 from cloche.fs.manifests import FILES, format_manifest
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.pack.bytecode import BytecodeSource
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.pack.entries import PackRequest
     from cloche.model.environment import Environment
     from cloche.plugins.components import Component
+    from cloche.plugins.hookspecs import Packer
     from cloche.session import Session
 
 LONGEST_NAME = 255
@@ -153,7 +154,7 @@ def packer_for(request: PackRequest, session: Session) -> Component:
     if request.format:
         chosen = session.registry.find("packer", request.format)
     else:
-        suffixes = {component.load().suffix: component for component in available}
+        suffixes = dict(usable_suffixes(available, session))
         matching = [suffix for suffix in suffixes if suffix and request.output.endswith(suffix)]
         if not matching:
             known = ", ".join(f"`{suffix}`" for suffix in sorted(filter(None, suffixes)))
@@ -167,6 +168,28 @@ def packer_for(request: PackRequest, session: Session) -> Component:
     if refusal is not None:
         raise ClocheError(f"the packer `{chosen.name}` cannot be used: {refusal}", hint="choose another `--format`")
     return chosen
+
+
+def usable_suffixes(packers: Iterable[Component], session: Session) -> Iterator[tuple[str, Component]]:
+    """Yield the suffix of each packer; one that fails is left out, with a warning."""
+    for component in packers:
+        try:
+            packer = component.load()
+            suffix = call_component(lambda: check_suffix(packer), "packer", component.name, component.source)  # noqa: B023
+            yield suffix, component
+        except ClocheError as error:
+            session.warn([error.message])
+
+
+def check_suffix(packer: Packer) -> str:
+    """Return the suffix of a packer.
+
+    :raises TypeError: it is not a string.
+    """
+    suffix: object = packer.suffix
+    if not isinstance(suffix, str):
+        raise TypeError(f"`suffix` is {suffix!r}: expected a string such as `.tar.gz`")
+    return suffix
 
 
 def refuse_dependent(environment: Environment, editable: Sequence[InstalledDistribution], request: PackRequest) -> None:
@@ -231,6 +254,10 @@ def write_archive(plan: PackPlan, path: str, scratch: str, session: Session) -> 
     entries = sorted_entries(plan, plan.bytecode.entries(scratch, session.host))
     written = Members(plan, entries, scratch, session)
     call_component(lambda: packer.write(iter(written), path), "packer", component.name, component.source)
+    if not os.path.lexists(path):
+        raise PluginError(
+            f"packer `{component.name}` of plugin {component.source} is broken: `write` did not create the archive"
+        )
     return written.count
 
 
