@@ -13,11 +13,12 @@ import pexpect
 import pytest
 
 from cloche.cli.commands import COMMANDS
-from cloche.cli.help import EXAMPLES_OF, help_text
+from cloche.cli.help import EXAMPLES, EXAMPLES_OF, help_text, short_help
 from cloche.cli.parser import parse_arguments
 from cloche.model.options import Option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -27,19 +28,46 @@ def no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
 
 
-@pytest.mark.parametrize("columns", [0, 64, 80, 100])
+def is_whole(line: str, examples: Iterable[str]) -> bool:
+    """Return whether a line is one word, a heading, or the command of an example: these are never broken."""
+    return len(line.split()) == 1 or (line[0] != " " and line[-1] == ":") or line.strip() in examples
+
+
+@pytest.mark.parametrize("columns", [0, 20, 30, 40, 80, 110, 200])
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
 def test_no_line_is_wider_than_the_terminal(command: object, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a terminal and without `COLUMNS`, there are 80 columns."""
+    """Without a terminal and without `COLUMNS`, there are 80 columns; lines of more than 110 are hard to read."""
+    width = min(columns or 80, 110)
+    examples = [line for line, _ in EXAMPLES_OF[command.name]]
     long = Option("an-option-with-a-name-that-leaves-no-room-at-all", "what it does " * 20, metavar="A-LONG-WORD")
     if columns:
         monkeypatch.setenv("COLUMNS", str(columns))
 
     for text in (help_text(command), help_text(command, spellings="all"), help_text(command, [long])):
-        assert [line for line in text.splitlines() if len(line) > (columns or 80)] == []
+        too_long = [line for line in text.splitlines() if len(line) > width]
+        assert [line for line in too_long if not is_whole(line, examples)] == []
+        assert columns < 40 or len(too_long) <= text.count("--an-option") + len(examples)
 
 
-@pytest.mark.parametrize(("columns", "expected"), [(100, 100), (300, 110), (64, 64), (20, 40)])
+@pytest.mark.parametrize("columns", [20, 30, 40, 80, 110, 200])
+def test_the_short_help_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    lines = short_help().splitlines()
+
+    assert [line for line in lines if len(line) > min(columns, 110) and not is_whole(line, dict(EXAMPLES))] == []
+
+
+def test_the_synopsis_and_long_options_are_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "24")
+
+    text = help_text(COMMANDS["upgrade"])
+
+    assert text.startswith("usage: cloche upgrade\n       [options]\n       [ENV...]\n\n")
+    assert "\n  --startup-code POLICY\n    what to do with\n" in text
+
+
+@pytest.mark.parametrize(("columns", "expected"), [(100, 100), (300, 110), (64, 64), (40, 40), (24, 24)])
 def test_help_is_as_wide_as_the_terminal(columns: int, expected: int) -> None:
     shell = pexpect.spawn(
         sys.executable, ["-m", "cloche", "doctor", "--help"], encoding="utf-8", dimensions=(90, columns)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cloche.model.options import Option
     from cloche.plugins.components import Component
 
-WIDTH, NARROWEST, WIDEST = 80, 40, 110
+WIDTH, NARROWEST, WIDEST = 80, 20, 110
 """The width of help that does not go to a terminal, and the limits for a terminal; longer lines are hard to read."""
 
 INDENT = 24
@@ -47,7 +47,7 @@ def help_text(
     """
     main = command.name == "create"
     lines = [
-        f"{styled_heading('usage')} {usage_line(command)}",
+        *usage_lines(usage_line(command)),
         "",
         *wrap_text(f"{command.summary[0].upper()}{command.summary[1:]}.", 0),
         "",
@@ -71,7 +71,7 @@ CLOSING = (
 
 def short_help() -> str:
     """Return what `cloche` prints without arguments: the common command lines, and where to find the rest."""
-    lines = [f"{styled_heading('usage')} cloche [COMMAND] [options] [ARGUMENTS]", "", *example_lines(EXAMPLES)]
+    lines = [*usage_lines("cloche [COMMAND] [options] [ARGUMENTS]"), "", *example_lines(EXAMPLES)]
     return "\n".join(
         [*lines, "", styled_heading("commands"), *wrap_text(", ".join(COMMANDS), 2), "", *wrap_text(POINTERS, 0)]
     )
@@ -189,6 +189,13 @@ def usage_line(command: CommandSpec) -> str:
     return " ".join(filter(None, [name, "[options]", command.operands, f"-- {command.rest}" if command.rest else ""]))
 
 
+def usage_lines(usage: str) -> Iterator[str]:
+    """Yield the lines of a synopsis, with its heading."""
+    first, *others = wrap_text(usage, 7)
+    yield f"{styled_heading('usage')} {first.lstrip()}"
+    yield from others
+
+
 def styled_heading(text: str) -> str:
     return report.styled(f"{text}:", "bold", sys.stdout)
 
@@ -212,14 +219,17 @@ def option_lines(option: Option) -> Iterator[str]:
 
 
 def example_lines(examples: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Yield command lines with descriptions beside them, or below them if the terminal is too narrow for that."""
+    """Yield command lines with descriptions beside them, or below them if the terminal is too narrow for that.
+
+    A command is never wrapped, because a copy of the lines would be several commands.
+    """
     longest = max(len(line) for line, _ in examples)
     beside = longest + 4 <= terminal_width() // 2
     for line, text in examples:
         if beside:
             yield from entry_lines(line, text, max(INDENT, longest + 4))
         else:
-            yield from (f"  {line}", *wrap_text(text, 6))
+            yield from (f"  {line}", *wrap_text(text, indent_below()))
 
 
 def command_lines(plugin_commands: Sequence[Component]) -> Iterator[str]:
@@ -236,14 +246,19 @@ def command_lines(plugin_commands: Sequence[Component]) -> Iterator[str]:
 def entry_lines(name: str, text: str, indent: int = INDENT) -> Iterator[str]:
     """Yield the lines for one entry: its name, with the description beside or below it."""
     if indent > terminal_width() // 2:
-        indent = 6
+        indent = indent_below()
     first, *others = wrap_text(text, indent) or [""]
     if len(name) + 4 <= indent:
         yield f"  {name}".ljust(indent) + first.lstrip()
     else:
-        yield f"  {name}"
+        yield from wrap_text(name, 2)
         yield first
     yield from others
+
+
+def indent_below() -> int:
+    """Return the column at which a description begins that is below what it describes."""
+    return 6 if terminal_width() >= 40 else 4
 
 
 def wrap_text(text: str, indent: int) -> list[str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import textwrap
 import traceback
 
 from cloche.cli import json_output, report
 from cloche.cli.commands import COMMANDS
+from cloche.cli.table import Row, table_lines, terminal_columns
 from cloche.errors import UsageError
 from cloche.model import VERSION
 from cloche.model.value import TYPE_CHECKING, replace
@@ -108,30 +106,20 @@ def plugin_version(plugin: Report) -> str:
 
 
 def plugin_table(reports: Sequence[Report], registry: Registry, details: int = 0) -> Iterator[str]:
-    """Yield the lines of a table that fits the terminal, or 80 columns.
+    """Return the lines of a table that fits the terminal, or 80 columns.
 
     :param details: whether to show how long each plugin took to load.
     """
-    head = ("plugin", "distribution", "status")
-    named = [
-        (plugin.source.name, f"{plugin.source.distribution} {plugin_version(plugin)}".strip()) for plugin in reports
+    rows = [
+        Row(
+            (plugin.source.name, f"{plugin.source.distribution} {plugin_version(plugin)}".strip(), plugin.status),
+            (*describe_offers(plugin, registry), *(load_time(plugin) if details else [])),
+            STYLES.get(plugin.status, ""),
+            styled=2,
+        )
+        for plugin in reports
     ]
-    rows = [(*map(report.one_line, names), plugin.status) for names, plugin in zip(named, reports, strict=True)]
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(3)]
-    room = max(shutil.get_terminal_size().columns - sum(widths) - 6, 30)
-    contents = [[*describe_offers(plugin, registry), *(load_time(plugin) if details else [])] for plugin in reports]
-    for row, content in zip((head, *rows), (["offers"], *contents), strict=True):
-        texts = [report.one_line(text) for text in content]
-        lines = [line for text in texts for line in textwrap.wrap(text, room, subsequent_indent="  ")]
-        for number, line in enumerate(lines or [""]):
-            cells = row if number == 0 else ("", "", "")
-            padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-            if row is head:
-                yield report.styled("  ".join([*padded, line]).rstrip(), "bold", sys.stdout)
-                continue
-            if style := STYLES.get(cells[2]):
-                padded[2] = report.styled(padded[2], style, sys.stdout)
-            yield "  ".join([*padded, line]).rstrip()
+    return table_lines(("plugin", "distribution", "status", "offers"), rows, terminal_columns() or 80)
 
 
 def load_time(plugin: Report) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from cloche.cli import json_output, report
+from cloche.cli.table import Row, table_lines, terminal_columns
 from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import TYPE_CHECKING
 
@@ -52,12 +51,8 @@ def interpreter_table(listing: InterpreterListing, *, show_skipped: bool) -> Ite
 
     With `show_skipped`, the candidates that are not used follow, each with the reason.
     """
-    rows = [HEAD, *(table_row(result) for result in listing.results if not result.reason)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for cells in rows if len(rows) > 1 else []:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-        style = "bold" if cells is HEAD else "green" if cells[0] else ""
-        yield report.styled(line, style, sys.stdout) if style else line
+    if rows := [table_row(result) for result in listing.results if not result.reason]:
+        yield from table_lines(HEAD, rows, terminal_columns())
     if listing.found is not None:
         yield f"\n* chosen: {report.one_line(listing.found.because)}, found by {listing.found.found_by}"
     skipped = [result for result in listing.results if result.reason] if show_skipped else []
@@ -68,13 +63,13 @@ def interpreter_table(listing: InterpreterListing, *, show_skipped: bool) -> Ite
         yield report.one_line(f"   {path} {result.reason} (found by {result.found_by})")
 
 
-def table_row(result: SearchResult) -> tuple[str, ...]:
+def table_row(result: SearchResult) -> Row:
     found = result.interpreter
     assert found is not None  # only a candidate with a reason has no interpreter
     implementation, _, build = found.name.partition(f" {found.version_text}")
     bits = "" if found.bits == 64 else f" {found.bits}-bit"
-    path = report.one_line(found.executable)
-    return ("*" * result.is_chosen, found.version_text, f"{implementation}{build}{bits}", path, result.found_by)
+    cells = ("*" * result.is_chosen, found.version_text, f"{implementation}{build}{bits}", found.executable)
+    return Row(cells, (result.found_by,), "green" * result.is_chosen)
 
 
 def listing_json(listing: InterpreterListing, spec: str | None) -> dict[str, object]:
