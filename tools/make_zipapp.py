@@ -1,8 +1,8 @@
 """Build `cloche.pyz`, one file with cloche and its dependencies: `tox -e zipapp`, or `make_zipapp.py [FILE]`.
 
 The archive runs on Python 3.10 and later, whichever version builds it. It contains the distributions that are installed for
-the Python that runs this script. If one of them does not support 3.10, pip downloads a version that does; without a network,
-the archive needs the oldest version that all of them support.
+the Python that runs this script. If one of them does not support 3.10, pip downloads a version that does; if it cannot, the
+archive needs the oldest version that all of them support.
 
 It does not contain pip, because seeds cannot come from an archive; environments get the pip of the target's `ensurepip`. The
 same input gives the same bytes.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 EXCLUDED_DISTRIBUTIONS = frozenset(("pip",))
 COMPILED_SUFFIXES = (".pyc", ".so", ".pyd")
-INSTALLATION_FILES = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "entry_points.txt"))
+INSTALLATION_FILES = frozenset(("RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json", "entry_points.txt"))
 
 OLDEST = (3, 10)
 """The oldest Python that the archive supports."""
@@ -51,36 +51,86 @@ run()
 """
 
 
+class Unavailable(Exception):
+    """A distribution that the archive needs exists neither in this installation nor in the index for the oldest Python."""
+
+    def __init__(self, requirement: Requirement, supported: tuple[int, int] | None) -> None:
+        """Describe what is missing.
+
+        :param supported: the oldest Python that the installed version supports; None if none is installed.
+        """
+        super().__init__(f"{requirement.name}{requirement.specifier}")
+        self.supported = supported
+
+
 def main(target: str = "cloche.pyz") -> None:
     contents = dict(package_files(Path(cloche.__file__).parent))
     with tempfile.TemporaryDirectory() as downloads:
-        found = [*dependencies(Requirement("cloche"), downloads, set())]
+        oldest, found = oldest_possible(downloads)
         for distribution in found:
             if distribution.name != "cloche":
                 contents.update(distribution_files(distribution))
-    minimum = max([OLDEST, *map(oldest_supported, found)])
-    contents["__main__.py"] = MAIN.format(minimum=minimum).encode()
+    contents["__main__.py"] = MAIN.format(minimum=oldest).encode()
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     write_archive(Path(target), contents)
-    version = ".".join(map(str, minimum))
-    print(f"{target}: {len(contents)} files, {os.path.getsize(target)} bytes, for Python {version} and later")
+    print(
+        f"{target}: {len(contents)} files, {os.path.getsize(target)} bytes, for Python {version_text(oldest)} and later"
+    )
 
 
-def dependencies(requirement: Requirement, downloads: str, seen: set[str]) -> Iterator[Distribution]:
-    """Yield a distribution that supports Python 3.10 if there is one, and its dependencies, recursively."""
+def oldest_possible(downloads: str) -> tuple[tuple[int, int], list[Distribution]]:
+    """Return the oldest Python that the archive can support, from 3.10 on, and the distributions for it.
+
+    :raises SystemExit: no Python up to this one works.
+    """
+    oldest = OLDEST
+    while True:
+        try:
+            return oldest, [*dependencies(Requirement("cloche"), oldest, downloads, set())]
+        except Unavailable as missing:
+            needed = missing.supported or (3, oldest[1] + 1)
+            if needed > sys.version_info[:2]:
+                sys.exit(f"`{missing}` is not installed, and pip cannot download it")
+            print(
+                f"cannot download `{missing}` for Python {version_text(oldest)}; without it, the archive needs Python "
+                f"{version_text(needed)} or later",
+                file=sys.stderr,
+            )
+            oldest = needed
+
+
+def version_text(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))
+
+
+def dependencies(
+    requirement: Requirement, oldest: tuple[int, int], downloads: str, seen: set[str]
+) -> Iterator[Distribution]:
+    """Yield a distribution that supports the oldest Python, and its dependencies, recursively.
+
+    :raises Unavailable: there is none.
+    """
     seen.add(requirement.name)
     distribution = installed(requirement.name)
-    if distribution is None or oldest_supported(distribution) > OLDEST:
-        distribution = downloaded(requirement, downloads) or distribution
-    if distribution is None:
-        sys.exit(f"`{requirement.name}` is not installed, and pip cannot download it")
+    if distribution is None or oldest_supported(distribution) > oldest:
+        supported = oldest_supported(distribution) if distribution else None
+        distribution = downloaded(requirement, oldest, downloads)
+        if distribution is None:
+            raise Unavailable(requirement, supported)
     yield distribution
     for text in distribution.requires or ():
         needed = Requirement(text)
-        environment = {"python_version": "3.10", "python_full_version": "3.10.0", "extra": ""}
-        applies = needed.marker is None or needed.marker.evaluate(environment)
-        if applies and needed.name not in seen | EXCLUDED_DISTRIBUTIONS:
-            yield from dependencies(needed, downloads, seen)
+        if applies(needed, oldest) and needed.name not in seen | EXCLUDED_DISTRIBUTIONS:
+            yield from dependencies(needed, oldest, downloads, seen)
+
+
+def applies(requirement: Requirement, oldest: tuple[int, int]) -> bool:
+    """Return whether a requirement applies to the oldest Python or to any later one."""
+    if requirement.marker is None:
+        return True
+    versions = [f"3.{minor}" for minor in range(oldest[1], 99)]
+    environments = [{"python_version": text, "python_full_version": f"{text}.0", "extra": ""} for text in versions]
+    return any(map(requirement.marker.evaluate, environments))
 
 
 def installed(name: str) -> Distribution | None:
@@ -96,18 +146,14 @@ def oldest_supported(distribution: Distribution) -> tuple[int, int]:
     return next(((3, minor) for minor in range(OLDEST[1], 99) if accepted.contains(f"3.{minor}.99")), (3, 99))
 
 
-def downloaded(requirement: Requirement, directory: str) -> Distribution | None:
-    """Download a pure-Python distribution that supports Python 3.10; return None if pip cannot."""
-    version = ".".join(map(str, OLDEST))
-    kind = ["--only-binary=:all:", "--platform=any", "--implementation=py", "--abi=none", f"--python-version={version}"]
-    target = os.path.join(directory, requirement.name)
-    words = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", target, *kind]
+def downloaded(requirement: Requirement, oldest: tuple[int, int], directory: str) -> Distribution | None:
+    """Download a pure-Python distribution that supports the oldest Python; return None if pip cannot."""
+    kind = ["--only-binary=:all:", "--platform=any", "--implementation=py", "--abi=none"]
+    target = os.path.join(directory, f"{requirement.name}-{version_text(oldest)}")
+    words = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", f"--python-version={version_text(oldest)}"]
     requested = f"{requirement.name}{requirement.specifier}"
-    done = subprocess.run([*words, requested], capture_output=True, text=True, check=False)
-    if done.returncode:
-        print(f"cannot download `{requested}` for Python {version}; the archive may need a later one", file=sys.stderr)
-        return None
-    return next(iter(distributions(name=requirement.name, path=[target])), None)
+    done = subprocess.run([*words, "--target", target, *kind, requested], capture_output=True, text=True, check=False)
+    return None if done.returncode else next(iter(distributions(name=requirement.name, path=[target])), None)
 
 
 def package_files(directory: Path) -> Iterator[tuple[str, bytes]]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 import sysconfig
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interpreters import debian, pyenv
+from tests.interpreters import MINORS, debian, pyenv
 from tests.run import clean_environ
 from tests.test_architecture import REPOSITORY
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 BUILD = REPOSITORY / "tools" / "make_zipapp.py"
 
@@ -119,6 +124,125 @@ def test_builds_are_reproducible(archive: Path, tmp_path: Path) -> None:
 
     assert again.read_bytes() == archive.read_bytes()
     assert os.access(again, os.X_OK)
+
+
+# What the archive supports, depending on what is installed and what pip can download
+
+
+class FakeDistribution:
+    """Stands for an installed or downloaded distribution."""
+
+    def __init__(self, name: str, oldest: str, *requires: str) -> None:
+        self.name, self.requires = name, requires
+        self.metadata = {"Requires-Python": f">={oldest}"}
+
+
+@pytest.mark.parametrize(
+    ("installed", "index", "oldest", "contents"),
+    [
+        ([("cloche", "3.10", "a")], [], None, []),  # `a` is missing everywhere
+        ([("cloche", "3.10", "a"), ("a", "3.10")], [], (3, 10), ["3.10"]),
+        ([("cloche", "3.10", "a"), ("a", "3.12")], [("a", "3.10")], (3, 10), ["3.10"]),
+        ([("cloche", "3.10", "a"), ("a", "3.11")], [], (3, 11), ["3.11"]),
+        ([("cloche", "3.10", "a", "b"), ("a", "3.11"), ("b", "3.12")], [], (3, 12), ["3.11", "3.12"]),
+        ([("cloche", "3.10", "a", "b"), ("a", "3.11"), ("b", "3.12")], [("b", "3.11")], (3, 11), ["3.11", "3.11"]),
+        ([("cloche", "3.10", "a; python_version < '3.11'")], [("a", "3.10")], (3, 10), ["3.10"]),
+        ([("cloche", "3.10", "a; python_version < '3.11'")], [], (3, 11), []),  # without it, 3.11 is the oldest
+        ([("cloche", "3.10", "a; python_version > '3.12'"), ("a", "3.10")], [], (3, 10), ["3.10"]),
+        ([("cloche", "3.10", "a; extra == 'more'")], [], (3, 10), []),
+        ([("cloche", "3.10", "pip")], [], (3, 10), []),
+    ],
+)
+def test_the_archive_supports_the_oldest_python_that_is_possible(
+    installed: list[tuple[str, ...]],
+    index: list[tuple[str, ...]],
+    oldest: tuple[int, int] | None,
+    contents: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tool = runpy.run_path(str(BUILD))
+    here, there = ({row[0]: FakeDistribution(*row) for row in rows} for rows in (installed, index))
+
+    def downloaded(requirement: Requirement, wanted: tuple[int, int], directory: str) -> FakeDistribution | None:
+        found = there.get(requirement.name)
+        return found if found and tool["oldest_supported"](found) <= wanted else None
+
+    # The functions look each other up in the namespace in which they ran.
+    monkeypatch.setitem(tool["dependencies"].__globals__, "installed", here.get)
+    monkeypatch.setitem(tool["dependencies"].__globals__, "downloaded", downloaded)
+    monkeypatch.setattr(sys, "version_info", (3, 13, 0))
+
+    if oldest is None:
+        with pytest.raises(SystemExit, match="`a` is not installed, and pip cannot download it"):
+            tool["oldest_possible"]("")
+        return
+    supported, found = tool["oldest_possible"]("")
+
+    assert supported == oldest
+    assert [one.metadata["Requires-Python"][2:] for one in found[1:]] == contents
+    warned = capsys.readouterr().err
+    assert bool(warned) is (oldest != (3, 10))
+    assert not warned or f"needs Python 3.{oldest[1]} or later" in warned.splitlines()[-1]
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+def test_any_builder_makes_the_same_archive_with_an_index_and_an_honest_one_without(tmp_path: Path) -> None:
+    archives = {}
+    for builder in ("3.10", "3.13"):
+        environment = tmp_path / builder
+        subprocess.run([pyenv(builder), "-m", "venv", environment], check=True)
+        python = environment / "bin" / "python"
+        pip = [python, "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "--upgrade", "pip"], check=True)
+        subprocess.run([*pip, "--editable", str(REPOSITORY)], check=True)
+        for index, variables in (("index", {}), ("none", {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull})):
+            path = tmp_path / f"{builder}-{index}.pyz"
+            built = subprocess.run(
+                [python, str(BUILD), str(path)],
+                env={**os.environ, **variables},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            archives[builder, index] = (path, built.stdout.rstrip().rpartition(" for Python ")[2].partition(" ")[0])
+
+    same = [archives[key] for key in (("3.10", "index"), ("3.10", "none"), ("3.13", "index"))]
+    assert {supported for _, supported in same} == {"3.10"}
+    assert len({path.read_bytes() for path, _ in same}) == 1
+    path, supported = archives["3.13", "none"]
+    assert supported in ("3.10", "3.11", "3.12", "3.13")  # depends on the newest versions of the dependencies
+    for version in ("3.10", "3.11", "3.12", "3.13"):
+        done = subprocess.run(
+            [pyenv(version), "-sS", path, "--version"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        if int(version[2:]) < int(supported[2:]):
+            assert done.returncode == 1
+            assert f"this archive needs Python {supported} or later" in done.stderr
+        else:
+            assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("target", MINORS)
+@pytest.mark.parametrize("version", ["3.10", "3.13"])
+def test_the_archive_creates_environments_for_every_python_without_an_index(
+    archive: Path, tmp_path: Path, version: str, target: str
+) -> None:
+    environ = clean_environ(tmp_path / "home", tmp_path / "cache")
+    for number, variables in enumerate(({"PIP_NO_INDEX": "1"}, {"PIP_INDEX_URL": "http://127.0.0.1:9/simple"})):
+        done = subprocess.run(
+            [pyenv(version), "-sS", archive, f"./e{number}", "-p", pyenv(target)],
+            cwd=tmp_path,
+            env={**environ, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        subprocess.run([tmp_path / f"e{number}/bin/python", "-m", "pip", "--version"], check=True)
 
 
 @pytest.mark.nightly
