@@ -40,7 +40,9 @@ import cloche_errors  # noqa: E402, F401
 import cloche_reference  # noqa: E402
 
 FENCE = re.compile(r"^(?P<fence>`{3,})(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=fence)\s*$", re.MULTILINE | re.DOTALL)
-REMARK = re.compile(r"<!-- (?P<kind>not followed|at night|set-up): (?P<reason>.*)(?P<commands>(?:\n[$>] .*)*)\s*-->\s*\Z")
+REMARK = re.compile(
+    r"<!-- (?P<kind>not followed|at night|set-up): (?P<reason>.*)(?P<commands>(?:\n[$>] .*)*)\s*-->\s*\Z"
+)
 """A comment about the block that follows it."""
 FINDING = re.compile(r"^\.\.\.\S*: (?!repaired)[a-z]+(?:-[a-z]+)*: ", re.MULTILINE)
 PROMPT = re.compile(r"(?:\([^)]*\) )?\$ ")

@@ -51,7 +51,9 @@ def readings() -> Iterator[ParameterSet]:
             continue
         yield pytest.param(path, False, id=path.stem)
         if any(block.nightly for block in blocks(path)):
-            yield pytest.param(path, True, marks=(pytest.mark.nightly, pytest.mark.timeout(900)), id=f"{path.stem}-night")
+            yield pytest.param(
+                path, True, marks=(pytest.mark.nightly, pytest.mark.timeout(900)), id=f"{path.stem}-night"
+            )
 
 
 @pytest.mark.parametrize(("path", "nightly"), [*readings()])

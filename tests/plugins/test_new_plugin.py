@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche as api
-from cloche.cli.new_plugin import KINDS
+from cloche.cli.new_plugin import KINDS, PUBLISHED
 from cloche.plugins import hookspecs
 from tests.run import Cloche, clean_environ
 from tests.test_architecture import REPOSITORY, tomllib
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ENDS = (".tar.gz", "-py3-none-any.whl")
@@ -112,6 +113,19 @@ def test_names_come_from_the_directory_and_existing_files_stay(cloche: Cloche) -
         (["finder", "cloche"], "`cloche` cannot be the name of a plugin"),
         (["activator", "none"], "`none` cannot be the name of a plugin"),
         (["finder", "class.py"], "`class.py` cannot be the name of a plugin"),
+        (["finder", "ünï"], "`ünï` cannot be the name of a plugin"),
+        (["finder", "\u0661"], "`\u0661` cannot be the name of a plugin"),
+        (["finder", "a b"], "`a b` cannot be the name of a plugin"),
+        (["finder", "a\nb"], "`a\\nb` cannot be the name of a plugin"),
+        (["finder", "True"], "`True` cannot be the name of a plugin"),
+        (["finder", "_x"], "`_x` cannot be the name of a plugin"),
+        (["finder", "--", "-x"], "`-x` cannot be the name of a plugin"),
+        (["finder", "a" * 101], f"`{'a' * 101}` cannot be the name of a plugin"),
+        (["finder", "con"], "Windows reserves the name `con`"),
+        (["packer", "sub/nul"], "Windows reserves the name `nul`"),
+        (["creator", "lpt1"], "Windows reserves the name `lpt1`"),
+        (["activator", "nushell"], "the distribution `cloche-nushell` already exists"),
+        (["created", "pytest-cloche"], "the distribution `pytest-cloche` already exists"),
         (["finders", "acme"], "unknown kind of plugin `finders`; did you mean `finder`?"),
         (["activater", "acme"], "unknown kind of plugin `activater`; did you mean `activator`?"),
     ],
@@ -125,7 +139,14 @@ def test_a_name_that_cannot_work_is_refused(cloche: Cloche, argv: list[str], mes
 
 @pytest.mark.parametrize(
     ("directory", "distribution"),
-    [("json", "cloche-json"), ("cloche-json", "cloche-json"), ("json-cloche", "json-cloche")],
+    [
+        ("json", "cloche-json"),
+        ("cloche-json", "cloche-json"),
+        ("json-cloche", "json-cloche"),
+        ("class", "cloche-class"),  # a keyword
+        ("cloche-con", "cloche-con"),
+        ("a" * 100, f"cloche-{'a' * 100}"),
+    ],
 )
 def test_the_distribution_is_named_after_cloche(cloche: Cloche, directory: str, distribution: str) -> None:
     """So that no module gets the name of one in the standard library."""
@@ -133,22 +154,51 @@ def test_the_distribution_is_named_after_cloche(cloche: Cloche, directory: str, 
 
     project = tomllib.loads((cloche.cwd / directory / "pyproject.toml").read_text())["project"]
     module = distribution.replace("-", "_")
-    assert (project["name"], project["entry-points"]) == (distribution, {"cloche": {"json": module}})
+    name = distribution.removeprefix("cloche-").removesuffix("-cloche")
+    assert (project["name"], project["entry-points"]) == (distribution, {"cloche": {name: module}})
     assert (cloche.cwd / directory / "src" / module / "__init__.py").exists()
 
 
+def test_the_distributions_of_cloche_are_known() -> None:
+    assert sorted(PUBLISHED) == sorted(path.parent.name for path in REPOSITORY.glob("plugins/*/pyproject.toml"))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path.write_text(""), "` already exists and is not a directory"),
+        (lambda path: path.symlink_to("nowhere"), "` is a symbolic link to `"),
+        (lambda path: (path / "src").mkdir(parents=True), "` already has files in it"),
+    ],
+    ids=["file", "link", "directory"],
+)
+def test_what_is_in_the_way_stays(cloche: Cloche, make: Callable[[Path], object], message: str) -> None:
+    path = cloche.cwd / "cloche-acme"
+    make(path)
+    before = path.lstat().st_ino, path.lstat().st_mtime_ns
+
+    done = cloche("plugins", "new", "finder", "cloche-acme")
+
+    assert done.code == 4
+    assert message in done.err
+    assert (path.lstat().st_ino, path.lstat().st_mtime_ns) == before
+    assert os.listdir(cloche.cwd) == ["cloche-acme"]
+
+
 @pytest.mark.nightly
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_distribution_can_be_built_installed_tested_and_published(cloche: Cloche, kind: str) -> None:
     """With its build backend, and the tools that an author uses; it comes with cloche from this checkout."""
     assert cloche("plugins", "new", kind, "acme").code == 0
     python = api.create(cloche.cwd / "env", seeds=["pip"]).executable
     root = cloche.cwd / "acme"
-    tools = ["build", "twine", "mypy", "pytest", "ruff"]
+    tools = ["build", "twine", "mypy", "pyright[nodejs]", "pytest", "ruff"]
     for argv in (
         ["-m", "pip", "install", "--quiet", *tools, str(REPOSITORY), "--editable", str(root)],
         ["-m", "pytest", str(root)],
         ["-m", "mypy", "--strict", str(root / "src"), str(root / "tests")],
+        ["-m", "pyright", "--pythonpath", python, str(root / "src"), str(root / "tests")],
         ["-m", "ruff", "check", "--isolated", "--select", "B,E,F,I,RUF,SIM,UP", str(root)],
         ["-m", "ruff", "format", "--isolated", "--check", str(root)],
         ["-m", "build", str(root)],

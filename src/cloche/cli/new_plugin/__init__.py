@@ -47,6 +47,18 @@ KINDS = tuple(SUMMARIES)
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
+LONGEST = 100
+"""The most characters of a name; the paths of some files contain it twice."""
+
+DEVICES = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")
+"""Names of devices, which no file or directory on Windows can have, so that nobody could clone the repository there."""
+
+PUBLISHED = tuple(
+    """cloche-elvish cloche-example cloche-nushell cloche-python-envs cloche-virtualenv cloche-xonsh hatch-cloche nox-cloche
+    pdm-cloche pytest-cloche tox-cloche""".split()
+)
+"""The distributions that belong to cloche."""
+
 
 def write_plugin(kind: str, directory: str, host: Host) -> tuple[str, Sequence[str]]:
     """Write a plugin of a kind to a directory that does not exist or is empty, all or nothing.
@@ -103,20 +115,28 @@ def write_plugin(kind: str, directory: str, host: Host) -> tuple[str, Sequence[s
 def names_for(kind: str, directory: str) -> tuple[str, str]:
     """Return the names of the distribution and of the plugin in a directory.
 
-    :raises UsageError: the name cannot be that of a distribution, or cloche itself uses it.
+    :raises UsageError: the name cannot be that of a distribution, cloche itself uses it, or Windows reserves it.
     """
     words = directory.split("-")
     name = "-".join(word for word in words if word != "cloche")
-    if not NAME.fullmatch(directory) or not NAME.fullmatch(name) or name in ("all", "none", *BUILTIN):
+    is_valid = all(NAME.fullmatch(text) and len(text) <= LONGEST for text in (directory, name))
+    if not is_valid or name in ("all", "none", *BUILTIN):
         raise UsageError(
             f"`{directory}` cannot be the name of a plugin",
             hint="use lower-case letters, digits and hyphens, for example `cloche-acme`",
         )
+    if DEVICES.fullmatch(directory):
+        raise UsageError(
+            f"Windows reserves the name `{directory}`", hint=f"choose another name, for example `cloche-{name}`"
+        )
+    distribution = directory if "cloche" in words else f"cloche-{name}"
+    if distribution in PUBLISHED:
+        raise UsageError(f"the distribution `{distribution}` already exists", hint="choose another name")
     if name in (COMMANDS if kind == "command" else built_in_names(kind)):
         raise UsageError(
             f"cloche itself has the {kind} `{name}`", hint="choose another name, so that users can tell them apart"
         )
-    return (directory if "cloche" in words else f"cloche-{name}"), name
+    return distribution, name
 
 
 def built_in_names(kind: str) -> Container[str]:
