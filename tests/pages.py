@@ -25,7 +25,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tests.tools import require
 
@@ -79,13 +79,13 @@ class Command(NamedTuple):
     """The output that the page shows."""
 
 
-def blocks(page: Path) -> Iterator[Block]:
-    """Yield the blocks of a page in order, without those that the page marks as not followed."""
+def blocks(page: Path, *, which: Literal["followed", "not followed"] = "followed") -> Iterator[Block]:
+    """Yield the blocks of a page in order, without those that the page marks as not followed, or only those."""
     text = page.read_text(encoding="utf-8")
     for match in FENCE.finditer(text):
         remark = REMARK.search(text, text.rfind("<!--", 0, match.start()), match.start())
         kind, set_up = (remark["kind"], remark["commands"].lstrip("\n")) if remark else ("", "")
-        if kind == "not followed":
+        if (kind == "not followed") is (which == "followed"):
             continue
         info, body = match["info"].strip(), match["body"]
         options = dict(re.findall(r"^:([a-z-]+): *(.*)\n", body, re.MULTILINE))

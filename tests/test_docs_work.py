@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.cli.commands import COMMANDS
-from tests.pages import DOCS, REPOSITORY, SHELLS, Reader, blocks, cloche_reference, console_commands, output_matches
+from tests.pages import (
+    DOCS,
+    REPOSITORY,
+    SHELLS,
+    Command,
+    Reader,
+    blocks,
+    cloche_reference,
+    console_commands,
+    output_matches,
+)
 from tests.tools import require, skip_missing
 
 if sys.version_info >= (3, 11):
@@ -68,6 +78,48 @@ def test_the_instructions_of_a_page_work(
     reader = Reader(tmp_path / "home", dict(os.environ))
     try:
         assert reader.follow(path, nightly=nightly) > 0
+    finally:
+        reader.close()
+
+
+NEWCOMER = (
+    "how-to/install",
+    "tutorial/first-environment",
+    "how-to/lock",
+    "how-to/pack-an-environment",
+    "how-to/maintain-environments",
+    "tutorial/your-first-activator",
+)
+"""The pages for the first tasks: install it, create, lock, pack and repair an environment, write a plugin."""
+
+
+def test_the_front_page_leads_to_the_first_tasks_and_their_pages_are_followed() -> None:
+    front = (DOCS / "index.md").read_text(encoding="utf-8").partition("```{toctree}")[0]
+
+    assert [page for page in NEWCOMER if page not in front] == []
+    assert {DOCS / f"{page}.md" for page in NEWCOMER} <= {*PAGES}
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
+def test_a_newcomer_can_follow_the_first_tasks(tmp_path: Path, index: None) -> None:
+    """In a new home, with the cloche that the first page installs; each page begins in an empty directory."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "uv").symlink_to(require("uv"))
+    require("rc")
+    path = [part for part in os.environ["PATH"].split(os.pathsep) if not os.path.exists(os.path.join(part, "cloche"))]
+    reader = Reader(tmp_path / "home", {**os.environ, "PATH": os.pathsep.join(path)}, tools)
+    try:
+        for page in NEWCOMER:
+            reader.directory = tmp_path / "home" / page.rpartition("/")[2]
+            reader.directory.mkdir()
+            reader.type(Command(f"cd {reader.directory}", ""), page)
+            if "maintain" in page:  # as the page says before it uses the extra
+                reader.type(Command("~/tools/cloche/bin/python -m pip install --quiet ~/cloche'[sbom]'", ""), page)
+            if "lock" in page:  # its command for pip needs a new one
+                reader.type(Command("cloche ~/new-pip --quiet --download; PATH=~/new-pip/bin:$PATH", ""), page)
+            reader.follow(DOCS / f"{page}.md")
     finally:
         reader.close()
 

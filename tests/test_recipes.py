@@ -19,8 +19,14 @@ import pytest
 
 import cloche
 from cloche.cli.parser import parse_arguments
-from tests.pages import DOCS, REPOSITORY, Block, Command, Reader, blocks
+from tests.pages import DOCS, REPOSITORY, Block, Command, Reader, blocks, console_commands
+from tests.run import Cloche, clean_environ
 from tests.tools import require, skip_missing
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +75,102 @@ def test_the_answers_cover_at_least_twenty_questions() -> None:
     assert all(question.endswith("?") for question in questions)
 
 
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
+def test_commands_that_are_not_followed_are_valid(page: Path) -> None:
+    for block in blocks(page, which="not followed"):
+        for command in console_commands(block.body) if block.language == "console" else ():
+            program, *words = shlex.split(command.text, comments=True)
+            if program == "cloche":
+                parse_arguments(words).check()
+
+
+SETTINGS = [
+    pytest.param(block.body, id=f"{page.stem}:{block.line}")
+    for page in sorted(DOCS.rglob("*.md"))
+    for block in blocks(page)
+    if "toml" in block.language and "[tool.cloche]" in block.body
+]
+
+
+@pytest.mark.parametrize("text", SETTINGS)
+def test_every_setting_that_a_page_shows_has_an_effect(text: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+
+    done = Cloche(tmp_path, clean_environ(tmp_path / "home", tmp_path / "cache"))("config", "--json")
+
+    shown = {one["name"] for one in done.json["settings"] if "pyproject.toml" in str(one["origin"])}
+    assert (done.code, done.json["warnings"]) == (0, [])
+    assert shown == {*tomllib.loads(text)["tool"]["cloche"]}
+
+
+# Editors
+
+
+EDITOR = DOCS / "how-to/use-with-an-editor.md"
+
+TASKS_SCHEMA = {
+    "type": "object",
+    "required": ["version", "tasks"],
+    "additionalProperties": False,
+    "properties": {
+        "version": {"const": "2.0.0"},
+        "tasks": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["label", "type", "command"],
+                "additionalProperties": False,
+                "properties": {
+                    "label": {"type": "string"},
+                    "type": {"enum": ["shell", "process"]},
+                    "command": {"type": "string"},
+                    "args": {"type": "array", "items": {"type": "string"}},
+                    "runOptions": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "properties": {"runOn": {"enum": ["default", "folderOpen"]}},
+                    },
+                },
+            },
+        },
+    },
+}
+"""The part of the format of tasks.json that the page uses, from the appendix of VS Code's documentation of tasks."""
+
+
+def test_the_settings_and_tasks_of_vs_code_work(tmp_path: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    project = tmp_path / "my project"
+    write_files(EDITOR, project)
+    names = [project / ".vscode" / name for name in ("tasks.json", "settings.json")]
+    texts = [path.read_text().replace("${workspaceFolder}", str(project)) for path in names]
+    tasks, settings = map(json.loads, texts)
+    assert not any("${" in text for text in texts)
+    jsonschema.validate(tasks, TASKS_SCHEMA)
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+
+    for task in tasks["tasks"] * 2:  # the folder is opened again
+        words = [task["command"], *task.get("args", [])]
+        command = [require("bash"), "-c", " ".join(words)] if task["type"] == "shell" else words
+        subprocess.run(command, cwd=project, env={**os.environ, "PATH": path}, check=True)
+
+    python = settings["python.defaultInterpreterPath"]
+    prefix = subprocess.run([python, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True)
+    assert prefix.stdout.strip() == str(project / ".venv")
+
+
 # Workflows
+
+
+def test_a_step_can_add_the_environment_to_the_path(tmp_path: Path) -> None:
+    yaml = pytest.importorskip("ruamel.yaml").YAML(typ="safe")
+    [block] = blocks(CI, which="not followed")
+    [step] = yaml.load(block.body)
+    environ = {**os.environ, "GITHUB_PATH": str(tmp_path / "added")}
+
+    subprocess.run([require("bash"), "-e", "-c", step["run"]], cwd=tmp_path, env=environ, check=True)
+
+    assert (tmp_path / "added").read_text() == f"{tmp_path}/.venv/bin\n"
 
 
 @pytest.mark.parametrize(

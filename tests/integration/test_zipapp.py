@@ -36,6 +36,14 @@ def build_archive(path: Path) -> None:
     subprocess.run([sys.executable, str(BUILD), str(path)], env={**os.environ, "PIP_NO_INDEX": "1"}, check=True)
 
 
+@pytest.fixture(scope="module")
+def archive_for_all(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive built with the index, for Python 3.10 and later."""
+    path = tmp_path_factory.mktemp("all") / "cloche.pyz"
+    subprocess.run([sys.executable, str(BUILD), str(path)], check=True)
+    return path
+
+
 class Archive:
     """The archive in an empty directory, run by a Python without site-packages."""
 
@@ -229,12 +237,12 @@ def test_any_builder_makes_the_same_archive_with_an_index_and_an_honest_one_with
 @pytest.mark.parametrize("target", MINORS)
 @pytest.mark.parametrize("version", ["3.10", "3.13"])
 def test_the_archive_creates_environments_for_every_python_without_an_index(
-    archive: Path, tmp_path: Path, version: str, target: str
+    archive_for_all: Path, tmp_path: Path, version: str, target: str
 ) -> None:
     environ = clean_environ(tmp_path / "home", tmp_path / "cache")
     for number, variables in enumerate(({"PIP_NO_INDEX": "1"}, {"PIP_INDEX_URL": "http://127.0.0.1:9/simple"})):
         done = subprocess.run(
-            [pyenv(version), "-sS", archive, f"./e{number}", "-p", pyenv(target)],
+            [pyenv(version), "-sS", archive_for_all, f"./e{number}", "-p", pyenv(target)],
             cwd=tmp_path,
             env={**environ, **variables},
             capture_output=True,
