@@ -106,7 +106,7 @@ def create(
     :param dependencies: whether what the seeds depend on is installed too: `included` (the default) or `omitted`.
     :param activators: names of activators, () for none; by default all that support the interpreter.
     :param existing: `keep` what exists (the default), `replace` an environment but no other files, `replace-anything` in the
-        directory, unless it holds a project.
+        directory, unless it contains a project.
     :param site_packages: `isolated` (the default), or `system` to see the base interpreter's packages.
     :param startup_code: what happens to packages with code that runs whenever Python starts: `allow`, `list` (the default; for
         this function, the same) or `refuse`, or a list of the packages that may have such code.

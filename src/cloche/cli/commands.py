@@ -89,7 +89,7 @@ COMMANDS = {
                     sources="argv",
                 ),
                 Option("find", "search a directory for environments", "list", "DIR", sources="argv"),
-                Option("from", "of these, only those of this Python", metavar="SPEC", sources="argv"),
+                Option("from", "upgrade only the environments of this Python", metavar="SPEC", sources="argv"),
                 Option("seeds", "update pip and the other seeds", "flag", sources="argv"),
                 Option("check", "change nothing; exit with 1 if an upgrade is due", "flag", sources="argv"),
                 Option("dry-run", "try the upgrade, but do not change the environment", "flag", sources="argv"),
@@ -110,7 +110,13 @@ COMMANDS = {
                     "format", "the format; by default, the suffix of the file decides", metavar="NAME", sources="argv"
                 ),
                 Option("prefix", "put everything into a directory of this name", metavar="NAME", sources="argv"),
-                Option("exclude", "leave out the names and paths that match", "list", "GLOB", sources="argv"),
+                Option(
+                    "exclude",
+                    "leave out files and directories whose name or path matches",
+                    "list",
+                    "GLOB",
+                    sources="argv",
+                ),
                 Option("force", "replace an existing file", "flag", sources="argv"),
                 Option("follow", "replace links and editable installs with their targets", "flag", sources="argv"),
                 Option(

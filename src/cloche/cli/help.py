@@ -132,7 +132,7 @@ EXAMPLES_OF = {
     ),
     "plugins": (
         ("cloche plugins", "list them"),
-        ("cloche plugins new activator cloche-acme", "write a new one, with tests"),
+        ("cloche plugins new activator cloche-acme", "create a new one, with tests"),
     ),
     "cache": (
         ("cloche cache size", "show how large the cache is, and what is in it"),
@@ -143,8 +143,8 @@ EXAMPLES_OF = {
         ("cloche config set python 3.12", "use Python 3.12 from now on"),
     ),
     "completion": (
-        ('eval "$(cloche completion bash)"', "complete in this bash"),
-        ("cloche completion fish | source", "complete in this fish"),
+        ('eval "$(cloche completion bash)"', "turn on completion in this bash session"),
+        ("cloche completion fish | source", "turn on completion in this fish session"),
     ),
     "help": (
         ("cloche help upgrade", "show the help of `upgrade`"),

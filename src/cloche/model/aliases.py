@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 OnExisting: TypeAlias = Literal["keep", "replace", "replace-anything"]
 """What to do with an existing destination: `keep` and refresh it, `replace` an environment but no other files, or
-`replace-anything` in the directory, unless it holds a project."""
+`replace-anything` in the directory, unless it contains a project."""
 
 SitePackages: TypeAlias = Literal["isolated", "system"]
 """Whether the environment sees the packages of its base interpreter."""
