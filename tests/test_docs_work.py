@@ -106,7 +106,8 @@ def test_a_newcomer_can_follow_the_first_tasks(tmp_path: Path, index: None) -> N
     """In a new home, with the cloche that the first page installs; each page begins in an empty directory."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    (tools / "uv").symlink_to(require("uv"))
+    for name in ("uv", "uvx"):
+        (tools / name).symlink_to(require(name))
     require("rc")
     path = [part for part in os.environ["PATH"].split(os.pathsep) if not os.path.exists(os.path.join(part, "cloche"))]
     reader = Reader(tmp_path / "home", {**os.environ, "PATH": os.pathsep.join(path)}, tools)

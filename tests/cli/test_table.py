@@ -64,6 +64,19 @@ def test_without_a_terminal_lines_are_never_wrapped() -> None:
     assert [*table_lines(HEAD, [long], None)][1] == f"  three  /{'x' * 200}  path"
 
 
+def test_styles_cover_a_row_or_one_cell_of_its_first_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    rows = [Row(("one", "bad"), ("a", "b"), "red", styled=1), Row(("two", "good"), ("c",), "green")]
+
+    assert [*table_lines(("name", "status", "offers"), rows, 80)] == [
+        "\x1b[1mname  status  offers\x1b[0m",
+        "one   \x1b[31mbad   \x1b[0m  a",
+        "              b",
+        "\x1b[32mtwo   good    c\x1b[0m",
+    ]
+
+
 def test_control_characters_are_escaped() -> None:
     [_, line] = table_lines(("name", "path"), [Row(("a\x1b[31m\n",), ("b\r",))], None)
 

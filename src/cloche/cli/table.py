@@ -55,7 +55,7 @@ def table_lines(head: Sequence[str], rows: Sequence[Row], columns: int | None) -
         for number, line in enumerate(wrapped(row.last, room) or [""]):
             shown = texts if number == 0 else [""] * len(texts)
             padded = [text + " " * (width - display_width(text)) for text, width in zip(shown, widths, strict=True)]
-            if row.style and row.styled is not None:
+            if row.style and row.styled is not None and number == 0:
                 padded[row.styled] = report.styled(padded[row.styled], row.style, sys.stdout)
             whole = "  ".join([*padded, line]).rstrip()
             yield report.styled(whole, row.style, sys.stdout) if row.style and row.styled is None else whole

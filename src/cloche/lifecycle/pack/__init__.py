@@ -174,9 +174,8 @@ def usable_suffixes(packers: Iterable[Component], session: Session) -> Iterator[
     """Yield the suffix of each packer; one that fails is left out, with a warning."""
     for component in packers:
         try:
-            packer = component.load()
-            suffix = call_component(lambda: check_suffix(packer), "packer", component.name, component.source)  # noqa: B023
-            yield suffix, component
+            check = partial(check_suffix, component.load())
+            yield call_component(check, "packer", component.name, component.source), component
         except ClocheError as error:
             session.warn([error.message])
 
