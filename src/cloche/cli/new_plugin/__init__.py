@@ -127,7 +127,7 @@ def names_for(kind: str, directory: str) -> tuple[str, str]:
         )
     if DEVICES.fullmatch(directory):
         raise UsageError(
-            f"Windows reserves the name `{directory}`", hint=f"choose another name, for example `cloche-{name}`"
+            f"Windows reserves the name `{directory}`", hint="choose another name, for example `cloche-acme`"
         )
     distribution = directory if "cloche" in words else f"cloche-{name}"
     if distribution in PUBLISHED:
