@@ -40,7 +40,7 @@ def allowed_mode(mode: int, is_same_owner: bool) -> int:
     return mode & 0o7777 if is_same_owner or stat.S_ISDIR(mode) else mode & 0o1777
 
 
-def keep_attributes(path: str, directory: int | None, source: str) -> None:
+def keep_extended_attributes(path: str, directory: int | None, source: str) -> None:
     """Give a new file or directory the extended attributes of `source`, such as access control lists, where supported.
 
     :param source: an absolute path.
@@ -64,21 +64,22 @@ def keep_attributes(path: str, directory: int | None, source: str) -> None:
         os.close(descriptor)
 
 
-def give_to_owner_of(target: str, tree: str) -> None:
-    """Give what this run has created in a tree to the owner and the group of the directory that it is for.
+def give_to_owner(owner: os.stat_result, created: os.stat_result, tree: int) -> None:
+    """Give what this run has created in a tree to the owner and the group of the directory that the tree is for.
 
     Files with several links stay as they are, because other environments share them.
 
+    :param owner: the status of that directory.
+    :param created: the status of something that this run has created.
+    :param tree: a descriptor of the tree.
     :raises OSError: a system call failed.
     """
-    if not hasattr(os, "fwalk"):  # Windows
-        return
-    created, owner = os.lstat(tree), os.stat(target)
     if (created.st_uid, created.st_gid) == (owner.st_uid, owner.st_gid):
         return
-    for _, names, files, descriptor in os.fwalk(tree, topdown=False):  # a directory after what is in it
+    for _, names, files, descriptor in os.fwalk(".", topdown=False, dir_fd=tree):  # a directory after what is in it
         for name in (*names, *files):
             status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
             is_shared = status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode)
             if not is_shared and (status.st_uid, status.st_gid) == (created.st_uid, created.st_gid):
                 keep_owner(name, descriptor, owner)
+    keep_owner(".", tree, owner)
