@@ -246,16 +246,24 @@ SOME = settings(examples(3), phases=(Phase.explicit, Phase.generate), report_mul
 """A failed example is not simplified, because each attempt would take seconds."""
 
 
-def contents_of(name: str, *entries: Entry, made_by: str = "venv") -> Contents:
+def contents_of(
+    name: str, *entries: Entry, made_by: str = "venv", editables: tuple[tuple[str, str], ...] = ()
+) -> Contents:
     """Return the contents of an environment with these entries, for an example that failed once."""
-    return Contents(name, made_by, "uv", entries, editables=(), nested=False, is_edited=False)
+    return Contents(name, made_by, "uv", entries, editables, nested=False, is_edited=False)
+
+
+JSON = Entry("share/conf.json", "file", b'{"path": "{root}/share"}\n', 0o644)
+SCRIPT = Entry("{site}/$x", "file", b"#!{root}/bin/python\nprint('mine')\n", 0o755)
 
 
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("way", [move, rename])
 @SOME
 @given(contents(), st.sampled_from(NAMES), st.none() | KILLS, st.none() | KILLS)
-@example(contents_of("é", Entry("share/conf.json", "file", b'{"path": "{root}/share"}\n', 0o644)), 'q"uote', None, None)
+@example(contents_of("é", JSON, SCRIPT), 'q"uote', None, None)
+@example(contents_of('q"uote', SCRIPT, made_by="uv"), "%PATH%", None, None)
+@example(contents_of("a b", made_by="cloche-relocatable", editables=(("inside", "finder"),)), "it's", None, None)
 def test_an_environment_that_is_moved_and_moved_back_is_as_before(
     cloche: Cloche,
     tmp_path: Path,
