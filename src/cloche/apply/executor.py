@@ -11,7 +11,7 @@ import os
 import stat
 
 from cloche.errors import ClocheError
-from cloche.fs import DIRECTORY, NEW_FILE, copy_file, paths_in, write_all
+from cloche.fs import DIRECTORY, NEW_FILE, copied_mode, copy_file, paths_in, write_all
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
@@ -69,6 +69,8 @@ class StagingTree:
         self.descriptor = descriptor
         self._unsupported: set[Transfer] = set()
         """The transfers that this file system does not support."""
+        self._creator = (-1, -1)
+        """The user and the group that new entries belong to, once a tree is copied."""
         self._copied: dict[tuple[int, int], str] = {}
         """The paths of copied files that have several links, by device and inode of the original."""
         self.take_over: Callable[[str, os.DirEntry[str]], bool] | None = None
@@ -134,6 +136,9 @@ class StagingTree:
         """
         from cloche.apply.ownership import keep_owner  # not for a new environment
 
+        if not below:
+            created = os.stat(self._at("."), dir_fd=self.descriptor)
+            self._creator = created.st_uid, created.st_gid
         with os.scandir(os.path.join(source, below)) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
         for entry in entries:
@@ -175,9 +180,21 @@ class StagingTree:
             is_shared = link_mode == "clone" and is_in_store
         if self._transfer(entry.path, path, "auto" if is_shared else link_mode) is not _hard_link and not is_shared:
             status = entry.stat(follow_symlinks=False)
-            self.keep_attributes(path, entry.path, status)
+            self._keep_attributes_of_copy(path, entry.path, status)
             if status.st_nlink > 1:
                 self._copied[status.st_dev, status.st_ino] = path
+
+    def _keep_attributes_of_copy(self, path: str, source: str, status: os.stat_result) -> None:
+        """Do what `keep_attributes` does to a file that was just copied, which in most cases needs no system call."""
+        from cloche.apply.ownership import keep_extended_attributes
+
+        is_usual = stat.S_IMODE(status.st_mode) == copied_mode(status.st_mode)
+        if not is_usual or (status.st_uid, status.st_gid) != self._creator:
+            self.keep_attributes(path, source, status)
+        elif keep_extended_attributes(self._at(path), self.descriptor, source):
+            os.chmod(
+                self._at(path), stat.S_IMODE(status.st_mode), dir_fd=self.descriptor
+            )  # access control lists change it
 
     def _link_again(self, status: os.stat_result, path: str) -> bool:
         """Link a file to the copy of another link to it; return False if there is none, or links are not supported."""

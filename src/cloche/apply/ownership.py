@@ -40,20 +40,22 @@ def allowed_mode(mode: int, is_same_owner: bool) -> int:
     return mode & 0o7777 if is_same_owner or stat.S_ISDIR(mode) else mode & 0o1777
 
 
-def keep_extended_attributes(path: str, directory: int | None, source: str) -> None:
+def keep_extended_attributes(path: str, directory: int | None, source: str) -> bool:
     """Give a new file or directory the extended attributes of `source`, such as access control lists, where supported.
+
+    Return whether it may have some; its permission bits have to be set afterwards.
 
     :param source: an absolute path.
     """
     if not hasattr(os, "listxattr"):  # only Linux has them
-        return
+        return False
     try:
         names = [name for name in os.listxattr(source, follow_symlinks=False) if name.startswith(KEPT_ATTRIBUTES)]
         if not names:
-            return
+            return False
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
     except OSError:
-        return
+        return False
     try:
         for name in names:
             try:
@@ -62,6 +64,7 @@ def keep_extended_attributes(path: str, directory: int | None, source: str) -> N
                 pass  # the other file system has none
     finally:
         os.close(descriptor)
+    return True
 
 
 def give_to_owner(owner: os.stat_result, created: os.stat_result, tree: int) -> None:
