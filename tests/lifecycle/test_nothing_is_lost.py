@@ -91,9 +91,9 @@ def move(cloche: Cloche, kill: Kill | None, old: Path, new: Path) -> None:
         if new.exists():
             remove(new)
         run_until_done(cloche, None, "move", old, new)
-    assert not os.path.lexists(old)
     if kill:
-        type_command(cloche, None, "doctor", "--fix", new)  # removes what the killed run left
+        type_command(cloche, None, "doctor", "--fix", new)  # removes what the killed run left, at the old path too
+    assert not os.path.lexists(old)
 
 
 def rename(cloche: Cloche, kill: Kill | None, old: Path, new: Path) -> None:
@@ -263,6 +263,7 @@ SCRIPT = Entry("{site}/$x", "file", b"#!{root}/bin/python\nprint('mine')\n", 0o7
 @given(contents(), st.sampled_from(NAMES), st.none() | KILLS, st.none() | KILLS)
 @example(contents_of("é", JSON, SCRIPT), 'q"uote', None, None)
 @example(contents_of('q"uote', SCRIPT, made_by="uv"), "%PATH%", None, None)
+@example(contents_of("env", made_by="cloche"), "env", Kill("unlink", 1), None)
 @example(contents_of("a b", made_by="cloche-relocatable", editables=(("inside", "finder"),)), "it's", None, None)
 def test_an_environment_that_is_moved_and_moved_back_is_as_before(
     cloche: Cloche,
