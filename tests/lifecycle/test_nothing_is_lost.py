@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from cloche.api import open_session
 from cloche.lifecycle.doctor.diagnosis import diagnose, open_case
 from cloche.lifecycle.embedded_paths.shebangs import parse_header
+from cloche.lifecycle.relocation import json_ascii, json_unicode
 from cloche.store.installation import relocatable_shebang_lines
 from tests.distributions import record_hash
-from tests.lifecycle.contents import NAMES, Contents, contents, create, remove
+from tests.lifecycle.contents import NAMES, Contents, Entry, contents, create, remove
 from tests.properties import examples
 from tests.sweep.injection import CALLS, STRACE
 from tests.tools import require
@@ -90,9 +91,9 @@ def move(cloche: Cloche, kill: Kill | None, old: Path, new: Path) -> None:
         if new.exists():
             remove(new)
         run_until_done(cloche, None, "move", old, new)
-    assert not os.path.lexists(old)
     if kill:
-        type_command(cloche, None, "doctor", "--fix", new)  # removes what the killed run left
+        type_command(cloche, None, "doctor", "--fix", new)  # removes what the killed run left, at the old path too
+    assert not os.path.lexists(old)
 
 
 def rename(cloche: Cloche, kill: Kill | None, old: Path, new: Path) -> None:
@@ -112,17 +113,38 @@ def user_tree(root: Path, *other_paths: Path) -> Tree:
         path if the next one is unusual; cloche then says so.
     """
     tree = Tree()
-    for path, (kind, mode, content) in snapshot(root).items():
+    entries = snapshot(root)
+    for path, (kind, mode, content) in entries.items():
         if "__pycache__" in path.split("/") or path.endswith(".pyc"):
             continue
         if stat.S_ISLNK(int(str(kind))):
             target = os.path.normpath(os.path.join(root, os.path.dirname(path), str(content)))
             inside = target == str(root) or target.startswith(f"{root}/")
             content = f"<root>{target[len(str(root)) :]}" if inside else content
+        elif isinstance(content, bytes) and path.endswith(".dist-info/RECORD"):
+            content = rows_by_truth(path, content, entries, (root, *other_paths))
         elif isinstance(content, bytes):
             content = without_spelling(path, content, (root, *other_paths))
         tree[path] = (kind, mode, content)
     return tree
+
+
+def rows_by_truth(path: str, record: bytes, entries: Tree, roots: tuple[Path, ...]) -> list[tuple[str, ...]]:
+    """Return the rows of a RECORD, without hash and size where they are those of the file, which is compared itself.
+
+    :param entries: the tree with the files.
+    """
+    rows: list[tuple[str, ...]] = []
+    for name, *recorded in csv.reader(record.decode("utf-8").splitlines()):
+        if name.endswith(".pyc"):
+            continue
+        file = os.path.normpath(os.path.join(roots[0], path, "..", "..", name))
+        content = entries.get(os.path.relpath(file, roots[0]), (0, 0, None))[2]
+        is_true = isinstance(content, bytes) and recorded == [record_hash(content), str(len(content))]
+        for root in roots:
+            name = name.replace(str(root), "<root>")
+        rows.append((name, "true") if is_true else (name, *recorded))
+    return rows
 
 
 QUOTES = b"'\"\\^"
@@ -136,17 +158,18 @@ def without_spelling(path: str, content: bytes, roots: tuple[Path, ...]) -> obje
     name = path.rpartition("/")[2].lower()
     is_script = bool(re.search(r"(^|/)bin/", path))
     is_activation = is_script and name.startswith("activate")
-    if name == "record" and ".dist-info/" in path:
-        for root in roots:
-            content = content.replace(bytes(root), b"<root>")
-        rows = csv.reader(content.decode("utf-8").splitlines())
-        return [row[:1] if "/bin/" in row[0] else row for row in rows if not row[0].endswith(".pyc")]
     if name == ".cloche-manifest":  # its hashes are those of files that are compared as well
         return sorted(line.partition(b" ")[2] for line in content.splitlines())
     if name == "activate.nu":
         content = re.sub(rb"r#('.*?')#", rb"\1", content)  # a raw string
-    if is_script and not is_activation:
+    if name == "activate.bat":
+        content = content.replace(b"%%", b"%")  # how a batch file spells it
+    if content.startswith(b"#!") and not is_activation:
         content = body_of(content)
+    if name.endswith((".json", ".ipynb", ".webmanifest")):  # a path there is correct in either notation of JSON
+        for root in roots:
+            for notation in (json_ascii, json_unicode):
+                content = content.replace(os.fsencode(notation(str(root))), bytes(root))
     plain = content.translate(None, QUOTES)
     for root in roots:
         plain = plain.replace(bytes(root).translate(None, QUOTES), b"<root>")
@@ -223,10 +246,25 @@ SOME = settings(examples(3), phases=(Phase.explicit, Phase.generate), report_mul
 """A failed example is not simplified, because each attempt would take seconds."""
 
 
+def contents_of(
+    name: str, *entries: Entry, made_by: str = "venv", editables: tuple[tuple[str, str], ...] = ()
+) -> Contents:
+    """Return the contents of an environment with these entries, for an example that failed once."""
+    return Contents(name, made_by, "uv", entries, editables, nested=False, is_edited=False)
+
+
+JSON = Entry("share/conf.json", "file", b'{"path": "{root}/share"}\n', 0o644)
+SCRIPT = Entry("{site}/$x", "file", b"#!{root}/bin/python\nprint('mine')\n", 0o755)
+
+
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("way", [move, rename])
 @SOME
 @given(contents(), st.sampled_from(NAMES), st.none() | KILLS, st.none() | KILLS)
+@example(contents_of("é", JSON, SCRIPT), 'q"uote', None, None)
+@example(contents_of('q"uote', SCRIPT, made_by="uv"), "%PATH%", None, None)
+@example(contents_of("env", made_by="cloche"), "env", Kill("unlink", 1), None)
+@example(contents_of("a b", made_by="cloche-relocatable", editables=(("inside", "finder"),)), "it's", None, None)
 def test_an_environment_that_is_moved_and_moved_back_is_as_before(
     cloche: Cloche,
     tmp_path: Path,

@@ -69,6 +69,10 @@ class StagingTree:
         self.descriptor = descriptor
         self._unsupported: set[Transfer] = set()
         """The transfers that this file system does not support."""
+        self._creator = (-1, -1)
+        """The user and the group that new entries belong to, once a tree is copied."""
+        self._copied: dict[tuple[int, int], str] = {}
+        """The paths of copied files that have several links, by device and inode of the original."""
         self.take_over: Callable[[str, os.DirEntry[str]], bool] | None = None
         """Takes a path and the directory of a tree that is copied to it; may provide it in another way, and returns whether it
         did (see `cloche.apply.takeover`)."""
@@ -113,19 +117,28 @@ class StagingTree:
     def rewrite(self, path: str, content: bytes, old: str) -> None:
         status = os.stat(old)
         self.write(path, content, 0o600)
-        if os.name != "nt":
-            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                try:
-                    os.chown(self._at(path), status.st_uid, status.st_gid, dir_fd=self.descriptor)
-                except OSError:
-                    pass  # only the superuser may give files away
-            os.chmod(self._at(path), status.st_mode & 0o7777, dir_fd=self.descriptor)
+        self.keep_attributes(path, os.path.realpath(old), status)
+
+    def keep_attributes(self, path: str, source: str, status: os.stat_result, mode: str = "yes") -> None:
+        """Give a new file or directory the owner, the extended attributes and, if `mode` is `yes`, the mode of `source`."""
+        from cloche.apply.ownership import allowed_mode, keep_extended_attributes, keep_owner
+
+        entry = self._at(path)
+        is_same_owner = keep_owner(entry, self.descriptor, status)
+        keep_extended_attributes(entry, self.descriptor, source)
+        if mode == "yes" and os.name != "nt":
+            os.chmod(entry, allowed_mode(status.st_mode, is_same_owner), dir_fd=self.descriptor)
 
     def copy_tree(self, source: str, without: frozenset[str], link_mode: LinkMode, below: str = "") -> None:
-        """Copy the contents of `source`. The times of directories are set last: creating entries changes them.
+        """Copy the contents of `source`, with their owners. The times of directories are set last: new entries change them.
 
         Instead of a clone, a file that environments share may be a hard link, as when it was installed.
         """
+        from cloche.apply.ownership import keep_owner  # not for a new environment
+
+        if not below:
+            created = os.stat(self._at("."), dir_fd=self.descriptor)
+            self._creator = created.st_uid, created.st_gid
         with os.scandir(os.path.join(source, below)) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
         for entry in entries:
@@ -134,31 +147,67 @@ class StagingTree:
                 continue
             if entry.is_symlink():
                 os.symlink(os.readlink(entry.path), self._at(path), dir_fd=self.descriptor)
+                keep_owner(self._at(path), self.descriptor, entry.stat(follow_symlinks=False))
             elif entry.is_dir(follow_symlinks=False):
                 if self.take_over is not None and self.take_over(path, entry):
                     continue
                 status = entry.stat(follow_symlinks=False)
                 os.mkdir(self._at(path), 0o700, dir_fd=self.descriptor)
                 self.copy_tree(source, without, link_mode, path)
-                os.chmod(self._at(path), status.st_mode & 0o7777, dir_fd=self.descriptor)
+                self.keep_attributes(path, entry.path, status)
                 os.utime(self._at(path), ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=self.descriptor)
             elif entry.is_file(follow_symlinks=False):
                 self._copy_entry(entry, path, link_mode)
-            elif stat.S_ISFIFO(mode := entry.stat(follow_symlinks=False).st_mode):
+            elif stat.S_ISFIFO((status := entry.stat(follow_symlinks=False)).st_mode):
                 os.mkfifo(self._at(path), 0o600, dir_fd=self.descriptor)
-                os.chmod(self._at(path), stat.S_IMODE(mode), dir_fd=self.descriptor)
+                keep_owner(self._at(path), self.descriptor, status)
+                os.chmod(self._at(path), stat.S_IMODE(status.st_mode), dir_fd=self.descriptor)
             # sockets are left out: only a running process can use them
+        if not below:
+            self.keep_attributes(".", source, os.stat(source), "no")
 
     def _copy_entry(self, entry: os.DirEntry[str], path: str, link_mode: LinkMode) -> None:
-        """Copy a file of a tree with its permission bits. A hard link has them already, so its status is not asked for."""
+        """Copy a file of a tree with its attributes. A hard link has them already, so its status is not asked for.
+
+        Files of the tree that are links to each other stay so.
+        """
         is_shared = False
-        if link_mode == "clone":
+        if link_mode == "clone" or self._copied:
             status = entry.stat(follow_symlinks=False)
-            is_shared = status.st_nlink > 1 and not status.st_mode & 0o222  # a file of the store
+            if self._link_again(status, path):
+                return
+            is_in_store = status.st_nlink > 1 and not status.st_mode & 0o222
+            is_shared = link_mode == "clone" and is_in_store
         if self._transfer(entry.path, path, "auto" if is_shared else link_mode) is not _hard_link and not is_shared:
-            mode = entry.stat(follow_symlinks=False).st_mode
-            if stat.S_IMODE(mode) != copied_mode(mode):
-                os.chmod(self._at(path), stat.S_IMODE(mode), dir_fd=self.descriptor)
+            status = entry.stat(follow_symlinks=False)
+            self._keep_attributes_of_copy(path, entry.path, status)
+            if status.st_nlink > 1:
+                self._copied[status.st_dev, status.st_ino] = path
+
+    def _keep_attributes_of_copy(self, path: str, source: str, status: os.stat_result) -> None:
+        """Do what `keep_attributes` does to a file that was just copied, which in most cases needs no system call."""
+        from cloche.apply.ownership import keep_extended_attributes
+
+        is_usual = stat.S_IMODE(status.st_mode) == copied_mode(status.st_mode)
+        if not is_usual or (status.st_uid, status.st_gid) != self._creator:
+            self.keep_attributes(path, source, status)
+        elif keep_extended_attributes(self._at(path), self.descriptor, source):
+            os.chmod(
+                self._at(path), stat.S_IMODE(status.st_mode), dir_fd=self.descriptor
+            )  # access control lists change it
+
+    def _link_again(self, status: os.stat_result, path: str) -> bool:
+        """Link a file to the copy of another link to it; return False if there is none, or links are not supported."""
+        copied = self._copied.get((status.st_dev, status.st_ino))
+        if copied is None:
+            return False
+        try:
+            os.link(self._at(copied), self._at(path), src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+        except OSError as error:
+            if error.errno not in LINK_UNSUPPORTED_ERRORS:
+                raise
+            return False
+        return True
 
     def _transfer(self, source: str, path: str, link_mode: LinkMode) -> Transfer:
         """Copy or link a file in the first way that is supported; return it."""

@@ -101,6 +101,8 @@ class TakeoverTransaction(Transaction):
         :raises NotTakenOver: a system call failed; nothing was changed.
         :raises DestinationChanged: something has appeared at the target; nothing was changed.
         """
+        if not self.moved_from:
+            self._give_to_owner()
         inode = os.lstat(self._new).st_ino
         steps: list[Step] = [("move", inode, self.moved_from)] if self.moved_from else []
         steps += (("take-over", inode, path) for path in self.taken_over)

@@ -153,6 +153,7 @@ class Transaction:
         else:
             from cloche.apply.merge import commit_tree
 
+            self._give_to_owner()
             self._performed = commit_tree(self._staging, self.target, self.strategy, self._changes)
 
     def revert(self) -> None:
@@ -172,12 +173,24 @@ class Transaction:
         if self.moved_from and (left := remove_directory(self.moved_from)):
             self.left.append(left)
 
+    def _give_to_owner(self) -> None:
+        """Give the new tree to the owner of the existing directory: an upgrade by the superuser must not lock users out."""
+        if self.tree.descriptor is not None:
+            from cloche.apply.ownership import give_to_owner
+
+            give_to_owner(os.stat(self.target), os.lstat(self._staging), self.tree.descriptor)
+
     def _rename_into_place(self) -> None:
         try:
             status = os.lstat(self.target)
         except FileNotFoundError:
             pass
-        else:  # an empty directory is replaced; keep its permissions
+        else:  # an empty directory is replaced; keep its owner and its permissions
+            created = os.lstat(self._new)
+            if (status.st_uid, status.st_gid) != (created.st_uid, created.st_gid):
+                from cloche.apply.ownership import keep_owner
+
+                keep_owner(self._new, None, status)
             os.chmod(self._new, status.st_mode & 0o7777)
         try:
             if os.name == "nt" and os.path.isdir(self.target):

@@ -22,6 +22,27 @@ def modules_of_editables(distributions: Iterable[InstalledDistribution], overlay
     }
 
 
+def roots_of_lost_editables(distributions: Iterable[InstalledDistribution], location: str) -> dict[str, list[str]]:
+    """Return the old roots that editable installs record for an environment, with the files that do so.
+
+    If a source directory no longer exists, but one with the same end of its path exists in the environment, the rest is an
+    old root. In a relocatable environment, often nothing else records one.
+
+    :param location: the absolute path of the environment.
+    """
+    found: dict[str, list[str]] = {}
+    for distribution in distributions:
+        source = distribution.editable
+        root = os.path.dirname(source)
+        while not os.path.exists(source) and os.path.dirname(root) != root:
+            if os.path.isdir(location + source[len(root) :]):
+                is_link = distribution.metadata.endswith(".egg-link")
+                path = distribution.metadata if is_link else f"{distribution.metadata}/direct_url.json"
+                found.setdefault(root, []).append(path)
+            root = os.path.dirname(root)
+    return found
+
+
 def editable_modules(distribution: InstalledDistribution, overlay: Overlay) -> list[str]:
     """Return the top-level modules of an editable install, as far as its metadata and the files of its backend name them."""
     names = {point.module for point in distribution.entry_points}

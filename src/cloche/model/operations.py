@@ -63,7 +63,10 @@ class Rewrite(Value):
 
 
 class CopyTree(Value):
-    """Copy the content of a directory into the root. Links are copied as links; permission bits and times are kept."""
+    """Copy the content of a directory into the root. Links are copied as links, and files that are links to each other stay so.
+
+    Permission bits, times, owners, groups and extended attributes are kept, as far as the system allows.
+    """
 
     source: str
     """Absolute path of the directory."""

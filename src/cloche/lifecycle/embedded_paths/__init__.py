@@ -16,6 +16,7 @@ from cloche.fs import lines_of, list_names
 from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, foreign_files, parse_manifest, was_edited
 from cloche.fs.records import is_absolute, parse_rows, with_row
 from cloche.lifecycle import recorded_command
+from cloche.lifecycle.editable_modules import roots_of_lost_editables
 from cloche.lifecycle.embedded_paths import launchers
 from cloche.lifecycle.embedded_paths.activation_scripts import (
     PROMPT_LINE,
@@ -89,8 +90,8 @@ def find_recorded_roots(
     """Return the roots that files in an environment record for it, with the paths of these files.
 
     Roots are recorded by activation scripts, by the command in `pyvenv.cfg` (but in a relocatable environment that may be
-    any old path), and by the first lines of scripts that belong to installed packages. Other scripts may have a reason
-    to name another environment.
+    any old path), by editable installs of a source directory in the environment, and by the first lines of scripts that
+    belong to installed packages. Other scripts may have a reason to name another environment.
     """
     found: dict[str, list[str]] = {}
     layout = environment.layout
@@ -103,6 +104,8 @@ def find_recorded_roots(
     destination = recorded_command.recorded_destination(settings.get("command", ""), environment.location)
     if destination and environment.placement == "fixed":
         found.setdefault(destination, []).append(layout.config)
+    for root, paths in roots_of_lost_editables(distributions, environment.location).items():
+        found.setdefault(root, []).extend(paths)
     scripts = own_scripts(environment, distributions)
     by_script: dict[str, list[str]] = {}
     for path in scripts:
