@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOVED = "this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT\n"
-READ_ONLY = "cannot activate: PATH or another variable that must change is read-only\n"
+READ_ONLY = "cannot activate: `%s` is read-only, or does not keep every value\n"
 
 LEFT = "/usr/bin/printf '\\1names\\2'; set | /usr/bin/grep -a '^ *_.*VIRTUAL_' || :; command -v deactivate || :\n"
 """Prints a section with the names that the script has left."""
@@ -76,10 +76,57 @@ def test_a_read_only_variable_is_reported_and_nothing_changes(shell: list[str], 
     script = f"readonly {name}\nstate before\n{activate} || echo failed\nstate after\n{LEFT}"
     outcome = attempt([*shell, "-u"], PROLOGUE + script, tmp_path / "cwd", FULL)
     printed = sections(outcome.stdout)
-    assert outcome.stderr == READ_ONLY
+    assert outcome.stderr == READ_ONLY % name
     assert printed["before"].endswith("failed\n")
     assert state(printed["after"]) == state(printed["before"].removesuffix("failed\n"))
     assert printed["names"] == ""
+
+
+@pytest.mark.parametrize("name", ["_VIRTUAL_BUILTIN", "_VIRTUAL_NAME", "_OLD_VIRTUAL_PATH", "_OLD_VIRTUAL_STATE"])
+def test_a_read_only_variable_of_the_script_is_reported(shell: list[str], name: str, tmp_path: Path) -> None:
+    activate = source(build(tmp_path / "env", activator)).strip()
+    script = f"readonly {name}\nstate before\n{activate} || echo failed\nstate after\n"
+    outcome = attempt([*shell, "-u"], PROLOGUE + script, tmp_path / "cwd", FULL)
+    printed = sections(outcome.stdout)
+    assert name in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert printed["before"].endswith("failed\n")
+    assert state(printed["after"]) == state(printed["before"].removesuffix("failed\n"))
+
+
+CHANGING = {"bash": "iulaA", "ksh93": "iul", "mksh": "iul", "zsh": "iulEF"}
+"""Attributes of variables with which these shells store another value than the assigned one, or do not export it."""
+
+
+@pytest.mark.parametrize("name", ["PATH", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PKG_CONFIG_PATH", "_OLD_VIRTUAL_BIN"])
+@pytest.mark.parametrize(
+    ("shell", "attribute"), [(name, a) for name, attributes in CHANGING.items() for a in attributes]
+)
+def test_a_variable_that_changes_its_value_is_reported(shell: str, attribute: str, name: str, tmp_path: Path) -> None:
+    if (shell, name) == ("zsh", "PATH") and attribute in "iEF":
+        pytest.skip("zsh keeps PATH a text")
+    activate = source(build(tmp_path / "Env", activator)).strip()
+    script = f"unset {name}\ntypeset -{attribute} {name}\nstate before\n{activate} || echo failed\nstate after\n"
+    outcome = attempt(SHELLS[shell], PROLOGUE + script, tmp_path / "cwd", {})
+    printed = sections(outcome.stdout)
+    assert outcome.stderr == READ_ONLY % name
+    assert state(printed["after"]) == state(printed["before"].removesuffix("failed\n"))
+
+
+@pytest.mark.parametrize("attributes", ["-U path PATH", "-aU path", "-t PATH", "-gx PATH", "-U PATH", "-T PATH path"])
+def test_an_exported_variable_stays_exported_in_zsh(attributes: str, tmp_path: Path) -> None:
+    """`typeset -U path` is in many start-up files."""
+    script = f"typeset {attributes} 2>/dev/null\n{cycle(source(build(tmp_path / 'env', activator)))}"
+    printed = states(SHELLS["zsh"], script, tmp_path / "cwd", {"PATH": "/usr/bin:/bin"})
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin:/usr/bin:/bin"
+    assert printed["before"].exported["PATH"] == "/usr/bin:/bin"
+    assert printed["after"] == printed["before"]
+
+
+def test_a_traced_variable_stays_exported_in_bash(tmp_path: Path) -> None:
+    script = f"declare -t PATH\n{cycle(source(build(tmp_path / 'env', activator)))}"
+    printed = states(SHELLS["bash"], script, tmp_path / "cwd", FULL)
+    assert printed["after"] == printed["before"]
 
 
 def test_a_read_only_prompt_stays_as_it_is(shell: list[str], tmp_path: Path) -> None:
@@ -148,7 +195,7 @@ def test_a_restricted_shell_reports_that_path_is_read_only(restrict: str, tmp_pa
     bin_directory = build(tmp_path / "env", activator)
     environ = {"PATH": f"{bin_directory}:/usr/bin:/bin"}
     outcome = attempt(restrict.split(), '. activate || echo failed\necho "$PATH"\n', tmp_path / "cwd", environ)
-    assert outcome == Outcome(0, f"failed\n{environ['PATH']}\n", READ_ONLY)
+    assert outcome == Outcome(0, f"failed\n{environ['PATH']}\n", READ_ONLY % "PATH")
 
 
 # Functions and aliases with the names of builtins

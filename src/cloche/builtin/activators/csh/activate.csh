@@ -66,7 +66,7 @@ set _virtual_rest = ''
 if ($?PKG_CONFIG_PATH) then
     if ($PKG_CONFIG_PATH:q != '') set _virtual_rest = ':'$PKG_CONFIG_PATH:q
 endif
-setenv PKG_CONFIG_PATH $VIRTUAL_ENV:q/lib/pkgconfig$_virtual_rest:q
+setenv PKG_CONFIG_PATH $_virtual_root:q/lib/pkgconfig$_virtual_rest:q
 
 set _virtual_rest = ''
 if ($?PATH) then
@@ -75,7 +75,7 @@ else
     # Always set: other tools recognize an active environment by it.
     set _OLD_VIRTUAL_PATH = ''
 endif
-setenv PATH $VIRTUAL_ENV:q/__CLOCHE_BIN_NAME__$_virtual_rest:q
+setenv PATH $_virtual_root:q/__CLOCHE_BIN_NAME__$_virtual_rest:q
 
 # tcsh replaces `%$NAME` by the value of NAME and expands nothing in it. In csh, the prompt contains the text itself.
 set _virtual_has_prompt = $?prompt

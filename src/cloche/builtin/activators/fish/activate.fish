@@ -90,17 +90,19 @@ set -q _OLD_VIRTUAL_PATH; or set -g _OLD_VIRTUAL_PATH # other tools recognize an
 
 set -gx VIRTUAL_ENV $virtual_root
 set -gx VIRTUAL_ENV_PROMPT $virtual_prompt
-set -g _OLD_VIRTUAL_BIN $VIRTUAL_ENV/__CLOCHE_BIN_NAME__
+# A local variable of the caller may hide the global VIRTUAL_ENV.
+set -g _OLD_VIRTUAL_BIN $virtual_root/__CLOCHE_BIN_NAME__
 set -gx PATH $_OLD_VIRTUAL_BIN $PATH
 set -l others (string match -v '' -- "$PKG_CONFIG_PATH")
-set -gx PKG_CONFIG_PATH $VIRTUAL_ENV/lib/pkgconfig $others
+set -gx PKG_CONFIG_PATH $virtual_root/lib/pkgconfig $others
 set -eg PYTHONHOME
 test -z "$tcl"; or set -gx TCL_LIBRARY $tcl
 test -z "$tk"; or set -gx TK_LIBRARY $tk
 
 if test -n "$VIRTUAL_ENV_PROMPT"; and test -z "$VIRTUAL_ENV_DISABLE_PROMPT"; and builtin functions -q fish_prompt
+    builtin functions -q _old_fish_prompt; and builtin functions -e _old_fish_prompt # what another tool has left
     builtin functions -c fish_prompt _old_fish_prompt
-    set -g _OLD_FISH_PROMPT_OVERRIDE $VIRTUAL_ENV # tells other tools to restore the prompt
+    set -g _OLD_FISH_PROMPT_OVERRIDE $virtual_root # tells other tools to restore the prompt
     function fish_prompt
         # Call the user's prompt first, because it may show the status of the last command.
         set -l lines (_old_fish_prompt)
