@@ -195,6 +195,21 @@ def test_permissions_follow_the_umask(cloche):
         assert os.stat(cloche.cwd / f"env{umask}" / "bin" / "pip").st_mode & 0o777 == mode
 
 
+@pytest.mark.parametrize("umask", [0o777, 0o177, 0o333, 0o400])
+def test_the_umask_denies_nothing_to_the_owner(cloche, umask):
+    old = os.umask(umask)
+    try:
+        created, refreshed = cloche("./env", "--creator", "copy"), cloche("./env")
+        doctor = cloche("doctor", "./env", "--json")
+        mask = cloche("run", "./env", "--", "python", "-c", "import os; print(os.umask(0))")
+    finally:
+        os.umask(old)
+    assert (created.code, refreshed.code) == (0, 0), created.err
+    assert os.stat(cloche.cwd / "env" / "bin" / "pip").st_mode & 0o777 == 0o777 & ~umask | 0o700
+    assert "script-dead" not in doctor.out
+    assert int(mask.out) == umask
+
+
 def test_sixteen_file_descriptors_are_enough(cloche, tmp_path):
     script = f"ulimit -n 16; exec {sys.executable} -m cloche ./env"
     for cache in (tmp_path / "cold", tmp_path / "cold"):

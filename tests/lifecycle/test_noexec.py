@@ -1,4 +1,4 @@
-"""Test environments on a file system that is mounted with `noexec`, in a mount namespace of the test."""
+"""Test environments on a file system that is mounted with `noexec` or `nosymfollow`, in a mount namespace of the test."""
 
 from __future__ import annotations
 
@@ -61,6 +61,13 @@ def test_a_copy_of_python_is_refused_while_planning(in_namespace) -> None:
     )
     assert done.stdout.split() == ["code", "4", "code", "4"], done.stderr
     assert "is on a file system mounted with `noexec`, where a copy of Python cannot start" in done.stderr
+
+
+def test_a_link_to_python_is_refused_where_links_cannot_be_followed(in_namespace) -> None:
+    script = "c e || echo code $?; c e --creator venv || echo code $?; c f --creator copy >&2; f/bin/python -c 'print(1)'; ls"
+    done = in_namespace(CLOCHE + script, "nosymfollow")
+    assert done.stdout.split() == ["code", "4", "code", "4", "1", "f"], done.stderr
+    assert "is on a file system mounted with `nosymfollow`, where a link to Python does not work" in done.stderr
 
 
 def test_a_linked_python_is_created_with_a_warning_and_works(in_namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from _thread import get_ident, start_new_thread
 from time import sleep
@@ -120,8 +121,13 @@ def print_version(invocation: Invocation) -> int:
 def run_own_command(invocation: Invocation) -> int:
     """Run one of our commands and return its exit code.
 
+    It runs with a umask that denies nothing to the owner of a new file: with `umask 177`, nobody could use an environment.
+    Only `run` keeps the umask, for the command that it starts.
+
     :raises PluginError: a plugin tried to end the process with its own exit code.
     """
+    umask = os.umask(0o077)  # no function only reads it
+    os.umask(umask if invocation.arguments.command.name == "run" else umask & 0o077)
     try:
         code: int = load_object(invocation.arguments.command.implementation)(invocation)
     except SystemExit as error:  # our own code never raises it
@@ -129,6 +135,8 @@ def run_own_command(invocation: Invocation) -> int:
             f"a plugin ended the process: {describe_exception(error)}",
             hint="`--traceback` shows where; leave out plugins one by one with `--no-plugin NAME` to find it",
         ) from error
+    finally:
+        os.umask(umask)
     return code
 
 

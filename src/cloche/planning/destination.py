@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 from cloche.apply import remedy_for
 from cloche.apply.staging import LONGEST_STAGED
@@ -169,16 +170,27 @@ def is_mount_point(path: str) -> bool:
     return any(line.split(b" ", 5)[4:5] == [real] for line in mounts)
 
 
+ST_NOEXEC = getattr(os, "ST_NOEXEC", 0)
+"""The flag of `statvfs` for the mount option `noexec`, on Linux; the module `os` of other systems does not have it."""
+
+ST_NOSYMFOLLOW = 0x2000 if sys.platform == "linux" else 0
+"""The flag of `statvfs` for the mount option `nosymfollow` of Linux; the module `os` has no name for it."""
+
+
 def forbids_execution(path: str) -> bool:
     """Return whether a path is, or would be, on a file system that is mounted with `noexec`.
 
     No program there can be started, whatever its permission bits are. A link there to a program elsewhere works.
     """
-    flag = getattr(os, "ST_NOEXEC", 0)  # only on Linux
+    return bool(mount_flags(path) & ST_NOEXEC)
+
+
+def mount_flags(path: str) -> int:
+    """Return the mount flags, as of `statvfs`, of the file system that a path is, or would be, on; 0 if not known."""
     try:
-        return bool(flag and os.statvfs(nearest_existing_path(path)).f_flag & flag)
-    except OSError:
-        return False
+        return os.statvfs(nearest_existing_path(path)).f_flag
+    except (AttributeError, OSError):  # Windows has no `statvfs`
+        return 0
 
 
 def contains_current_directory(target: str, host: Host) -> bool:

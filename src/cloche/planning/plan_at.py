@@ -16,12 +16,14 @@ from cloche.model.operations import InstallTree, Link, Remove, Run, Write
 from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import (
+    ST_NOEXEC,
+    ST_NOSYMFOLLOW,
     conda_environment_error,
     find_python_mismatch,
-    forbids_execution,
     inspect_destination,
     is_conda_environment,
     is_relocatable,
+    mount_flags,
     refuse_long_paths,
 )
 from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, is_portable, settings_for
@@ -61,8 +63,7 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
     images, preparations, seed_notes = seeds_for(blueprint, destination, target, strategy, environment, intact)
     kept = kept_files(destination, target, strategy, blueprint, environment)
     notes = [*seed_notes, *(kept.notes if kept else ())]
-    if forbids_execution(destination.target):
-        notes.append(noexec_note(blueprint, destination))
+    notes.extend(mount_notes(blueprint, destination))
     scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
     operations: list[Operation] = [
         *interpreter_operations(blueprint, destination, target, strategy, kept),
@@ -224,26 +225,35 @@ def placement_for(target: Target, destination: Destination, strategy: Strategy) 
     return "relocatable" if stays_relocatable else target.placement
 
 
-def noexec_note(blueprint: Blueprint, destination: Destination) -> str:
-    """Return the note about an environment on a file system that is mounted with `noexec`.
+def mount_notes(blueprint: Blueprint, destination: Destination) -> Sequence[str]:
+    """Return notes about the options with which the file system of the destination is mounted.
 
-    :raises DestinationError: its Python would be a file there, and could not start.
+    :raises DestinationError: with these options, the Python of the environment could not start.
     """
+    flags = mount_flags(destination.target)
+    if not flags & (ST_NOEXEC | ST_NOSYMFOLLOW):
+        return ()
+    links_python = False
     for operation in blueprint.operations:
         match operation:
             case Link(path, target) if path == blueprint.layout.executable and target.startswith("/"):
-                break
+                links_python = True
             case Run():  # the interpreter's own `venv` makes links
-                break
-    else:
+                links_python = True
+    if flags & ST_NOSYMFOLLOW and links_python:
+        raise DestinationError(
+            f"`{destination.location}` is on a file system mounted with `nosymfollow`, where a link to Python does not work",
+            hint="choose a destination on another file system, or `--creator copy`",
+        )
+    if not flags & ST_NOEXEC:
+        return ()
+    if not links_python:
         raise DestinationError(
             f"`{destination.location}` is on a file system mounted with `noexec`, where a copy of Python cannot start",
             hint="choose a destination on another file system, or a creator that links Python, such as `symlink`",
         )
-    return (
-        f"`{destination.location}` is on a file system mounted with `noexec`: "
-        "its scripts cannot be run directly, only as `python SCRIPT`"
-    )
+    effect = "its scripts cannot be run directly, only as `python SCRIPT`"
+    return (f"`{destination.location}` is on a file system mounted with `noexec`: {effect}",)
 
 
 def seeds_for(
