@@ -384,16 +384,29 @@ def test_a_missing_environment_is_an_error_and_the_others_are_checked(cloche, em
 def test_the_error_for_a_path_without_an_environment_names_what_it_is(cloche, tmp_path) -> None:
     (tmp_path / "conda" / "conda-meta").mkdir(parents=True)
     (tmp_path / "file").write_text("")
+    (tmp_path / "dangling").symlink_to("nothing")
+    os.mkfifo(tmp_path / "fifo")
     base = os.path.dirname(os.path.dirname(pyenv("3.12")))
     for path, message in (
         (tmp_path / "conda", "is a conda environment"),
         (tmp_path / "file", "it is a file"),
+        (tmp_path / "fifo", "it is not a directory"),
+        (tmp_path / "dangling", "it is a symbolic link to something that does not exist"),
         (tmp_path, "it has no `pyvenv.cfg`"),
         (base, "it has no `pyvenv.cfg`"),
     ):
         outcome = cloche("info", path)
         assert outcome.code == 4
         assert message in outcome.err
+
+
+@pytest.mark.parametrize("name", ["file/env", "a:b", "n" * 256, "\udcff"])
+def test_the_hint_to_create_an_environment_is_given_only_where_that_works(cloche, name: str) -> None:
+    (cloche.cwd / "file").write_text("")
+    for command in ("info", "verify", "upgrade"):
+        refused, possible = cloche(command, f"./{name}"), cloche(command, "./other")
+        assert (refused.code, "does not exist" in refused.err, "hint:" in refused.err) == (4, True, False)
+        assert f"hint: `cloche {cloche.cwd}/other` creates an environment there" in possible.err
 
 
 @pytest.mark.parametrize("file", ["bin/python", "bin/activate", "pyvenv.cfg"])

@@ -8,7 +8,7 @@ import re
 from cloche.discovery.base_interpreter import build_in_name
 from cloche.discovery.describe import describe_interpreter
 from cloche.errors import DestinationError, UsageError
-from cloche.fs import is_unicode, is_unreadable, list_names, read_at_most
+from cloche.fs import is_unreadable, list_names, read_at_most
 from cloche.lifecycle.recorded_command import venv_options
 from cloche.lifecycle.relocation import is_within
 from cloche.model.environment import Environment, Layout
@@ -17,12 +17,14 @@ from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import (
     absolute_path,
     conda_environment_error,
+    inspect_destination,
     is_conda_environment,
     is_relocatable,
     read_settings,
 )
 from cloche.planning.layout import layout_of
 from cloche.planning.pyvenv_cfg import NAME, is_portable
+from cloche.session import current_host
 from cloche.shells import quote_word
 
 if TYPE_CHECKING:
@@ -82,7 +84,9 @@ def not_an_environment_error(location: str) -> DestinationError:
             f"`{location}` cannot be read: permission denied", hint="check the permissions of its directories"
         )
     if not os.path.lexists(location):
-        if not is_unicode(location):  # an environment is refused there
+        try:
+            inspect_destination(location, current_host())
+        except DestinationError:  # no environment can be created there
             return DestinationError(f"`{location}` does not exist")
         return DestinationError(
             f"`{location}` does not exist",
@@ -91,8 +95,12 @@ def not_an_environment_error(location: str) -> DestinationError:
     if not os.path.isdir(location):
         root = os.path.dirname(os.path.dirname(location))  # of `.venv/bin/python`
         nearest = next((each for each in (root, os.path.dirname(location)) if effective_settings(each)), "")
+        if not os.path.exists(location):
+            kind = "a symbolic link to something that does not exist"
+        else:
+            kind = "a file" if os.path.isfile(location) else "not a directory"
         return DestinationError(
-            f"`{location}` is not an environment: it is a file",
+            f"`{location}` is not an environment: it is {kind}",
             hint=f"name the environment: `{nearest}`"
             if nearest
             else "name the directory that contains the `pyvenv.cfg`",
