@@ -195,13 +195,18 @@ def test_every_executable_is_probed_even_with_few_file_descriptors() -> None:
 
 
 def test_a_file_that_cannot_be_started_is_rejected_with_the_reason(tmp_path: Path) -> None:
-    for name, content in (("empty", b""), ("elf", b"\x7fELF" + bytes(60)), ("lost", b"#!/nowhere/python\n")):
+    for name, content, reason in (
+        ("empty", b"", "it is not a program, and has no `#!` line"),
+        ("elf", b"\x7fELF" + bytes(60), "exec format error"),
+        ("lost", b"#!/nowhere/python -E\n", "`/nowhere/python` in its first line does not exist"),
+        ("dos", b"#!/bin/sh\r\nexit\r\n", "`/bin/sh\r` in its first line does not exist"),
+    ):
         path = tmp_path / name
         path.write_bytes(content)
         path.chmod(0o755)
         (answer,) = probe.probe_executables([str(path)], HOST.environ)
         assert answer.interpreter is None
-        assert answer.reason
+        assert answer.reason == f"cannot be started: {reason}"
 
 
 def test_a_sitecustomize_that_prints_does_not_disturb_the_probe(tmp_path: Path) -> None:

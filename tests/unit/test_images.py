@@ -462,6 +462,14 @@ HOSTILE: dict[str, tuple[dict[str, object], str]] = {
         "are the same file on some systems",
     ),
     "a file as directory": ({"files": {"spam": "1", "spam/x.py": "2"}}, "is both a file and the directory of"),
+    "a file below RECORD": (
+        {"files": {"spam.py": "1", "spam-1.0.dist-info/RECORD/x": "2"}},
+        "is both a file and the directory of",
+    ),
+    "another spelling of INSTALLER": (
+        {"files": {"spam.py": "1", "spam-1.0.dist-info/Installer": "2"}},
+        "are the same file on some systems",
+    ),
     "a file given twice": (
         {"files": {"spam.py": "1", "spam-1.0.data/purelib/spam.py": "2"}},
         "are the same file on some systems",

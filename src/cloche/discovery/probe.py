@@ -86,7 +86,11 @@ def _probe_executable(
         start, end = os.urandom(16).hex(), os.urandom(16).hex()
         try:
             process = _start([path, *isolation, "-S", "-B", "-c", source, start, end], environ, running, deadline)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            from cloche.programs.failures import reason_not_started
+
+            return ProbeResult(reason=f"cannot be started: {reason_not_started(path, error)}")
+        except ValueError as error:
             return ProbeResult(reason=f"cannot be started: {reason_of(error)}")
         try:
             output, outcome = _read_output(process, end[::-1].encode(), deadline)

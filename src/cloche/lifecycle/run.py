@@ -11,9 +11,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError
-from cloche.fs import open_regular_file
 from cloche.planning.destination import forbids_execution
-from cloche.shells import quote_word
+from cloche.programs.failures import is_program, reason_not_started
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,13 +23,6 @@ if TYPE_CHECKING:
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 """The exit codes of shells for these errors (POSIX 2.8.2)."""
-
-
-PROGRAM_STARTS = (
-    *(b"#!", b"\x7fELF", b"MZ"),
-    *(b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"),
-)
-"""The first bytes of scripts and of binaries: ELF, Windows, and Mach-O for one or several machines."""
 
 
 class CommandFailed(ClocheError):
@@ -180,32 +172,11 @@ def cannot_execute(path: str, environment: Environment) -> CommandFailed:
     )
 
 
-def is_program(path: str) -> bool:
-    """Return whether the system could execute a file if its mode allowed it: a script with a `#!` line, or a binary."""
-    try:
-        with open_regular_file(path) as file:
-            return file.read(4).startswith(PROGRAM_STARTS)
-    except OSError:
-        return False
-
-
 def activation_hint(path: str, environment: Environment) -> str:
     """Return what to do instead of executing a file that is not a program."""
     if os.path.basename(path).lower().startswith("activate"):
         return f"`cloche activate {quote_word(environment.location, os.name)}` prints the command that activates it"
     return "give the path of a program"
-
-
-def reason_not_started(program: str, error: OSError) -> str:
-    """Return why the system did not start a file that may be executed."""
-    if not is_program(program):
-        return "it is not a program, and has no `#!` line"
-    if error.errno != errno.ENOENT:
-        return (error.strerror or "").lower()
-    with open_regular_file(program) as file:
-        line = os.fsdecode(file.read(512).partition(b"\n")[0])
-    named = line.removeprefix("#!").strip(" ").partition(" ")[0]
-    return f"`{named}` in its first line does not exist" if line.startswith("#!") else "its loader does not exist"
 
 
 def run_command(environment: Environment, command: Sequence[str], host: Host) -> int:

@@ -332,7 +332,8 @@ def _listed_files(
             raise _unusable_distribution(location, f"RECORD does not list `{name}`")
     if missing := listed.keys() - set(members):
         raise _unusable_distribution(location, f"`{min(missing)}` is missing")
-    _check_path_collisions(location, listed.values())
+    written = [File(root_tree, f"{dist_info}/{name}", f"{dist_info}/{name}", "", "") for name in _GENERATED]
+    _check_path_collisions(location, [*listed.values(), *written])
     return tuple(listed.values())
 
 
