@@ -287,6 +287,21 @@ def test_permissions_are_verified(env: Path, verify: Callable[[Path], list[Diffe
     assert kinds(verify(env)) == {("mode", "pip"), ("mode", "activate"), ("mode", "__init__.py")}
 
 
+def test_data_files_of_a_wheel_are_no_differences(
+    cloche: Cloche, verify: Callable[[Path], list[Difference]], tmp_path: Path
+) -> None:
+    """One that is no program, in the directory for programs, and one behind the link `lib64`."""
+    files = {"spam.py": "", "spam-1.0.data/data/bin/spam.txt": "text", "spam-1.0.data/data/lib64/spam.txt": "text"}
+    wheel = make_wheel(tmp_path / "wheels", files=files)
+    created = cloche("./env", "--seed", "spam", "--find-links", wheel.parent)
+    assert created.code == 0, created.err
+
+    assert verify(cloche.cwd / "env") == []
+
+    (cloche.cwd / "env" / "lib" / "spam.txt").write_text("changed")
+    assert kinds(verify(cloche.cwd / "env")) == {("modified", "spam.txt")}
+
+
 def test_packages_that_are_not_those_of_the_lock_file_are_found(
     cloche: Cloche, verify: Callable[[Path], list[Difference]]
 ) -> None:

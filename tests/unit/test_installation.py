@@ -368,6 +368,7 @@ def test_an_entry_point_must_not_replace_a_program_of_the_environment(name: str,
         *(".cloche-manifest", ".cloche-runtime", ".Cloche-Files"),
         *("pyvenv.cfg/x", "bin/python/x", "Scripts/activate/x"),
         *("bin", "lib", "Lib64", "Scripts", "include"),
+        *(".cloche-0/journal", ".Cloche-12/new/x", ".git/config", ".HG/hgrc"),
     ],
 )
 def test_a_wheel_must_not_replace_a_file_of_the_environment(name: str, tmp_path: Path) -> None:

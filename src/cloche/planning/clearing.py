@@ -24,6 +24,7 @@ from cloche.planning.destination import (
     refuse_unreadable,
 )
 from cloche.planning.pyvenv_cfg import ADDED_KEY, NAME
+from cloche.store.reserved_names import VERSION_CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,11 +32,6 @@ if TYPE_CHECKING:
     from cloche.model.aliases import OnExisting
     from cloche.model.interpreter import Host, Interpreter
     from cloche.planning.destination import Destination
-
-VERSION_CONTROL = frozenset(
-    ".bzr .fslckout .git .hg .jj .pijul .repo .sl .svn _darcs _fossil_ cvs".split()  # lower case
-)
-"""Files and directories in which version-control systems keep a history, which may exist nowhere else."""
 
 PROJECT_FILES = frozenset(
     """

@@ -441,7 +441,7 @@ def _valid_scripts(location: str, text: str) -> tuple[EntryPoint, ...]:
             raise _unusable_distribution(
                 location, f"its script `{_escape(point.name)}` would replace a program of the environment itself"
             )
-    names = [point.name.casefold() for point in found]
+    names = [unicodedata.normalize("NFC", point.name).casefold() for point in found]
     if len(set(names)) != len(names):
         raise _unusable_distribution(location, "it declares a script twice")
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from cloche.apply.staging import NAME_PREFIX
 from cloche.fs.manifests import FILES, MANIFEST, RUNTIME_MANIFEST
 
 INTERPRETER = re.compile(r"(?:python|pypy|graalpy)w?[\d.]*t?d?")
@@ -24,6 +25,14 @@ OWN_FILES = frozenset(("pyvenv.cfg", MANIFEST, RUNTIME_MANIFEST, FILES, ".gitign
 
 OWN_DIRECTORIES = frozenset(("bin", "include", "lib", "lib64", "scripts"))
 """Directories of the environment in its root, which no file can replace."""
+
+VERSION_CONTROL = frozenset(
+    ".bzr .fslckout .git .hg .jj .pijul .repo .sl .svn _darcs _fossil_ cvs".split()  # lower case
+)
+"""Files and directories in which version-control systems keep a history, which may exist nowhere else.
+
+In an environment, one from a wheel would make such a system run the programs that its settings name.
+"""
 
 PROGRAM_DIRECTORIES = frozenset(("bin", "scripts"))
 
@@ -42,6 +51,8 @@ def is_reserved_program(name: str) -> bool:
 def is_reserved_path(path: str) -> bool:
     """Return whether a path below the root of an environment is reserved."""
     top, slash, rest = path.casefold().partition("/")
-    if top in OWN_FILES or (not slash and top in OWN_DIRECTORIES):
+    if top in OWN_FILES or top in VERSION_CONTROL or (not slash and top in OWN_DIRECTORIES):
+        return True
+    if top.startswith(NAME_PREFIX):  # of a staging directory, in which the next run would look for unfinished work
         return True
     return top in PROGRAM_DIRECTORIES and is_reserved_program(rest.partition("/")[0])

@@ -32,6 +32,7 @@ from cloche.lifecycle.verify.expectations import Expectations
 from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.pyvenv_cfg import is_portable
+from cloche.programs.failures import is_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -396,7 +397,7 @@ class Verifier:
             if mode & (stat.S_ISUID | stat.S_ISGID):
                 self.report("mode", path, "it runs with the rights of its owner or group")
             is_script = path.startswith(scripts) and self.known.owners.get(path)
-            if is_script and not mode & stat.S_IXUSR:
+            if is_script and not mode & stat.S_IXUSR and is_program(os.path.join(self.root, path)):
                 self.report("mode", path, "it is not executable")
 
     def check_lock(self) -> None:

@@ -107,9 +107,10 @@ class Expectations:
                 if row.path.startswith(("/", "../")) or row.path[1:2] == ":":
                     outside += 1
                     continue
-                self.owners[row.path] = owner
+                path = self.through_links(row.path)
+                self.owners[path] = owner
                 if row.digest:
-                    self.expect(row.path, *decode_digest(row.digest), row.size)
+                    self.expect(path, *decode_digest(row.digest), row.size)
                 elif not row.path.endswith((".pyc", "__pycache__")) and row.path != distribution.record:
                     unhashed += 1
                     self.unverified += [f"`{row.path}`: its RECORD has no hash"] if unhashed <= 3 else []
@@ -119,6 +120,13 @@ class Expectations:
             self.unverified.append(f"{counted(outside, 'file')} outside the environment")
         if unhashed > 3:
             self.unverified.append(f"{counted(unhashed - 3, 'more file')} without a hash in their RECORD")
+
+    def through_links(self, path: str) -> str:
+        """Return where a file really is: in `lib` if its RECORD says `lib64`, which is a link to it."""
+        for link, target in self.environment.layout.links or (("lib64", "lib"),):
+            if path.startswith(f"{link}/") and os.path.islink(os.path.join(self.root, link)):
+                return posixpath.normpath(posixpath.join(posixpath.dirname(link), target, path[len(link) + 1 :]))
+        return path
 
     def expect_generated(self) -> None:
         """Expect what the manifests list."""
