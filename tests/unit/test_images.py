@@ -493,6 +493,12 @@ HOSTILE: dict[str, tuple[dict[str, object], str]] = {
     "a script without a name": ({"entry_points": "[console_scripts]\n = spam:main\n"}, "is not valid"),
     "a script that is code": ({"entry_points": "[gui_scripts]\nx = spam:main();evil\n"}, "is not valid"),
     "a script without a function": ({"entry_points": "[console_scripts]\nx = spam\n"}, "is not valid"),
+    "a script with a long name": ({"entry_points": f"[console_scripts]\n{'x' * 256} = a:b\n"}, "is not valid"),
+    "a script with a line separator": ({"entry_points": "[console_scripts]\na\u2028b = a:b\n"}, "is not valid"),
+    "a script in two Unicode forms": (
+        {"entry_points": "[console_scripts]\n\u00e9 = a:b\ne\u0301 = c:d\n"},
+        "it declares a script twice",
+    ),
     "a script twice": ({"entry_points": "[console_scripts]\nx = a:b\nX = c:d\n"}, "it declares a script twice"),
 }
 

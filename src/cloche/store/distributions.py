@@ -433,8 +433,8 @@ def _valid_scripts(location: str, text: str) -> tuple[EntryPoint, ...]:
     """
     found = tuple(parse_scripts(text))
     for point in found:
-        usable = not re.search(r"[\\/:\x00-\x1f\x7f]", point.name) and point.name not in ("", ".", "..")
-        if not usable or not point.names_object():
+        usable = not FORBIDDEN.search(point.name) and "/" not in point.name and point.name not in ("", ".", "..")
+        if not usable or len(point.name.encode("utf-8", "replace")) > MAX_NAME_BYTES or not point.names_object():
             declared = _escape(f"{point.name} = {point.module}:{point.attribute}")
             raise _unusable_distribution(location, f"its entry point `{declared}` is not valid")
         if is_reserved_program(point.name):
