@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cloche.errors import ClocheError
 from cloche.planning.destination import forbids_execution
 from cloche.programs.failures import is_program, reason_not_started
+from cloche.shells import quote_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
