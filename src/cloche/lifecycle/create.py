@@ -14,14 +14,12 @@ from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.plan_at import plan_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Literal, TypeVar
+    from collections.abc import Iterable
+    from typing import Literal
 
     from cloche.model.distribution import Image
     from cloche.model.plan import Blueprint, EnvironmentSpec, Plan, Request
     from cloche.session import Reuse, Session
-
-    Planned = TypeVar("Planned", Plan, Plan | None)
 
 
 def create_environment(request: Request, session: Session) -> Result:
@@ -58,13 +56,13 @@ def create_from(blueprint: Blueprint, request: Request, session: Session) -> tup
 
     A cached blueprint is resolved again if its packages have to be compiled, or if a server chose some of its files.
     """
-    plan = plan_or_recover(plan_unless_update, blueprint, request, session)
+    plan = plan_or_recover(blueprint, request, session)
     if plan is not None and plan.strategy == "nothing":
         return plan, blueprint
     images = blueprint.images if plan is None else plan.images
     if session.is_cached and (blueprint.server_choices or needs_compiling(images, request.spec)):
         blueprint = session.resolve(request.spec)
-        plan = plan_or_recover(plan_unless_update, blueprint, request, session)
+        plan = plan_or_recover(blueprint, request, session)
     return put_in_place(plan, blueprint, request, session), blueprint
 
 
@@ -110,16 +108,14 @@ def with_link_mode(plan: Plan, blueprint: Blueprint, request: Request, session: 
     return plan if plan.link_mode == link_mode else replace(plan, link_mode=link_mode)
 
 
-def plan_or_recover(
-    planner: Callable[[Blueprint, Request, Session], Planned], blueprint: Blueprint, request: Request, session: Session
-) -> Planned:
-    """Return what a planner returns for a request; if the destination is refused, first undo what a killed run left."""
+def plan_or_recover(blueprint: Blueprint, request: Request, session: Session) -> Plan | None:
+    """Return `plan_unless_update`; if the destination is refused, first undo what a killed run left."""
     try:
-        return planner(blueprint, request, session)
+        return plan_unless_update(blueprint, request, session)
     except DestinationError:
         if not recover_destination(os.path.realpath(request.target.destination)):
             raise
-        return planner(blueprint, request, session)
+        return plan_unless_update(blueprint, request, session)
 
 
 def put_in_place(plan: Plan | None, blueprint: Blueprint, request: Request, session: Session) -> Plan:
@@ -137,7 +133,7 @@ def put_in_place(plan: Plan | None, blueprint: Blueprint, request: Request, sess
     target = os.path.realpath(request.target.destination) if plan is None else plan.target
     with DirectoryLock(target):
         recover_destination(target)
-        plan = plan_or_recover(plan_for, blueprint, request, session)
+        plan = plan_for(blueprint, request, session)
         if plan.strategy == "nothing":
             return plan  # another run has just created the same
         session.announce(announcements(plan))
