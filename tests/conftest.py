@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.runs import COLLECTED, thorough
+from tests.runs import COLLECTED, mark_runs
 from tests.trees import Tree, differences
 
 if TYPE_CHECKING:
@@ -29,14 +29,13 @@ REMOVED_PREFIXES = ("CLOCHE_", "PYENV_VERSION", "VIRTUAL_ENV", "PYTHONHOME", "PY
 
 @pytest.hookimpl(tryfirst=True)  # before other hooks deselect tests, for example by `-m`
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the thorough tests, and deselect those that are not part of this run.
+    """Mark the slow tests, and deselect those that are not part of this run.
 
     A test named on the command line (`file::test`) always runs. With `-m`, only tests marked `nightly` are deselected, and
     only if the expression does not contain `nightly`.
     """
     config.stash[COLLECTED] = list(items)
-    for item in thorough(items):
-        item.add_marker(pytest.mark.thorough)
+    mark_runs(items)
     expression = str(config.getoption("markexpr"))
     excluded = ["nightly"] * ("nightly" not in expression) + ["thorough"] * (not expression)
     deselected = {

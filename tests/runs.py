@@ -2,11 +2,12 @@
 
 - `tox -e py` runs the quick tests, in minutes. Every module, command, component, shell and interpreter is in them.
 - `tox -e thorough` runs the cases that this module marks `thorough`. `.ci/run` runs both.
-- `tox -e nightly` runs the tests that are marked `nightly` or `clients` where they are defined, and sweeps in full.
+- `tox -e nightly` runs the tests that are marked `nightly` or `clients` where they are defined, sweeps in full, and the
+  cases that this module marks `nightly`.
 
-The table `SLOW` decides, based on measurements. Some tests have many similar cases: `few` and `each` choose a sample for
-the quick run. Others take seconds because they use a real tool for something that cheaper tests also cover: `NONE` leaves
-them to the thorough run. `pytest --durations=50` shows candidates for the table.
+The tables `SLOW` and `VERY_SLOW` decide, based on measurements. Some tests have many similar cases: `few` and `each` choose a
+sample for the quick run. Others take seconds because they use a real tool for something that cheaper tests also cover: `NONE`
+leaves them to the thorough run. `pytest --durations=50` shows candidates for the tables.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import pytest
 from cloche.testing import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
     Choice: TypeAlias = Callable[[Sequence[pytest.Item]], Sequence[pytest.Item]]
@@ -94,7 +95,7 @@ SLOW: dict[str, Choice] = {
     "integration/test_distutils_settings.py::test_the_files_*": few(1),
     "integration/test_distutils_settings.py::test_newer_*": few(1),
     "integration/test_distutils_settings.py::*": NONE,
-    "integration/test_create.py::test_every_interpreter_*": each("minor", "creator"),
+    "integration/test_create.py::test_every_interpreter_*": few(5),
     "integration/test_create.py::test_pypy_*": few(1),
     "integration/test_create.py::test_pip_runs_from_*": few(3),
     "integration/test_create.py::test_uninstalling_pip_*": NONE,
@@ -126,7 +127,7 @@ SLOW: dict[str, Choice] = {
     "discovery/test_probe.py::test_the_scheme_matches_an_environment_created_by_venv": few(3),
     # Every shell: one case for each kind of check in its activator's contract, and one session in each mode.
     # For csh, other quick tests cover the other kinds. PowerShell is slow: a single check takes up to six seconds.
-    "shells/test_csh.py::test_contract": checks("quoting", "activation"),
+    "shells/test_csh.py::test_contract": checks("activation"),
     "shells/test_powershell.py::test_contract": checks("quoting", "activation", "variables"),
     "shells/*::test_contract": each("check"),
     "shells/test_batch.py::test_a_second_environment_replaces_the_first": each("delayed"),
@@ -134,13 +135,16 @@ SLOW: dict[str, Choice] = {
     "shells/test_powershell.py::test_a_second_environment_replaces_the_first": each("session"),
     "shells/test_powershell.py::* (tmp_path)": NONE,
     "shells/test_any_text.py::*": NONE,
+    "shells/test_words.py::test_words_are_read_*": few(12),
+    "shells/test_activation_hint.py::test_the_hint_*": few(4),
     "shells/test_fish.py::test_any_text_can_be_quoted": NONE,
     "shells/test_csh.py::test_*": few(1),
     "shells/test_posix_shells.py::test_nothing_in_names_is_expanded_or_run": few(3),
     "shells/test_posix_shells.py::test_any_text_can_be_quoted": few(3),
     "shells/test_posix_shells.py::test_nothing_in_the_prompt_of_bash_runs_in_any_locale": few(1),
     "shells/test_posix_shells.py::test_another_shell_that_inherits_*": few(1),
-    "shells/test_posix_shells.py::test_*prompt*": few(3),
+    "shells/test_posix_shells.py::test_*prompt*": few(2),
+    "shells/test_posix_shells.py::test_bash_displays_*": few(2),
     "shells/test_unusual_sessions.py::test_every_option_of_zsh_*": few(6),
     "shells/test_unusual_sessions.py::*": each("shell"),
     "shells/test_relocatable_activation.py::test_the_directory_can_have_any_name": few(2),
@@ -198,9 +202,20 @@ SLOW: dict[str, Choice] = {
     "portable/test_builds.py::*": NONE,
     "portable/test_failures.py::*": NONE,
     "portable/test_interpreters.py::test_it_never_runs_*": each("way"),
+    "portable/test_lifecycle.py::test_clear_*": NONE,
+    "portable/test_lifecycle.py::test_a_copy_shares_*": NONE,
+    "portable/test_lifecycle.py::test_a_library_*": NONE,
+    "portable/test_lifecycle.py::test_a_file_of_the_interpreter_*": NONE,
+    "portable/test_lifecycle.py::test_virtualenv_and_uv_*": NONE,
+    "portable/test_lifecycle.py::test_an_installed_*": NONE,
     "portable/*": few(1),
     # Unusual destinations, requests and damage.
+    "integration/test_linked_seeds.py::test_a_lost_seed_*": NONE,
+    "integration/test_linked_seeds.py::test_a_broken_pip_*": NONE,
+    "integration/test_linked_seeds.py::test_clearing_*": NONE,
+    "integration/test_linked_seeds.py::test_a_moved_*": NONE,
     "integration/test_linked_seeds.py::*": few(1),
+    "integration/test_current_directory.py::test_no_command_*": NONE,
     "integration/test_reflinks.py::*": NONE,
     "integration/test_odd_places.py::test_an_environment_is_created_without_a_usable_home": few(1),
     "integration/test_odd_places.py::test_unsupported_system_calls_have_fallbacks": few(1),
@@ -212,7 +227,7 @@ SLOW: dict[str, Choice] = {
     "integration/test_relocatable.py::test_doctor_*": NONE,
     "integration/test_relocatable.py::test_move_and_upgrade_*": NONE,
     "integration/test_current_directory.py::test_a_blank_name_*": few(3),
-    "integration/test_plan_cache.py::*": few(3),
+    "integration/test_plan_cache.py::*": few(2),
     "integration/test_locked.py::test_a_damaged_environment_*": few(3),
     "integration/test_up_to_date.py::test_a_change_*": few(3),
     "integration/test_locked.py::test_a_directory_that_must_stay_*": few(1),
@@ -247,10 +262,10 @@ SLOW: dict[str, Choice] = {
     "packing/test_pack.py::test_an_archive_has_the_same_bytes_*": NONE,
     "packing/test_pack.py::test_links_that_lead_out_*": NONE,
     "packing/test_pack.py::test_times_*": NONE,
-    "packing/test_unlucky.py::test_a_signal_*": few(1),
+    "packing/test_unlucky.py::test_a_signal_*": NONE,
     "packing/test_unlucky.py::test_a_damaged_*": few(1),
     "packing/test_unlucky.py::test_a_link_to_an_environment_*": NONE,
-    "packing/test_pack.py::test_other_programs_*": few(1),
+    "packing/test_pack.py::test_other_programs_*": NONE,
     "packing/test_pack.py::test_a_packed_environment_*": few(1),
     "packing/test_pack.py::test_hostile_file_systems_*": few(1),
     "packing/test_pack.py::test_hostile_archives_*": few(6),
@@ -263,6 +278,9 @@ SLOW: dict[str, Choice] = {
     "packing/test_bytecode.py::*": NONE,
     "packing/test_unlucky.py::test_a_file_that_changes_*": few(4),
     "unit/test_testing_kit.py::test_each_cause_*": NONE,
+    "unit/test_testing_kit.py::test_a_terminal_*": NONE,
+    "unit/test_testing_kit.py::test_an_activator_with_correct_*": NONE,
+    "unit/test_testing_kit.py::test_a_shell_may_need_*": NONE,
     "unit/test_bytecode.py::test_the_order_*": few(1),
     "unit/test_bytecode.py::test_strings_*": few(1),
     "unit/test_installation.py::test_scripts_start_from_any_directory": few(4),
@@ -273,9 +291,18 @@ SLOW: dict[str, Choice] = {
     "cli/test_config.py::test_a_value_that_toml_*": few(1),
     "cli/test_config.py::test_an_error_says_where_*": NONE,
     "cli/test_default_environment.py::test_the_recorded_command_*": NONE,
+    "cli/test_bill_of_materials.py::test_what_prevents_*": NONE,
+    "cli/test_config.py::test_every_warning_*": few(4),
+    "cli/test_json.py::test_every_object_*": few(12),
+    "cli/test_json.py::test_an_error_is_*": few(8),
+    "test_hints.py::test_the_commands_in_a_printed_hint_*": few(12),
+    "test_docs.py::test_every_key_*": few(6),
+    "test_coming_from.py::test_an_environment_of_conda_*": few(4),
+    "discovery/test_hostile.py::test_an_executable_without_*": few(8),
     "advisories/test_cve_2024_53899.py::*": each("shell"),
-    "plugins/test_plan_cache.py::*": few(4),
-    "plugins/test_new_plugin.py::test_a_new_plugin_loads_*": few(3),
+    "plugins/test_plan_cache.py::*": few(2),
+    "plugins/test_new_plugin.py::test_a_new_plugin_loads_*": few(1),
+    "plugins/test_observation.py::test_a_wrong_return_value_*": few(8),
     "plugins/test_commands.py::test_a_blocked_plugin_is_not_imported_*": few(4),
     # Pages that are followed: one for each part of the documentation.
     "test_docs_work.py::test_the_instructions_of_a_page_work": each("path"),
@@ -288,26 +315,52 @@ SLOW: dict[str, Choice] = {
 """The cases that the quick run keeps, by file, function and optionally fixture of a test; the first match decides."""
 
 
-def thorough(items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """Return the cases that the quick run leaves out, whatever the order of the items."""
+VERY_SLOW: dict[str, Choice] = {
+    # Every build of Python, for what hardly depends on it.
+    "portable/test_interpreters.py::test_environments_can_*": few(3),
+    "portable/test_interpreters.py::test_it_is_the_base_*": few(3),
+    "portable/test_interpreters.py::test_it_works_from_any_path": each("base", "name"),
+    "portable/test_interpreters.py::test_it_never_runs_*": each("base", "way"),
+}
+"""The cases that the thorough run keeps; all others are left to the night. A test that is not in this table keeps them all."""
+
+
+def mark_runs(items: Iterable[pytest.Item]) -> None:
+    """Mark the cases that the quick run leaves out as `thorough` or `nightly`, whatever the order of the items."""
+    by_day = [item for item in items if not any(map(item.get_closest_marker, ("nightly", "clients")))]
+    for item in (very_slow := left_out(by_day, VERY_SLOW)):
+        item.add_marker(pytest.mark.nightly)
+    for item in left_out([item for item in by_day if item not in very_slow], SLOW):
+        item.add_marker(pytest.mark.thorough)
+
+
+def left_out(items: Iterable[pytest.Item], table: Mapping[str, Choice]) -> list[pytest.Item]:
+    """Return the cases that a table does not keep."""
     tests: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        if not any(item.get_closest_marker(name) for name in ("nightly", "clients")):
-            tests[item.nodeid.partition("[")[0]].append(item)
+        tests[item.nodeid.partition("[")[0]].append(item)
     slow: list[pytest.Item] = []
     for cases in tests.values():
-        if choice := next((choice for pattern, choice in SLOW.items() if pattern_matches(pattern, cases[0])), None):
+        name = name_of(cases[0])
+        if choice := next((it for pattern, it in table.items() if pattern_matches(pattern, name, cases[0])), None):
             chosen = choice(sorted(cases, key=position))
             slow += [case for case in cases if case not in chosen]
     return slow
 
 
-def pattern_matches(pattern: str, item: pytest.Item) -> bool:
-    """Return whether a pattern matches a test; `shells/test_batch.py::* (cmd)` matches tests with the fixture `cmd`."""
-    name, _, fixture = pattern.partition(" (")
-    test = item.nodeid.partition("::")[2].partition("[")[0]
+def name_of(item: pytest.Item) -> str:
+    """Return file and function of a test, as in the tables: `shells/test_batch.py::test_contract`."""
     path = item.path.relative_to(HERE).as_posix() if HERE in item.path.parents else ""
-    return fnmatchcase(f"{path}::{test}", name) and fixture.rstrip(")") in ("", *getattr(item, "fixturenames", ()))
+    return f"{path}::{item.nodeid.partition('::')[2].partition('[')[0]}"
+
+
+def pattern_matches(pattern: str, name: str, item: pytest.Item) -> bool:
+    """Return whether a pattern matches a test; `shells/test_batch.py::* (cmd)` matches tests with the fixture `cmd`.
+
+    :param name: the `name_of` the test.
+    """
+    file, _, fixture = pattern.partition(" (")
+    return fnmatchcase(name, file) and fixture.rstrip(")") in ("", *getattr(item, "fixturenames", ()))
 
 
 def position(item: pytest.Item) -> list[int]:

@@ -11,7 +11,7 @@ import pytest
 
 from cloche.testing import Check
 from tests.pages import REPOSITORY
-from tests.runs import COLLECTED, SLOW, each, few, pattern_matches, thorough
+from tests.runs import COLLECTED, SLOW, VERY_SLOW, each, few, left_out, name_of, pattern_matches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,12 +68,13 @@ def test_checks_with_the_same_first_word_are_of_one_kind() -> None:
 
 
 def test_the_selection_does_not_depend_on_the_order_of_tests(request: pytest.FixtureRequest) -> None:
-    items = list(request.config.stash[COLLECTED])
+    by_day = [item for item in request.config.stash[COLLECTED] if not item.get_closest_marker("nightly")]
+    items = [item for item in by_day if not item.get_closest_marker("clients")]
     expected = {item.nodeid for item in items if item.get_closest_marker("thorough")}
 
     random.shuffle(items)
 
-    assert {item.nodeid for item in thorough(items)} == expected
+    assert {item.nodeid for item in left_out(items, SLOW)} == expected
 
 
 def test_a_case_is_marked_for_one_run_only(request: pytest.FixtureRequest) -> None:
@@ -88,7 +89,12 @@ def test_every_pattern_in_the_table_matches_a_test(request: pytest.FixtureReques
         pytest.skip("only some of the tests were collected")
     items = request.config.stash[COLLECTED]
 
-    unused = [pattern for pattern in SLOW if not any(pattern_matches(pattern, item) for item in items)]
+    named = [(item, name_of(item)) for item in items]
+    unused = [
+        pattern
+        for pattern in (*SLOW, *VERY_SLOW)
+        if not any(pattern_matches(pattern, name, item) for item, name in named)
+    ]
 
     assert unused == []
 
