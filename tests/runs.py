@@ -321,6 +321,9 @@ VERY_SLOW: dict[str, Choice] = {
     "portable/test_interpreters.py::test_it_is_the_base_*": few(3),
     "portable/test_interpreters.py::test_it_works_from_any_path": each("base", "name"),
     "portable/test_interpreters.py::test_it_never_runs_*": each("base", "way"),
+    "portable/test_libraries.py::test_an_environment_that_carries_*": few(3),
+    "targets/test_matrix.py::test_packages_installed_with_pip_work": few(4),
+    "unit/test_programs.py::test_no_setting_*": few(12),
 }
 """The cases that the thorough run keeps; all others are left to the night. A test that is not in this table keeps them all."""
 
