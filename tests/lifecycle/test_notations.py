@@ -380,7 +380,11 @@ def test_words_with_expansions_are_not_rewritten() -> None:
 
 @pytest.mark.parametrize(
     ("new", "expected"),
-    [("/new env", "let x = r#'/new env'#"), ("/a $b \\", 'let x = "/a $b \\\\"'), ("/it's \\", 'let x = "/it\'s \\\\"')],
+    [
+        ("/new env", "let x = r#'/new env'#"),
+        ("/a $b \\", 'let x = "/a $b \\\\"'),
+        ("/it's \\", 'let x = "/it\'s \\\\"'),
+    ],
 )
 def test_a_script_for_the_shell_of_a_missing_plugin_is_rewritten(new: str, expected: str) -> None:
     line = "let x = r#'/old'#"
