@@ -6,7 +6,7 @@
   cases that this module marks `nightly`.
 
 The tables `SLOW` and `VERY_SLOW` decide, based on measurements. Some tests have many similar cases: `few` and `each` choose a
-sample for the quick run. Others take seconds because they use a real tool for something that cheaper tests also cover: `NONE`
+sample. Others take seconds because they use a real tool for something that cheaper tests also cover: `NONE`
 leaves them to the thorough run. `pytest --durations=50` shows candidates for the tables.
 """
 
@@ -327,7 +327,7 @@ VERY_SLOW: dict[str, Choice] = {
     "targets/test_matrix.py::test_packages_installed_with_pip_work": few(4),
     "unit/test_programs.py::test_no_setting_*": few(12),
 }
-"""The cases that the thorough run keeps; all others are left to the night. A test that is not in this table keeps them all."""
+"""The cases that the quick run or the thorough run keeps; the others run at night. A test that is not listed keeps all cases."""
 
 
 def mark_runs(items: Iterable[pytest.Item]) -> None:

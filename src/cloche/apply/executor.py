@@ -119,14 +119,14 @@ class StagingTree:
         self.write(path, content, 0o600)
         self.keep_attributes(path, os.path.realpath(old), status)
 
-    def keep_attributes(self, path: str, source: str, status: os.stat_result, mode: str = "yes") -> None:
-        """Give a new file or directory the owner, the extended attributes and, if `mode` is `yes`, the mode of `source`."""
+    def keep_attributes(self, path: str, source: str, status: os.stat_result) -> None:
+        """Give a new file or directory the owner, the extended attributes and the mode of `source`."""
         from cloche.apply.ownership import allowed_mode, keep_extended_attributes, keep_owner
 
         entry = self._at(path)
         is_same_owner = keep_owner(entry, self.descriptor, status)
         keep_extended_attributes(entry, self.descriptor, source)
-        if mode == "yes" and os.name != "nt":
+        if os.name != "nt":
             os.chmod(entry, allowed_mode(status.st_mode, is_same_owner), dir_fd=self.descriptor)
 
     def copy_tree(self, source: str, without: frozenset[str], link_mode: LinkMode, below: str = "") -> None:
@@ -134,7 +134,7 @@ class StagingTree:
 
         Instead of a clone, a file that environments share may be a hard link, as when it was installed.
         """
-        from cloche.apply.ownership import keep_owner  # not for a new environment
+        from cloche.apply.ownership import keep_extended_attributes, keep_owner  # not for a new environment
 
         if not below:
             created = os.stat(self._at("."), dir_fd=self.descriptor)
@@ -163,8 +163,9 @@ class StagingTree:
                 keep_owner(self._at(path), self.descriptor, status)
                 os.chmod(self._at(path), stat.S_IMODE(status.st_mode), dir_fd=self.descriptor)
             # sockets are left out: only a running process can use them
-        if not below:
-            self.keep_attributes(".", source, os.stat(source), "no")
+        if not below:  # the plan decides the mode of the root
+            keep_owner(self._at("."), self.descriptor, os.stat(source))
+            keep_extended_attributes(self._at("."), self.descriptor, source)
 
     def _copy_entry(self, entry: os.DirEntry[str], path: str, link_mode: LinkMode) -> None:
         """Copy a file of a tree with its attributes. A hard link has them already, so its status is not asked for.
@@ -191,10 +192,8 @@ class StagingTree:
         is_usual = stat.S_IMODE(status.st_mode) == copied_mode(status.st_mode)
         if not is_usual or (status.st_uid, status.st_gid) != self._creator:
             self.keep_attributes(path, source, status)
-        elif keep_extended_attributes(self._at(path), self.descriptor, source):
-            os.chmod(
-                self._at(path), stat.S_IMODE(status.st_mode), dir_fd=self.descriptor
-            )  # access control lists change it
+        elif keep_extended_attributes(self._at(path), self.descriptor, source):  # access control lists change the mode
+            os.chmod(self._at(path), stat.S_IMODE(status.st_mode), dir_fd=self.descriptor)
 
     def _link_again(self, status: os.stat_result, path: str) -> bool:
         """Link a file to the copy of another link to it; return False if there is none, or links are not supported."""

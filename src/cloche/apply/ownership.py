@@ -1,7 +1,8 @@
 """Keep the owner, the group and the extended attributes of files and directories that are copied or replaced.
 
-New entries belong to the user who runs cloche, often the superuser, and to that user's group. Nothing here follows a link
-or resolves a path from the root: the owner of the parent of a staging tree may change what such a path leads to.
+New entries belong to the user who runs cloche, often the superuser, and to that user's group. Nothing here follows a link,
+and new entries are named relative to a descriptor of their tree where possible: the owner of the directory that contains the
+tree may change what an absolute path leads to.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def print_version(invocation: Invocation) -> int:
 def run_own_command(invocation: Invocation) -> int:
     """Run one of our commands and return its exit code.
 
-    It runs with a umask that denies nothing to the owner of a new file: with `umask 177`, nobody could use an environment.
+    It runs with a umask that denies nothing to the owner of a new file: with `umask 177`, an environment would be unusable.
     Only `run` keeps the umask, for the command that it starts.
 
     :raises PluginError: a plugin tried to end the process with its own exit code.

@@ -51,7 +51,7 @@ LONGEST = 100
 """The most characters of a name; the paths of some files contain it twice."""
 
 DEVICES = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")
-"""Names of devices, which no file or directory on Windows can have, so that nobody could clone the repository there."""
+"""Names of devices. No file or directory on Windows can have one, so the repository could not be cloned there."""
 
 PUBLISHED = tuple(
     """cloche-elvish cloche-example cloche-nushell cloche-python-envs cloche-virtualenv cloche-xonsh hatch-cloche nox-cloche
