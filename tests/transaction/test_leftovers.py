@@ -12,7 +12,10 @@ from cloche.apply import leftovers
 from cloche.apply.leftovers import remove_staging
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from cloche.apply.leftovers import Item, Outcome
 
 
 @pytest.fixture
@@ -71,22 +74,29 @@ def test_no_thread_is_started_where_removing_is_fast(tree: Path, monkeypatch: py
 
 def test_several_threads_remove_a_tree_where_that_is_slow(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leftovers, "SLOW", 0)
-    together = threading.Barrier(2, timeout=10)
-    first, met = threading.current_thread(), []
+    given: list[int] = []
 
-    def remove_file(file: tuple[str, int | None]) -> bool:
-        if not met and threading.current_thread() is not first:
-            together.wait()
-            met.append(file)
-        return real(file)
+    def in_threads(function: Callable[[Item], Outcome], items: Sequence[Item]) -> list[Outcome]:
+        given.append(len(items))
+        return real(function, items)
 
-    real = leftovers.remove_file
-    monkeypatch.setattr(leftovers, "remove_file", remove_file)
+    real = leftovers.in_threads
+    monkeypatch.setattr(leftovers, "in_threads", in_threads)
 
     remove_staging(str(tree))
 
-    assert met
+    assert given
     assert not tree.exists()
+
+
+def test_threads_work_at_the_same_time() -> None:
+    together = threading.Barrier(2, timeout=60)
+
+    def meet(number: int) -> int:
+        together.wait()
+        return number
+
+    assert leftovers.in_threads(meet, range(2)) == [0, 1]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="only users with a special privilege create links on Windows")
