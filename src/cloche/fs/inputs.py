@@ -41,6 +41,13 @@ class Inputs:
         """Record a file, or a directory with the files in it, but without the contents of its subdirectories."""
         self._record("entries", path)
 
+    def tree(self, path: str, *, only_names: bool) -> None:
+        """Record all files of a project.
+
+        :param only_names: whether modules count by name only, and hidden entries in the root not at all.
+        """
+        self._record("layout" if only_names else "tree", path)
+
     def variable(self, environ: Mapping[str, str], name: str) -> str:
         """Record an environment variable and return its value, empty if it is not set."""
         text = environ.get(name)
@@ -142,4 +149,21 @@ def entries_signature(path: str) -> Signature:
         os.close(descriptor)
 
 
-SIGNATURES = {"entries": entries_signature, "path": path_signature}
+def tree_signature(path: str, *, only_names: bool = False) -> Signature:
+    """Return a value that changes with the files of a project; see `Inputs.tree`."""
+    from cloche.fs import trees
+
+    return trees.tree_signature(path, signature_of, only_names=only_names)
+
+
+def layout_signature(path: str) -> Signature:
+    """Return a value that changes with the files of a project whose modules count by name only."""
+    return tree_signature(path, only_names=True)
+
+
+SIGNATURES = {
+    "entries": entries_signature,
+    "layout": layout_signature,
+    "path": path_signature,
+    "tree": tree_signature,
+}

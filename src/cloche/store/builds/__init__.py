@@ -5,7 +5,8 @@ build, and gets what the build requires from the user's index. pip receives a cl
 files, but the user's settings for the index.
 
 A wheel is built once. Its key in the store is a hash of everything that it depends on: the source, the interpreter, the
-settings, and the environment variables that the build sees. Directories change, so their wheels are built each time.
+settings, and the environment variables that the build sees. Where that is unknown, as for many directories, it is built on
+every run.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from urllib.parse import urlsplit
 from cloche.errors import SeedError, reason_of
 from cloche.fs import open_regular_file, remove_path
 from cloche.model.distribution import normalize_name
-from cloche.model.value import replace
+from cloche.model.value import Value, replace
 from cloche.programs.pip import pip_environ
 from cloche.shells.template import resource
+from cloche.store.builds.directories import content_of_directory
 from cloche.store.builds.sources import archive_hash, check_source, pip_argument, repository_url, unusable
 from cloche.store.distributions import read_wheel
 from cloche.store.fetch.pip_settings import read_pip_settings
@@ -94,19 +96,30 @@ UNIMPORTANT_VARIABLES = frozenset(
 """Variables that differ from session to session, but do not change the result of a build."""
 
 
+class _Key(Value):
+    """What a built wheel is stored by."""
+
+    digest: str
+    """A hash of everything that the wheel depends on."""
+    is_complete: bool
+    """Whether nothing else is known to decide the wheel. If something may, the wheel is only used in this run."""
+
+
 def sources_to_build(sources: Sequence[Source], interpreter: Interpreter, wanted: Wanted, store: Store) -> list[Source]:
     """Return the sources for which the store has no wheel.
 
     :raises SeedError: a source is not usable.
     """
     environ = _build_environ(wanted, store) if sources else {}
-    return [source for source in sources if not _find_built(source, _build_key(source, interpreter, environ), store)]
+    return [source for source in sources if not _find_built(_build_key(source, interpreter, environ, store), store)]
 
 
 def build_wheels(
     sources: Sequence[Source], interpreter: Interpreter, wanted: Wanted, store: Store, *, only_binary: bool = False
 ) -> list[str]:
     """Return the path of a wheel for each source, built if necessary, in the same order.
+
+    The store records the directories among the sources as inputs.
 
     :param only_binary: whether the user refuses to build. Then a wheel that was built earlier does not count either.
     :raises SeedError: building is refused (the message lists all sources), or failed.
@@ -126,8 +139,8 @@ def build_wheels(
 def _find_or_build(
     source: Source, interpreter: Interpreter, wanted: Wanted, store: Store, environ: Mapping[str, str]
 ) -> str:
-    key = _build_key(source, interpreter, environ)
-    if found := _find_built(source, key, store):
+    key = _build_key(source, interpreter, environ, store)
+    if found := _find_built(key, store):
         return found
     if source.vcs and wanted.network == "never" and urlsplit(repository_url(source)).scheme != "file":
         raise SeedError(
@@ -135,20 +148,20 @@ def _find_or_build(
             hint="leave out `--no-download`",
         )
     builds = store.writable_directory("builds")
-    with store.lock(f"build-{key}", 0) as state:
+    with store.lock(f"build-{key.digest}", 0) as state:
         if state != "busy":
-            return _find_built(source, key, store) or _build(source, interpreter, wanted, store, builds, key, environ)
+            return _find_built(key, store) or _build(source, interpreter, wanted, store, builds, key, environ)
     store.progress(f"waiting for another process that builds {source.title}")
-    with store.lock(f"build-{key}", PATIENCE):
-        return _find_built(source, key, store) or _build(source, interpreter, wanted, store, builds, key, environ)
+    with store.lock(f"build-{key.digest}", PATIENCE):
+        return _find_built(key, store) or _build(source, interpreter, wanted, store, builds, key, environ)
 
 
-def _find_built(source: Source, key: str, store: Store) -> str:
-    """Return the path of a wheel that was built earlier; empty if there is none, or if the source may have changed."""
-    if os.path.isdir(source.path):
+def _find_built(key: _Key, store: Store) -> str:
+    """Return the path of a wheel that was built earlier; empty if there is none, or if another may be built now."""
+    if not key.is_complete:
         return ""
     for directory in store.readable_directories("builds"):
-        parent = os.path.join(directory, key)
+        parent = os.path.join(directory, key.digest)
         for name in os.listdir(parent) if os.path.isdir(parent) and not os.path.islink(parent) else ():
             path = os.path.join(parent, name)
             try:
@@ -164,18 +177,22 @@ def _find_built(source: Source, key: str, store: Store) -> str:
     return ""
 
 
-def _build_key(source: Source, interpreter: Interpreter, environ: Mapping[str, str]) -> str:
-    """Return the key of a built wheel in the store: a hash of everything that it depends on.
+def _build_key(source: Source, interpreter: Interpreter, environ: Mapping[str, str], store: Store) -> _Key:
+    """Return the key of a built wheel in the store; the store records a directory as an input.
 
     :raises SeedError: the source is not usable.
     """
     check_source(source)
-    content = source.commit
-    if not source.vcs:
-        content = source.path if os.path.isdir(source.path) else archive_hash(source.path)
+    content: str | None = source.commit
+    if os.path.isdir(source.path):
+        content = content_of_directory(source, _read_pyproject(source), store.inputs)
+    elif not source.vcs:
+        content = archive_hash(source.path)
     variables = sorted((name, text) for name, text in environ.items() if name not in UNIMPORTANT_VARIABLES)
-    decided = (FORMAT, replace(source, path="", version=""), content, repr(interpreter), variables)
-    return hashlib.sha256(repr(decided).encode("utf-8", "surrogateescape")).hexdigest()
+    described = replace(source, version="", path=source.path if os.path.isdir(source.path) else "")
+    decided = (FORMAT, described, content, repr(interpreter), variables)
+    digest = hashlib.sha256(repr(decided).encode("utf-8", "surrogateescape")).hexdigest()
+    return _Key(digest, is_complete=content is not None)
 
 
 def _build(
@@ -184,7 +201,7 @@ def _build(
     wanted: Wanted,
     store: Store,
     builds: str,
-    key: str,
+    key: _Key,
     environ: Mapping[str, str],
 ) -> str:
     """Build a wheel in a temporary directory, and publish it in the store.
@@ -193,7 +210,7 @@ def _build(
     """
     store.progress(f"building {source.title} for {interpreter.name}")
     pip = runnable_pip(interpreter, wanted, store, compiled=True)
-    log = os.path.join(builds, f"{source.distribution}-{key[:16]}.log")
+    log = os.path.join(builds, f"{source.distribution}-{key.digest[:16]}.log")
     stage = tempfile.mkdtemp(suffix=UNFINISHED, dir=builds)
     work = tempfile.mkdtemp(prefix="cloche-build-")
     try:
@@ -215,7 +232,8 @@ def _build(
             raise _build_error(source, interpreter, _log_line(log), log)
         wheel = _built_wheel(source, interpreter, stage, log)
         os.unlink(log)
-        return _publish(wheel, os.path.join(builds, key))
+        is_unchanged = _build_key(source, interpreter, environ, store) == key  # somebody may have edited the directory
+        return _publish(wheel, os.path.join(builds, key.digest if is_unchanged else f"{key.digest}-changed"))
     except OSError as error:
         raise SeedError(
             f"the wheel of {source.title} cannot be written to `{builds}` ({reason_of(error)})",
@@ -269,8 +287,8 @@ def _editable_project(source: Source, work: str) -> str:
 
     :raises SeedError: the project's `pyproject.toml` cannot be read.
     """
-    directory = os.path.join(source.path, source.subdirectory) if source.subdirectory else source.path
-    system = _build_system(source, os.path.join(directory, "pyproject.toml"))
+    directory = _project_directory(source)
+    system = _build_system(source)
     project = os.path.join(work, "editable")
     os.mkdir(project)
     files = {
@@ -295,26 +313,44 @@ def _editable_project(source: Source, work: str) -> str:
     return project
 
 
-def _build_system(source: Source, path: str) -> Mapping[str, object]:
+def _build_system(source: Source) -> Mapping[str, object]:
+    """Return the table `build-system` of a directory's `pyproject.toml`.
+
+    :raises SeedError: it cannot be read, or is not valid (PEP 518).
+    """
+    system: object = _read_pyproject(source).get("build-system", {})
+    kinds = {"requires": list, "backend-path": list, "build-backend": str}
+    if not isinstance(system, dict) or not all(
+        isinstance(system.get(key, kind()), kind) for key, kind in kinds.items()
+    ):
+        path = os.path.join(_project_directory(source), "pyproject.toml")
+        raise unusable(source, f"the table `build-system` in `{path}` is not valid")
+    return system
+
+
+def _read_pyproject(source: Source) -> Mapping[str, object]:
+    """Return the content of a directory's `pyproject.toml`; empty if there is none.
+
+    :raises SeedError: it cannot be read.
+    """
     import sys
 
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
+    path = os.path.join(_project_directory(source), "pyproject.toml")
     try:
         with open_regular_file(path) as file:
-            system: object = tomllib.loads(file.read().decode("utf-8")).get("build-system", {})
+            return tomllib.loads(file.read().decode("utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise unusable(source, f"`{path}` cannot be read ({reason_of(error)})") from error
-    kinds = {"requires": list, "backend-path": list, "build-backend": str}
-    if not isinstance(system, dict) or not all(
-        isinstance(system.get(key, kind()), kind) for key, kind in kinds.items()
-    ):
-        raise unusable(source, f"the table `build-system` in `{path}` is not valid")
-    return system
+
+
+def _project_directory(source: Source) -> str:
+    return os.path.join(source.path, source.subdirectory) if source.subdirectory else source.path
 
 
 def _run(

@@ -219,7 +219,6 @@ def built_images(
     :raises SeedError: a wheel cannot be built, or is not the locked one.
     """
     sources = [source_of(package, archives.get(package.name, "")) for package in packages]
-    store.inputs.undeclared += (f"the directory `{source.path}`" for source in sources if os.path.isdir(source.path))
     wheels = build_wheels(sources, interpreter, wanted, store, only_binary=wanted.builds == "refused")
 
     def unpack(built: tuple[LockedPackage, str]) -> Image:
