@@ -42,7 +42,7 @@ LAYERS = (
 )
 """The packages and top-level modules of cloche, lowest layer first. Each may import only from lower layers."""
 
-PUBLIC = frozenset(("facade", "model", "errors", "shells", "testing", "cloche.plugins.hookspecs"))
+PUBLIC = frozenset(("facade", "model", "errors", "shells", "testing", "cloche.plugins.hookspecs", "cloche.fs.records"))
 """What plugins may import: packages and top-level modules by name, a single module of a package by its full name."""
 
 WARM = frozenset(
@@ -516,12 +516,20 @@ SHLEX = {
 """Modules that need `shlex` itself, with the reason."""
 
 
-def test_only_the_package_of_shells_quotes_and_splits_words_of_a_shell() -> None:
+def importers_of(module: str) -> set[str]:
+    """Return the modules of cloche and of its plugins that import a module of the standard library."""
     trees = TREES.copy()
     for directory in plugin_directories():
         trees |= parse_modules(directory / "src")
-    importers = {module for module in trees for found in imports_in(module, trees) if found.imported == "shlex"}
-    assert {module for module in importers if not module.startswith("cloche.shells")} == SHLEX.keys()
+    return {importer for importer in trees for found in imports_in(importer, trees) if found.imported == module}
+
+
+def test_only_the_package_of_shells_quotes_and_splits_words_of_a_shell() -> None:
+    assert {module for module in importers_of("shlex") if not module.startswith("cloche.shells")} == SHLEX.keys()
+
+
+def test_only_one_module_reads_and_writes_records() -> None:
+    assert importers_of("csv") == {"cloche.fs.records"}
 
 
 def test_one_module_names_the_staging_directory_and_one_the_manifest() -> None:

@@ -82,6 +82,15 @@ def format_row(path: str, digest: str = "", size: int | str = "") -> str:
     return f"{_quote_field(path)},{_quote_field(digest)},{size}\n"
 
 
+def record_of(files: Mapping[str, bytes], path: str) -> bytes:
+    """Return a RECORD that lists files by their paths, and itself.
+
+    :param path: that of the RECORD.
+    """
+    rows = [format_row(name, digest_of(content), len(content)) for name, content in files.items()]
+    return "".join([*rows, format_row(path)]).encode("utf-8", "surrogateescape")
+
+
 def _quote_field(text: str) -> str:
     if "," not in text and '"' not in text and "\r" not in text and "\n" not in text:  # faster than a loop
         return text
@@ -107,12 +116,15 @@ def remove_rows(record: str, paths: frozenset[str]) -> str:
 def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:
     """Yield the fields of each row of a RECORD.
 
-    :raises csv.Error: `strict` is set and the text is not valid CSV.
+    :raises ValueError: a field is too long or, if `strict` is set, the text is not valid CSV.
     """
     import csv
     import io
 
-    return (row for row in csv.reader(io.StringIO(text, newline=""), strict=strict) if row)
+    try:
+        yield from filter(None, csv.reader(io.StringIO(text, newline=""), strict=strict))
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
 
 
 def read_record(text: str, site: str, root: str = "") -> Iterator[Row]:

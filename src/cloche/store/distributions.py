@@ -408,14 +408,12 @@ def _find_dist_info(location: str, members: Iterable[str]) -> str:
 
 def _parse_record(location: str, text: str) -> list[tuple[str, str, str]]:
     """Return the rows of a RECORD (PEP 376, PEP 427), each as name, hash algorithm and hash."""
-    import csv
-
     rows = []
     try:
         for name, hashed, _ in parse_rows(text, strict=True):
             algorithm, _, digest = hashed.partition("=")
             rows.append((name.replace("\\", "/") if os.name == "nt" else name, algorithm, digest))
-    except (csv.Error, ValueError) as error:
+    except ValueError as error:
         raise _unusable_distribution(location, f"its RECORD is not valid ({error})") from error
     if len({name for name, _, _ in rows}) != len(rows):
         raise _unusable_distribution(location, "its RECORD lists a file twice")

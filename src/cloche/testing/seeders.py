@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
-from cloche.fs.records import digest_of, format_row
+from cloche.fs.records import record_of
 from cloche.model.distribution import Image
 from cloche.model.plan import LockRequest, Wanted
 from cloche.store import Store
@@ -165,8 +165,7 @@ def sample_wheel(directory: Path, more: Mapping[str, str] | None = None) -> Path
         f"{info}/entry_points.txt": "[console_scripts]\ncloche-sample = cloche_sample:main\n",
     }
     contents = {name: text.encode() for name, text in files.items()}
-    rows = [format_row(name, digest_of(content), len(content)) for name, content in contents.items()]
-    contents[f"{info}/RECORD"] = "".join([*rows, format_row(f"{info}/RECORD")]).encode()
+    contents[f"{info}/RECORD"] = record_of(contents, f"{info}/RECORD")
     with zipfile.ZipFile(path, "w") as wheel:
         for name, content in contents.items():
             wheel.writestr(name, content)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cloche
+from cloche.fs.records import record_of
 from cloche.model.value import Value
-from cloche_virtualenv.record import record_of
 from cloche_virtualenv.request import user_cache
 
 if TYPE_CHECKING:

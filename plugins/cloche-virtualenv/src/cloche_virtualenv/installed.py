@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from typing import TYPE_CHECKING
 
 from cloche import DestinationError
+from cloche.fs.records import parse_rows
 from cloche.model.distribution import parse_metadata_name
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def recorded_paths(metadata: str) -> Iterator[str]:
     """
     try:
         with open(os.path.join(metadata, "RECORD"), encoding="utf-8", newline="") as file:
-            yield from [row[0].replace("\\", "/") for row in csv.reader(file) if row and row[0]]
+            yield from [row[0].replace("\\", "/") for row in parse_rows(file.read()) if row[0]]
     except OSError:
         raise DestinationError(
             f"`{metadata}` has no RECORD, so its files are not known", hint="reinstall virtualenv there with pip"

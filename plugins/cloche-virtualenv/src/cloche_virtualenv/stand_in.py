@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from cloche import ClocheError, console_script
-from cloche_virtualenv.record import record_of
+from cloche.fs.records import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
