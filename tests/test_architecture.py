@@ -114,7 +114,8 @@ WARM = frozenset(
 
 EXPENSIVE = frozenset(
     "re enum typing dataclasses pathlib json argparse subprocess shutil tempfile collections functools importlib "
-    "inspect pluggy filelock platformdirs distlib packaging hashlib ctypes threading logging urllib".split()
+    "inspect pluggy filelock platformdirs distlib packaging hashlib ctypes threading logging urllib prettytable "
+    "wcwidth".split()
 )
 """Modules whose import takes milliseconds, more than creating an environment should."""
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 EXCLUDED_DISTRIBUTIONS = frozenset(("pip",))
 COMPILED_SUFFIXES = (".pyc", ".so", ".pyd")
+OPTIONAL_MODULES = frozenset(("wcwidth/_wcwidth_c",))
+"""Compiled modules that only make others faster."""
 INSTALLATION_FILES = frozenset(("RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json", "entry_points.txt"))
 
 OLDEST = (3, 10)
@@ -170,8 +172,9 @@ def distribution_files(distribution: Distribution) -> Iterator[tuple[str, bytes]
     """
     names = {path.as_posix() for path in distribution.files or ()}
     for path in distribution.files or ():
-        source = f"{path.as_posix().partition('.')[0]}.py"  # mypyc keeps the source, and adds one library without one
-        if path.suffix in (".so", ".pyd") and source not in names and "__mypyc" not in path.name:
+        module = path.as_posix().partition(".")[0]
+        optional = f"{module}.py" in names or module in OPTIONAL_MODULES
+        if path.suffix in (".so", ".pyd") and not optional and "__mypyc" not in path.name:  # mypyc adds one of its own
             sys.exit(f"`{distribution.name}` cannot be archived: `{path}` is compiled and has no source")
         if ".." not in path.parts and path.suffix not in COMPILED_SUFFIXES and path.name not in INSTALLATION_FILES:
             yield path.as_posix(), Path(str(path.locate())).read_bytes()

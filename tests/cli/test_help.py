@@ -154,6 +154,15 @@ def test_options_of_plugins_have_their_own_heading() -> None:
     assert text.index("\nseeds:\n") < text.index("--knot") < text.index("\noutput:\n")
 
 
+def test_help_is_aligned_by_the_width_of_its_characters() -> None:
+    """A wide character takes two columns of a terminal."""
+    lines = help_text(COMMANDS["create"], [Option("rope", "長さ " * 20, metavar="長さ")]).splitlines()
+
+    first, *others = lines[lines.index("options of plugins:") + 1 :][:3]
+    assert first == f"  --rope 長さ{' ' * 11}" + " ".join(["長さ"] * 11)
+    assert others[0] == " " * 24 + " ".join(["長さ"] * 9)
+
+
 def test_help_shows_choices_and_repeatable_options() -> None:
     text = help_text(COMMANDS["create"])
 

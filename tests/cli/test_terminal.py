@@ -83,9 +83,12 @@ def test_packing_shows_how_much_is_done(environ: dict[str, str], tmp_path: Path)
     assert "%" not in run_in_pipe(environ, tmp_path, *words, "--force")
 
 
-def test_a_progress_line_is_truncated_to_the_width_of_the_terminal(environ: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["long ", "東京"])
+def test_a_progress_line_is_truncated_to_the_width_of_the_terminal(
+    name: str, environ: dict[str, str], tmp_path: Path
+) -> None:
     """A line that wraps could not be erased."""
-    directory = tmp_path / ("long " * 30)
+    directory = tmp_path / (name * 30)
     api.create(directory / "env", seeds=None, activators=())
     output = run_at_terminal(environ, tmp_path, "move", str(directory / "env"), "moved")
 

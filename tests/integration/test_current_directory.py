@@ -17,7 +17,21 @@ if TYPE_CHECKING:
 
     from tests.run import Cloche
 
-MODULES = (*("pip", "pluggy", "filelock", "platformdirs", "distlib", "packaging", "tomli"), *("site", "sitecustomize"))
+MODULES = (
+    *(
+        "pip",
+        "pluggy",
+        "filelock",
+        "platformdirs",
+        "distlib",
+        "packaging",
+        "prettytable",
+        "tomli",
+        "tomlkit",
+        "wcwidth",
+    ),
+    *("site", "sitecustomize"),
+)
 PROGRAMS = ("cloche", "git", "mise", "pip", "pyenv", "python", "python3", "python3.10", "python3.12", "uv")
 
 COMMANDS = {

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os.path
-import sys
 from typing import TYPE_CHECKING
 
-from cloche.cli import json_output, report
+from cloche.cli import json_output, report, table
 from cloche.cli.precedence import is_option_name, options_by_name
 from cloche.cli.settings import OTHER_KEYS, Settings, nearest_file, user_file
 from cloche.cli.user_config import set_value, typed_value, unset_value
@@ -196,14 +195,8 @@ def settings_table(rows: Sequence[Row], files: Sequence[str]) -> Iterator[str]:
     """Yield a table of the settings, defaults last, and the config files."""
     chosen = [row for row in rows if row.origin != "default"]
     defaults = [row for row in rows if row.origin == "default"]
-    cells = [
-        ("setting", "value", "from"),
-        *((row.name, format_value(row.value), row.origin) for row in (*chosen, *defaults)),
-    ]
-    widths = [max(len(row[column]) for row in cells) for column in range(2)]
-    for row in cells:
-        line = report.one_line(f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}".rstrip())
-        yield report.styled(line, "bold", sys.stdout) if row is cells[0] else line
+    lines = [table.Row((row.name, format_value(row.value)), (row.origin,)) for row in (*chosen, *defaults)]
+    yield from table.table_lines(("setting", "value", "from"), lines, report.terminal_columns())
     yield ""
     for path in files:
         yield report.one_line(f"file: {path}") + ("" if os.path.isfile(path) else " (does not exist)")

@@ -5,7 +5,6 @@ Importing `argparse` would double the run time of `cloche --help`.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from cloche.cli import report
@@ -248,8 +247,9 @@ def entry_lines(name: str, text: str, indent: int = INDENT) -> Iterator[str]:
     if indent > terminal_width() // 2:
         indent = indent_below()
     first, *others = wrap_text(text, indent) or [""]
-    if len(name) + 4 <= indent:
-        yield f"  {name}".ljust(indent) + first.lstrip()
+    room = indent - 2 - report.display_width(name)
+    if room >= 2:
+        yield f"  {name}{' ' * room}{first.lstrip()}"
     else:
         yield from wrap_text(name, 2)
         yield first
@@ -267,7 +267,7 @@ def wrap_text(text: str, indent: int) -> list[str]:
     lines: list[str] = []
     line = ""
     for word in text.split():
-        if line and indent + len(line) + 1 + len(word) > width:
+        if line and indent + report.display_width(f"{line} {word}") > width:
             lines.append(" " * indent + line)
             line = word
         else:
@@ -276,12 +276,6 @@ def wrap_text(text: str, indent: int) -> list[str]:
 
 
 def terminal_width() -> int:
-    """Return the columns to fill: those of the terminal within limits, or `COLUMNS`; importing `shutil` would be slower."""
-    columns = os.environ.get("COLUMNS", "")
-    width = int(columns) if columns.isascii() and columns.isdecimal() else 0
-    if not width and sys.stdout is not None and sys.stdout.isatty():
-        try:
-            width = os.get_terminal_size(sys.stdout.fileno()).columns
-        except OSError:
-            return WIDTH
+    """Return the columns to fill: those of the terminal within limits."""
+    width = report.terminal_columns()
     return max(NARROWEST, min(width, WIDEST)) if width else WIDTH

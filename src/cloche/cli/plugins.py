@@ -6,7 +6,7 @@ import traceback
 
 from cloche.cli import json_output, report
 from cloche.cli.commands import COMMANDS
-from cloche.cli.table import Row, table_lines, terminal_columns
+from cloche.cli.table import Row, table_lines
 from cloche.errors import UsageError
 from cloche.model import VERSION
 from cloche.model.value import TYPE_CHECKING, replace
@@ -119,7 +119,7 @@ def plugin_table(reports: Sequence[Report], registry: Registry, details: int = 0
         )
         for plugin in reports
     ]
-    return table_lines(("plugin", "distribution", "status", "offers"), rows, terminal_columns() or 80)
+    return table_lines(("plugin", "distribution", "status", "offers"), rows, report.terminal_columns() or 80)
 
 
 def load_time(plugin: Report) -> list[str]:

@@ -141,11 +141,13 @@ def can_show_progress(host: Host) -> bool:
 
 def show_progress(text: str) -> None:
     """Show a temporary progress line, until other output replaces it or the run ends."""
-    try:
-        columns = os.get_terminal_size(sys.stderr.fileno()).columns
-    except OSError:
-        columns = 80
-    write_message(one_line(f"cloche: {text} ...")[: columns - 1])
+    shown = one_line(f"cloche: {text} ...")
+    room = (columns_of(sys.stderr) or 80) - 1
+    if display_width(shown) > room:
+        from wcwidth import clip
+
+        shown = clip(shown, 0, room)
+    write_message(shown)
     _progress.append(text)
 
 
@@ -159,6 +161,32 @@ def clear_progress() -> None:
 def one_line(text: str) -> str:
     """Return untrusted text, say a file name, as one line: escape newlines and control characters."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def display_width(text: str) -> int:
+    """Return the columns that a line of text takes on a terminal, in which styles take none."""
+    if text.isascii() and "\x1b" not in text:
+        return len(text)
+    from wcwidth import width
+
+    return width(text)
+
+
+def terminal_columns() -> int | None:
+    """Return the columns for results: `COLUMNS`, or those of the terminal; None if standard output goes elsewhere."""
+    columns = os.environ.get("COLUMNS", "")
+    plausible = columns.isascii() and columns.isdecimal() and len(columns) < 6  # a terminal has 16 bits for them
+    return (int(columns) if plausible else 0) or columns_of(sys.stdout)
+
+
+def columns_of(stream: TextIO | None) -> int | None:
+    """Return the columns of a terminal; None if the stream goes elsewhere. Importing `shutil` would be slower."""
+    if stream is None or not stream.isatty():
+        return None
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except OSError:
+        return None
 
 
 FEW = 4

@@ -1,10 +1,12 @@
-"""Tables of results, as wide as the terminal."""
+"""Tables of results, as wide as the terminal.
+
+`prettytable` aligns them and `wcwidth` wraps text, both by the columns that characters take. Only a person reads a table, so
+neither is imported for JSON.
+"""
 
 from __future__ import annotations
 
-import shutil
 import sys
-import textwrap
 
 from cloche.cli import report
 from cloche.model.value import TYPE_CHECKING, Value
@@ -31,34 +33,42 @@ class Row(Value):
     styled: int | None = None
 
 
-def terminal_columns() -> int | None:
-    """Return the columns of the terminal, or `COLUMNS`; None if the output goes elsewhere."""
-    columns = shutil.get_terminal_size((0, 0)).columns
-    return columns or None
-
-
 def table_lines(head: Sequence[str], rows: Sequence[Row], columns: int | None) -> Iterator[str]:
     """Yield the lines of a table, or of a list of all cells if the terminal is too narrow for a table.
 
     :param columns: those of the terminal, into which the last cells are wrapped; None for no limit.
     """
+    from prettytable import PrettyTable
+
     headings = Row(tuple(head[:-1]), tuple(head[-1:]), "bold")
-    cells = [[report.one_line(cell) for cell in row.cells] for row in (headings, *rows)]
-    widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
-    before = sum(widths) + 2 * len(widths)
-    longest = max((display_width(text) for row in rows for text in row.last), default=0)
+    table = PrettyTable(shown_cells(headings), border=False, align="l", right_padding_width=2)
+    table.left_padding_width = 0  # as an argument, 0 means the default
+    table.add_rows([shown_cells(row) for row in rows])
+    before = report.display_width(table.get_string().partition("\n")[0])
+    longest = max((report.display_width(text) for row in rows for text in row.last), default=0)
     if columns is not None and columns < NARROW and before + min(longest, READABLE) > columns:
         yield from list_lines(head, rows, columns)
         return
-    for row, texts in zip((headings, *rows), cells, strict=True):
-        room = None if columns is None else max(columns - before, READABLE)
-        for number, line in enumerate(wrapped(row.last, room) or [""]):
-            shown = texts if number == 0 else [""] * len(texts)
-            padded = [text + " " * (width - display_width(text)) for text, width in zip(shown, widths, strict=True)]
-            if row.style and row.styled is not None and number == 0:
-                padded[row.styled] = report.styled(padded[row.styled], row.style, sys.stdout)
-            whole = "  ".join([*padded, line]).rstrip()
-            yield report.styled(whole, row.style, sys.stdout) if row.style and row.styled is None else whole
+    room = None if columns is None else max(columns - before, READABLE)
+    heading, *texts = (shown_last(row, room) for row in (headings, *rows))
+    table.add_column(heading, texts, align="l")
+    yield from (line.rstrip() for line in table.get_string().split("\n"))
+
+
+def shown_cells(row: Row) -> list[str]:
+    """Return all cells but the last, with their styles."""
+    return [styled_cell(cell, row, number) for number, cell in enumerate(row.cells)]
+
+
+def shown_last(row: Row, room: int | None) -> str:
+    """Return the last cell, with its style, wrapped into so many columns."""
+    return "\n".join(styled_cell(line, row, len(row.cells)) for line in wrapped(row.last, room))
+
+
+def styled_cell(text: str, row: Row, number: int) -> str:
+    style = row.style if text and row.styled in (None, number) else ""
+    shown = report.one_line(text)
+    return report.styled(shown, style, sys.stdout) if style else shown
 
 
 def list_lines(head: Sequence[str], rows: Sequence[Row], columns: int) -> Iterator[str]:
@@ -71,29 +81,20 @@ def list_lines(head: Sequence[str], rows: Sequence[Row], columns: int) -> Iterat
             if not heading:
                 mark = f"{cell} " if cell else ""
             elif cell:
-                text = f"{mark}{heading}: {report.one_line(cell)}"
-                style = row.style if row.styled in (None, number) else ""
-                for line in wrapped([text], columns):
-                    yield report.styled(line, style, sys.stdout) if style else line
+                for line in wrapped([f"{mark}{heading}: {cell}"], columns):
+                    yield styled_cell(line, row, number)
                 mark = ""
 
 
-def display_width(text: str) -> int:
-    """Return the columns that text takes on a terminal: two for a wide character, none for a combining one.
-
-    The widths are those of Unicode Standard Annex #11.
-    """
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width
-
-    return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
 def wrapped(texts: Sequence[str], room: int | None) -> list[str]:
-    """Return the lines of texts that are wrapped into so many columns."""
+    """Return the lines of texts that are wrapped into so many columns; a command or path is never broken."""
     lines = [report.one_line(text) for text in texts]
     if room is None:
         return lines
-    wrapper = textwrap.TextWrapper(room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    return [line for text in lines for line in wrapper.wrap(text)]
+    from wcwidth import wrap
+
+    return [
+        line
+        for text in lines
+        for line in wrap(text, room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    ]
