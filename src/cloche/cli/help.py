@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from cloche.model.options import Option
     from cloche.plugins.components import Component
 
-WIDTH, NARROWEST, WIDEST = 80, 20, 110
-"""The width of help that does not go to a terminal, and the limits for a terminal; longer lines are hard to read."""
+WIDTH, NARROWEST = 80, 20
+"""The columns of help that does not go to a terminal, as in `argparse`, and the fewest that it fills."""
 
 INDENT = 24
 """Column at which descriptions begin."""
@@ -276,6 +276,5 @@ def wrap_text(text: str, indent: int) -> list[str]:
 
 
 def terminal_width() -> int:
-    """Return the columns to fill: those of the terminal within limits."""
-    width = report.terminal_columns()
-    return max(NARROWEST, min(width, WIDEST)) if width else WIDTH
+    """Return the columns to fill."""
+    return max(NARROWEST, report.terminal_columns() or WIDTH)
