@@ -533,6 +533,15 @@ def test_only_one_module_reads_and_writes_records() -> None:
     assert importers_of("csv") == {"cloche.fs.records"}
 
 
+def test_only_one_module_chooses_a_toml_parser() -> None:
+    """The others raise and catch one exception, and work on Python 3.10 with or without tomli."""
+    importers = {found.importer for module in TREES for found in imports_of(module) if found.imported in TOML_PARSERS}
+    assert importers == {"cloche.fs.toml"}
+
+
+TOML_PARSERS = ("tomllib", "tomli")
+
+
 def test_one_module_names_the_staging_directory_and_one_the_manifest() -> None:
     modules = {
         module

@@ -2,10 +2,10 @@
 
 The archive runs on Python 3.10 and later, whichever version builds it. It contains the distributions that are installed for
 the Python that runs this script. If one of them does not support 3.10, pip downloads a version that does; if it cannot, the
-archive needs the oldest version that all of them support.
+archive needs the oldest Python that the installed versions support.
 
-It does not contain pip, because seeds cannot come from an archive; environments get the pip of the target's `ensurepip`. The
-same input gives the same bytes.
+It does not contain pip, because seeds cannot come from an archive; environments get the pip of the target's `ensurepip`. Nor
+does it contain tomli, which cloche can replace with tomlkit on Python 3.10. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import cloche
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXCLUDED_DISTRIBUTIONS = frozenset(("pip",))
+EXCLUDED_DISTRIBUTIONS = frozenset(("pip", "tomli"))
 COMPILED_SUFFIXES = (".pyc", ".so", ".pyd")
 OPTIONAL_MODULES = frozenset(("wcwidth/_wcwidth_c",))
 """Compiled modules that only make others faster."""
@@ -53,25 +53,14 @@ run()
 """
 
 
-class Unavailable(Exception):
-    """A distribution that the archive needs exists neither in this installation nor in the index for the oldest Python."""
-
-    def __init__(self, requirement: Requirement, supported: tuple[int, int] | None) -> None:
-        """Describe what is missing.
-
-        :param supported: the oldest Python that the installed version supports; None if none is installed.
-        """
-        super().__init__(f"{requirement.name}{requirement.specifier}")
-        self.supported = supported
-
-
 def main(target: str = "cloche.pyz") -> None:
     contents = dict(package_files(Path(cloche.__file__).parent))
     with tempfile.TemporaryDirectory() as downloads:
-        oldest, found = oldest_possible(downloads)
+        found = [*dependencies(Requirement("cloche"), downloads, set())]
         for distribution in found:
             if distribution.name != "cloche":
                 contents.update(distribution_files(distribution))
+    oldest = max(map(oldest_supported, found))
     contents["__main__.py"] = MAIN.format(minimum=oldest).encode()
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     write_archive(Path(target), contents)
@@ -80,57 +69,40 @@ def main(target: str = "cloche.pyz") -> None:
     )
 
 
-def oldest_possible(downloads: str) -> tuple[tuple[int, int], list[Distribution]]:
-    """Return the oldest Python that the archive can support, from 3.10 on, and the distributions for it.
-
-    :raises SystemExit: no Python up to this one works.
-    """
-    oldest = OLDEST
-    while True:
-        try:
-            return oldest, [*dependencies(Requirement("cloche"), oldest, downloads, set())]
-        except Unavailable as missing:
-            needed = missing.supported or (3, oldest[1] + 1)
-            if needed > sys.version_info[:2]:
-                sys.exit(f"`{missing}` is not installed, and pip cannot download it")
-            print(
-                f"cannot download `{missing}` for Python {version_text(oldest)}; without it, the archive needs Python "
-                f"{version_text(needed)} or later",
-                file=sys.stderr,
-            )
-            oldest = needed
-
-
 def version_text(version: tuple[int, int]) -> str:
     return ".".join(map(str, version))
 
 
-def dependencies(
-    requirement: Requirement, oldest: tuple[int, int], downloads: str, seen: set[str]
-) -> Iterator[Distribution]:
-    """Yield a distribution that supports the oldest Python, and its dependencies, recursively.
+def dependencies(requirement: Requirement, downloads: str, seen: set[str]) -> Iterator[Distribution]:
+    """Yield a distribution that supports the oldest Python, if there is one, and its dependencies, recursively.
 
-    :raises Unavailable: there is none.
+    :raises SystemExit: it is neither installed nor can pip download it.
     """
     seen.add(requirement.name)
     distribution = installed(requirement.name)
-    if distribution is None or oldest_supported(distribution) > oldest:
-        supported = oldest_supported(distribution) if distribution else None
-        distribution = downloaded(requirement, oldest, downloads)
-        if distribution is None:
-            raise Unavailable(requirement, supported)
+    if distribution is None or oldest_supported(distribution) > OLDEST:
+        older = downloaded(requirement, downloads)
+        if older is None and distribution is None:
+            sys.exit(f"`{requirement.name}{requirement.specifier}` is not installed, and pip cannot download it")
+        if older is None:
+            print(
+                f"cannot download `{requirement.name}{requirement.specifier}` for Python {version_text(OLDEST)}; with the "
+                f"installed version, the archive needs Python {version_text(oldest_supported(distribution))} or later",
+                file=sys.stderr,
+            )
+        distribution = older or distribution
     yield distribution
     for text in distribution.requires or ():
         needed = Requirement(text)
-        if applies(needed, oldest) and needed.name not in seen | EXCLUDED_DISTRIBUTIONS:
-            yield from dependencies(needed, oldest, downloads, seen)
+        if applies(needed) and needed.name not in seen | EXCLUDED_DISTRIBUTIONS:
+            yield from dependencies(needed, downloads, seen)
 
 
-def applies(requirement: Requirement, oldest: tuple[int, int]) -> bool:
+def applies(requirement: Requirement) -> bool:
     """Return whether a requirement applies to the oldest Python or to any later one."""
     if requirement.marker is None:
         return True
-    versions = [f"3.{minor}" for minor in range(oldest[1], 99)]
+    versions = [f"3.{minor}" for minor in range(OLDEST[1], 99)]
     environments = [{"python_version": text, "python_full_version": f"{text}.0", "extra": ""} for text in versions]
     return any(map(requirement.marker.evaluate, environments))
 
@@ -148,11 +120,11 @@ def oldest_supported(distribution: Distribution) -> tuple[int, int]:
     return next(((3, minor) for minor in range(OLDEST[1], 99) if accepted.contains(f"3.{minor}.99")), (3, 99))
 
 
-def downloaded(requirement: Requirement, oldest: tuple[int, int], directory: str) -> Distribution | None:
+def downloaded(requirement: Requirement, directory: str) -> Distribution | None:
     """Download a pure-Python distribution that supports the oldest Python; return None if pip cannot."""
     kind = ["--only-binary=:all:", "--platform=any", "--implementation=py", "--abi=none"]
-    target = os.path.join(directory, f"{requirement.name}-{version_text(oldest)}")
-    words = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", f"--python-version={version_text(oldest)}"]
+    target = os.path.join(directory, requirement.name)
+    words = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", f"--python-version={version_text(OLDEST)}"]
     requested = f"{requirement.name}{requirement.specifier}"
     done = subprocess.run([*words, "--target", target, *kind, requested], capture_output=True, text=True, check=False)
     return None if done.returncode else next(iter(distributions(name=requirement.name, path=[target])), None)

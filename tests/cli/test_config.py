@@ -220,7 +220,17 @@ def test_an_invalid_change_changes_nothing(cloche: Cloche, user_file: Path, argv
     assert not user_file.exists()
 
 
-@pytest.mark.parametrize("content", [b"pip = ", b"\xff", b"a = 1\na = 2\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"pip = ",
+        b"\xff",
+        b"a = 1\na = 2\n",
+        b"a = {b = 1, b = 2}\n",
+        pytest.param(b"a = " + b"[" * 10_000, id="nested"),
+        pytest.param(b"a = " + b"9" * 5000, id="number"),
+    ],
+)
 def test_a_file_that_cannot_be_read_is_not_changed(cloche: Cloche, user_file: Path, content: bytes) -> None:
     user_file.parent.mkdir(parents=True)
     user_file.write_bytes(content)

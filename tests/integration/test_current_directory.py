@@ -18,19 +18,7 @@ if TYPE_CHECKING:
     from tests.run import Cloche
 
 MODULES = (
-    *(
-        "pip",
-        "pluggy",
-        "filelock",
-        "platformdirs",
-        "distlib",
-        "packaging",
-        "prettytable",
-        "tomli",
-        "tomlkit",
-        "wcwidth",
-    ),
-    *("site", "sitecustomize"),
+    "distlib filelock packaging pip platformdirs pluggy prettytable site sitecustomize tomli tomlkit wcwidth".split()
 )
 PROGRAMS = ("cloche", "git", "mise", "pip", "pyenv", "python", "python3", "python3.10", "python3.12", "uv")
 

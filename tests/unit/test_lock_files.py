@@ -275,6 +275,14 @@ def test_broken_toml_is_reported_with_line_and_column(store: Store, tmp_path: Pa
     )
 
 
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 10_000], ids=["a long number", "deep nesting"])
+def test_values_that_no_parser_accepts_are_reported(value: str, store: Store, tmp_path: Path) -> None:
+    error = refusal(f'lock-version = "1.0"\ncreated-by = {value}\n', store, tmp_path)
+
+    assert error.exit_code == 2
+    assert error.message.startswith("`pylock.toml` is not valid TOML: ")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

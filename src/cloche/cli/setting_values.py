@@ -6,7 +6,6 @@ A run loads this module only if a variable or a config file sets something.
 from __future__ import annotations
 
 import os
-import sys
 
 from cloche.cli.parser import expand_home
 from cloche.errors import UsageError, reason_of
@@ -22,20 +21,15 @@ COUNTS = frozenset("0123456789")
 
 def parse_config_table(content: bytes, path: str, keys: tuple[str, ...], warnings: list[str]) -> dict[str, object]:
     """Return one table of a TOML file, empty if it does not exist; warn if the file cannot be parsed."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    from cloche.fs.toml import InvalidToml, parse_toml
+
     try:
-        table: object = tomllib.loads(content.decode("utf-8-sig"))
+        table: object = parse_toml(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         warnings.append(f"`{path}` is ignored: it is not UTF-8 (at line {line})")
         return {}
-    except RecursionError:
-        warnings.append(f"`{path}` is ignored: it is nested too deeply")
-        return {}
-    except ValueError as error:
+    except InvalidToml as error:
         warnings.append(f"`{path}` is ignored: {reason_of(error)}")
         return {}
     for key in keys:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from cloche.cli.setting_values import parse_replacements, parse_values
 from cloche.cli.settings import PREFIX
 from cloche.errors import ClocheError, UsageError, reason_of
 from cloche.fs import is_unicode, read_at_most, write_all
 from cloche.fs.locks import DirectoryLock
+from cloche.fs.toml import parse_toml
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 
     from cloche.model.interpreter import Host
     from cloche.model.options import Option
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 MAX_BYTES = 1 << 22
 """The maximum size of a config file."""
@@ -56,6 +51,7 @@ def edit(path: str, change: Callable[[TOMLDocument], bool]) -> bool:
     :raises ClocheError: the file cannot be read or written, or is not valid TOML; it is unchanged.
     """
     import tomlkit
+    from tomlkit.exceptions import TOMLKitError
 
     target = os.path.realpath(path)
     try:
@@ -63,15 +59,16 @@ def edit(path: str, change: Callable[[TOMLDocument], bool]) -> bool:
         with DirectoryLock(os.path.dirname(target)):
             text = read_text(target)
             try:
+                parse_toml(text)
                 document = tomlkit.parse(text)
-            except ValueError as error:
+            except (ValueError, TOMLKitError) as error:
                 raise UsageError(
                     f"`{path}` cannot be edited: {reason_of(error)}", hint="correct the file with a text editor"
                 ) from error
             if not change(document):
                 return False
             edited = tomlkit.dumps(document)
-            tomllib.loads(edited)  # what was written is also what is read
+            parse_toml(edited)  # what was written is also what is read
             replace_text(target, edited)
     except OSError as error:
         raise ClocheError(

@@ -157,13 +157,11 @@ def requires_python(text: str) -> str:
         return ""
     if (found := _plain_string(text)) is not None:
         return found
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    from cloche.fs.toml import InvalidToml, parse_toml
+
     try:
-        project: object = tomllib.loads(text).get("project")
-    except (ValueError, RecursionError):
+        project = parse_toml(text).get("project")
+    except InvalidToml:
         return ""
     wanted = project.get("requires-python") if isinstance(project, dict) else ""
     return wanted.strip() if isinstance(wanted, str) else ""

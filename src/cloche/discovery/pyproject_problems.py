@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from cloche.errors import reason_of
@@ -26,16 +25,11 @@ def problems_of(path: str, text: str, wanted: str, max_bytes: int) -> Iterator[s
         return
     if KEY not in text:
         return
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    from cloche.fs.toml import InvalidToml, parse_toml
+
     try:
-        project: object = tomllib.loads(text).get("project")
-    except RecursionError:
-        yield f"`{path}` is ignored: it is nested too deeply"
-        return
-    except ValueError as error:
+        project = parse_toml(text).get("project")
+    except InvalidToml as error:
         yield f"`{path}` is ignored: {reason_of(error)}"
         return
     if not isinstance(project, dict) or KEY not in project:

@@ -333,16 +333,12 @@ def _read_pyproject(source: Source) -> Mapping[str, object]:
 
     :raises SeedError: it cannot be read.
     """
-    import sys
+    from cloche.fs.toml import parse_toml
 
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     path = os.path.join(_project_directory(source), "pyproject.toml")
     try:
         with open_regular_file(path) as file:
-            return tomllib.loads(file.read().decode("utf-8"))
+            return parse_toml(file.read().decode("utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

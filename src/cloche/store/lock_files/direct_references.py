@@ -157,20 +157,16 @@ def project_name(directory: str) -> str:
 
     poetry 1 and setuptools do not need the name in the standard table. The build decides in the end.
     """
-    import sys
     from configparser import ConfigParser
     from configparser import Error as ConfigError
 
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     from cloche.fs import read_at_most
+    from cloche.fs.toml import parse_toml
 
     content, config = (read_at_most(os.path.join(directory, name), 1 << 22) or b"" for name in PROJECT_FILES)
     try:
-        table: object = tomllib.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError):
+        table: object = parse_toml(content.decode("utf-8"))
+    except ValueError:
         table = {}
     match table:
         case {"project": {"name": str(name)}} | {"tool": {"poetry": {"name": str(name)}}}:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import sys
 from bisect import bisect_left
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -50,18 +49,16 @@ def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
 
     :raises UsageError: it is not valid.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     import logging
+
+    from cloche.fs.toml import InvalidToml, parse_toml
 
     text = read_lock_text(path, store)
     logger = logging.getLogger("packaging.pylock")
     disabled, logger.disabled = logger.disabled, True  # it logs a warning that is shown below
     try:
-        lock = pylock.Pylock.from_dict(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        lock = pylock.Pylock.from_dict(parse_toml(text))
+    except InvalidToml as error:
         raise UsageError(f"`{path}` is not valid TOML: {fragment(error)}", hint="create it again") from None
     except pylock.PylockUnsupportedVersionError as error:
         raise UsageError(
@@ -73,7 +70,7 @@ def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
         raise UsageError(
             f"`{path}` is not a valid lock file: {fragment(error.message)}{where}", hint="create it again"
         ) from None
-    except RecursionError:
+    except RecursionError:  # a marker
         raise UsageError(
             f"`{path}` is not a valid lock file: it is nested too deeply", hint="create it again"
         ) from None
