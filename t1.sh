@@ -1,1 +1,0 @@
-for s in "bash --norc" "bash --norc --posix" dash ksh93 mksh "zsh -f" "yash --norcfile" "busybox sh"; do echo "== $s"; for v in _VIRTUAL_ROOT _OLD_VIRTUAL_BIN VIRTUAL_ENV; do echo "readonly $v; . act/Env.Mixed/bin/activate; echo rc=\$? \${VIRTUAL_ENV-none}" | $s; done; done
