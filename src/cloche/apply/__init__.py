@@ -141,6 +141,8 @@ def remedy_for(error: OSError) -> str:
         return "choose a directory on a file system that is not read-only"
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "raise the limit of open files with `ulimit -n`"
+    if error.errno == errno.EEXIST:
+        return "two names are the same where the file system ignores case: choose a directory on another one"
     if error.errno == errno.EIO:
         return "check the disk for errors"
     return "run the command again with `--traceback` to see where it failed"

@@ -11,7 +11,7 @@ import os
 import stat
 
 from cloche.errors import ClocheError
-from cloche.fs import DIRECTORY, NEW_FILE, copied_mode, copy_file, paths_in, write_all
+from cloche.fs import DIRECTORY, NEW_FILE, READING, copied_mode, copy_file, paths_in, read_regular_file, write_all
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
@@ -102,17 +102,33 @@ class StagingTree:
             self.create_directory(path)
             for name in sorted(os.listdir(source)):
                 self.copy(f"{path}/{name}", os.path.join(source, name), link_mode)
-        elif link_mode != "copy":
-            self._transfer(source, path, link_mode)
         else:
-            copy_file(source, self._at(path), target_directory=self.descriptor)
+            self._transfer(source, path, link_mode)
 
     def write(self, path: str, content: bytes, mode: int) -> None:
-        descriptor = os.open(self._at(path), NEW_FILE, mode, dir_fd=self.descriptor)
+        try:
+            descriptor = os.open(self._at(path), NEW_FILE, mode, dir_fd=self.descriptor)
+        except FileExistsError:
+            if not self._exists_with(path, content):
+                raise
+            return
         try:
             write_all(descriptor, content)
         finally:
             os.close(descriptor)
+
+    def _exists_with(self, path: str, content: bytes) -> bool:
+        """Return whether a file exists in the tree under another spelling of its name, and has this content.
+
+        Some file systems ignore case, and there `activate.ps1` and `Activate.ps1` are one file.
+        """
+        directory, _, name = path.rpartition("/")
+        if name in os.listdir(os.path.join(self.root, directory)):
+            return False
+        if not stat.S_ISREG(os.stat(self._at(path), dir_fd=self.descriptor, follow_symlinks=False).st_mode):
+            return False
+        with open(os.open(self._at(path), READING, dir_fd=self.descriptor), "rb") as file:
+            return file.read() == content
 
     def rewrite(self, path: str, content: bytes, old: str) -> None:
         status = os.stat(old)
@@ -217,12 +233,20 @@ class StagingTree:
             try:
                 transfer(source, self._at(path), None, self.descriptor, "")
                 return transfer
+            except FileExistsError:
+                if not self._exists_with(path, read_regular_file(source)):
+                    raise
+                return transfer
             except OSError as error:
                 if error.errno not in LINK_UNSUPPORTED_ERRORS:
                     raise
                 if error.errno in CLONE_UNSUPPORTED_ERRORS and transfer is _clone:
                     self._unsupported.add(transfer)  # otherwise every file would be created twice
-        copying(source, self._at(path), None, self.descriptor, "")
+        try:
+            copying(source, self._at(path), None, self.descriptor, "")
+        except FileExistsError:
+            if not self._exists_with(path, read_regular_file(source)):
+                raise
         return copying
 
     def set_mode(self, path: str, mode: int) -> None:

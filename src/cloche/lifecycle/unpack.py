@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from cloche.apply import DestinationChanged, apply
 from cloche.errors import ClocheError, DestinationError, UsageError, reason_of
+from cloche.fs import NEW_FILE
+from cloche.fs.case import folded
 from cloche.fs.manifests import FILES, parse_manifest
 from cloche.lifecycle.examination import examine
 from cloche.lifecycle.info import environment_info
@@ -228,6 +230,8 @@ class Extraction:
                 os.symlink(member.target, self.at(path))
             else:
                 self.write(member)
+        except FileExistsError as error:
+            raise self.refuse(path, "has the name of another member, because the file system ignores case") from error
         except OSError as error:
             if error.errno not in UNUSABLE_NAME_ERRORS:
                 raise
@@ -240,8 +244,22 @@ class Extraction:
             raise self.refuse(path, "expands to an unreasonable size")
 
     def write(self, member: Member) -> None:
+        """Write a file. On a file system that ignores case, it may exist under another spelling with the same content.
+
+        :raises FileExistsError: it exists with other content.
+        """
         digest = sha256()
-        with open(self.at(member.path), "xb") as file:
+        try:
+            descriptor = os.open(self.at(member.path), NEW_FILE)
+        except FileExistsError:
+            for piece in member.read():
+                self.count(member.path, len(piece))
+                digest.update(piece)
+            if digest.hexdigest() not in self.hashes_of_same_name(member.path):
+                raise
+            self.hashes[member.path] = digest.hexdigest()
+            return
+        with open(descriptor, "wb") as file:
             for piece in member.read():
                 self.count(member.path, len(piece))
                 digest.update(piece)
@@ -249,6 +267,10 @@ class Extraction:
         os.chmod(self.at(member.path), 0o755 if member.mode & 0o100 else 0o644)
         os.utime(self.at(member.path), (member.time, member.time))
         self.hashes[member.path] = digest.hexdigest()
+
+    def hashes_of_same_name(self, path: str) -> set[str]:
+        """Return the hashes of the extracted files whose names differ from a path only in case."""
+        return {digest for other, digest in self.hashes.items() if folded(other) == folded(path)}
 
     def verify(self) -> None:
         """Compare all files with the list in the archive, check the links, and remove the top directory.

@@ -24,6 +24,7 @@ from cloche.planning.destination import (
     is_conda_environment,
     is_relocatable,
     mount_flags,
+    nearest_existing_path,
     refuse_long_paths,
 )
 from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, is_portable, settings_for
@@ -60,6 +61,8 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
         environment_at(destination.location, target, interpreter_in(blueprint), blueprint.layout, host),
         placement="relocatable" if blueprint.runtime else placement_for(target, destination, strategy),
     )
+    if len(blueprint.images) > 1:
+        refuse_confused_names(blueprint, destination)
     images, preparations, seed_notes = seeds_for(blueprint, destination, target, strategy, environment, intact)
     kept = kept_files(destination, target, strategy, blueprint, environment)
     notes = [*seed_notes, *(kept.notes if kept else ())]
@@ -279,6 +282,19 @@ def seeds_for(
     own = {blueprint.layout.config, *(f"{blueprint.layout.bin}/{name}" for name in blueprint.layout.names)}
     changes = plan_seeds(destination.target, blueprint.images, blueprint.spec.wanted, environment, own)
     return changes.images, changes.operations, changes.notes
+
+
+def refuse_confused_names(blueprint: Blueprint, destination: Destination) -> None:
+    """Refuse packages whose files the file system of the destination would confuse, because it ignores case.
+
+    :raises DestinationError: two packages contain names that differ only in case.
+    """
+    from cloche.fs.case import ignores_case
+
+    if ignores_case(nearest_existing_path(destination.target)):
+        from cloche.store import conflicts
+
+        conflicts.refuse_confused_names(blueprint.images, blueprint.interpreter, destination.location)
 
 
 CACHE_TAG = """\

@@ -1,11 +1,12 @@
-"""Conflicts: files that several distributions of one environment contain."""
+"""Conflicts: files that several distributions of one environment contain, also if their names differ only in case."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cloche.apply.file_list import read_file_list
-from cloche.errors import SeedError
+from cloche.errors import DestinationError, SeedError
+from cloche.fs.case import folded
 from cloche.model.value import replace
 from cloche.store.bytecode import bytecode_path
 from cloche.store.check import FILE_LIST_SUFFIX, own_files
@@ -21,18 +22,24 @@ if TYPE_CHECKING:
     from cloche.store import Store
 
 
+IGNORING_CASE = frozenset(("darwin", "win32"))
+"""Platforms on which nearly every file system ignores the case of names."""
+
+
 def settle_conflicts(images: list[Image], interpreter: Interpreter, store: Store) -> list[Image]:
     """Give each file to one image, the last one that has it; warn if the contents differ.
 
     pip and uv install the packages one after the other, and the last file wins. With one owner for each file, every RECORD
     is true, and the result does not depend on the order.
+
+    :raises SeedError: one image contains a file where another has a directory.
     """
     owners: dict[str, tuple[int, str, str]] = {}
     left_out: dict[int, list[str]] = {}
-    folds = interpreter.platform in ("darwin", "win32")
+    key_of = folded if interpreter.platform in IGNORING_CASE else str
     for number, image in enumerate(images):
         for path, member, digest in installed_files(image, interpreter):
-            key = path.casefold() if folds else path
+            key = key_of(path)
             if (other := owners.get(key)) and other[0] != number:
                 left_out.setdefault(other[0], []).append(other[1])
                 if other[2] != digest and not path.endswith(".pyc"):
@@ -41,6 +48,21 @@ def settle_conflicts(images: list[Image], interpreter: Interpreter, store: Store
                         f"the one of `{image.distribution}` is installed"
                     )
             owners[key] = number, member, digest
+    for directory in directories_of(owners):
+        if directory in owners:
+            number, member, _ = owners[directory]
+            raise SeedError(
+                f"`{images[number].distribution}` contains the file `{member.partition('/')[2]}`, "
+                "and another package a directory of that name",
+                hint="install only one of the two packages",
+            )
+    if interpreter.platform in IGNORING_CASE:
+        for first, path, second, other_path in find_confused_names(images, interpreter):
+            if folded(path) not in owners:
+                store.warnings.append(
+                    f"`{first.distribution}` contains `{path}` and `{second.distribution}` contains `{other_path}`, "
+                    "which are the same directory on this system; Python cannot import both"
+                )
     return [
         replace(
             image,
@@ -61,16 +83,9 @@ def refuse_shared_files(images: Sequence[Image], interpreter: Interpreter) -> No
     """
     files: dict[str, Image] = {}
     directories: dict[str, Image] = {}
-    folds = interpreter.platform in ("darwin", "win32")
+    key_of = folded if interpreter.platform in IGNORING_CASE else str
     for image in images:
-        if not image.root:
-            continue  # not built, because the environment keeps the one that it has
-        try:
-            installed = list(installed_files(image, interpreter))
-        except (OSError, ValueError) as error:
-            raise SeedError(f"`{image.root}` is damaged: {error}", hint="try again") from error
-        paths = [path for path, member, _ in installed if member not in image.left_out]
-        own = {path.casefold() if folds else path: path for path in paths}
+        own = {key_of(path): path for path in installed_paths(image, interpreter)}
         parents = directories_of(own)
         for path in sorted({*own, *parents}):
             other = files.get(path) or (directories.get(path) if path in own else None)
@@ -82,6 +97,57 @@ def refuse_shared_files(images: Sequence[Image], interpreter: Interpreter) -> No
                 )
         files |= dict.fromkeys(own, image)
         directories |= dict.fromkeys(parents, image)
+
+
+def refuse_confused_names(images: Sequence[Image], interpreter: Interpreter, location: str) -> None:
+    """Refuse packages with names that differ only in case, for a destination whose file system ignores it.
+
+    On systems where most file systems do, `settle_conflicts` and `refuse_shared_files` have decided already.
+
+    :raises DestinationError: two images contain such names.
+    :raises SeedError: an image is damaged.
+    """
+    if interpreter.platform in IGNORING_CASE:
+        return
+    for image, path, other, other_path in find_confused_names(images, interpreter):
+        raise DestinationError(
+            f"`{image.distribution}` contains `{path}` and `{other.distribution}` contains `{other_path}`, "
+            f"which are the same on the file system of `{location}`",
+            hint="choose a destination on a file system that distinguishes upper and lower case",
+        )
+
+
+def find_confused_names(images: Sequence[Image], interpreter: Interpreter) -> Iterator[tuple[Image, str, Image, str]]:
+    """Yield an image and a path in it, and another image with a path that differs only in case or in the form of accents.
+
+    A path is that of a file, or of a directory with modules: Python compares the names of these exactly. Bytecode is left
+    out, because the modules have the same names.
+
+    :raises SeedError: an image is damaged.
+    """
+    libraries = {interpreter.scheme["purelib"], interpreter.scheme["platlib"]}
+    seen: dict[str, tuple[Image, str]] = {}
+    for image in images:
+        paths = set(installed_paths(image, interpreter))
+        paths.update(path for path in directories_of(paths) if any(path.startswith(f"{top}/") for top in libraries))
+        for path in sorted(path for path in paths if not path.endswith((".pyc", "/__pycache__"))):
+            other, other_path = seen.setdefault(folded(path), (image, path))
+            if other_path != path:
+                yield other, other_path, image, path
+
+
+def installed_paths(image: Image, interpreter: Interpreter) -> list[str]:
+    """Return the paths in the environment of the files that an image installs; none if it was not built.
+
+    :raises SeedError: the image is damaged.
+    """
+    if not image.root:
+        return []  # the environment keeps the one that it has
+    try:
+        installed = list(installed_files(image, interpreter))
+    except (OSError, ValueError) as error:
+        raise SeedError(f"`{image.root}` is damaged: {error}", hint="try again") from error
+    return [path for path, member, _ in installed if member not in image.left_out]
 
 
 def installed_files(image: Image, interpreter: Interpreter) -> Iterator[tuple[str, str, str]]:

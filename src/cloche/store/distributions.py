@@ -10,11 +10,11 @@ import hashlib
 import os
 import re
 import stat
-import unicodedata
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
 from cloche.fs import open_for_reading, open_regular_file
+from cloche.fs.case import folded
 from cloche.fs.records import digest_text, parse_rows
 from cloche.model.distribution import normalize_name, parse_headers, parse_metadata_name, parse_scripts
 from cloche.model.value import Value, replace
@@ -383,7 +383,7 @@ def _check_path_collisions(location: str, files: Iterable[File]) -> None:
     for file in files:
         tree = "lib" if file.tree.endswith("lib") else file.tree
         path = f"{tree}/{file.path}"
-        key = path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
+        key = folded(path)
         if key in seen:
             raise _unusable_distribution(
                 location, f"`{seen[key]}` and `{file.member}` are the same file on some systems"
@@ -439,7 +439,7 @@ def _valid_scripts(location: str, text: str) -> tuple[EntryPoint, ...]:
             raise _unusable_distribution(
                 location, f"its script `{_escape(point.name)}` would replace a program of the environment itself"
             )
-    names = [unicodedata.normalize("NFC", point.name).casefold() for point in found]
+    names = [folded(point.name) for point in found]
     if len(set(names)) != len(names):
         raise _unusable_distribution(location, "it declares a script twice")
     return found

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cloche.apply import apply, rehearse
 from cloche.apply.file_list import DamagedImage
 from cloche.errors import ClocheError
+from cloche.fs.case import key_in
 from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.examination import examine, modules_of
 from cloche.lifecycle.info import SEEDS
@@ -208,7 +209,9 @@ def usable_activators(names: Sequence[str], interpreter: Interpreter, session: S
 def new_operations(upgrade: UpgradePlan, plan: Plan) -> list[Operation]:
     """Return the operations that create the new environment, without files that are kept from the old one."""
     assert upgrade.inventory is not None
-    return [operation for operation in plan.operations if getattr(operation, "path", "") not in upgrade.inventory.kept]
+    key_of = key_in(upgrade.location)
+    kept = {*map(key_of, upgrade.inventory.kept)}
+    return [operation for operation in plan.operations if key_of(getattr(operation, "path", "")) not in kept]
 
 
 def images_for(successors: Successors, blueprint: Blueprint, upgrade: UpgradePlan, session: Session) -> list[Image]:
@@ -228,8 +231,9 @@ def carried_operations(upgrade: UpgradePlan, successors: Successors, plan: Plan)
     """Return the operations for files that are copied, except for paths that the new environment has itself."""
     assert upgrade.inventory is not None
     mapping = path_mapping_for(upgrade, plan)
+    key_of = key_in(upgrade.location)
     taken = {
-        operation.path
+        key_of(operation.path)
         for operation in new_operations(upgrade, plan)
         if hasattr(operation, "path") and not isinstance(operation, MakeDir)
     }
@@ -237,7 +241,7 @@ def carried_operations(upgrade: UpgradePlan, successors: Successors, plan: Plan)
     return [
         operation
         for operation in carry_operations(successors.copied, upgrade.inventory, upgrade.info, mapping, platform)
-        if isinstance(operation, MakeDir) or getattr(operation, "path", "") not in taken
+        if isinstance(operation, MakeDir) or key_of(getattr(operation, "path", "")) not in taken
     ]
 
 
