@@ -470,7 +470,9 @@ def test_only_declared_dependencies_are_imported() -> None:
     assert violations == []
 
 
-APPLY_INTERFACE = frozenset(("cloche.apply", "cloche.apply.file_list", "cloche.apply.output", "cloche.apply.staging"))
+APPLY_INTERFACE = frozenset(
+    ("cloche.apply", *(f"cloche.apply.{name}" for name in ("file_list", "obstacles", "output", "staging")))
+)
 """What other packages may import from `apply`."""
 
 

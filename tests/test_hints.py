@@ -176,6 +176,8 @@ def test_everything_that_a_hint_quotes_is_known() -> None:
 
 
 VARYING = {
+    "cloche/apply/transaction.py": "tests/transaction/test_obstacles.py",
+    "cloche/cli/fleet.py": "the hints of other errors",
     "cloche/cli/config.py": "tests/cli/test_config.py",
     "cloche/cli/dispatch.py": "the hints of other errors",
     "cloche/cli/new_plugin/__init__.py": "tests/plugins/test_new_plugin.py",
@@ -185,6 +187,7 @@ VARYING = {
     "cloche/cli/mistakes.py": "tests/unit/test_parser.py",
     "cloche/cli/parser.py": "tests/unit/test_parser.py",
     "cloche/discovery/not_found.py": "tests/unit/test_search.py",
+    "cloche/errors.py": "the hints of other errors",
     "cloche/lifecycle/move.py": "the hints of other errors",
     "cloche/lifecycle/pack/bytecode.py": "the hints of other errors",
     "cloche/lifecycle/run.py": "tests/unit/test_run_command.py",
@@ -195,6 +198,7 @@ VARYING = {
     "cloche/store/fetch/artifacts.py": "tests/seeding/test_downloads.py",
     "cloche/store/fetch/pip_settings.py": "tests/seeding/test_index_settings.py",
     "cloche/store/lock_files/pylock.py": "tests/unit/test_lock_files.py",
+    "cloche/store/maintenance.py": "tests/transaction/test_obstacles.py",
     "cloche/store/runtimes.py": "the hints of other errors",
     "cloche/store/wheels.py": "tests/unit/test_wheels.py",
 }

@@ -73,10 +73,10 @@ def reason_of(error: Exception) -> str:
     return text[:1].lower() + text[1:]
 
 
-def system_error(error: OSError) -> ClocheError:
+def system_error(error: OSError, hint: str | None = None) -> ClocheError:
     """Return the error for a system call that failed."""
     where = f" (`{error.filename}`)" if error.filename else ""
-    return ClocheError(f"system error: {reason_of(error)}{where}")
+    return ClocheError(f"system error: {reason_of(error)}{where}", hint=hint)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from cloche.apply.transaction import DestinationChanged, NotTakenOver, Transaction
 from cloche.errors import ClocheError, reason_of
@@ -118,7 +119,19 @@ def carry_out(transaction: Transaction, tree: NewTree, verify: Callable[[], None
                 raise
         except OSError as error:
             raise write_error(transaction.target, error) from error
-    return [f"what was replaced could not be removed completely: the rest is in `{left}`" for left in transaction.left]
+    return [removal_warning(left) for left in transaction.left]
+
+
+def removal_warning(left: str) -> str:
+    """Return the warning about a staging directory that could not be removed, with what is in it."""
+    from cloche.apply.obstacles import commands_before_removal
+    from cloche.fs import list_names
+
+    commands = [*commands_before_removal(left), *commands_before_removal(os.path.dirname(left), below=False)]
+    allowed = "".join(f"; `{command}` allows you to remove it" for command in commands[:1])
+    if not list_names(left):
+        return f"the staging directory `{left}` could not be removed{allowed}"
+    return f"what was replaced could not be removed completely: the rest is in `{left}`{allowed}"
 
 
 def write_error(target: str, error: OSError) -> ClocheError:
@@ -127,12 +140,19 @@ def write_error(target: str, error: OSError) -> ClocheError:
     shown = f" (`{name}`)" if isinstance(name, str) and name != target else ""
     return ClocheError(
         f"cannot write `{target}`: {reason_of(error)}{shown}",
-        hint=f"nothing was changed; {remedy_for(error)}",
+        hint=f"nothing was changed; {remedy_for(error, target)}",
     )
 
 
-def remedy_for(error: OSError) -> str:
-    """Return what to do after a failed system call, for a hint."""
+def remedy_for(error: OSError, target: str = "") -> str:
+    """Return what to do after a failed system call, for a hint.
+
+    :param target: absolute path of what was to be changed, if it is not one of the paths of the error.
+    """
+    from cloche.apply.obstacles import find_obstacle
+
+    if obstacle := find_obstacle(error, target):
+        return obstacle
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some space, or choose a directory on another disk"
     if error.errno in (errno.EACCES, errno.EPERM):

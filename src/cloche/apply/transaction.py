@@ -221,7 +221,11 @@ class Transaction:
 
 def staging_error(target: str, error: OSError) -> ClocheError:
     """Return the error to raise when no staging directory can be created for `target`."""
+    from cloche.apply.obstacles import find_obstacle
+
     message = f"cannot write `{target}`: {reason_of(error)}"
+    if obstacle := find_obstacle(error, target):
+        return DestinationError(message, hint=obstacle)
     if error.errno == errno.EROFS:
         return DestinationError(message, hint="mount its file system for writing, or choose another directory")
     if error.errno in (errno.EACCES, errno.EPERM):

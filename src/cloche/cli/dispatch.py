@@ -46,7 +46,9 @@ def run_command(argv: Sequence[str], started: float) -> int:
     except BrokenPipeError:  # the program that reads our output has closed the pipe, and knows it
         return ClocheError.exit_code
     except OSError as error:
-        return report_error(system_error(error), invocation)
+        from cloche.apply import remedy_for
+
+        return report_error(system_error(error, hint=remedy_for(error)), invocation)
     finally:
         report.restore_stdout()
         report.clear_progress()

@@ -56,7 +56,9 @@ def failure_of(error: Exception) -> ClocheError:
     if isinstance(error, ClocheError):
         return error
     if isinstance(error, OSError):
-        return system_error(error)
+        from cloche.apply import remedy_for
+
+        return system_error(error, hint=remedy_for(error))
     failure = ClocheError(
         f"unexpected error: {describe_exception(error)}",
         hint="this is a bug in cloche: please report it with the output of `--traceback`",

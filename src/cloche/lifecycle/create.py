@@ -125,7 +125,7 @@ def put_in_place(plan: Plan | None, blueprint: Blueprint, request: Request, sess
     """
     if plan is not None and plan.strategy == "new":
         try:
-            apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
+            session.warn(apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode))
         except DestinationChanged:
             pass  # another run created something there first
         else:

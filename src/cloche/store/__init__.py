@@ -94,7 +94,7 @@ class Store:
         """A directory that `close` removes; empty until it is needed."""
         self._writable: dict[str, str] = {}
         """The directories that were prepared for writing, by kind."""
-        self._read_only_on_disk = False
+        self.is_read_only_on_disk = False
         """Whether the access is read-only because of the root's permissions, not by request."""
 
     @classmethod
@@ -209,7 +209,7 @@ class Store:
                 if not os.access(self.root, os.R_OK | os.X_OK):
                     return "is not readable"
                 self.access = "read-only"
-                self._read_only_on_disk = True
+                self.is_read_only_on_disk = True
         except (OSError, ValueError) as error:
             return _creation_problem(error)
         return ""
@@ -265,7 +265,7 @@ class Store:
 
     def _temporary_directory(self, kind: str) -> str:
         if not self._temporary:
-            if self._read_only_on_disk:
+            if self.is_read_only_on_disk:
                 self.warnings.append(f"continuing without writing to the cache: `{self.root}` is not writable")
             import tempfile
 

@@ -6,11 +6,13 @@ store created are removed, and links are not followed. A process that uses the s
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
 from typing import TYPE_CHECKING
 
+from cloche.apply.obstacles import find_obstacle
 from cloche.errors import ClocheError, SeedError
 from cloche.fs import list_names, read_regular_file, remove_path
 from cloche.model.value import Value
@@ -138,9 +140,11 @@ def clear_store(store: Store) -> int:
 
 def _require_writable(store: Store) -> None:
     if not store.is_persistent:
+        denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES), store.root)
         raise ClocheError(
             f"the cache `{store.root}` is read-only" if store.root else "no cache is available",
-            hint="leave out `--read-only-cache`, or choose a writable cache with `--cache-dir`",
+            hint=(store.is_read_only_on_disk and find_obstacle(denied, store.root))
+            or "leave out `--read-only-cache`, or choose a writable cache with `--cache-dir`",
         )
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from cloche.apply.obstacles import commands_before_removal
 from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError, SeedError
 from cloche.fs.inputs import UNRECORDED
@@ -99,7 +100,8 @@ def left_to_user(finding: Finding) -> Finding:
     """Return a finding that remains after a repair; what could not be removed is left to the user."""
     if finding.code != "left-behind":
         return finding
-    remove = f"`rm -r {quote_word(finding.path, os.name)}`"
+    commands = [*commands_before_removal(finding.path), f"rm -r {quote_word(finding.path, os.name)}"]
+    remove = " and ".join(f"`{command}`" for command in commands)
     remedy = f"cloche cannot remove it, and {ONLY_YOU} what you still need from it; then, {remove}"
     return replace(finding, remedy=remedy, repairable=False)
 
