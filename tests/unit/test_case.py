@@ -186,7 +186,7 @@ def test_a_warning_says_what_windows_confuses(kind: str, tmp_path: Path, store: 
 
 
 def test_a_file_with_the_name_of_a_directory_of_another_package_is_refused(tmp_path: Path, store: Store) -> None:
-    with pytest.raises(SeedError, match="`two` contains the file `same`, and another package a directory of that name"):
+    with pytest.raises(SeedError, match="would be a file of `two`, and also a directory"):
         images_of("file and directory", tmp_path, store, "cpython-3.12-windows")
 
 

@@ -144,3 +144,23 @@ def test_a_wrong_size_is_not_hidden_by_the_cache(tmp_path: Path, store: Store) -
 
     with pytest.raises(SeedError, match="expected 1"):
         images(tmp_path, store, pylock([package("spam", wheels=[entry])]))
+
+
+def test_a_wheel_that_installs_a_file_twice_is_refused(tmp_path: Path, store: Store) -> None:
+    twice = "spam-1.0.data/data/lib/python3.12/site-packages/spam.py"
+    wheel = make_wheel(tmp_path / "wheels", files={"spam.py": "one", twice: "two"}, entry_points="")
+
+    with pytest.raises(SeedError, match=r"`spam` contains `lib/python3\.12/site-packages/spam\.py` twice"):
+        images(tmp_path, store, pylock([package("spam", wheels=[wheel])]))
+
+
+def test_a_script_in_a_directory_gets_the_directory(tmp_path: Path, store: Store) -> None:
+    from cloche.store.installation import image_operations
+
+    files = {"spam.py": "", "spam-1.0.data/scripts/below/deep/tool": "#!python\n"}
+    wheel = make_wheel(tmp_path / "wheels", files=files, entry_points="")
+
+    [image] = images(tmp_path, store, pylock([package("spam", wheels=[wheel])]))
+
+    paths = [operation.path for operation in image_operations(image, fake_environment("/env", fake_interpreter()))]
+    assert paths.index("bin/below") < paths.index("bin/below/deep") < paths.index("bin/below/deep/tool")

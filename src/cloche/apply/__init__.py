@@ -162,7 +162,7 @@ def remedy_for(error: OSError, target: str = "") -> str:
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "raise the limit of open files with `ulimit -n`"
     if error.errno == errno.EEXIST:
-        return "two names are the same where the file system ignores case: choose a directory on another one"
+        return "two files have the same path there, for example because the file system ignores case"
     if error.errno == errno.EIO:
         return "check the disk for errors"
     return "run the command again with `--traceback` to see where it failed"

@@ -40,7 +40,13 @@ def settle_conflicts(images: list[Image], interpreter: Interpreter, store: Store
     for number, image in enumerate(images):
         for path, member, digest in installed_files(image, interpreter):
             key = key_of(path)
-            if (other := owners.get(key)) and other[0] != number:
+            other = owners.get(key)
+            if other and other[0] == number:
+                raise SeedError(
+                    f"`{image.distribution}` contains `{path}` twice, as `{other[1]}` and as `{member}`",
+                    hint="choose another version of the package",
+                )
+            if other:
                 left_out.setdefault(other[0], []).append(other[1])
                 if other[2] != digest and not path.endswith(".pyc"):
                     store.warnings.append(
@@ -50,11 +56,10 @@ def settle_conflicts(images: list[Image], interpreter: Interpreter, store: Store
             owners[key] = number, member, digest
     for directory in directories_of(owners):
         if directory in owners:
-            number, member, _ = owners[directory]
+            owner = images[owners[directory][0]].distribution
             raise SeedError(
-                f"`{images[number].distribution}` contains the file `{member.partition('/')[2]}`, "
-                "and another package a directory of that name",
-                hint="install only one of the two packages",
+                f"`{directory}` would be a file of `{owner}`, and also a directory",
+                hint="leave one of the packages out",
             )
     if interpreter.platform in IGNORING_CASE:
         for first, path, second, other_path in find_confused_names(images, interpreter):

@@ -77,6 +77,8 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
     if found & {"scripts", "data"}:
         _refuse_environment_files(image, found, environment, scripts)
     for name, content in scripts.items():
+        parts = name.split("/")
+        operations += (MakeDir("/".join((layout.bin, *parts[:count]))) for count in range(1, len(parts)))
         operations.append(Write(f"{layout.bin}/{name}", content, executable="yes"))
         rows.append(format_row(f"{up}/{name}", digest_of(content), len(content)))
     for name, text in image.metadata:
