@@ -13,7 +13,7 @@ import pytest
 
 from cloche.api import find
 from cloche.shells.template import resource
-from cloche.store import bytecode
+from cloche.store import Store, bytecode, compiling
 from cloche.store.bytecode import Compiler, bytecode_path, compiler_name, unchecked_bytecode
 from tests import interpreters
 from tests.distributions import host_with_home
@@ -38,16 +38,14 @@ EXECUTABLES = {
 
 def compiled(root: Path, interpreter: Interpreter, validation: Validation = "time", seed: int = 0) -> dict[str, bytes]:
     """Compile everything below a directory in a random order; return the bytecode by the path of its source."""
-    compiler = Compiler(interpreter, host_with_home(root), str(root), 978307200, 0, validation)
     paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py"))
     random.Random(seed).shuffle(paths)
     targets = {path: f"{bytecode_path(path, interpreter.cache_tag)}.{seed}" for path in paths}
-    try:
+    with Store.open(host_with_home(root), access="none") as store:
+        compiler = Compiler(interpreter, store, str(root), 978307200, 0, validation)
         for path, target in targets.items():
             compiler.add(path, target, path, (root / path).stat().st_size)
         assert len(compiler.results()) == len(paths)
-    finally:
-        compiler.close()
     return {path: (root / target).read_bytes() for path, target in sorted(targets.items())}
 
 
@@ -75,8 +73,9 @@ def test_the_order_and_the_number_of_processes_do_not_change_bytecode(
     interpreter = find(EXECUTABLES[name]())
     standard_library(interpreter, tmp_path)
     first = compiled(tmp_path, interpreter, seed=1)
-    monkeypatch.setattr(bytecode, "available_processors", lambda: 3)
-    monkeypatch.setattr(bytecode, "WORTH_A_PROCESS", 10_000)
+    monkeypatch.setattr(compiling, "available_processors", lambda: 3)
+    monkeypatch.setattr(compiling, "WORTH_A_PROCESS", 10_000)
+    monkeypatch.setattr(bytecode, "WORTH_A_BATCH", 5_000)
 
     assert compiled(tmp_path, interpreter, seed=2) == first
 

@@ -21,7 +21,7 @@ from cloche.apply.file_list import read_file_list
 from cloche.discovery import serialization
 from cloche.errors import SeedError
 from cloche.model.value import replace
-from cloche.store import Store, bytecode, images
+from cloche.store import Store, compiling, images
 from cloche.store.check import check_image
 from cloche.store.distributions import read_installed, read_wheel
 from cloche.store.images import find_or_build_image, listing, load_image, verify_image
@@ -347,7 +347,7 @@ def test_byte_code_of_an_installed_distribution_is_reused(
 ) -> None:
     info = install_wheel(make_wheel(tmp_path), tmp_path / "site")
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(tmp_path / "site")], check=True)
-    monkeypatch.setattr(bytecode.Compiler, "_start", None)  # nothing is left to compile
+    monkeypatch.setattr(compiling.CompilingProcesses, "prepare", None)  # nothing is left to compile
 
     image = build_compiled_image(read_installed(str(tmp_path / "site"), info.name), interpreter, store)
 
@@ -590,7 +590,8 @@ def has_only_uncompiled_image(store: Store) -> bool:
     ("script", "reason"),
     [
         ("echo broken >&2; exit 3", "exited with code 3: broken"),
-        ("cat > /dev/null", "exited with code 0: no error message"),
+        ("read -r line", "exited with code 0: no error message"),
+        ("echo noise; sleep 60", "unexpected output 'noise'"),
         ("kill -9 $$", "exited with code -9"),
     ],
 )
@@ -630,9 +631,10 @@ def test_a_warning_says_that_the_interpreter_does_not_exist(
 def test_an_interpreter_that_hangs_is_killed(
     tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bytecode, "TIMEOUT_SECONDS", 0.2)
+    """So are the programs that it has started."""
+    monkeypatch.setattr(compiling, "TIMEOUT_SECONDS", 0.2)
     program = tmp_path / "python"
-    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.write_text("#!/bin/sh\nsleep 60\n")
     program.chmod(0o755)
 
     build_compiled_image(read_wheel(str(make_wheel(tmp_path))), replace(interpreter, executable=str(program)), store)
@@ -892,31 +894,6 @@ def test_compiling_can_be_requested_and_forbidden(tmp_path: Path, interpreter: I
     store.compile = "now"
     assert find_or_build_image(distribution, interpreter, store).bytecode == "complete"
     assert store.compiled == ["spam"]
-
-
-def test_a_large_image_is_compiled_by_several_processes(
-    tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A small one needs only one, and leaves the other processors to other images."""
-    started: list[bytecode.Compiler] = []
-    start = bytecode.Compiler._start
-
-    def counted(self: bytecode.Compiler) -> None:
-        started.append(self)
-        start(self)
-
-    monkeypatch.setattr(bytecode.Compiler, "_start", counted)
-    monkeypatch.setattr(bytecode, "available_processors", lambda: 3)
-    store.compile = "now"
-    find_or_build_image(read_wheel(str(full_wheel(tmp_path))), interpreter, store)
-    assert len(started) == 1
-    started.clear()
-    monkeypatch.setattr(bytecode, "WORTH_A_PROCESS", 100)
-
-    image = find_or_build_image(read_wheel(str(full_wheel(tmp_path, "2.0"))), interpreter, store)
-
-    assert len(started) == 3
-    assert verify_image(image.root) == []
 
 
 def test_one_flush_serves_all_threads_that_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

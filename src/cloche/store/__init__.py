@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cloche.model.aliases import Access, Compile
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
+    from cloche.store.compiling import CompilingProcesses
 
     Kind: TypeAlias = Literal[
         "interpreters",
@@ -85,6 +86,8 @@ class Store:
         """When images are compiled to bytecode."""
         self.compiled: list[str] = []
         """The names of the packages that this run compiled."""
+        self.compiling: dict[str, CompilingProcesses] = {}
+        """The processes that compile, by interpreter (see `cloche.store.bytecode`); `close` ends them."""
         self.leftovers: dict[str, dict[str, list[str]]] = {}
         """What killed processes left in directories of images, by directory and by name of the image."""
         self.inputs: Inputs = UNRECORDED
@@ -176,7 +179,9 @@ class Store:
         return LockFile(os.path.join(self.writable_directory("locks"), f"{name}.lock"), seconds)
 
     def close(self) -> None:
-        """Remove the temporary directory; the store may be used again afterwards."""
+        """End the processes that compile, and remove the temporary directory; the store may be used again afterwards."""
+        while self.compiling:
+            self.compiling.popitem()[1].close()
         if self._temporary:
             import shutil
 

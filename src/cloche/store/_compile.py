@@ -1,8 +1,16 @@
 """A script for the target interpreter (CPython 3.6 and later, PyPy) that compiles the files named on standard input.
 
-It imports only the standard library, and never imports what it compiles. Each line of input has the path of a source file, the
-path of its bytecode file, both relative to the given directory, and the name of the module's file in tracebacks, separated by
-NUL. At the end of the input, the script prints one line for each bytecode file (size, SHA-256, path), then `end`.
+It imports only the standard library, and never imports what it compiles. The input consists of batches, each in three parts,
+whose fields are separated by NUL:
+
+- a line with the directory (in hexadecimal), the modification time of the sources and of their bytecode (in seconds), the
+  permission bits of the bytecode files (0 keeps the default), and `time` or `unchecked-hash` (PEP 552);
+- for each module, a line with the path of the source file, the path of its bytecode file, both relative to the directory, and
+  the name of the module's file in tracebacks;
+- the line `end`.
+
+Then the script prints one line for each bytecode file of the batch (size, SHA-256, path), and `end`. It ends when the input
+does, so it does not outlive cloche.
 
 The bytecode depends only on the interpreter, the source and the name of its file, and ends with a seal, which says so (see
 `cloche.store.bytecode`).
@@ -65,22 +73,29 @@ def marshalled(text, name):  # type: (bytes, str) -> bytes
     return marshal.dumps(code)
 
 
-def main(root: str, mtime: int, mode: int, validation: str, compiler: str) -> None:
-    """Compile files below `root`.
+def main(compiler: str) -> None:
+    """Compile batches until the input ends.
 
-    :param mtime: modification time of the sources and of their bytecode, in seconds.
-    :param mode: permission bits of the bytecode files; 0 keeps the default.
-    :param validation: `time` or `unchecked-hash` (PEP 552).
     :param compiler: what else decides the bytecode, for the seals.
     """
     magic = importlib.util.MAGIC_NUMBER
-    unchecked = validation == "unchecked-hash"
-    flags = b"" if not SUPPORTS_HASHES else b"\1\0\0\0" if unchecked else b"\0\0\0\0"
-    time = (mtime & 0xFFFFFFFF).to_bytes(4, "little")
-    directory = os.fsencode(root)  # file names may not be valid in the encoding of the locale
-    results = []
-    for line in sys.stdin.buffer:
-        source, target, name = line.rstrip(b"\n").split(b"\0")
+    results = []  # type: list[bytes]
+    for line in iter(sys.stdin.buffer.readline, b""):
+        if not line.endswith(b"\n"):
+            break  # cloche was killed while it was writing
+        fields = line[:-1].split(b"\0")
+        if fields == [b"end"]:
+            sys.stdout.buffer.write(b"".join(results) + b"end\n")
+            sys.stdout.buffer.flush()
+            results = []
+            continue
+        if len(fields) == 4:
+            directory = bytes.fromhex(fields[0].decode())  # may not be valid in the encoding of the locale
+            mtime, mode, unchecked = int(fields[1]), int(fields[2]), fields[3] == b"unchecked-hash"
+            flags = b"" if not SUPPORTS_HASHES else b"\1\0\0\0" if unchecked else b"\0\0\0\0"
+            time = (mtime & 0xFFFFFFFF).to_bytes(4, "little")
+            continue
+        source, target, name = fields
         with open(os.path.join(directory, source), "rb") as file:
             text = file.read()
         try:
@@ -107,8 +122,7 @@ def main(root: str, mtime: int, mode: int, validation: str, compiler: str) -> No
         if mode:
             os.chmod(path, mode)
         results.append(b"%d %s %s\n" % (len(data), hashlib.sha256(data).hexdigest().encode(), target))
-    sys.stdout.buffer.write(b"".join(results) + b"end\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5])
+    main(sys.argv[1])

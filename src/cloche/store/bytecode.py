@@ -15,27 +15,23 @@ from hashlib import sha256
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from typing import TYPE_CHECKING
 
-from cloche.errors import SeedError, reason_of
 from cloche.fs import replace_file
-from cloche.programs import python_environ
-from cloche.shells.template import resource
+from cloche.store.compiling import GRACE, CompilingProcesses
+from cloche.store.compiling_process import Batch
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterable
     from typing import Literal, TypeAlias
 
-    from cloche.model.interpreter import Host, Interpreter
+    from cloche.model.interpreter import Interpreter
     from cloche.store import Store
+    from cloche.store.compiling_process import Compiled
     from cloche.store.distributions import Distribution, File
 
     Validation: TypeAlias = Literal["time", "unchecked-hash"]
     """How Python checks that bytecode is valid (PEP 552): by the time and the size of the source, or not at all.
 
     `unchecked-hash` bytecode is the same whenever and wherever it is compiled, and stays valid if a copy changes times."""
-
-TIMEOUT_SECONDS = 300.0
-"""Seconds after which a compiling interpreter is killed."""
 
 SUPPORTS_HASHES = (3, 7)
 """The first Python whose bytecode can have the hash of its source."""
@@ -49,8 +45,8 @@ HEADER_SIZE = 16
 SEAL_SIZE = 40
 """The bytes after the code: the hash of the source, and the SHA-256."""
 
-WORTH_A_PROCESS = 150_000
-"""Bytes of source that keep a process busy for about as long as it takes to start it three times."""
+WORTH_A_BATCH = 50_000
+"""Bytes of source that a process gets at once; the rest of an image may have less."""
 
 
 def reusable_bytecode(distribution: Distribution, file: File, source: bytes, interpreter: Interpreter) -> bytes | None:
@@ -137,116 +133,65 @@ def store_bytecode(key: str, data: bytes, store: Store) -> None:
 
 
 class Compiler:
-    """A compiler that runs in processes of the target Python while other files are still being unpacked.
+    """Compiles the modules of one image in processes of the target Python, while other files are still being unpacked.
 
-    The first call of `add` starts a process, and later calls start more, up to the number of processors, while each has enough
-    to do. So a small image takes one process, and leaves the other processors to other images.
+    The processes serve all images of a run; see `cloche.store.compiling`.
     """
 
     def __init__(
-        self, interpreter: Interpreter, host: Host, root: str, mtime: int, mode: int, validation: Validation = "time"
+        self, interpreter: Interpreter, store: Store, root: str, mtime: int, mode: int, validation: Validation = "time"
     ) -> None:
         """Prepare to compile files below `root`.
 
         :param mtime: modification time of every source file and bytecode file, in seconds.
         :param mode: permission bits of the bytecode files; 0 keeps the default.
         """
-        self._interpreter = interpreter
-        self._environ = python_environ(host.environ)
-        self._root = root
-        self._arguments = [root, str(mtime), str(mode), validation, compiler_name(interpreter)]
-        self._limit = available_processors()
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._load: list[int] = []
-        """An estimate of the work given to each process so far."""
+        self._processes = compiling_processes(interpreter, store)
+        # the root may contain line breaks
+        self._header = b"%b\0%d\0%d\0%b\n" % (os.fsencode(root).hex().encode(), mtime, mode, validation.encode())
+        self._collected: Batch | None = None
+        self._batches: list[Batch] = []
 
     def close(self) -> None:
-        """Kill the processes that are still running."""
-        for process in self._processes:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout, process.stderr):
-                if stream:
-                    with contextlib.suppress(OSError):  # unsent input of a process that has died
-                        stream.close()
+        """Stop compiling: when this returns, no process is writing below the root."""
+        for batch in self._batches:
+            self._processes.stop(batch, "it was stopped")
+        for batch in self._batches:
+            batch.wait(GRACE)
 
     def add(self, source: str, target: str, name: str, size: int) -> None:
         """Compile `source`, a file of `size` bytes, to `target`; both paths are relative to the root.
 
         :param name: the name of the module's file; Python replaces it with the path when it imports the bytecode.
-        :raises SeedError: the interpreter cannot be run.
+        :raises SeedError: no process can be started.
         """
-        if not self._processes or (min(self._load) > WORTH_A_PROCESS and len(self._load) < self._limit):
-            self._start()
-        index = self._load.index(min(self._load))
-        self._load[index] += size + 1000  # opening and writing a file costs about as much as compiling 1000 bytes
-        pipe = self._processes[index].stdin
-        assert pipe is not None
-        try:
-            pipe.write(os.fsencode(f"{source}\0{target}\0{name}\n"))
-        except BrokenPipeError:
-            pass  # the process has died; `results` reports it
+        if self._collected is None:
+            self._collected = Batch(len(self._batches), self._header)
+            self._processes.prepare()
+        self._collected.add(source, target, name, size)
+        if self._collected.size >= WORTH_A_BATCH:
+            self._submit()
 
-    def results(self) -> list[tuple[int, str, str]]:
-        """Wait for the processes; return the size, SHA-256 in hexadecimal and path of each bytecode file.
-
-        Files that do not compile are left out.
+    def results(self) -> list[Compiled]:
+        """Wait until every file is compiled, and return the bytecode files. Files that do not compile are left out.
 
         :raises SeedError: an interpreter failed.
         """
-        if not self._processes:
-            return []
-        import subprocess
+        self._submit()
+        return [compiled for batch in self._batches for compiled in self._processes.results(batch)]
 
-        compiled = []
-        for process in self._processes:
-            try:
-                output, errors = process.communicate(timeout=TIMEOUT_SECONDS)
-            except subprocess.TimeoutExpired:
-                raise self._compiler_error(f"timed out after {TIMEOUT_SECONDS:.0f} s") from None
-            lines = output.split(b"\n")[:-1]
-            if process.returncode != 0 or lines[-1:] != [b"end"]:
-                last = errors.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no error message"]
-                raise self._compiler_error(f"exited with code {process.returncode}: {last[0]}")
-            for line in lines[:-1]:
-                size, digest, path = line.split(b" ", 2)
-                compiled.append((int(size), digest.decode(), os.fsdecode(path)))
-        return compiled
-
-    def _start(self) -> None:
-        import subprocess
-
-        script = resource(__name__, "_compile.py")
-        # the seed shows in the bytecode of sets, and `-I` would ignore it; the variables have nothing else for Python
-        environ = {**self._environ, "PYTHONHASHSEED": "0"}
-        command = [self._interpreter.executable, "-s", "-S", "-W", "ignore", "-c", script, *self._arguments]
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,  # the process starts compiling with the first line
-                cwd=self._root,
-                env=environ,
-            )
-        except OSError as error:
-            if self._processes:
-                self._limit = len(self._processes)  # out of memory or descriptors: continue with those that run
-                return
-            raise self._compiler_error(f"cannot be run ({reason_of(error)})") from error
-        self._processes.append(process)
-        self._load.append(0)
-
-    def _compiler_error(self, reason: str) -> SeedError:
-        return SeedError(
-            f"`{self._interpreter.executable}` could not compile modules to bytecode: {reason}",
-            hint="check that this Python starts",
-        )
+    def _submit(self) -> None:
+        batch, self._collected = self._collected, None
+        if batch is not None:
+            self._batches.append(batch)
+            self._processes.submit(batch)
 
 
-def available_processors() -> int:
-    """Return the number of processors that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+def compiling_processes(interpreter: Interpreter, store: Store) -> CompilingProcesses:
+    """Return the processes of an interpreter, which the store ends when it is closed."""
+    compiler = compiler_name(interpreter)
+    key = f"{compiler} {interpreter.executable}"
+    if (found := store.compiling.get(key)) is None:
+        new = CompilingProcesses(interpreter.executable, compiler, store.host.environ)
+        found = store.compiling.setdefault(key, new)  # another thread may have been faster; none is started yet
+    return found

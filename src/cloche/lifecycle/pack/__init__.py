@@ -250,7 +250,7 @@ def write_archive(plan: PackPlan, path: str, scratch: str, session: Session) -> 
     packer = component.load()
     if count := len(plan.bytecode.modules) - len(plan.bytecode.taken):
         session.progress(f"compiling {counted(count, 'module')}")
-    entries = sorted_entries(plan, plan.bytecode.entries(scratch, session.host))
+    entries = sorted_entries(plan, plan.bytecode.entries(scratch))
     written = Members(plan, entries, scratch, session)
     call_component(lambda: packer.write(iter(written), path), "packer", component.name, component.source)
     if not os.path.lexists(path):
@@ -341,7 +341,7 @@ class Members:
             digest = sha256(source)
             self.hashes[entry.module] = digest.hexdigest()
             scratch = os.path.join(self.scratch, f"{len(self.hashes)}")
-            return self.plan.bytecode.read(entry, digest.digest(), scratch, self.session.host)
+            return self.plan.bytecode.read(entry, digest.digest(), scratch)
         if entry.content is not None:
             return entry.content
         read = self.sources.pop(entry.path, None)

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cloche.model.environment import Environment
-    from cloche.model.interpreter import Host
     from cloche.store import Store
 
 
@@ -103,7 +102,7 @@ class BytecodeSource:
         """Return the key of a module's bytecode in the store."""
         return bytecode_key(self.compiler, self.name(path), source_digest)
 
-    def compiled(self, paths: Iterable[str], directory: str, host: Host) -> list[Entry]:
+    def compiled(self, paths: Iterable[str], directory: str) -> list[Entry]:
         """Compile these modules in a directory; return the bytecode of those that can be compiled.
 
         :raises ClocheError: the interpreter failed.
@@ -111,7 +110,7 @@ class BytecodeSource:
         """
         interpreter = self.environment.interpreter
         assert interpreter is not None
-        compiler = Compiler(interpreter, host, self.environment.location, self.time, 0o644, "unchecked-hash")
+        compiler = Compiler(interpreter, self.store, self.environment.location, self.time, 0o644, "unchecked-hash")
         targets: dict[str, str] = {}
         try:
             for number, path in enumerate(paths):
@@ -136,7 +135,7 @@ class BytecodeSource:
         finally:
             compiler.close()
 
-    def entries(self, directory: str, host: Host) -> list[Entry]:
+    def entries(self, directory: str) -> list[Entry]:
         """Return the bytecode of every module that can be compiled; compile in a directory what has none with a seal.
 
         Whether it fits the source is checked by `read`.
@@ -145,9 +144,9 @@ class BytecodeSource:
         taken = [
             Entry(file.path, "file", file.source, size=file.size, module=path) for path, file in self.taken.items()
         ]
-        return taken + (self.compiled(left, directory, host) if left else [])
+        return taken + (self.compiled(left, directory) if left else [])
 
-    def read(self, entry: Entry, source_digest: bytes, scratch: str, host: Host) -> bytes | None:
+    def read(self, entry: Entry, source_digest: bytes, scratch: str) -> bytes | None:
         """Return the bytecode for the source of a module; None if it cannot be compiled.
 
         If the seal does not fit, all modules are compiled whose bytecode has a seal that does not fit.
@@ -163,7 +162,7 @@ class BytecodeSource:
             if self.compiled_later is None:
                 os.mkdir(scratch)
                 left = [path for path, file in self.taken.items() if not self.has_fitting_seal(path, file)]
-                self.compiled_later = {file.module: file for file in self.compiled(left, scratch, host)}
+                self.compiled_later = {file.module: file for file in self.compiled(left, scratch)}
             if module not in self.compiled_later:
                 return None
             data = self.fitting(self.compiled_later[module], source_digest)

@@ -17,7 +17,7 @@ from cloche.fs.records import digest_of
 from cloche.lifecycle.installed import read_text
 from cloche.lifecycle.upgrade.inventory import item_of
 from cloche.model.value import Value, replace
-from cloche.store.bytecode import available_processors
+from cloche.store.compiling import available_processors
 from cloche.store.conflicts import settle_conflicts
 from cloche.store.distributions import script_in_wheel
 from cloche.store.fetch.worker_threads import in_threads

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.programs import python_environ
 from cloche.shells.template import resource
-from cloche.store.bytecode import TIMEOUT_SECONDS
+from cloche.store.compiling import TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from cloche.model.aliases import Bytecode
-    from cloche.model.interpreter import Host, Interpreter
+    from cloche.model.interpreter import Interpreter
     from cloche.store import Store
     from cloche.store.archives import Archive
     from cloche.store.distributions import Distribution
@@ -68,7 +68,7 @@ def with_bytecode(image: Image, interpreter: Interpreter, store: Store) -> Image
     store.progress(f"compiling {image.distribution} {image.version} for {interpreter.name}")
     try:
         with store.lock(f"{os.path.basename(abi)}-{name}"):
-            _build_and_publish(StoredSource(image, lists), interpreter, store.host, abi, name, compiling=True)
+            _build_and_publish(StoredSource(image, lists), interpreter, store, abi, name, compiling=True)
     except (ClocheError, OSError) as error:
         reason = error.message if isinstance(error, ClocheError) else reason_of(error)
         store.warnings.append(f"{image.distribution} is installed without bytecode: {reason}")
@@ -131,7 +131,7 @@ def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -
                 compiling = store.compile == "now" or (exists and store.compile == "auto")
                 action = "compiling" if compiling else "unpacking"
                 store.progress(f"{action} {source.name} {source.version} for {interpreter.name}")
-                _build_and_publish(source, interpreter, store.host, images, name, compiling=compiling)
+                _build_and_publish(source, interpreter, store, images, name, compiling=compiling)
                 if compiling:
                     store.compiled.append(source.name)
             if built := listed_image(os.path.join(images, name)):
@@ -184,7 +184,7 @@ def find_image(distribution: Distribution, interpreter: Interpreter, store: Stor
 
 
 def _build_and_publish(
-    source: ImageSource, interpreter: Interpreter, host: Host, images: str, name: str, *, compiling: bool
+    source: ImageSource, interpreter: Interpreter, store: Store, images: str, name: str, *, compiling: bool
 ) -> None:
     """Build an image in a staging directory and rename it to `name`; in any case, remove the staging directory.
 
@@ -192,14 +192,14 @@ def _build_and_publish(
     """
     stage = os.path.join(images, f"{name}.{os.urandom(4).hex()}{UNFINISHED}")
     try:
-        code = _build(source, interpreter, host, stage, compiling=compiling)
+        code = _build(source, interpreter, store, stage, compiling=compiling)
         if isinstance(source, DistributionSource) and source.name == "pip" and not compiling:
             from cloche.store.seed_start import is_known_to_start, refuse_broken_seed
 
             distribution = source.distribution
             if not is_known_to_start(distribution, interpreter):
                 tree = os.path.join(stage, distribution.root_tree)
-                refuse_broken_seed("pip", distribution.version, interpreter, host, [tree])
+                refuse_broken_seed("pip", distribution.version, interpreter, store.host, [tree])
         _publish(stage, os.path.join(images, name), code)
     except ClocheError as error:
         if os.path.isdir(stage):
@@ -295,12 +295,12 @@ def _find_image(store: Store, abi: str, name: str) -> Image | None:
     return None
 
 
-def _build(source: ImageSource, interpreter: Interpreter, host: Host, stage: str, *, compiling: bool) -> Bytecode:
+def _build(source: ImageSource, interpreter: Interpreter, store: Store, stage: str, *, compiling: bool) -> Bytecode:
     """Create the image of a source in the new directory `stage`; return whether its bytecode is complete."""
     os.mkdir(stage, 0o700)
     writer = ImageWriter(stage, source.seconds)
     mode = 0o444 if READ_ONLY else 0
-    compiler = bytecode.Compiler(interpreter, host, stage, writer.seconds, mode, source.validation)
+    compiler = bytecode.Compiler(interpreter, store, stage, writer.seconds, mode, source.validation)
     try:
         code = source.write(writer, compiler, interpreter, compiling=compiling)
         for size, digest, path in compiler.results():

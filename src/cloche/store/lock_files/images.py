@@ -14,7 +14,7 @@ from cloche.errors import SeedError, UsageError, reason_of
 from cloche.model.value import replace
 from cloche.store.builds import build_wheels
 from cloche.store.builds.sources import Source
-from cloche.store.bytecode import available_processors
+from cloche.store.compiling import available_processors
 from cloche.store.conflicts import settle_conflicts
 from cloche.store.dependencies import with_dependencies
 from cloche.store.distributions import Distribution, open_wheel
