@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+VENV = [sys.executable, "-m", "venv", "--without-pip"]
+
 
 @pytest.fixture
 def cloche(tmp_path: Path) -> Cloche:
@@ -503,7 +505,7 @@ def test_a_locked_package_that_another_tool_replaced_is_restored(cloche: Cloche,
 
 def test_the_environment_of_another_tool_gets_the_packages(cloche: Cloche, wheels: Path) -> None:
     env = cloche.cwd / "env"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", env], check=True)
+    subprocess.run([*VENV, env], check=True)
     install(env, simple_wheel(wheels, "eggs"))
     lock(cloche, simple_wheel(wheels, "spam"))
 
@@ -512,6 +514,29 @@ def test_the_environment_of_another_tool_gets_the_packages(cloche: Cloche, wheel
     assert changes(result) == {"eggs": ("1.0", ""), "spam": ("", "1.0")}
     assert installed(env) == ["spam-1.0"]
     assert create(cloche, wheels)["plan"]["outcome"] == "up to date"
+
+
+@pytest.mark.parametrize("locked", [True, False], ids=["locked", "refreshed"])
+@pytest.mark.parametrize("tool", ["uv", "venv"])
+def test_the_scripts_of_another_tool_count_as_they_are(tool: str, locked: bool, cloche: Cloche, wheels: Path) -> None:
+    env = cloche.cwd / "env"
+    command = {"uv": [require("uv"), "venv", "-q", "--no-project", "-p", sys.executable], "venv": VENV}[tool]
+    subprocess.run([*command, env], check=True)
+    (env / "bin" / "activate.odd").write_text("")  # of a shell that cloche does not know
+    lock(cloche, simple_wheel(wheels, "spam"))
+
+    for _ in range(2):
+        assert (
+            cloche("./env", *(["--lock", "pylock.toml", "--find-links", wheels] if locked else ["--no-pip"])).code == 0
+        )
+        done = cloche("verify", "env")
+        assert done.code == 0, done.out
+
+    (env / "bin" / "activate.odd").write_text("edited")
+    (env / "bin" / "activate.new").write_text("")
+    done = cloche("verify", "env")
+    assert done.code == 1
+    assert [line.split(":")[0] for line in done.out.splitlines()[:2]] == ["added", "modified"]
 
 
 def test_an_empty_lock_empties_the_environment(cloche: Cloche, wheels: Path) -> None:

@@ -8,7 +8,15 @@ import stat
 from typing import TYPE_CHECKING
 
 from cloche.fs import list_names
-from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, parse_manifest
+from cloche.fs.manifests import (
+    MANIFEST,
+    RUNTIME_MANIFEST,
+    foreign_files,
+    format_manifest,
+    parse_manifest,
+    sha256_of,
+    was_edited,
+)
 from cloche.lifecycle.embedded_paths import generated_file_states
 from cloche.lifecycle.installed import read_text, site_directories
 from cloche.lifecycle.overlay import Overlay
@@ -129,6 +137,29 @@ def kept_files(environment: Environment, shells: Mapping[str, ShellFamily]) -> l
         for path in (*scripts, *ROOT_FILES)
         if overlay.content(path) is not None and states.get(path, "foreign") != "unedited"
     ]
+
+
+def manifest_with_foreign_files(text: str, kept: Iterable[str], old: Overlay, new: Overlay) -> bytes:
+    """Return the manifest of a new environment with the hashes of kept files that another creator wrote.
+
+    Edited files of cloche have the hash of what cloche writes, so that they still count as edited.
+
+    :param text: the manifest that the new environment would have.
+    :param kept: files of the old environment that are kept.
+    :param old: the environment that it replaces.
+    :param new: the new one; it may be the same if no kept file changes.
+    """
+    states = generated_file_states(old)
+    recorded = parse_manifest(old.text(MANIFEST))
+    hashes = parse_manifest(text)
+    foreign = {*foreign_files(text)}
+    for path in kept:
+        digest = sha256_of(new.content(path) or b"")
+        if states.get(path, "foreign") == "foreign" and digest != hashes.get(path):
+            was_true = path not in recorded or not was_edited(old.content(path) or b"", recorded[path])
+            hashes[path] = digest if was_true else recorded[path]
+            foreign.add(path)
+    return format_manifest(hashes, foreign)
 
 
 ROOT_FILES = (".gitignore", "CACHEDIR.TAG")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import posixpath
 
 from cloche.errors import DestinationError, reason_of
-from cloche.fs import read_regular_file
-from cloche.fs.manifests import MANIFEST, foreign_files, parse_manifest
+from cloche.fs import list_names, read_regular_file
+from cloche.fs.manifests import MANIFEST, foreign_files, hash_file, parse_manifest
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.destination import is_relocatable
@@ -21,15 +23,19 @@ if TYPE_CHECKING:
     from cloche.planning.destination import Destination
 
 
+OTHERS_SCRIPTS = ("activate", "deactivate", "pydoc")
+"""How the names of the scripts begin that creators of environments write for shells, in lower case."""
+
+
 class Kept(Value):
     """What stays in a directory into which an environment is merged."""
 
     directories: frozenset[str]
     """Paths of directories that stay where the creator would put a link to a directory (`lib64`)."""
     checksums: Mapping[str, str]
-    """The checksums by path in the manifest of the environment that is there."""
+    """The SHA-256 in hexadecimal of files that are there, by path: those in the manifest, or scripts of another creator."""
     foreign: frozenset[str]
-    """The files in that manifest that another creator wrote."""
+    """The files that another creator wrote."""
     notes: Sequence[str]
 
 
@@ -38,17 +44,34 @@ def find_kept(destination: Destination, blueprint: Blueprint, environment: Envir
 
     :raises DestinationError: the manifest exists and cannot be read.
     """
-    manifest = read_manifest(destination) if destination.state == "environment" else ""
+    is_environment = destination.state == "environment"
+    manifest = read_manifest(destination) if is_environment else ""
+    is_others = is_environment and not manifest
+    others = others_scripts(destination.target, blueprint.layout.bin) if is_others else {}
     return Kept(
         frozenset(
             operation.path
             for operation in blueprint.operations
             if isinstance(operation, Link) and is_kept_directory(destination, operation.path)
         ),
-        parse_manifest(manifest),
-        foreign_files(manifest),
+        parse_manifest(manifest) | others,
+        foreign_files(manifest) | others.keys(),
         (*relocatable_notes(environment, destination), *unlocked_notes(blueprint, destination)),
     )
+
+
+def others_scripts(root: str, directory: str) -> dict[str, str]:
+    """Return the SHA-256 in hexadecimal of the scripts that other creators write for a shell, by path.
+
+    :param directory: that of the scripts, relative to the root of the environment.
+    """
+    paths = [f"{directory}/{name}" for name in list_names(os.path.join(root, directory))]
+    found: dict[str, str] = {}
+    for path in paths:
+        if posixpath.basename(path).lower().startswith(OTHERS_SCRIPTS):
+            with contextlib.suppress(OSError):
+                found[path] = hash_file(os.path.join(root, path))
+    return found
 
 
 def is_kept_directory(destination: Destination, path: str) -> bool:

@@ -14,7 +14,8 @@ from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.embedded_paths.activation_scripts import shells_by_script
 from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.locked.up_to_date import known_differences
-from cloche.lifecycle.loose_files import LooseFiles, kept_files
+from cloche.lifecycle.loose_files import LooseFiles, kept_files, manifest_with_foreign_files
+from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import read_environment
 from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Write
@@ -22,6 +23,7 @@ from cloche.model.package_change import PackageChange
 from cloche.model.value import replace
 from cloche.planning.clearing import OWN_DIRECTORIES, find_marker
 from cloche.planning.destination import is_relocatable, refuse_running_cloche, refuse_unreadable
+from cloche.planning.merging import others_scripts
 from cloche.planning.plan_at import plan_at
 from cloche.planning.pyvenv_cfg import ADDED_KEY
 from cloche.store.bytecode import bytecode_path
@@ -64,7 +66,22 @@ def plan_update(blueprint: Blueprint, target: Target, destination: Destination, 
     else:
         plan, dropped, after = plan_replacement(blueprint, target, destination, old, shells, edited, session)
     changes = tuple(package_changes(dropped, after))
+    plan = replace(plan, operations=tuple(with_foreign_files(plan.operations, edited, old)))
     return replace(plan, changes=changes, outcome="updated" if changes else "repaired", images=blueprint.images)
+
+
+def with_foreign_files(operations: Sequence[Operation], edited: Sequence[str], old: Environment) -> Iterator[Operation]:
+    """Yield operations, with a manifest that also lists the files that another creator wrote and that are kept."""
+    overlay = Overlay(old.location)
+    written, _ = written_paths(operations)
+    scripts = others_scripts(old.location, old.layout.bin) if overlay.content(MANIFEST) is None else {}
+    kept = {*edited, *scripts, *foreign_files(overlay.text(MANIFEST))} - written
+    for operation in operations:
+        if isinstance(operation, Write) and operation.path == MANIFEST:
+            text = operation.content.decode("utf-8", "surrogateescape")
+            existing = sorted(path for path in kept if overlay.content(path) is not None)
+            operation = replace(operation, content=manifest_with_foreign_files(text, existing, overlay, overlay))
+        yield operation
 
 
 def unchanged_metadata(operations: Iterable[Operation], root: str) -> set[str]:

@@ -7,16 +7,16 @@ import posixpath
 import stat
 from typing import TYPE_CHECKING
 
-from cloche.fs.manifests import MANIFEST, foreign_files, format_manifest, parse_manifest, sha256_of, was_edited
+from cloche.fs.manifests import MANIFEST
 from cloche.lifecycle.doctor.repair import relocation_context
 from cloche.lifecycle.embedded_paths import (
     environment_of_program,
     file_of,
-    generated_file_states,
     program_of_script,
     relocate_tree,
     retarget_scripts,
 )
+from cloche.lifecycle.loose_files import manifest_with_foreign_files
 from cloche.lifecycle.overlay import Overlay, parent_directories
 from cloche.lifecycle.reader import LIBRARY_NAME
 from cloche.lifecycle.rebase import PYTHON_NAME
@@ -117,26 +117,10 @@ def rewrite_staged_paths(
             if (content := overlay.content(path)) is not None:
                 overlay.write(path, with_edits_of(before.content(row.path) or b"", content))
     unmark_requested(overlay, found, successors.installed)
-    overlay.write(MANIFEST, manifest_with_kept_files(upgrade, overlay))
+    kept = upgrade.inventory.kept if upgrade.inventory else ()
+    overlay.write(MANIFEST, manifest_with_foreign_files(overlay.text(MANIFEST), kept, before, overlay))
     overlay.update_checksums(location)
     return overlay
-
-
-def manifest_with_kept_files(upgrade: UpgradePlan, overlay: Overlay) -> bytes:
-    """Return the manifest of a staged environment with the hashes of kept files that another creator wrote.
-
-    Edited files of cloche have the hash of what cloche writes, so that they still count as edited.
-    """
-    assert upgrade.inventory is not None
-    text, old = overlay.text(MANIFEST), Overlay(upgrade.location)
-    states = generated_file_states(old)
-    foreign = [path for path in upgrade.inventory.kept if states.get(path, "foreign") == "foreign"]
-    recorded = parse_manifest(old.text(MANIFEST))
-    hashes = parse_manifest(text)
-    for path in foreign:
-        was_true = path not in recorded or not was_edited(old.content(path) or b"", recorded[path])
-        hashes[path] = sha256_of(overlay.content(path) or b"") if was_true else recorded[path]
-    return format_manifest(hashes, foreign_files(text) | set(foreign))
 
 
 def kept_directories(upgrade: UpgradePlan, staged: str, plan: Plan) -> list[Operation]:

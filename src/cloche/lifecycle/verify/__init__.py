@@ -31,6 +31,7 @@ from cloche.lifecycle.verify.compiled import Compiled, compare_bytecode
 from cloche.lifecycle.verify.expectations import Expectations
 from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
+from cloche.planning.merging import OTHERS_SCRIPTS
 from cloche.planning.pyvenv_cfg import is_portable
 from cloche.programs.failures import is_program
 
@@ -331,7 +332,7 @@ class Verifier:
         scripts = shells_by_script([posixpath.basename(path) for path in names], self.environment, self.session)
         for path in names:
             name = posixpath.basename(path).lower()
-            if name in scripts or name.startswith(("activate", "deactivate", "pydoc")):
+            if name in scripts or name.startswith(OTHERS_SCRIPTS):
                 yield path
         if creator_of(self.settings).startswith("virtualenv"):
             yield from (path for path in files if posixpath.basename(path) in STARTUP_FILES)
