@@ -344,13 +344,27 @@ SLOW: dict[str, Choice] = {
 
 VERY_SLOW: dict[str, Choice] = {
     # Every build of Python, for what hardly depends on it.
+    "integration/test_create.py::test_every_interpreter_*": few(10),
+    "lifecycle/test_upgrade.py::test_the_file_of_distutils_*": few(3),
     "portable/test_interpreters.py::test_environments_can_*": few(3),
     "portable/test_interpreters.py::test_it_is_the_base_*": few(3),
     "portable/test_interpreters.py::test_it_works_from_any_path": each("base", "name"),
     "portable/test_interpreters.py::test_it_never_runs_*": each("base", "way"),
+    "portable/test_interpreters.py::test_it_works_read_only_*": few(3),
+    "portable/test_interpreters.py::test_its_modules_*": few(3),
+    "portable/test_interpreters.py::test_no_file_names_*": few(3),
     "portable/test_libraries.py::test_an_environment_that_carries_*": few(3),
+    "seeding/test_builds.py::test_every_interpreter_*": few(5),
+    "seeding/test_real_pips.py::test_pip_can_*": few(2),
     "targets/test_matrix.py::test_packages_installed_with_pip_work": few(4),
     "unit/test_programs.py::test_no_setting_*": few(12),
+    # What takes long for each format, system call or locale.
+    "lifecycle/test_nothing_is_lost.py::*": few(1),
+    "packing/test_pack.py::test_a_full_disk_*": few(4),
+    "packing/test_pack.py::test_an_archive_has_the_same_bytes_*": few(2),
+    "packing/test_unlucky.py::test_a_signal_*": few(4),
+    "shells/test_posix_shells.py::test_nothing_in_the_prompt_of_bash_runs_in_any_locale": few(1),
+    "sweep/test_sweep.py::test_a_fault_*": few(11),
 }
 """The cases that the quick run or the thorough run keeps; the others run at night. A test that is not listed keeps all cases."""
 
