@@ -138,7 +138,8 @@ def test_what_other_wheels_depend_on_is_unknown(project: Path, content: dict[str
 
 
 @pytest.mark.parametrize(
-    ("content", "name"), [(HATCHLING, "hatch_build.py"), (PDM, "pdm_build.py"), (SETUPTOOLS, "setup.py")]
+    ("content", "name"),
+    [(HATCHLING, "hatch_build.py"), (HATCHLING, "hatch.toml"), (PDM, "pdm_build.py"), (SETUPTOOLS, "setup.py")],
 )
 def test_a_file_that_the_backend_runs_may_read_anything(project: Path, content: dict[str, object], name: str) -> None:
     (project / name).write_text("")

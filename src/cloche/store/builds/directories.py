@@ -34,14 +34,16 @@ class Backend(Value):
     code_keys: frozenset[str] = frozenset()
     """Keys in this table, at any depth, that name code to run or to compile."""
     code_files: tuple[str, ...] = ()
-    """Files in a project that it runs."""
+    """Files in a project that it runs, or that may name code to run."""
     reads_repository: bool = False
     """Whether version control decides which files are in a wheel, unless it is editable."""
 
 
 BACKENDS = {
     "flit_core.buildapi": Backend(frozenset({"flit-core"}), "flit"),
-    "hatchling.build": Backend(frozenset({"hatchling"}), "hatch", frozenset({"hooks"}), ("hatch_build.py",)),
+    "hatchling.build": Backend(
+        frozenset({"hatchling"}), "hatch", frozenset({"hooks"}), ("hatch_build.py", "hatch.toml")
+    ),
     "pdm.backend": Backend(
         frozenset({"pdm-backend"}), "pdm", frozenset({"custom-hook", "run-setup"}), ("pdm_build.py",)
     ),
