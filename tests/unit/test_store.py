@@ -328,6 +328,7 @@ def test_a_read_only_home_directory_gives_a_warning() -> None:
         os.chmod(home, 0o555)
 
         def work() -> None:
+            tempfile.tempdir = "/tmp"  # another user may be unable to enter that of this one
             with Store.open(host_with_home(Path(home))) as store:
                 assert os.path.isdir(store.writable_directory("images"))
                 assert "permission denied" in store.warnings[0]
