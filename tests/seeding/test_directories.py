@@ -153,6 +153,9 @@ def test_a_file_that_the_backend_runs_may_read_anything(project: Path, content: 
         ("pyproject.toml", 'readme = "../README.md"'),
         ("pyproject.toml", "package-dir = '..'"),
         ("pyproject.toml", 'readme = "..\\\\README.md"'),
+        ("pyproject.toml", '[tool.hatch.build.targets.wheel.force-include]\n"~/lib" = "lib"'),
+        ("pyproject.toml", '[tool.hatch.build.targets.wheel.force-include]\n"/opt/lib" = "lib"'),
+        ("pyproject.toml", 'parent = "{root:parent}/x"'),
         ("setup.cfg", 'x = file: "../VERSION"'),
         ("MANIFEST.in", "include ../LICENSE"),
     ],
@@ -161,6 +164,14 @@ def test_a_project_that_names_files_outside_may_depend_on_them(project: Path, na
     (project / name).write_text(text)
 
     assert dependence(Source("spam", path=str(project)), {**SETUPTOOLS, "project": STATIC}) is None
+
+
+def test_patterns_and_version_ranges_name_nothing_outside(project: Path) -> None:
+    (project / "pyproject.toml").write_text(
+        'requires-python = "~=3.9"\nexclude = ["/docs", "*.txt"]\nurl = "https://example.org/~me/..."\n'
+    )
+
+    assert dependence(Source("spam", path=str(project)), {**HATCHLING, "project": STATIC})
 
 
 def test_the_project_in_a_subdirectory_decides(project: Path) -> None:

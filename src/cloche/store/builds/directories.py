@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cloche.fs import read_at_most
 from cloche.fs.manifests import hash_file
-from cloche.fs.trees import IGNORE_FILES, VERSION_CONTROL, tree_content
+from cloche.fs.trees import IGNORE_FILES, tree_content
 from cloche.model.value import Value
 
 if TYPE_CHECKING:
@@ -60,8 +60,9 @@ BACKENDS = {
 CONFIGURATION = ("pyproject.toml", "setup.cfg", "MANIFEST.in")
 """The files of a project that may name others."""
 
-OUTSIDE = re.compile(rb"\.\.[/\\'\"]")
-"""What every relative path that leads out of a directory contains."""
+OUTSIDE = re.compile(rb"""(?<!\.)\.\.[/\\'"]|['"]~[/\\]|\{(home|root:)|['"](/|[A-Za-z]:)[^'"\n]*['"]\s*=""")
+"""What a project contains that names a file outside: a relative path that leads out, a home directory, hatchling's field for
+one or for a parent, or an absolute path as a key. As a value, it is mostly a pattern that begins at the project's root."""
 
 LIMIT = 1 << 20
 """The size of the largest configuration file that is read, in bytes."""
@@ -160,10 +161,10 @@ def has_key(value: object, keys: frozenset[str]) -> bool:
 def files_of_parents(directory: str) -> Iterator[str]:
     """Yield the files in the parents of a project that decide which of its files are packaged.
 
-    A parent counts up to the root of the repository that the project is in; without one, all do.
+    A parent counts up to the root of the Git repository that the project is in; without one, all do.
     """
     while (parent := os.path.dirname(directory)) != directory:
-        if any(os.path.lexists(os.path.join(directory, name)) for name in VERSION_CONTROL):
+        if os.path.lexists(os.path.join(directory, ".git")):
             return
         directory = parent
         yield from (os.path.join(directory, name) for name in IGNORE_FILES)
