@@ -25,6 +25,7 @@ from cloche.model.value import replace
 from cloche.programs.pip import PipRun
 from cloche.store import Store, builds
 from cloche.store.builds import build_wheels, sources_to_build
+from cloche.store.builds.log import build_error, likely_reason
 from cloche.store.builds.sources import Source
 from cloche.store.fetch import pip_settings
 from cloche.testing import fake_host, fake_interpreter
@@ -401,7 +402,7 @@ def test_the_reason_of_a_failed_clone_is_what_git_says(tmp_path: Path) -> None:
         encoding="utf-8",
     )
 
-    assert builds._log_line(str(log)) == "fatal: remote error: upload-pack: not our ref 0000"
+    assert likely_reason(str(log)) == "fatal: remote error: upload-pack: not our ref 0000"
 
 
 def test_credentials_in_a_log_are_not_shown(tmp_path: Path) -> None:
@@ -409,7 +410,7 @@ def test_credentials_in_a_log_are_not_shown(tmp_path: Path) -> None:
     log.write_text("fatal: cannot reach https://user:p4ssword@host.invalid/x and ssh://t0ken@host.invalid\n")
     source = Source("spam")
 
-    error = builds._build_error(source, fake_interpreter(), builds._log_line(str(log)), str(log))
+    error = build_error(source, fake_interpreter(), likely_reason(str(log)), str(log))
 
     assert "p4ssword" not in f"{error.message} {error.hint}"
     assert "t0ken" not in f"{error.message} {error.hint}"

@@ -343,14 +343,14 @@ def test_a_directory_that_is_edited_while_it_is_built_is_built_again(
     buildable: Path, links: Links, store: Store, python: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = Source("spam", "1.0", str(buildable))
-    real = builds._run
+    real = builds.run_build
 
     def run(*arguments: Any) -> int:
         code = real(*arguments)
         (buildable / "LICENSE").write_text("edited")
         return code
 
-    monkeypatch.setattr(builds, "_run", run)
+    monkeypatch.setattr(builds, "run_build", run)
     build_wheels([source], python, links.wanted, store)
     (buildable / "LICENSE").write_text("")
 
