@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.errors import SeedError
+from cloche.store.contents import verify_contents
 from cloche.store.distributions import read_wheel
 from tests.archives import write_wheel
 from tests.run import Cloche, clean_environ, filled_cache
@@ -22,7 +23,7 @@ def refusal(tmp_path: Path) -> Callable[[bytes], str]:
 
     def read(content: bytes) -> str:
         with pytest.raises(SeedError) as raised:
-            list(read_wheel(write_wheel(tmp_path / "wheels", content)).contents())
+            verify_contents(read_wheel(write_wheel(tmp_path / "wheels", content)))
         return raised.value.message
 
     return read

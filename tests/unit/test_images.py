@@ -11,7 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +28,7 @@ from cloche.store.check import check_image
 from cloche.store.distributions import read_installed, read_wheel
 from cloche.store.images import find_or_build_image, listing, load_image, verify_image
 from cloche.store.images import writer as image_writer
+from cloche.store.images.sources import LARGE
 from cloche.store.seeds import SeedStore
 from tests.distributions import MODULE, host_with_home, install_wheel, make_wheel
 from tests.locks import simple_wheel
@@ -33,7 +36,6 @@ from tests.trees import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from cloche.fs.locks import LockFile
     from cloche.model.aliases import Access
@@ -337,6 +339,45 @@ def test_a_cache_tag_that_is_a_path_does_not_lead_out_of_the_store(
     )
 
     assert os.path.dirname(os.path.dirname(image.root)) == store.writable_directory("images")
+
+
+LARGE_FILE = bytes(4 * LARGE)
+
+
+@pytest.mark.parametrize("kind", ["wheel", "installed"])
+def test_a_large_file_is_never_in_memory_as_a_whole(
+    tmp_path: Path, interpreter: Interpreter, store: Store, kind: str
+) -> None:
+    wheel = make_wheel(tmp_path / "wheels", files={"spam/library.so": LARGE_FILE, "spam/__init__.py": MODULE})
+    if kind == "wheel":
+        distribution = read_wheel(str(wheel))
+    else:
+        distribution = read_installed(str(tmp_path / "site"), install_wheel(wheel, tmp_path / "site").name)
+
+    tracemalloc.start()
+    try:
+        image = find_or_build_image(distribution, interpreter, store)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < len(LARGE_FILE) // 2
+    assert verify_image(image.root) == []
+    with open(f"{image.root}/purelib/spam/library.so", "rb") as file:
+        assert file.read() == LARGE_FILE
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_a_large_file_with_a_wrong_hash_is_refused(
+    tmp_path: Path, interpreter: Interpreter, store: Store, algorithm: str
+) -> None:
+    record = {"spam/library.so": f"{algorithm}=AAAA,{len(LARGE_FILE)}"}
+    wheel = make_wheel(tmp_path / "wheels", files={"spam/library.so": LARGE_FILE}, record=record)
+
+    with pytest.raises(SeedError, match=r"`spam/library\.so` does not match its hash in RECORD"):
+        find_or_build_image(read_wheel(str(wheel)), interpreter, store)
+
+    assert [*Path(store.writable_directory("images")).glob("*/*")] == []
 
 
 # Installed distributions

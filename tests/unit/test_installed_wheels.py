@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.errors import SeedError
-from cloche.store.distributions import read_installed, read_wheel, script_in_wheel
+from cloche.store.contents import script_in_wheel
+from cloche.store.distributions import read_installed, read_wheel
 from tests.distributions import install_wheel, make_wheel, record_hash
 
 if TYPE_CHECKING:

@@ -138,6 +138,10 @@ class Archive:
         if member.method == DEFLATED and (not decompressor.eof or decompressor.unused_data):
             raise InvalidArchive(WRONG_SIZE)
 
+    def size(self, name: str) -> int:
+        """Return the size of a member, unpacked, in bytes."""
+        return self._by_name[name].size
+
     def mode(self, name: str) -> int:
         """Return `st_mode` of a member."""
         return self._by_name[name].mode

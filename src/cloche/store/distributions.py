@@ -13,7 +13,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
-from cloche.fs import open_for_reading, open_regular_file
+from cloche.fs import open_regular_file
 from cloche.fs.case import folded
 from cloche.fs.records import digest_text, parse_rows
 from cloche.model.distribution import normalize_name, parse_headers, parse_metadata_name, parse_scripts
@@ -21,7 +21,7 @@ from cloche.model.value import Value, replace
 from cloche.store.reserved_names import is_reserved_path, is_reserved_program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from cloche.model.distribution import EntryPoint
     from cloche.store.archives import Archive, Member
@@ -86,36 +86,6 @@ class Distribution(Value):
         marks = [self.kind] if self.kind == "of environment" else []
         return hashlib.sha256("\n".join([*marks, self.name, self.version, *rows]).encode()).hexdigest()
 
-    def contents(self, archive: Archive | None = None) -> Iterator[tuple[File, bytes, bool, str]]:
-        """Yield each file, its content, whether it is executable, and the SHA-256 of the content; verify every hash.
-
-        :param archive: the open archive of a wheel; without it, a wheel is opened again.
-        :raises SeedError: a file is damaged or missing; the message names it.
-        """
-        with _open_members(self, archive) as read:
-            for file in self.files:
-                try:
-                    content, executable = read(file.member)
-                except (OSError, ValueError, KeyError) as error:
-                    raise _unusable_distribution(self.location, f"`{file.member}` cannot be read ({error})") from error
-                hashed = hashlib.sha256(content)
-                if file.algorithm == "sha256":
-                    is_intact = digest_text(hashed.digest()) == file.digest
-                else:
-                    is_intact = _digest(file.algorithm, content) == file.digest
-                if not is_intact:
-                    raise _unusable_distribution(self.location, f"`{file.member}` does not match its hash in RECORD")
-                if self.kind == "of environment" and file.tree == "scripts":
-                    directory = os.path.dirname(os.path.normpath(os.path.join(self.location, file.member)))
-                    try:
-                        content = script_in_wheel(content, directory)
-                    except ValueError as error:
-                        raise _unusable_distribution(
-                            self.location, f"`{file.member}` cannot be used: {error}"
-                        ) from error
-                    hashed = hashlib.sha256(content)
-                yield file, content, executable, hashed.hexdigest()
-
 
 def read_wheel(path: str) -> Distribution:
     """Read and validate the wheel at `path`.
@@ -128,11 +98,11 @@ def read_wheel(path: str) -> Distribution:
 
 @contextlib.contextmanager
 def open_wheel(path: str) -> Iterator[tuple[Distribution, Archive]]:
-    """Open the wheel at `path`, and yield what `read_wheel` returns, and the archive for `Distribution.contents`.
+    """Open the wheel at `path`, and yield what `read_wheel` returns, and the archive for `contents_of`.
 
     :raises SeedError: it is not a wheel, or has an entry that a wheel must not have; the message names it.
     """
-    with _open_archive(path) as archive:
+    with open_archive(path) as archive:
         yield _read_archive(path, archive), archive
 
 
@@ -141,7 +111,7 @@ def _read_archive(path: str, archive: Archive) -> Distribution:
         _check_member(path, member)
     members = [member.name for member in archive.members if not member.is_directory]
     if sum(member.size for member in archive.members) > MAX_UNPACKED_SIZE:
-        raise _unusable_distribution(path, f"it unpacks to more than {MAX_UNPACKED_SIZE} bytes")
+        raise unusable_distribution(path, f"it unpacks to more than {MAX_UNPACKED_SIZE} bytes")
     dist_info = _find_dist_info(path, members)
 
     def read_text(name: str, missing: str | None = None) -> str:
@@ -150,9 +120,9 @@ def _read_archive(path: str, archive: Archive) -> Distribution:
         try:
             return archive.read(f"{dist_info}/{name}").decode("utf-8")
         except KeyError:
-            raise _unusable_distribution(path, f"`{dist_info}/{name}` is missing") from None
+            raise unusable_distribution(path, f"`{dist_info}/{name}` is missing") from None
         except (OSError, ValueError) as error:
-            raise _unusable_distribution(path, f"`{dist_info}/{name}` cannot be read ({error})") from error
+            raise unusable_distribution(path, f"`{dist_info}/{name}` cannot be read ({error})") from error
 
     return _build_distribution(
         path,
@@ -185,9 +155,9 @@ def read_installed(site: str, dist_info: str, root: str = "") -> Distribution:
         except FileNotFoundError as error:
             if missing is not None:
                 return missing
-            raise _unusable_distribution(site, f"`{dist_info}/{name}` is missing") from error
+            raise unusable_distribution(site, f"`{dist_info}/{name}` is missing") from error
         except (OSError, ValueError) as error:
-            raise _unusable_distribution(site, f"`{dist_info}/{name}` cannot be read ({error})") from error
+            raise unusable_distribution(site, f"`{dist_info}/{name}` cannot be read ({error})") from error
 
     entry_points = read_text("entry_points.txt", "")
     scripts = {entry.name for entry in _valid_scripts(site, entry_points)}
@@ -207,7 +177,7 @@ def read_installed(site: str, dist_info: str, root: str = "") -> Distribution:
                 continue
             in_wheel = _name_in_wheel(site, dist_info, name, root) if root else ""
             if not in_wheel:
-                raise _unusable_distribution(site, f"it installed `{name}` outside site-packages")
+                raise unusable_distribution(site, f"it installed `{name}` outside site-packages")
             members[in_wheel] = name
             name = in_wheel
         rows.append((name, algorithm, digest))
@@ -228,9 +198,9 @@ def read_installed(site: str, dist_info: str, root: str = "") -> Distribution:
         if name == f"{dist_info}/RECORD":
             continue
         if (file := recorded.get(name)) is None:
-            raise _unusable_distribution(site, f"RECORD does not list `{name}`")
-        if _digest(file.algorithm, content) != file.digest:
-            raise _unusable_distribution(site, f"`{name}` does not match its hash in RECORD")
+            raise unusable_distribution(site, f"RECORD does not list `{name}`")
+        if digest_text(hashlib.new(file.algorithm, content).digest()) != file.digest:
+            raise unusable_distribution(site, f"`{name}` does not match its hash in RECORD")
     return distribution
 
 
@@ -249,20 +219,6 @@ def _name_in_wheel(site: str, dist_info: str, name: str, root: str) -> str:
     return f"{data}/scripts/{inside}" if top == "bin" else f"{data}/data/{path}"
 
 
-def script_in_wheel(content: bytes, directory: str) -> bytes:
-    """Return a script of an environment as its wheel has it: without the path of the environment's Python.
-
-    :param directory: where the scripts of the environment are.
-    :raises ValueError: it starts in a way of which it is not known what the wheel has.
-    """
-    line, newline, rest = content.partition(b"\n")
-    if line.startswith(b"#!" + os.fsencode(os.path.join(directory, "py"))) and b" " not in line:
-        return b"#!python" + newline + rest
-    if line.startswith(b"#!") and b"/env " not in line:
-        raise ValueError("it is not known what its first line is in the wheel")
-    return content
-
-
 def _build_distribution(
     location: str,
     kind: str,
@@ -278,14 +234,14 @@ def _build_distribution(
     about = parse_headers(wheel)
     name, version = normalize_name(_first_value(headers, "name")), _first_value(headers, "version")
     if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
-        raise _unusable_distribution(location, f"`{name}` `{version}` is not a valid name and version")
+        raise unusable_distribution(location, f"`{name}` `{version}` is not a valid name and version")
     stem, stem_version = parse_metadata_name(dist_info)
     if stem != name or stem_version.replace("_", "-") != version.replace("_", "-"):
-        raise _unusable_distribution(
+        raise unusable_distribution(
             location, f"its metadata says `{name}` {version}, but its directory is `{dist_info}`"
         )
     if _first_value(about, "wheel-version").partition(".")[0] != "1":
-        raise _unusable_distribution(
+        raise unusable_distribution(
             location, f"wheel version `{_first_value(about, 'wheel-version')}` is not supported"
         )
     root_tree = "purelib" if _first_value(about, "root-is-purelib").lower() == "true" else "platlib"
@@ -315,23 +271,23 @@ def _listed_files(
         if name.startswith(f"{dist_info}/") and name.partition("/")[2] in _GENERATED:
             continue
         if algorithm not in ("sha256", "sha384", "sha512") or not digest:
-            raise _unusable_distribution(location, f"RECORD has no hash for `{name}`, or only a weak one")
+            raise unusable_distribution(location, f"RECORD has no hash for `{name}`, or only a weak one")
         tree, path = root_tree, name
         if name.startswith(data):
             tree, _, path = name.removeprefix(data).partition("/")
             if tree not in TREES or not path:
-                raise _unusable_distribution(location, f"`{name}` is not in a known part of the `.data` directory")
+                raise unusable_distribution(location, f"`{name}` is not in a known part of the `.data` directory")
         if (tree == "scripts" and is_reserved_program(path.partition("/")[0])) or (
             tree == "data" and is_reserved_path(path)
         ):
-            raise _unusable_distribution(location, f"`{name}` would replace a file of the environment itself")
+            raise unusable_distribution(location, f"`{name}` would replace a file of the environment itself")
         listed[name] = File(tree, path, name, algorithm, digest)
     unlisted = [name for name in members if name not in listed]
     for name in unlisted:
         if not (name.startswith(f"{dist_info}/") and name.partition("/")[2] in _GENERATED):
-            raise _unusable_distribution(location, f"RECORD does not list `{name}`")
+            raise unusable_distribution(location, f"RECORD does not list `{name}`")
     if missing := listed.keys() - set(members):
-        raise _unusable_distribution(location, f"`{min(missing)}` is missing")
+        raise unusable_distribution(location, f"`{min(missing)}` is missing")
     written = [File(root_tree, f"{dist_info}/{name}", f"{dist_info}/{name}", "", "") for name in _GENERATED]
     _check_path_collisions(location, [*listed.values(), *written])
     return tuple(listed.values())
@@ -341,7 +297,7 @@ def _check_member(location: str, member: Member) -> None:
     """Refuse a member of an archive that is not a regular file or a directory with a safe name."""
     _check_path(location, member.name.removesuffix("/"))
     if stat.S_IFMT(member.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _unusable_distribution(location, f"`{member.name}` is not a regular file")
+        raise unusable_distribution(location, f"`{member.name}` is not a regular file")
 
 
 MAX_NAME_BYTES = 255
@@ -362,15 +318,15 @@ def _check_path(location: str, name: str) -> None:
         return
     parts = name.split("/")
     if any(len(part.encode("utf-8", "replace")) > MAX_NAME_BYTES for part in parts):
-        raise _unusable_distribution(location, f"`{_escape(name)}` contains a name of more than {MAX_NAME_BYTES} bytes")
+        raise unusable_distribution(location, f"`{_escape(name)}` contains a name of more than {MAX_NAME_BYTES} bytes")
     if any(part in ("", ".", "..") for part in parts):
-        raise _unusable_distribution(location, f"`{_escape(name)}` is not a safe relative path")
+        raise unusable_distribution(location, f"`{_escape(name)}` is not a safe relative path")
     if FORBIDDEN.search(name):
-        raise _unusable_distribution(
+        raise unusable_distribution(
             location, f"`{_escape(name)}` contains a character that is not allowed in file names"
         )
     if any(part.endswith((" ", ".")) for part in parts):
-        raise _unusable_distribution(location, f"`{_escape(name)}` names another file on Windows")
+        raise unusable_distribution(location, f"`{_escape(name)}` names another file on Windows")
 
 
 def _check_path_collisions(location: str, files: Iterable[File]) -> None:
@@ -385,7 +341,7 @@ def _check_path_collisions(location: str, files: Iterable[File]) -> None:
         path = f"{tree}/{file.path}"
         key = folded(path)
         if key in seen:
-            raise _unusable_distribution(
+            raise unusable_distribution(
                 location, f"`{seen[key]}` and `{file.member}` are the same file on some systems"
             )
         seen[key] = file.member
@@ -394,7 +350,7 @@ def _check_path_collisions(location: str, files: Iterable[File]) -> None:
         parent = key.rpartition("/")[0]
         while parent and parent not in directories:
             if parent in seen:
-                raise _unusable_distribution(location, f"`{seen[parent]}` is both a file and the directory of `{name}`")
+                raise unusable_distribution(location, f"`{seen[parent]}` is both a file and the directory of `{name}`")
             directories.add(parent)
             parent = parent.rpartition("/")[0]
 
@@ -402,7 +358,7 @@ def _check_path_collisions(location: str, files: Iterable[File]) -> None:
 def _find_dist_info(location: str, members: Iterable[str]) -> str:
     found = {top for top, slash, _ in (name.partition("/") for name in members) if slash and top.endswith(".dist-info")}
     if len(found) != 1:
-        raise _unusable_distribution(location, f"it has {len(found)} metadata directories instead of one")
+        raise unusable_distribution(location, f"it has {len(found)} metadata directories instead of one")
     return found.pop()
 
 
@@ -414,9 +370,9 @@ def _parse_record(location: str, text: str) -> list[tuple[str, str, str]]:
             algorithm, _, digest = hashed.partition("=")
             rows.append((name.replace("\\", "/") if os.name == "nt" else name, algorithm, digest))
     except ValueError as error:
-        raise _unusable_distribution(location, f"its RECORD is not valid ({error})") from error
+        raise unusable_distribution(location, f"its RECORD is not valid ({error})") from error
     if len({name for name, _, _ in rows}) != len(rows):
-        raise _unusable_distribution(location, "its RECORD lists a file twice")
+        raise unusable_distribution(location, "its RECORD lists a file twice")
     return rows
 
 
@@ -434,14 +390,14 @@ def _valid_scripts(location: str, text: str) -> tuple[EntryPoint, ...]:
         usable = not FORBIDDEN.search(point.name) and "/" not in point.name and point.name not in ("", ".", "..")
         if not usable or len(point.name.encode("utf-8", "replace")) > MAX_NAME_BYTES or not point.names_object():
             declared = _escape(f"{point.name} = {point.module}:{point.attribute}")
-            raise _unusable_distribution(location, f"its entry point `{declared}` is not valid")
+            raise unusable_distribution(location, f"its entry point `{declared}` is not valid")
         if is_reserved_program(point.name):
-            raise _unusable_distribution(
+            raise unusable_distribution(
                 location, f"its script `{_escape(point.name)}` would replace a program of the environment itself"
             )
     names = [folded(point.name) for point in found]
     if len(set(names)) != len(names):
-        raise _unusable_distribution(location, "it declares a script twice")
+        raise unusable_distribution(location, "it declares a script twice")
     return found
 
 
@@ -452,47 +408,17 @@ def _is_script(name: str, declared: set[str]) -> bool:
 
 
 @contextlib.contextmanager
-def _open_members(distribution: Distribution, archive: Archive | None) -> Iterator[Callable[[str], tuple[bytes, bool]]]:
-    """Open a distribution; yield a function that returns the content of a member, and whether it is executable.
-
-    :param archive: the archive of a wheel if it is open already.
-    """
-    if distribution.kind != "wheel":
-
-        def read_file(member: str) -> tuple[bytes, bool]:
-            descriptor = open_for_reading(os.path.join(distribution.location, member))
-            with open(descriptor, "rb", buffering=0) as file:
-                mode = os.fstat(descriptor).st_mode
-                if not stat.S_ISREG(mode):
-                    raise OSError("not a regular file")
-                return file.read(), bool(mode & stat.S_IXUSR) and os.name != "nt"
-
-        yield read_file
-        return
-    with contextlib.nullcontext(archive) if archive else _open_archive(distribution.location) as opened:
-
-        def read_member(member: str) -> tuple[bytes, bool]:
-            return opened.read(member), bool(opened.mode(member) & 0o111)
-
-        yield read_member
-
-
-@contextlib.contextmanager
-def _open_archive(path: str) -> Iterator[Archive]:
+def open_archive(path: str) -> Iterator[Archive]:
     from cloche.store.archives import Archive, InvalidArchive
 
     with contextlib.ExitStack() as opened:
         try:
             archive = Archive(opened.enter_context(open_regular_file(path)))
         except InvalidArchive as error:
-            raise _unusable_distribution(path, f"it {error}") from None
+            raise unusable_distribution(path, f"it {error}") from None
         except OSError as error:
-            raise _unusable_distribution(path, f"it cannot be opened ({reason_of(error)})") from error
+            raise unusable_distribution(path, f"it cannot be opened ({reason_of(error)})") from error
         yield archive
-
-
-def _digest(algorithm: str, content: bytes) -> str:
-    return digest_text(hashlib.new(algorithm, content).digest())
 
 
 def _escape(text: str) -> str:
@@ -500,7 +426,7 @@ def _escape(text: str) -> str:
     return text.encode("unicode_escape", "backslashreplace").decode()[:200]
 
 
-def _unusable_distribution(location: str, reason: str) -> SeedError:
+def unusable_distribution(location: str, reason: str) -> SeedError:
     plain = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in reason[:500])
     return SeedError(
         f"`{location}` cannot be used: {plain}",

@@ -18,6 +18,7 @@ from cloche.fs import list_names, read_regular_file, remove_path
 from cloche.model.value import Value
 from cloche.store import KINDS, OPTIONAL_KINDS
 from cloche.store.check import check_tree
+from cloche.store.contents import verify_contents
 from cloche.store.distributions import read_wheel
 from cloche.store.fetch.artifacts import damaged_artifacts
 from cloche.store.images import DISCARDED, UNFINISHED, discard_directory, verify_image
@@ -208,8 +209,7 @@ def _wheel_problem(wheel: str) -> str:
     if not wheel.endswith(".whl"):
         return ""
     try:
-        for _ in read_wheel(wheel).contents():
-            pass
+        verify_contents(read_wheel(wheel))
     except SeedError as error:
         return error.message
     return ""

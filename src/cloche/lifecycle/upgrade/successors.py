@@ -19,7 +19,7 @@ from cloche.lifecycle.upgrade.inventory import item_of
 from cloche.model.value import Value, replace
 from cloche.store.compiling import available_processors
 from cloche.store.conflicts import settle_conflicts
-from cloche.store.distributions import script_in_wheel
+from cloche.store.contents import script_in_wheel
 from cloche.store.fetch.worker_threads import in_threads
 from cloche.store.recorded_successors import find_successor, image_of_installed, record_successor, successor_key
 

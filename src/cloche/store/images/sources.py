@@ -11,7 +11,9 @@ from cloche.apply.file_list import DamagedImage, FileList
 from cloche.fs import read_regular_file
 from cloche.model.value import Value, fields
 from cloche.store import bytecode
+from cloche.store.contents import contents_of
 from cloche.store.images.writer import READ_ONLY, SHEBANGS, ImageWriter
+from cloche.store.startup_code import is_startup_file, path_in_site
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +23,11 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
     from cloche.store.archives import Archive
     from cloche.store.bytecode import Validation
-    from cloche.store.distributions import Distribution
+    from cloche.store.distributions import Distribution, File
+
+
+LARGE = 1 << 24
+"""The number of bytes above which a file is written in pieces: some packages have libraries of more than a gigabyte."""
 
 
 class ImageSource(Protocol):
@@ -101,14 +107,19 @@ class DistributionSource(Value):
         code: Bytecode = "complete"
         modules = (file.path for file in distribution.files if file.path.endswith(".py"))
         compiled = {bytecode.bytecode_path(path, interpreter.cache_tag) for path in modules}
-        for file, content, executable, sha256 in distribution.contents(self.archive):
+        for opened in contents_of(distribution, self.archive):
+            file = opened.file
             if file.path in compiled:
                 continue
-            if file.tree == "scripts" and content.startswith((b"#!python", b"#!pythonw")):
-                writer.add(SHEBANGS, file.path, content, executable=True, sha256=sha256)
+            if opened.size > LARGE and not is_examined(file):
+                writer.add_large(opened)
                 continue
-            executable = executable or file.tree == "scripts"
-            writer.add(file.tree, file.path, content, executable=executable, sha256=sha256)
+            content = opened.read()
+            if file.tree == "scripts" and content.startswith((b"#!python", b"#!pythonw")):
+                writer.add(SHEBANGS, file.path, content, executable=True, sha256=opened.sha256)
+                continue
+            executable = opened.is_executable or file.tree == "scripts"
+            writer.add(file.tree, file.path, content, executable=executable, sha256=opened.sha256)
             if file.path.endswith(".py") and file.tree in ("purelib", "platlib"):
                 target = bytecode.bytecode_path(file.path, interpreter.cache_tag)
                 if body := bytecode.reusable_bytecode(distribution, file, content, interpreter):
@@ -122,6 +133,12 @@ class DistributionSource(Value):
         for name, text in (("INSTALLER", b"cloche\n"), ("REQUESTED", b"")):
             writer.add(distribution.root_tree, f"{distribution.dist_info}/{name}", text)
         return code
+
+
+def is_examined(file: File) -> bool:
+    """Return whether the content of a file decides how an image is built."""
+    is_code = file.tree == "scripts" or file.path.endswith(".py")
+    return is_code or is_startup_file(path_in_site(file.tree, file.path)[1])
 
 
 class StoredSource(Value):

@@ -18,6 +18,8 @@ from cloche.store.startup_code import is_startup_file, path_in_site, startup_cod
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from cloche.store.contents import FileContent
+
 READ_ONLY = os.name != "nt"
 """Whether files are created read-only. An editor that opens one in an environment then refuses to change it in all
 environments that share it. Windows cannot delete read-only files."""
@@ -49,7 +51,16 @@ class ImageWriter:
         self.register(tree, path, len(content), sha256 or hashlib.sha256(content).hexdigest())
         if is_startup_file(path_in_site(tree, path)[1]):
             self._startup_files[tree, path] = content
-        self._write(f"{tree}/{path}", content, 0o555 if executable else 0o444)
+        self._write(f"{tree}/{path}", (content,), 0o555 if executable else 0o444)
+
+    def add_large(self, content: FileContent) -> None:
+        """Write a new file piece by piece and register it.
+
+        :raises SeedError: it cannot be read, or is damaged.
+        """
+        tree, path = content.file.tree, content.file.path
+        self._write(f"{tree}/{path}", content.pieces(), 0o555 if content.is_executable else 0o444)
+        self.register(tree, path, content.size, content.sha256)
 
     def register(self, tree: str, path: str, size: int, sha256: str) -> None:
         """Add an existing file to the file list."""
@@ -65,7 +76,7 @@ class ImageWriter:
 
         def write(name: str, text: str) -> None:
             content = text.encode("utf-8")
-            self._write(name, content, 0o444)
+            self._write(name, (content,), 0o444)
             own[name] = (len(content), hashlib.sha256(content).hexdigest())
 
         for tree, files in self._files.items():
@@ -81,7 +92,7 @@ class ImageWriter:
             "size": sum(size for tree, files in self._files.items() if tree != SHEBANGS for size, _ in files.values()),
         }
         write("image.json", json.dumps(completed, indent=1, sort_keys=True) + "\n")
-        self._write(OWN_FILE_LIST, self._file_list(own).encode("utf-8"), 0o444)
+        self._write(OWN_FILE_LIST, (self._file_list(own).encode("utf-8"),), 0o444)
 
     def _file_list(self, files: dict[str, tuple[int, str]]) -> str:
         directories = directories_of(files)
@@ -89,12 +100,13 @@ class ImageWriter:
         sizes, hashes = zip(*(files[path] for path in paths), strict=True) if paths else ((), ())
         return format_file_list(FileList(sorted(directories), paths, sizes, hashes, self.seconds * 10**9))
 
-    def _write(self, path: str, content: bytes, mode: int) -> None:
+    def _write(self, path: str, pieces: Iterable[bytes], mode: int) -> None:
         self._create_parent(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         descriptor = os.open(f"{self.root}/{path}", flags, mode if READ_ONLY else 0o666)
         try:  # faster than a file object for each of a thousand files
-            write_all(descriptor, content)
+            for piece in pieces:
+                write_all(descriptor, piece)
             if READ_ONLY:
                 os.fchmod(descriptor, mode)  # not reduced by the umask: environments share this file
             if UTIME_BY_DESCRIPTOR:

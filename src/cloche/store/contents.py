@@ -1,0 +1,173 @@
+"""The content of a distribution's files, compared with the hashes in its RECORD while it is read."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from typing import TYPE_CHECKING, Protocol
+
+from cloche.fs import open_for_reading
+from cloche.fs.records import digest_text
+from cloche.store.distributions import open_archive, unusable_distribution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.errors import SeedError
+    from cloche.store.archives import Archive
+    from cloche.store.distributions import Distribution, File
+
+PIECE = 1 << 20
+"""The size of a piece of a file, in bytes."""
+
+
+def contents_of(distribution: Distribution, archive: Archive | None = None) -> Iterator[FileContent]:
+    """Yield the content of each file. It can be read until the next one is requested.
+
+    :param archive: the open archive of a wheel; without it, a wheel is opened again.
+    :raises SeedError: a file is missing, or the wheel cannot be opened.
+    """
+    with contextlib.ExitStack() as opened:
+        members: Members
+        if distribution.kind == "wheel":
+            members = ArchivedMembers(archive or opened.enter_context(open_archive(distribution.location)))
+        else:
+            members = InstalledMembers(distribution.location)
+        for file in distribution.files:
+            yield FileContent(distribution, file, members)
+
+
+def verify_contents(distribution: Distribution) -> None:
+    """Read every file.
+
+    :raises SeedError: one is missing, cannot be read, or differs from its hash; the message names it.
+    """
+    for content in contents_of(distribution):
+        for _ in content.pieces():
+            pass
+
+
+class FileContent:
+    """The content of one file."""
+
+    def __init__(self, distribution: Distribution, file: File, members: Members) -> None:
+        """Look the file up.
+
+        :raises SeedError: it is missing.
+        """
+        self.distribution = distribution
+        self.file = file
+        self.sha256 = ""
+        """The hash of the content in hexadecimal, when all of it has been read."""
+        self._members = members
+        try:
+            self.size, self.is_executable = members.status(file.member)
+        except (OSError, ValueError, KeyError) as error:
+            raise self._unreadable(error) from error
+
+    def read(self) -> bytes:
+        """Return the content.
+
+        :raises SeedError: the file cannot be read, or differs from its hash; the message names it.
+        """
+        content = b"".join(self.pieces())
+        if self.distribution.kind == "of environment" and self.file.tree == "scripts":
+            content = self._script_in_wheel(content)
+            self.sha256 = hashlib.sha256(content).hexdigest()
+        return content
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the content of a file that is not a script, in pieces; only at the end is it known to be intact.
+
+        :raises SeedError: the file cannot be read, or differs from its hash; the message names it.
+        """
+        algorithm, location = self.file.algorithm, self.distribution.location
+        sha256 = hashlib.sha256()
+        declared = sha256 if algorithm == "sha256" else hashlib.new(algorithm)
+        try:
+            for piece in self._members.pieces(self.file.member):
+                sha256.update(piece)
+                if declared is not sha256:
+                    declared.update(piece)
+                yield piece
+        except (OSError, ValueError) as error:
+            raise self._unreadable(error) from error
+        if digest_text(declared.digest()) != self.file.digest:
+            raise unusable_distribution(location, f"`{self.file.member}` does not match its hash in RECORD")
+        self.sha256 = sha256.hexdigest()
+
+    def _script_in_wheel(self, content: bytes) -> bytes:
+        location, member = self.distribution.location, self.file.member
+        directory = os.path.dirname(os.path.normpath(os.path.join(location, member)))
+        try:
+            return script_in_wheel(content, directory)
+        except ValueError as error:
+            raise unusable_distribution(location, f"`{member}` cannot be used: {error}") from error
+
+    def _unreadable(self, error: Exception) -> SeedError:
+        return unusable_distribution(self.distribution.location, f"`{self.file.member}` cannot be read ({error})")
+
+
+def script_in_wheel(content: bytes, directory: str) -> bytes:
+    """Return a script of an environment as its wheel has it: without the path of the environment's Python.
+
+    :param directory: where the scripts of the environment are.
+    :raises ValueError: it starts in a way of which it is not known what the wheel has.
+    """
+    line, newline, rest = content.partition(b"\n")
+    if line.startswith(b"#!" + os.fsencode(os.path.join(directory, "py"))) and b" " not in line:
+        return b"#!python" + newline + rest
+    if line.startswith(b"#!") and b"/env " not in line:
+        raise ValueError("it is not known what its first line is in the wheel")
+    return content
+
+
+class Members(Protocol):
+    """The files of a wheel or of an installed distribution, by their names in it."""
+
+    def status(self, name: str) -> tuple[int, bool]:
+        """Return the size in bytes, and whether the file is executable.
+
+        :raises KeyError: there is no such member.
+        :raises OSError: the file cannot be opened, or is not a regular file.
+        """
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """Yield the content in pieces.
+
+        :raises OSError: the file cannot be read.
+        :raises ValueError: the archive is damaged.
+        """
+
+
+class ArchivedMembers:
+    """The members of a wheel."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def status(self, name: str) -> tuple[int, bool]:
+        return self._archive.size(name), bool(self._archive.mode(name) & 0o111)
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        return self._archive.pieces(name)
+
+
+class InstalledMembers:
+    """The files of an installed distribution."""
+
+    def __init__(self, site: str) -> None:
+        self._site = site
+
+    def status(self, name: str) -> tuple[int, bool]:
+        found = os.stat(os.path.join(self._site, name))
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("not a regular file")
+        return found.st_size, bool(found.st_mode & stat.S_IXUSR) and os.name != "nt"
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        with open(open_for_reading(os.path.join(self._site, name)), "rb", buffering=0) as file:
+            while piece := file.read(PIECE):
+                yield piece
