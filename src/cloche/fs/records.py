@@ -9,7 +9,8 @@ import os
 import posixpath
 
 from cloche.cpython import import_sha256
-from cloche.fs import lines_of, open_regular_file
+from cloche.fs import lines_of
+from cloche.fs.manifests import hash_file
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -226,7 +227,6 @@ def is_modified(path: str, digest: str, size: str = "") -> bool:
             return True
         if size.isdecimal() and size != str(os.path.getsize(path)):
             return True
-        with open_regular_file(path) as file:
-            return f"sha256={digest_text(sha256(file.read()).digest())}" != digest.rstrip("=")
+        return f"sha256={digest_text(bytes.fromhex(hash_file(path)))}" != digest.rstrip("=")
     except OSError:
         return True
