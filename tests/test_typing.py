@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCRIPT = """\
+import json
 from pathlib import Path
 
 from typing_extensions import Unpack
 
 import cloche
+from cloche.testing import activator_contract
 
 
 def create(name: str, mode: cloche.Network = "never", **choices: Unpack[cloche.Choices]) -> Path:
@@ -41,6 +43,20 @@ def show(operation: cloche.Operation) -> None:
     print(operation.path if isinstance(operation, cloche.Write) else operation)
 
 
+class Activator:
+    name = "json"
+
+    def refusal(self, interpreter: cloche.Interpreter) -> None:
+        return None
+
+    def quote(self, text: str) -> str:
+        return json.dumps(text)
+
+    def scripts(self, environment: cloche.Environment) -> list[cloche.Script]:
+        return [cloche.Script("activate.json", cloche.render("__CLOCHE_ROOT__", environment.values, self.quote))]
+
+
+test_activator = activator_contract(Activator())  # without any optional attribute
 create("env", python=["3.12", Path("/usr/bin/python3")], link_mode="copy", startup_code="refuse")
 """
 

@@ -209,6 +209,9 @@ class Activator(Protocol):
 
     - `inputs(interpreter)`: returns the paths of the files and directories that `refusal` depends on; see `Creator`. Without
       it, the activator is also asked on every run whether it supports the interpreter;
+    - `source_line(path)`: returns the command that a user types to activate, given the path of the script, which is absolute or
+      relative to the current directory, and does not begin with `-` or `~`. It raises `cloche.errors.Inexpressible` if the
+      path cannot be typed in this shell. Without it, cloche does not print how to activate the environment;
     - `shells`: the names of the programs that read its scripts, if they differ from its own `name`;
     - `script_names`: the file names of all activation scripts for the shell, including those of other tools. The one that
       users source comes first. The default is the names of the scripts that `scripts` returns;
@@ -230,15 +233,6 @@ class Activator(Protocol):
 
     def scripts(self, environment: Environment) -> Iterable[Script]:
         """Return the scripts as text; most activators render a template with `environment.values`."""
-
-    def source_line(self, path: str) -> str:
-        """Return the command that a user types to activate, given the path of the script.
-
-        The path is absolute, or relative to the current directory. It does not begin with `-` or `~`. This method is optional,
-        because it is newer than the others; without it, cloche does not print how to activate the environment.
-
-        :raises cloche.errors.Inexpressible: the path cannot be typed in this shell.
-        """
 
 
 class Packer(Protocol):

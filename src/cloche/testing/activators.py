@@ -67,7 +67,7 @@ def activator_checks(
         Check("plain-texts", lambda _: check_plain_texts(activator)),
     ]
     if hasattr(activator, "source_line"):
-        checks.append(Check("source-line", lambda _: check_source_line(activator)))
+        checks.append(Check("source-line", lambda _: check_source_line(activator.source_line)))
     if hasattr(activator, "shells"):
         checks.append(Check("shells", lambda _: check_names("shells", activator.shells)))
     if hasattr(activator, "script_names"):
@@ -210,12 +210,12 @@ def check_hostile(activator: Activator, name: str, _: Path) -> None:
 # Optional attributes
 
 
-def check_source_line(activator: Activator) -> None:
+def check_source_line(source_line: Callable[[str], str]) -> None:
     """Check that `source_line` always returns the same command on one line, or raises `Inexpressible`."""
     for text in (*PLAIN, *HOSTILE.values()):
         path = f"./{directory_name(text)}/bin/activate"
         try:
-            line: object = call_twice("`source_line`", partial(activator.source_line, path))
+            line: object = call_twice("`source_line`", partial(source_line, path))
         except Inexpressible as error:
             check_sentence("the message of `Inexpressible`", error.message)
             if text in PLAIN:

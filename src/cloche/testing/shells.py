@@ -23,7 +23,7 @@ from cloche.testing.fakes import KINDS, fake_environment
 from cloche.testing.hostile import HOSTILE, directory_name, supported_kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cloche.model.aliases import Placement
     from cloche.model.environment import Environment, Script
@@ -337,13 +337,14 @@ class Runner:
         """
         with tempfile.TemporaryDirectory() as directory:
             statements, sourced = [], {}
+            source_line: Callable[[str], str] = getattr(self.activator, "source_line")  # noqa: B009 (optional)
             for number, (name, text) in enumerate(texts.items()):
                 environment = self.create_environment(Path(directory, "cwd"), directory_name(text), "prompt")
                 if environment is None:
                     continue
                 script = next(iter(self.activator.scripts(environment))).name
                 try:
-                    line = self.activator.source_line(f"./{directory_name(text)}/{environment.layout.bin}/{script}")
+                    line = source_line(f"./{directory_name(text)}/{environment.layout.bin}/{script}")
                 except Inexpressible:
                     continue
                 sourced[name] = (environment, line, f"sourced{number}.json")
