@@ -49,7 +49,7 @@ PROMPT = re.compile(r"(?:\([^)]*\) )?\$ ")
 SHELLS = {"fish": ["fish", "--no-config"], "rc": ["rc", "-e"], "zsh": ["zsh", "-f", "-e"], "tcsh": ["tcsh", "-f", "-e"]}
 ANY, ANY_LINES = ".*", r"(?:.*\n)*?"
 END_MARKER = "-- done --"
-OLD_PIP = re.compile(r"^  no newer pip than .+\n?", re.MULTILINE)
+OLD_PIP = re.compile(r"^  pip \S+ is the newest on this machine; .+\n?", re.MULTILINE)
 """A line that depends on the pip of this machine."""
 
 

@@ -1,4 +1,7 @@
-"""Private names of CPython, which only this module uses: each saves milliseconds and has a public fallback."""
+"""Private names of CPython, each of which saves milliseconds and has a public fallback.
+
+Only this module uses any, apart from the probe, which runs in other interpreters.
+"""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@
     ├── SeedError              5  seeding failed
     └── PluginError            6  a plugin is broken, missing or in conflict
 
-A message is a lower-case fragment with names in backticks and no full stop. Only `cli/report.py` turns an error into
-terminal text.
+A message is a lower-case fragment with names in backticks and no full stop. `cli/report.py` prints errors; `__main__` prints
+one itself only if a module of cloche cannot be imported.
 """
 
 from __future__ import annotations

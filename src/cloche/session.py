@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from cloche.store.seeds import SeedStore
 
     Reuse: TypeAlias = Literal["decided", "any"]
-    """Which cached blueprints are reused: those whose every file is decided, or any."""
+    """Which cached blueprints are reused: only those whose files are all fixed by hashes, or also those whose files a server
+    chose."""
 
 
 def current_host(environ: Mapping[str, str] | None = None) -> Host:
@@ -254,7 +255,7 @@ class Session:
     ) -> Blueprint:
         """Return the blueprint for a spec, from the plan cache if its inputs are unchanged.
 
-        :param target: where the environment is going to be; the seeds that it has already need no images.
+        :param target: where the environment is going to be; seeds that are already installed there need no images.
         :param reuse: whether a cached blueprint is also returned if a server chose some of its files.
         :param images: whether it is also returned if the store has lost some of its images.
         :raises ClocheError: any refusal.

@@ -167,7 +167,7 @@ def test_help_is_aligned_by_the_width_of_its_characters() -> None:
 def test_help_shows_choices_and_repeatable_options() -> None:
     text = help_text(COMMANDS["create"])
 
-    assert "from the cache: auto, clone,\n                        hardlink, copy, symlink\n" in text
+    assert "from the cache (auto, clone, hardlink, copy, symlink)" in " ".join(text.split())
     assert "the Python to use: the first SPEC that has a match; may\n                        be repeated\n" in text
 
 

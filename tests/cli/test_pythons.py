@@ -241,7 +241,7 @@ def test_verbose_shows_the_finder_and_the_reason_for_the_choice(
     for _ in range(2):
         _, err = create(cloche, "-v", *map(filled, argv), **variables)
         (line,) = err.splitlines()
-        assert line.startswith("cloche: CPython 3.")
+        assert line.startswith("cloche: using CPython 3.")
         assert line.endswith(filled(message))
 
 

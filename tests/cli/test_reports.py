@@ -92,8 +92,8 @@ def test_an_old_pip_is_told_in_a_line_of_its_own(cloche: Cloche) -> None:
 
     first, second = done.stdout.splitlines()
     assert "--download" not in first
-    assert second.startswith("  no newer pip than ")
-    assert second.endswith(" is on this machine: `--download` gets the newest")
+    assert second.startswith("  pip ")
+    assert second.endswith(" is the newest on this machine; `--download` gets the latest release")
 
 
 def fields_of(item: object) -> dict[str, object]:

@@ -324,5 +324,5 @@ def test_a_repair_after_the_first_that_fails_is_a_note(empty_env, session, monke
 
     result = repair_environment(case, session)
 
-    assert result.notes == ("repaired", "a first repair was made, but not the next one: the disk is full")
+    assert result.notes == ("repaired", "some problems were repaired, but the next repair failed: the disk is full")
     assert [finding.code for finding in result.remaining] == ["script-dead"]

@@ -128,7 +128,7 @@ def test_the_hint_about_a_command_that_is_not_a_program_says_what_to_type(cloche
     env = empty_env("cloche")
     assert f"`cloche run {env} -- sh -c 'cd …'`" in cloche("run", env, "--", "cd", "/").err
     assert f"`cloche run {env} -- python -V`" in cloche("run", env, "--", "python -V").err
-    assert f"`cloche doctor {env}`" in cloche("run", env, "--", "rm -rf; x").err
+    assert f"`cloche {env} --seed PACKAGE`" in cloche("run", env, "--", "black").err
 
 
 def test_no_hint_offers_to_create_an_environment_at_a_path_that_is_not_utf_8(cloche) -> None:

@@ -134,7 +134,7 @@ def remove_tree(path: str) -> bool:
 def remove_files(remaining: list[Directory], below: list[Directory]) -> bool:
     """Remove the files in the last directories of a list, and these from the list; return whether no file is left in them.
 
-    As many directories are open at once as can be, up to `OPEN_AT_ONCE`.
+    It keeps as many directories open as it can, up to `OPEN_AT_ONCE`.
 
     :param below: gets the directories in them.
     """

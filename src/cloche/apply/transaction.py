@@ -1,4 +1,4 @@
-"""Stage a tree and put it at its destination, all or nothing, regardless of its contents.
+"""Stage a tree, whatever it contains, and put it at its destination, all or nothing.
 
 A transaction owns a *staging directory* beside the destination (`.NAME.cloche-0`), or inside it where nothing can be
 renamed over it (a mount point). The new tree is written to `new/` there. It is committed by one of these strategies:

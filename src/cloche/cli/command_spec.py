@@ -53,8 +53,8 @@ COMMON = (
     Option("read-only-cache", "use the cache, but do not write to it", "flag", group="cache"),
     Option("no-plugin", "do not load the plugin or distribution of this name", "list", "NAME", group="plugins"),
     Option("no-plugins", "load only the built-in plugins", "flag", group="plugins"),
-    Option("version", "print the version", "flag", group="output", sources="argv"),
-    Option("help", "show this help", "flag", short="h", group="output", sources="argv"),
+    Option("version", "print the version", "flag", group="general", sources="argv"),
+    Option("help", "show this help", "flag", short="h", group="general", sources="argv"),
 )
 
 NO_FINDER = Option("no-finder", "do not search for interpreters with this finder", "list", "NAME", group="python")
@@ -83,7 +83,7 @@ CREATE = CommandSpec(
             "activators",
             "shells to create activation scripts for: names, `all` or `none`",
             "words",
-            "a,b",
+            "NAMES",
             group="components",
         ),
         Option("clear", "replace an existing environment, but no other files", "flag", group="destination"),
@@ -133,7 +133,7 @@ CREATE = CommandSpec(
         STARTUP_CODE,
         Option(
             "link-mode",
-            "how to install seeds from the cache",
+            "how to install packages from the cache",
             metavar="MODE",
             choices=("auto", "clone", "hardlink", "copy", "symlink"),
             group="seeds",

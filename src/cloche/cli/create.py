@@ -64,7 +64,7 @@ def describe_choice(plan: Plan, found: FoundInterpreter | None, settings: Settin
     origin = "" if requested is None or requested.origin == "command line" else f" ({requested.origin})"
     because = plan.chosen_because or (f"{found.because}{origin}" if found else "the Python that runs cloche")
     name = f"{interpreter.name} at `{interpreter.executable}`" if interpreter else "Python"
-    return report.one_line(f"cloche: {name}, found by {found.found_by if found else 'current'}: {because}")
+    return report.one_line(f"cloche: using {name}, found by {found.found_by if found else 'current'}: {because}")
 
 
 def print_plan(plan: Plan, settings: Settings) -> None:
@@ -100,7 +100,7 @@ def print_created(
         details = invocation.arguments.count("verbose")
         lines = [report.result_line(result, invocation.host, milliseconds, hint, details)]
         if not invocation.settings.last("pip") and (old_pip := old_pip_in(result.plan, spec)):
-            lines.append(f"  no newer pip than {old_pip} is on this machine: `--download` gets the newest")
+            lines.append(f"  pip {old_pip} is the newest on this machine; `--download` gets the latest release")
         startup = [image for image in result.plan.new_images if image.startup_code]
         if details or startup:
             from cloche.cli.plan_text import package_lines, startup_lines
@@ -111,7 +111,7 @@ def print_created(
 
 
 RECENT_PIP = {(3, 6): (21, 3), (3, 7): (24,), (3, 8): (25,)}
-"""The oldest pip that is not called old, for Pythons that newer ones do not support."""
+"""The oldest pip that counts as recent, by Python version, where the newest pip does not support that Python."""
 
 
 def old_pip_in(plan: Plan, spec: EnvironmentSpec) -> str:

@@ -1,4 +1,4 @@
-"""Run the command that a command line names; the one place that turns an error into text and an exit code."""
+"""Run the command that a command line names, and choose the exit code for its error."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def warn_unreadable(error: OSError) -> None:
 
 
 def failure_of(error: Exception) -> ClocheError:
-    """Return the error to report for one of several environments: none of them must hide the state of the others."""
+    """Return the error to report for one of several environments; it must not hide the state of the others."""
     if isinstance(error, ClocheError):
         return error
     if isinstance(error, OSError):

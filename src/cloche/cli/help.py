@@ -212,7 +212,7 @@ def option_lines(option: Option) -> Iterator[str]:
     """Yield the lines for one option."""
     value = "" if option.kind in ("flag", "count") else f" {option.metavar or 'VALUE'}"
     short = f"-{option.short}, " if option.short else ""
-    choices = f": {', '.join(option.choices)}" if option.choices else ""
+    choices = f" ({', '.join(option.choices)})" if option.choices else ""
     repeat = "; may be repeated" if option.kind == "list" else ""
     yield from entry_lines(f"{short}--{option.name}{value}", f"{option.help}{choices}{repeat}")
 

@@ -49,7 +49,8 @@ USE = "`cloche activate [ENV]` prints the command that activates an environment 
 
 NAMED = "`cloche PATH` creates an environment at a path; environments have no names"
 FILE = (
-    "`--lock FILE` installs exactly the packages of a requirements file that pins each of them; pip installs from any"
+    "`--lock FILE` installs a requirements file that pins every package; "
+    "for any other, `cloche run ENV -- pip install -r FILE`"
 )
 EXISTING = "an existing environment is refreshed; `--clear` replaces it"
 
@@ -121,7 +122,7 @@ DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 
 
 def refuse_dash(word: str) -> None:
-    """Refuse `-`, and an operand that is an option with another kind of dash, as it is copied from a formatted text.
+    """Refuse `-`, and an operand that is an option with another kind of dash, as happens when text is copied from a web page.
 
     :raises UsageError: it is one of these.
     """

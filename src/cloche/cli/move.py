@@ -33,7 +33,8 @@ def move(invocation: Invocation) -> int:
         new = report.one_line(report.relative_path(plan.destination.location, host))
         old = report.one_line(report.relative_path(plan.source, host))
         count = f"{counted(len(plan.changed), 'file')} updated"
-        report.print_result(f"{outcome} {old} to {new}: {count}, {(perf_counter() - invocation.started) * 1000:.0f} ms")
+        word = f"would {plan.action}" if is_dry_run else outcome
+        report.print_result(f"{word} {old} to {new}: {count}, {(perf_counter() - invocation.started) * 1000:.0f} ms")
         if is_dry_run or arguments.count("verbose"):
             for operation in plan.operations:
                 report.print_result(f"  {plan_text.operation_text(operation)}")

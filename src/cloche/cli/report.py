@@ -223,7 +223,9 @@ def compiled_text(result: Result) -> str:
     """Return which packages a run compiled, which later runs do not have to, in parentheses; empty if there are none."""
     if not result.compiled:
         return ""
-    what = result.compiled[0] if len(result.compiled) == 1 else f"{len(result.compiled)} packages"
+    first, interpreter = result.compiled[0], result.environment.interpreter
+    name = "the standard library" if interpreter and first == interpreter.implementation else first
+    what = name if len(result.compiled) == 1 else f"{len(result.compiled)} packages"
     return f" (compiled {what} for all environments)"
 
 

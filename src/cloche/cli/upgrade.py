@@ -149,6 +149,10 @@ def print_outcome(outcome: Outcome, invocation: Invocation, milliseconds: float)
             report.print_result(line)
 
 
+DRY_RUN_WORDS = {"would be upgraded": "would upgrade"}
+"""The words before the path in the report, if they differ from the outcome."""
+
+
 def report_lines(
     plan: UpgradePlan, outcome: str, result: UpgradeResult | None, host: Host, milliseconds: float, details: int
 ) -> Iterator[str]:
@@ -156,11 +160,12 @@ def report_lines(
     location = report.one_line(report.relative_path(plan.location, host))
     change = describe_change(plan)
     seeds = report.summarize(result.seeds, details) if result else ""
-    yield f"{outcome} {location}: {change}{', ' if seeds else ''}{seeds}, {milliseconds:.0f} ms"
+    yield f"{DRY_RUN_WORDS.get(outcome, outcome)} {location}: {change}{', ' if seeds else ''}{seeds}, {milliseconds:.0f} ms"
     if plan.inventory is not None:
         inventory = plan.inventory
         packages, files = counted(len(inventory.carried), "package"), counted(len(inventory.loose), "file")
-        yield f"  carried over: {packages}, {files} outside packages"
+        if inventory.carried or inventory.loose:
+            yield f"  carried over: {packages}, {files} outside packages"
         if inventory.reinstalled:
             names = [f"{distribution.key} {distribution.version}" for distribution in inventory.reinstalled]
             yield f"  in another build, from pip: {report.summarize(names, details)}"

@@ -83,7 +83,7 @@ def paths_in(paths: Sequence[str], root: str, directory: int | None) -> Sequence
 def read_regular_file(path: str, *, follow: bool = False) -> bytes:
     """Return the content of a regular file.
 
-    :param follow: `yes` if the path may be a symbolic link, else `no`.
+    :param follow: whether the path may be a symbolic link.
     :raises OSError: the file cannot be read, or is not a regular file.
     """
     descriptor = open_for_reading(path, more=0 if follow else getattr(os, "O_NOFOLLOW", 0))

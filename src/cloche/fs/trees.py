@@ -23,7 +23,7 @@ GENERATED = ".egg-info"
 """The end of the name of a directory that setuptools writes into a project whenever it builds it."""
 
 MARKS = frozenset({"CACHEDIR.TAG", "conda-meta", "pyvenv.cfg"})
-"""Entries that make a directory one that is no part of a project: a cache (bford.info/cachedir) or an environment."""
+"""Entries that mark a directory as not part of a project: a cache (bford.info/cachedir) or an environment."""
 
 IGNORE_FILES = (".gitignore", ".hgignore")
 """Hidden files that decide which files of a project are packaged."""

@@ -1,4 +1,4 @@
-"""The life of environments: create them; read, verify, repair, move, upgrade and pack those of any creator; run commands in them.
+"""Operations on environments: create them; read, verify, repair, move, upgrade and pack them, whichever tool created them.
 
 The modules and packages, from what an environment is down to the notations of its files:
 

@@ -37,7 +37,7 @@ class Examination(Value):
     """What the Python of an environment reports about itself."""
 
     failure: str
-    """Why it does not start; empty if it does, and only then are the fields up to `seed` known."""
+    """Why it does not start; empty if it does. The fields up to `seed` are known only in that case."""
     prefix: str = ""
     version: tuple[int, ...] = ()
     unresolvable: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Examination(Value):
     problems: Mapping[str, str] = {}
     """Why modules cannot be imported, by module; empty texts for those that can."""
     starts_without_site: bool = False
-    """`yes` if Python does not start only because of code that `site` runs at startup, such as a `.pth` file."""
+    """Whether only code that `site` runs at startup, such as a `.pth` file, keeps Python from starting."""
     obstacle: str = ""
     """The path, relative to the root, of a pipe or device that would block Python at startup; Python is not started then."""
 

@@ -172,7 +172,7 @@ class Overlay:
     def update_checksums(self, location: str = "") -> None:
         """Update every RECORD, and the manifest of an environment that cloche created, to match the other edits.
 
-        A hash is updated only if it was true before, so that a modified file still counts as modified. Environments inside
+        A hash is updated only if it matched before, so that a modified file still counts as modified. Environments inside
         this one are updated as well.
 
         :param location: where the environment is going to be, if that is not its root.

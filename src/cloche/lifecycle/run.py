@@ -95,7 +95,7 @@ SHELL_BUILTINS = frozenset((".", "alias", "cd", "eval", "exec", "export", "set",
 
 
 def hint_about_command(name: str, environment: Environment) -> str:
-    """Return what to do about a command that does not exist: what it was probably meant as, or how to check."""
+    """Return what to do about a command that does not exist: what it was probably meant as, or how to install it."""
     where = quote_word(environment.location, os.name)
     if name in SHELL_BUILTINS:
         return f"it is a command of shells: `cloche run {where} -- sh -c '{name} …'`"
@@ -103,7 +103,9 @@ def hint_about_command(name: str, environment: Environment) -> str:
         return hint
     if " " in name and quote_word(name.replace(" ", ""), os.name) == name.replace(" ", ""):
         return f"give each word as an argument of its own: `cloche run {where} -- {name}`"
-    return f"`cloche doctor {where}` checks that the environment is intact"
+    if shutil.which("pip", path=environment.path_to(environment.layout.bin)):
+        return f"if a package has it, `cloche run {where} -- pip install PACKAGE` installs it"
+    return f"if a package has it, `cloche {where} --seed PACKAGE` installs it"
 
 
 def python_file_hint(path: str, environment: Environment) -> str:

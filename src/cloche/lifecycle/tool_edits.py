@@ -20,7 +20,7 @@ class ToolEdit(Value):
 
     tool: str
     change: str
-    """What the tool does, for people: a sentence without its subject."""
+    """What the tool does, for display: a sentence without its subject."""
     undo: Callable[[bytes], bytes]
     """Returns the content as it was installed; the same content if it does not have the change."""
     redo: Callable[[bytes], bytes]

@@ -120,7 +120,7 @@ class Run(Value):
     arguments: tuple[str, ...]
     """The program and its arguments."""
     purpose: str
-    """What it does, for people: "create the environment with the `venv` of CPython 3.12.1"."""
+    """What it does, for display: "create the environment with the `venv` of CPython 3.12.1"."""
 
 
 Operation: TypeAlias = MakeDir | Link | Copy | CopyTree | Write | Rewrite | InstallTree | Remove | SetMode | Run

@@ -47,7 +47,7 @@ class Option(Value):
 PORTABLE_OPTIONS = (
     Option(
         "stdlib",
-        "the part of the standard library in a portable environment; `runtime` leaves out tests and IDLE",
+        "how much of the standard library to include; `runtime` leaves out tests and IDLE",
         metavar="PART",
         choices=("runtime", "full"),
         group="portable environments",

@@ -131,7 +131,7 @@ class ChosenComponent(Value):
     """`by name` or `by default`. It is an error if a component that the user chose by name refuses or fails; a component that
     is used by default is left out instead."""
     source: str = ""
-    """Its plugin and distribution, for people."""
+    """Its plugin and distribution, for display."""
     options: Mapping[str, object] = {}
     """The values that the user chose for the options that it declares."""
 
@@ -146,7 +146,7 @@ class Blueprint(Value):
     """The request that it was resolved from."""
     interpreter: Interpreter
     chosen_because: str
-    """The project file that requests this interpreter, for people: "`.python-version` in /home/me/project"; empty if none
+    """The project file that requests this interpreter, for display: "`.python-version` in /home/me/project"; empty if none
     does, and after `-p`."""
     layout: Layout
     creator: str
@@ -182,7 +182,7 @@ class Plan(Value):
     """Absolute path of the root directory: the environment's location, or the target of a symbolic link there."""
     strategy: Strategy
     outcome: str
-    """The result in a word or two, for people: `created`, `replaced`, `refreshed`, `added`; with a lock file, an existing
+    """The result in a word or two, for display: `created`, `replaced`, `refreshed`, `added`; with a lock file, an existing
     environment is `updated`, `repaired` or `up to date`."""
     operations: tuple[Operation, ...]
     """What is created or changed, in this order."""
@@ -196,7 +196,7 @@ class Plan(Value):
     """The names of the activators whose scripts it gets."""
     link_mode: LinkMode
     chosen_because: str = ""
-    """Why this Python was chosen, for people; empty if the user chose it."""
+    """Why this Python was chosen, for display; empty if the user chose it."""
     runtime: Image | None = None
     """The image of the interpreter itself, for a portable environment."""
     changes: tuple[PackageChange, ...] = ()

@@ -261,12 +261,12 @@ def is_relocatable(settings: Mapping[str, str]) -> bool:
 
 
 def find_python_mismatch(destination: Destination, interpreter: Interpreter, layout: Layout) -> str | None:
-    """Return the Python of an existing environment (`Python 3.11`) if it differs from this one; None if it is the same."""
+    """Return the Python of an existing environment (`CPython 3.11.7`) if it differs from this one; None if it is the same."""
     settings = destination.settings
     recorded = settings.get("version_info") or settings.get("version") or ""
-    if recorded and recorded.split(".")[:2] != interpreter.python_version.split("."):
-        return f"Python {'.'.join(recorded.split('.')[:3])}"
     implementation = settings.get("implementation", "")
+    if recorded and recorded.split(".")[:2] != interpreter.python_version.split("."):
+        return f"{implementation or 'Python'} {'.'.join(recorded.split('.')[:3])}"
     if (
         implementation
         and {"graalvm": "graalpy"}.get(kind := implementation.lower(), kind) != interpreter.implementation

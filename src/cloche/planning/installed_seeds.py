@@ -209,7 +209,7 @@ def restore(installed: InstalledSeed, scripts: dict[str, bytes]) -> Iterator[Mak
 
 
 def removable_paths(root: str, installed: InstalledSeed, own_paths: Collection[str]) -> Iterator[str]:
-    """Yield the files of a distribution, and as one path each directory in which nothing else is.
+    """Yield the files of a distribution; a directory that contains nothing else counts as one path.
 
     What a RECORD lists outside the directories for packages and programs stays, and so do files of the environment.
     """

@@ -194,9 +194,13 @@ def strategy_for(
     if destination.state == "directory":
         return "merge", "added", None
     if python := find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
+        from cloche.shells import quote_word
+
+        location, executable = destination.location, blueprint.interpreter.executable
         raise DestinationError(
-            f"`{destination.location}` is an environment of {python}, not of {blueprint.interpreter.name}",
-            hint="`cloche upgrade` changes its Python and keeps the packages; `--clear` replaces the environment",
+            f"`{location}` is an environment of {python}, not of {blueprint.interpreter.name}",
+            hint=f"`cloche upgrade {quote_word(location, host.os_name)} -p {quote_word(executable, host.os_name)}` changes its "
+            "Python and keeps the packages; `--clear` replaces the environment",
         )
     return "merge", "refreshed", None
 

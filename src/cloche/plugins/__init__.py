@@ -175,7 +175,7 @@ def check_refusal(refusal: object) -> str | None:
 def as_tuple(result: Iterable[T], method: str, expected: str) -> tuple[T, ...]:
     """Return what a method of a component returned as a tuple.
 
-    :param expected: what it should have returned, for people: "a list of `cloche.Image`".
+    :param expected: what it should have returned, for display: "a list of `cloche.Image`".
     :raises TypeError: the result is not iterable, or is a string.
     """
     if isinstance(result, (str, bytes)) or not hasattr(result, "__iter__"):
@@ -191,7 +191,7 @@ def omission_warning(activator: str, source: object, error: ClocheError) -> str:
 
 
 def describe_exception(error: BaseException) -> str:
-    """Return a description of an exception on one line, for people."""
+    """Return a description of an exception on one line, for display."""
     try:
         text = " ".join(str(error).split())
     except Exception:  # its own `__str__` failed

@@ -137,7 +137,7 @@ def find_damage(image: Image, environment: Environment) -> str:
 
 
 def changeable_paths(images: Iterable[Image], environment: Environment) -> Iterator[str]:
-    """Yield the paths in an environment of which one changes if a file of these images is changed, removed or replaced.
+    """Yield paths in an environment, at least one of which changes if a file of these images is changed or removed.
 
     They are the directories of the files, and the files that can be written to in place. A read-only file can only be
     replaced, which changes its directory, unless a program first makes it writable or has the rights of root. Bytecode and

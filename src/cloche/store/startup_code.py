@@ -220,5 +220,5 @@ def refuse_packages(packages: Mapping[str, tuple[str, StartupCode]], allowed: Se
 
 
 def describe(code: StartupCode) -> str:
-    """Return where start-up code is, for people."""
+    """Return where start-up code is, for display."""
     return f"`{code.path}`, line {code.line}" if code.line else f"`{code.path}`"

@@ -34,7 +34,7 @@ MAX_SYSCONFIG_BYTES = 1 << 22
 WORKING_WITH_3_12 = {"pip": (23, 1), "setuptools": (66, 1)}
 """The first versions that work with Python 3.12 and later. Older ones use `pkgutil.ImpImporter`, but allow any Python.
 
-One of those may be beside cloche, or in the cache because of an older Python.
+This matters for distributions that nobody chose for this Python: those beside cloche, and those in the cache.
 """
 
 INDEX = "the index"

@@ -88,7 +88,7 @@ def repair_environment(case: Case, session: Session) -> RepairResult:
         except ClocheError as error:
             if not is_repaired:
                 raise
-            notes.append(f"a first repair was made, but not the next one: {error.message}")
+            notes.append(f"some problems were repaired, but the next repair failed: {error.message}")
             break
         is_repaired = True
         notes += told

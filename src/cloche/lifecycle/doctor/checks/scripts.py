@@ -35,7 +35,7 @@ def check_moved(case: Case) -> Iterator[Finding]:
         if len(files) == 1:
             mentions = f"`{files[0]}` still names `{root}`"
         message = f"the environment was {action} from there: {mentions}"
-        yield Finding("moved", root, message, f"{case.fix} replaces it with `{case.root}`", repairable=True)
+        yield Finding("moved", root, message, f"{case.fix} writes `{case.root}` in its place", repairable=True)
 
 
 class ScriptProblem(Value):
