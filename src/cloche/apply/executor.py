@@ -251,14 +251,14 @@ class StagingTree:
 
     def set_mode(self, path: str, mode: int) -> None:
         entry = self._at(path)
-        is_link = os.stat(entry, dir_fd=self.descriptor, follow_symlinks=False).st_mode >> 12 == 0o12
+        is_link = stat.S_ISLNK(os.stat(entry, dir_fd=self.descriptor, follow_symlinks=False).st_mode)
         if not is_link:  # links have no permission bits
             os.chmod(entry, mode, dir_fd=self.descriptor)
 
     def remove(self, path: str) -> None:
         entry = self._at(path)
         try:
-            is_directory = os.stat(entry, dir_fd=self.descriptor, follow_symlinks=False).st_mode >> 12 == 0o4
+            is_directory = stat.S_ISDIR(os.stat(entry, dir_fd=self.descriptor, follow_symlinks=False).st_mode)
         except FileNotFoundError:
             return
         if is_directory:
@@ -341,6 +341,10 @@ CLONE_UNSUPPORTED_ERRORS = frozenset((errno.ENOTTY, errno.ENOSYS, errno.EOPNOTSU
 """Errors that mean that the file system of the staging tree does not support clones, wherever the source is."""
 
 
+FICLONE = 0x40049409
+"""The request number of the system call (`linux/fs.h`)."""
+
+
 def _clone(old: str, new: str, source: int | None, target: int | None, root: str) -> None:
     """Share the file's blocks until one of the two files is modified (`FICLONE`: btrfs, XFS, bcachefs, ZFS)."""
     copy_file(old, new, source, target, _clone_content)
@@ -351,7 +355,7 @@ def _clone_content(reading: int, writing: int) -> None:
         from fcntl import ioctl
     except ImportError:
         raise OSError(errno.ENOSYS, "this platform does not support clones") from None
-    ioctl(writing, 0x40049409, reading)
+    ioctl(writing, FICLONE, reading)
 
 
 def _hard_link(old: str, new: str, source: int | None, target: int | None, root: str) -> None:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from cloche.model.aliases import Strategy
     from cloche.model.operations import Operation
 
+PIECE = 1 << 20
+"""The number of bytes of a file that are compared at once."""
+
 
 def split_operations(operations: Iterable[Operation]) -> tuple[list[Operation], list[Remove | SetMode]]:
     """Split the operations of a merge into those for the staging tree and those that change the existing directory."""
@@ -188,7 +191,7 @@ def update_steps(new: str, target: str, below: str, dropped: frozenset[str] = fr
         except FileNotFoundError:
             yield "add", entry.inode(), path
             continue
-        is_directory = status.st_mode & 0o170000 == 0o040000
+        is_directory = stat.S_ISDIR(status.st_mode)
         if entry.is_dir(follow_symlinks=False):
             if not is_directory:
                 kind = "a symbolic link" if os.path.islink(existing) else "not a directory"
@@ -251,10 +254,12 @@ def is_same_entry(one: str, other: str) -> bool:
     first, second = os.lstat(one), os.lstat(other)
     if first.st_mode != second.st_mode or first.st_size != second.st_size:
         return False
-    kind = first.st_mode & 0o170000
-    if kind == 0o120000:
+    if stat.S_ISLNK(first.st_mode):
         return os.readlink(one) == os.readlink(other)
-    if kind != 0o100000 or second.st_nlink != 1:
+    if not stat.S_ISREG(first.st_mode) or second.st_nlink != 1:
         return os.path.samestat(first, second)  # not equal if it has other hard links, through which it may change
     with open(one, "rb") as left, open(other, "rb") as right:
-        return left.read() == right.read()
+        while (piece := left.read(PIECE)) == right.read(PIECE):
+            if not piece:
+                return True
+    return False

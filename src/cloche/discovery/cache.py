@@ -10,6 +10,7 @@ Entries are lines of text instead of JSON because importing `json` takes longer 
 from __future__ import annotations
 
 import os
+import stat
 import sys
 
 from cloche.cpython import keyed_hash
@@ -181,7 +182,7 @@ def _is_private(directory: str) -> bool:
     except OSError:
         return False
     owned = not hasattr(os, "geteuid") or (status.st_uid in (os.geteuid(), 0) and not status.st_mode & 0o022)
-    return status.st_mode & 0o170000 == 0o040000 and owned
+    return stat.S_ISDIR(status.st_mode) and owned
 
 
 def _read_entry(path: str) -> list[str]:

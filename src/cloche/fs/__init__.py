@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from cloche.model.value import TYPE_CHECKING
 
@@ -18,9 +19,6 @@ DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLO
 READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 NO_ACCESS_TIME = getattr(os, "O_NOATIME", 0)
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-
-REGULAR = 0o100000 >> 12
-"""Type of a regular file in the upper bits of its mode."""
 
 
 def write_all(descriptor: int, content: bytes) -> None:
@@ -89,7 +87,7 @@ def read_regular_file(path: str, *, follow: bool = False) -> bytes:
     descriptor = open_for_reading(path, more=0 if follow else getattr(os, "O_NOFOLLOW", 0))
     try:
         status = os.fstat(descriptor)
-        if status.st_mode >> 12 != REGULAR:
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", path)
         content = os.read(descriptor, status.st_size + 1)
         if len(content) == status.st_size:
@@ -108,7 +106,7 @@ def open_regular_file(path: str) -> BinaryIO:
     :raises OSError: the file cannot be opened, or is not a regular file: a FIFO, a device, a directory.
     """
     descriptor = open_for_reading(path)
-    if os.fstat(descriptor).st_mode >> 12 != REGULAR:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", path)
     return open(descriptor, "rb")
@@ -126,7 +124,7 @@ def read_at_most(path: str, limit: int, on_error: Callable[[OSError], None] | No
             on_error(error)
         return None
     try:
-        if os.fstat(descriptor).st_mode >> 12 != REGULAR:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
         pieces = []
         while limit > 0 and (piece := os.read(descriptor, min(limit, 1 << 20))):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from time import monotonic, sleep
 
 from cloche.errors import ClocheError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     State: TypeAlias = Literal["locked", "busy", "unsupported"]
     """This process has the lock; another process has it; the platform or the file system does not support locks."""
 
-PATIENCE = 60.0
+LOCK_TIMEOUT = 60.0
 """Seconds to wait for another run that changes the same environment."""
 
 POLL_INTERVAL = 0.02
@@ -68,7 +69,7 @@ class DirectoryLock:
 
     A link leads to the directory to lock. It does not wait for a directory that does not exist or cannot be locked.
 
-    :raises ClocheError: another process had the lock for longer than `PATIENCE`.
+    :raises ClocheError: another process had the lock for longer than `LOCK_TIMEOUT`.
     """
 
     def __init__(self, path: str) -> None:
@@ -76,14 +77,14 @@ class DirectoryLock:
         self._descriptor: int | None = None
 
     def __enter__(self) -> DirectoryLock:
-        deadline = monotonic() + PATIENCE
+        deadline = monotonic() + LOCK_TIMEOUT
         while True:
             self._descriptor, state = try_lock_directory(os.path.realpath(self.path))
             if state != "busy" or not os.path.isdir(self.path):
                 return self
             if monotonic() > deadline:
                 raise ClocheError(
-                    f"another process has been changing `{self.path}` for more than {PATIENCE:.0f} seconds",
+                    f"another process has been changing `{self.path}` for more than {LOCK_TIMEOUT:.0f} seconds",
                     hint="wait until it is done, or stop it, and try again",
                 )
             sleep(POLL_INTERVAL)
@@ -137,5 +138,5 @@ def _check_not_planted(path: str) -> None:
         found = os.lstat(path)
     except FileNotFoundError:
         return
-    if found.st_mode >> 12 != 0o10 or found.st_nlink > 1:
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
         raise OSError(errno.EINVAL, "not a lock file", path)

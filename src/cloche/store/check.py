@@ -6,6 +6,7 @@ The check compares size, time and permissions of every file. `cloche.store.image
 from __future__ import annotations
 
 import os
+import stat
 
 from cloche.apply.file_list import DamagedImage, check_files, read_file_list, shared_mode
 from cloche.fs import DIRECTORY
@@ -23,8 +24,6 @@ OWN_FILE_LIST = "image.files"
 """The list of an image's own files: the file lists of its trees, their records, `shebangs/`, and its description."""
 
 BY_DESCRIPTOR = os.stat in os.supports_dir_fd
-
-IS_DIRECTORY = 0o040000
 
 
 def check_image(image: Image) -> str | None:
@@ -53,7 +52,7 @@ def check_own_files(root: str) -> str | None:
         abi = os.path.dirname(root)
         for parent in (os.path.dirname(abi), abi, root):  # a link would lead out of the store
             status = os.lstat(parent)
-            if status.st_mode & 0o170000 != IS_DIRECTORY:
+            if not stat.S_ISDIR(status.st_mode):
                 return f"`{parent}` is not a directory"
             if status.st_uid and os.name != "nt" and os.geteuid() == 0:  # as root, see `_trust` in `cloche.store`
                 return f"`{parent}` belongs to user {status.st_uid}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError, reason_of
-from cloche.fs import REGULAR, open_for_reading
+from cloche.fs import open_for_reading
 from cloche.fs.manifests import FILES
 from cloche.lifecycle.relocation import is_within
 from cloche.model.value import Value
@@ -189,7 +189,7 @@ def read_exactly(path: str, size: int) -> bytes:
     """
     descriptor = open_source(path)
     try:
-        if os.fstat(descriptor).st_mode >> 12 == REGULAR:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
             content = os.read(descriptor, size + 1)  # one call: there is no moment at which it could change
             if len(content) == size:
                 return content
@@ -207,7 +207,7 @@ def read_source(path: str, size: int) -> Iterator[bytes]:
     try:
         before = os.fstat(descriptor)
         total = 0
-        while before.st_mode >> 12 == REGULAR and (piece := os.read(descriptor, min(PIECE, size + 1 - total))):
+        while stat.S_ISREG(before.st_mode) and (piece := os.read(descriptor, min(PIECE, size + 1 - total))):
             total += len(piece)
             if total > size:
                 break
