@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche
-from cloche.cli.new_plugin import KINDS, write_plugin
+from cloche.cli.new_plugin import PLUGIN_KINDS, write_plugin
 from cloche.session import current_host
 from tests.test_architecture import REPOSITORY
 
@@ -75,7 +75,7 @@ def sources(tmp_path: Path) -> Path:
     """A directory with the script, a new plugin of every kind, and a file with one mistake per line."""
     directory = tmp_path / "sources"
     directory.mkdir()
-    for kind in KINDS:
+    for kind in PLUGIN_KINDS:
         write_plugin(kind, str(directory / f"acme-{kind}"), current_host())
     (directory / "script.py").write_text(SCRIPT)
     (directory / "mistakes.py").write_text("\n".join(["import cloche", *MISTAKES, ""]))

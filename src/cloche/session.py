@@ -95,7 +95,7 @@ class Session:
             observed.clear()  # of an earlier session in this process
         return self
 
-    def observe_plugins(self) -> None:
+    def collect_plugin_problems(self) -> None:
         """Warn about slow plugins, and keep the failures that did not stop the run."""
         self.warn(take_all(slow_calls))
         known = set(map(repr, self.plugin_errors))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.store import KINDS, Store
+from cloche.store import STORE_DIRECTORIES, Store
 from tests.distributions import host_with_home
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def test_a_link_instead_of_a_lock_file_is_not_followed(tmp_path: Path) -> None:
     assert victim.read_text() == "precious"
 
 
-@pytest.mark.parametrize("part", ["", *KINDS])
+@pytest.mark.parametrize("part", ["", *STORE_DIRECTORIES])
 def test_a_link_instead_of_the_cache_directory_is_not_followed(part: str, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.mkdir()
@@ -37,6 +37,6 @@ def test_a_link_instead_of_the_cache_directory_is_not_followed(part: str, tmp_pa
     place.parent.mkdir(parents=True, exist_ok=True)
     place.symlink_to(victim)
     with Store.open(host_with_home(tmp_path)) as store:
-        for kind in KINDS:
+        for kind in STORE_DIRECTORIES:
             store.writable_directory(kind)
     assert os.listdir(victim) == []

@@ -14,7 +14,7 @@ from cloche.cli.cache import CONTENT_CHECKS
 from cloche.lifecycle.create import create_environment
 from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.session import Session
-from cloche.store import KINDS, Store, maintenance
+from cloche.store import STORE_DIRECTORIES, Store, maintenance
 from tests.distributions import host_with_home, make_wheel
 from tests.trees import Tree, snapshot
 
@@ -372,4 +372,4 @@ def test_no_symlink_points_into_the_temporary_cache_of_a_run(setup: StoreWithEnv
 
 
 def test_the_damage_covers_every_directory_of_the_store() -> None:
-    assert set(KIND_DIRECTORIES) == set(KINDS)
+    assert set(KIND_DIRECTORIES) == set(STORE_DIRECTORIES)

@@ -67,7 +67,7 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return real(image, environment)
 
     monkeypatch.setattr(installation, "find_damage", find_damage)
-    monkeypatch.setattr(up_to_date, "SETTLED", 0)
+    monkeypatch.setattr(up_to_date, "MIN_AGE_NS", 0)
     return images
 
 
@@ -211,7 +211,7 @@ def test_a_damaged_record_is_ignored(content: bytes, project: Project, looked: l
 def test_no_record_is_written_soon_after_a_change(
     project: Project, looked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(up_to_date, "SETTLED", 10**12)
+    monkeypatch.setattr(up_to_date, "MIN_AGE_NS", 10**12)
     project.path(f"{SITE}/spam").joinpath("note").write_text("")
 
     assert project.create() == "up to date"

@@ -66,7 +66,7 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.setattr(up_to_date, "SETTLED", 0)
+    monkeypatch.setattr(up_to_date, "MIN_AGE_NS", 0)
     return Project(tmp_path)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from cloche import PluginError, UsageError
 from cloche.plugins import blocked_names
-from cloche.plugins.components import KINDS
+from cloche.plugins.components import COMPONENT_KINDS
 from cloche.plugins.entry_points import find_sources
 from cloche.plugins.hookspecs import API_VERSION
 from cloche.plugins.registry import load_plugins
@@ -39,7 +39,7 @@ def names(found: Registry, kind: str = "activator") -> list[str]:
 # Finding and loading
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "command"])
+@pytest.mark.parametrize("kind", [kind for kind in COMPONENT_KINDS if kind != "command"])
 def test_a_plugin_is_found_by_its_entry_point_and_its_components_by_name(site: Site, kind: str) -> None:
     site.install("acme-shells", mine=offering(kind, "acme"))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche as api
-from cloche.cli.new_plugin import KINDS, PUBLISHED
+from cloche.cli.new_plugin import PLUGIN_KINDS, PUBLISHED
 from cloche.plugins import hookspecs
 from tests.run import Cloche, clean_environ
 from tests.test_architecture import REPOSITORY, tomllib
@@ -31,7 +31,7 @@ def cloche(tmp_path: Path) -> Cloche:
 def test_there_is_a_template_for_every_hook() -> None:
     hooks = {name.removeprefix("cloche_").removesuffix("s") for name in vars(hookspecs) if name.startswith("cloche_")}
 
-    assert {*KINDS, "moved"} == hooks  # a plugin that acts on moves begins as one that acts on new environments
+    assert {*PLUGIN_KINDS, "moved"} == hooks  # a plugin that acts on moves begins as one that acts on new environments
 
 
 def installed(cloche: Cloche, kind: str) -> tuple[Path, Cloche]:
@@ -46,7 +46,7 @@ def installed(cloche: Cloche, kind: str) -> tuple[Path, Cloche]:
     return root, Cloche(cloche.cwd, {**cloche.environ, "PYTHONPATH": str(root / "src")})
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PLUGIN_KINDS)
 def test_a_new_plugin_loads_and_keeps_its_contract(cloche: Cloche, kind: str) -> None:
     root, with_plugin = installed(cloche, kind)
 
@@ -187,7 +187,7 @@ def test_what_is_in_the_way_stays(cloche: Cloche, make: Callable[[Path], object]
 
 @pytest.mark.nightly
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PLUGIN_KINDS)
 def test_the_distribution_can_be_built_installed_tested_and_published(cloche: Cloche, kind: str) -> None:
     """With its build backend, and the tools that an author uses; it comes with cloche from this checkout."""
     assert cloche("plugins", "new", kind, "acme").code == 0

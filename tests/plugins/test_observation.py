@@ -12,7 +12,7 @@ import pytest
 
 import cloche as api
 import cloche.plugins as guard
-from cloche.plugins.components import KINDS
+from cloche.plugins.components import COMPONENT_KINDS
 from tests.plugins.site import Site, offering
 
 
@@ -128,7 +128,7 @@ def operations(self, interpreter, layout):
 
 
 def test_the_wrong_return_values_are_of_every_kind() -> None:
-    assert {kind for kind, *_ in WRONG_RETURN_VALUES} == {*KINDS}
+    assert {kind for kind, *_ in WRONG_RETURN_VALUES} == {*COMPONENT_KINDS}
 
 
 @pytest.fixture(scope="module")

@@ -360,7 +360,7 @@ def test_a_directory_that_is_edited_while_it_is_built_is_built_again(
 def test_an_environment_with_an_editable_project_is_up_to_date_until_that_matters(
     tmp_path: Path, buildable: Path, links: Links, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(up_to_date, "SETTLED", 0)
+    monkeypatch.setattr(up_to_date, "MIN_AGE_NS", 0)
     lock = tmp_path / "pylock.toml"
     lock.write_text(pylock([package("spam", directory={"path": "repository/project", "editable": True})]))
     env = tmp_path / "env"

@@ -47,7 +47,7 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, site: Site, pip_options: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.setattr(up_to_date, "SETTLED", 0)
+    monkeypatch.setattr(up_to_date, "MIN_AGE_NS", 0)
     project = Project(tmp_path, site)
     pip_options["index-url"] = project.url
     return project

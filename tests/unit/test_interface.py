@@ -200,7 +200,7 @@ def test_pip_gets_the_settings_for_the_index_but_none_that_redirect_it(tmp_path:
 def test_a_locked_environment_cannot_be_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = cloche.create(tmp_path / "env", seeds=None)
     lock = cloche.lock_environment(environment.location)
-    monkeypatch.setattr(f"{type(lock).__module__}.PATIENCE", 0.1)
+    monkeypatch.setattr(f"{type(lock).__module__}.LOCK_TIMEOUT", 0.1)
 
     with lock, pytest.raises(cloche.ClocheError, match="has been changing"):
         cloche.create(tmp_path / "env", seeds=None)

@@ -65,7 +65,7 @@ def test_a_link_locks_its_target(tmp_path: Path) -> None:
 
 
 def test_waiting_too_long_for_a_directory_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "PATIENCE", 0.05)
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT", 0.05)
     with LockOwner("DirectoryLock", tmp_path), pytest.raises(ClocheError) as raised, DirectoryLock(str(tmp_path)):
         pass
     assert str(raised.value.message).startswith(f"another process has been changing `{tmp_path}` for more than")
@@ -86,7 +86,7 @@ def test_a_directory_can_be_locked_again_after_it_was_unlocked(tmp_path: Path) -
 
 
 def test_locking_a_missing_directory_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "PATIENCE", 0.0)
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT", 0.0)
     with DirectoryLock(str(tmp_path / "gone")):
         pass
 

@@ -13,7 +13,7 @@ import pytest
 
 from cloche.api import find
 from cloche.errors import ClocheError, SeedError
-from cloche.store import KINDS, Store
+from cloche.store import STORE_DIRECTORIES, Store
 from cloche.store.check import check_image
 from cloche.store.distributions import read_wheel
 from cloche.store.images import UNFINISHED, find_or_build_image
@@ -65,8 +65,8 @@ def test_disk_usage_is_measured_by_kind(store: Store, image: Image) -> None:
     fill(store)
     found = {usage.kind: usage for usage in measure_store(store)}
 
-    assert list(found) == list(KINDS)
-    assert {kind: usage.entries for kind, usage in found.items()} == dict.fromkeys(KINDS, 1)
+    assert list(found) == list(STORE_DIRECTORIES)
+    assert {kind: usage.entries for kind, usage in found.items()} == dict.fromkeys(STORE_DIRECTORIES, 1)
     assert found["images"].size > image.size
     assert found["plans"].size == 5
 

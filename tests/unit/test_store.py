@@ -14,7 +14,7 @@ import platformdirs
 import pytest
 
 from cloche.errors import ClocheError
-from cloche.store import KINDS, Store, cache_directory, config_directory
+from cloche.store import STORE_DIRECTORIES, Store, cache_directory, config_directory
 from cloche.testing.fakes import fake_host
 from tests.distributions import host_with_home
 from tests.tools import skip_missing
@@ -85,7 +85,7 @@ def test_the_store_is_private_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         store = Store.open(host_with_home(tmp_path))
-        directories = [store.writable_directory(kind) for kind in KINDS]
+        directories = [store.writable_directory(kind) for kind in STORE_DIRECTORIES]
     finally:
         os.umask(before)
 
@@ -347,7 +347,7 @@ def test_a_directory_with_a_nul_is_an_error(tmp_path: Path) -> None:
         Store.open(host_with_home(tmp_path), f"{tmp_path}/a\0b")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", STORE_DIRECTORIES)
 def test_a_symbolic_link_inside_the_store_is_not_followed(kind: str, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.mkdir()

@@ -56,7 +56,7 @@ def test_the_items_may_be_results_that_are_not_there_yet() -> None:
 
 def test_a_failure_among_the_items_is_the_error_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not lost, even if it takes longer to arrive than the event that stops all threads."""
-    monkeypatch.setattr(worker_threads, "GRACE", 0.2)
+    monkeypatch.setattr(worker_threads, "STOP_TIMEOUT", 0.2)
     monkeypatch.setattr(worker_threads, "REPORT_INTERVAL", 0.01)
     stopped, failed = threading.Event(), threading.Event()
 

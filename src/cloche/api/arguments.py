@@ -86,7 +86,7 @@ def as_settings(argument: Mapping[str, str]) -> dict[str, str]:
     :raises TypeError: a key or a value is not a string.
     :raises UsageError: the file format cannot represent a key or a value.
     """
-    from cloche.planning.pyvenv_cfg import find_problem
+    from cloche.planning.pyvenv_cfg import find_value_problem
 
     items: Iterable[tuple[object, object]] = argument.items()
     for key, text in items:
@@ -96,7 +96,7 @@ def as_settings(argument: Mapping[str, str]) -> dict[str, str]:
             raise UsageError(
                 f"`pyvenv_cfg` cannot contain the key {key!r}", hint="use lower-case words without `=`, on one line"
             )
-        if problem := find_problem(text):
+        if problem := find_value_problem(text):
             raise UsageError(
                 f"`pyvenv_cfg` cannot contain `{text}` as `{key}`, because it {problem}",
                 hint="use one line without leading and trailing spaces",

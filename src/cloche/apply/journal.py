@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Step: TypeAlias = tuple[Kind, int, str]
     """Kind, mark and path of an action; its number is added later."""
 
-KINDS: dict[str, Kind] = {
+STEP_KINDS: dict[str, Kind] = {
     "add": "add",
     "swap": "swap",
     "drop": "drop",
@@ -135,9 +135,9 @@ def parse_step(record: str) -> Step:
     :raises ValueError: the record is invalid.
     """
     kind, mark, path = record.split(" ", 2)
-    if kind not in KINDS:
+    if kind not in STEP_KINDS:
         raise ValueError(f"unknown step `{kind}`")
-    return KINDS[kind], int(mark), path if kind == "move" else check_relative(path)
+    return STEP_KINDS[kind], int(mark), path if kind == "move" else check_relative(path)
 
 
 def check_relative(path: str) -> str:

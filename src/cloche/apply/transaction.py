@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cloche.model.aliases import LinkMode, Strategy
     from cloche.model.operations import Operation, Remove, SetMode
 
-DESCRIPTORS = os.open in os.supports_dir_fd and os.link in os.supports_dir_fd
+SUPPORTS_DIR_FD = os.open in os.supports_dir_fd and os.link in os.supports_dir_fd
 
 
 class DestinationChanged(Exception):
@@ -102,7 +102,7 @@ class Transaction:
             self._descriptors.append(descriptor)
         os.mkdir(self._new)
         root = None
-        if DESCRIPTORS:
+        if SUPPORTS_DIR_FD:
             root = os.open(self._new, os.O_RDONLY | os.O_DIRECTORY)
             self._descriptors.append(root)
         self.tree = StagingTree(self._new, root)
@@ -308,8 +308,8 @@ class DeferredSignals:
             return
         handlers = [(number, handler) for number in STOPPING if callable(handler := signal.getsignal(number))]
         try:
-            self._before = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if MASKS else set()
-            if MASKS:
+            self._before = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if CAN_MASK_SIGNALS else set()
+            if CAN_MASK_SIGNALS:
                 signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
             for number, handler in handlers:
                 self._handlers[number] = handler
@@ -325,7 +325,7 @@ class DeferredSignals:
 
     def __exit__(self, *_: object) -> None:
         before, self._before = self._before, None
-        if MASKS and before is not None:
+        if CAN_MASK_SIGNALS and before is not None:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)  # signals that arrive now are still only recorded
         try:
             for number, handler in list(self._handlers.items()):
@@ -351,7 +351,7 @@ class DeliveredSignals:
         self._outer.__enter__()
 
 
-MASKS = hasattr(signal, "pthread_sigmask")
+CAN_MASK_SIGNALS = hasattr(signal, "pthread_sigmask")
 
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that ask a program to stop."""

@@ -228,7 +228,7 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Want
     if settings.flag("no-seed"):
         if lock is not None:
             raise UsageError("`--lock` and `--no-seed` contradict each other", hint="choose one")
-        if named := seeds_of_source(settings, settings.chosen["no-seed"].origin):
+        if named := first_seed_option(settings, settings.chosen["no-seed"].origin):
             raise UsageError(
                 f"`--no-seed` and `--{named}` contradict each other",
                 hint="`--no-pip` leaves out pip and no other package",
@@ -236,7 +236,7 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Want
         return None
     requirements: list[str] = []
     for name in ("pip", "setuptools", "wheel"):
-        refuse_version_of_nothing(settings, name)
+        refuse_version_without_seed(settings, name)
         version = settings.last(name)
         is_default = name == "pip" and lock is None
         if settings.flag(f"no-{name}") or version == "none" or (version is None and not is_default):
@@ -257,7 +257,7 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Want
     )
 
 
-def refuse_version_of_nothing(settings: Settings, name: str) -> None:
+def refuse_version_without_seed(settings: Settings, name: str) -> None:
     """Refuse `--no-pip` beside `--pip VERSION`, unless one of them overrides a weaker source.
 
     :raises UsageError: one source sets both.
@@ -269,7 +269,7 @@ def refuse_version_of_nothing(settings: Settings, name: str) -> None:
         raise UsageError(f"`--{name}` and `--no-{name}` contradict each other", hint="choose one")
 
 
-def seeds_of_source(settings: Settings, origin: str) -> str:
+def first_seed_option(settings: Settings, origin: str) -> str:
     """Return the first option that asks for a package in this source; empty if there is none."""
     for name in ("pip", "setuptools", "wheel", "seed"):
         setting = settings.chosen.get(name)

@@ -132,11 +132,13 @@ def load_options(blocklist: frozenset[str]) -> tuple[Option, ...]:
     """Return the options of all plugins outside the blocklist, except those with the name of one of ours."""
     from contextlib import redirect_stdout
 
-    from cloche.plugins.components import KINDS
+    from cloche.plugins.components import COMPONENT_KINDS
     from cloche.plugins.registry import load_plugins
 
     ours = {option.name for option in options_of(CREATE)}
     with redirect_stdout(sys.stderr):  # standard output may be for JSON
         registry = load_plugins(sys.path, blocklist)
-        options = [option for kind in KINDS for component in registry.all(kind) for option in component.options]
+        options = [
+            option for kind in COMPONENT_KINDS for component in registry.all(kind) for option in component.options
+        ]
     return tuple(option for option in options if option.name not in ours)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.cli.report import FEW, one_line, packages_text
+from cloche.cli.report import MAX_LISTED_PACKAGES, one_line, packages_text
 from cloche.errors import counted
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
@@ -63,7 +63,11 @@ def operation_text(operation: Operation) -> str:
 def package_lines(plan: Plan) -> list[str]:
     """Return one line for each package that an update changes, or of a new environment with many packages."""
     if not plan.is_update:
-        return [f"  + {image.distribution} {image.version}" for image in plan.images if len(plan.images) > FEW]
+        return [
+            f"  + {image.distribution} {image.version}"
+            for image in plan.images
+            if len(plan.images) > MAX_LISTED_PACKAGES
+        ]
     return [
         f"  - {change.distribution} {change.old}"
         if not change.new

@@ -57,11 +57,13 @@ def new(invocation: Invocation) -> int:
 
     :raises UsageError: the kind is missing or unknown.
     """
-    from cloche.cli.new_plugin import KINDS, write_plugin
+    from cloche.cli.new_plugin import PLUGIN_KINDS, write_plugin
 
     _, *arguments = invocation.arguments.operands
     if not arguments:
-        raise UsageError("missing argument KIND", hint=f"`cloche plugins new KIND`; choose one of {', '.join(KINDS)}")
+        raise UsageError(
+            "missing argument KIND", hint=f"`cloche plugins new KIND`; choose one of {', '.join(PLUGIN_KINDS)}"
+        )
     kind, directory = arguments[0], arguments[1] if len(arguments) > 1 else f"cloche-my-{arguments[0]}"
     location, files = write_plugin(kind, directory, invocation.host)
     if invocation.settings.flag("json"):

@@ -34,13 +34,13 @@ def styled(text: str, style: str, stream: TextIO) -> str:
     return text
 
 
-LONGEST = 4000
+MAX_MESSAGE_CHARACTERS = 4000
 """The most characters of a message that are printed."""
 
 
 def shortened(text: str) -> str:
     """Return the beginning and the end of a message that quotes a very long text, such as a line of a damaged file."""
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1000]} … {text[-900:]}"
+    return text if len(text) <= MAX_MESSAGE_CHARACTERS else f"{text[: MAX_MESSAGE_CHARACTERS - 1000]} … {text[-900:]}"
 
 
 def print_error(problem: ClocheError, subject: str = "") -> None:
@@ -189,7 +189,7 @@ def columns_of(stream: TextIO | None) -> int | None:
         return None
 
 
-FEW = 4
+MAX_LISTED_PACKAGES = 4
 """The largest number of packages that a line of a report lists by name."""
 
 
@@ -198,7 +198,8 @@ def summarize(packages: Sequence[str], details: int) -> str:
 
     :param details: how often `-v` is given.
     """
-    return ", ".join(packages) if len(packages) <= FEW or details else f"{len(packages)} packages (`-v` lists them)"
+    lists_all = len(packages) <= MAX_LISTED_PACKAGES or details
+    return ", ".join(packages) if lists_all else f"{len(packages)} packages (`-v` lists them)"
 
 
 def result_line(result: Result, host: Host, milliseconds: float, hint: str, details: int = 0) -> str:
@@ -236,7 +237,7 @@ def packages_text(plan: Plan, details: int) -> list[str]:
     """
     if not plan.is_update:
         names = [f"{image.distribution} {image.version}" for image in plan.images]
-        if details and len(names) > FEW:
+        if details and len(names) > MAX_LISTED_PACKAGES:
             return [counted(len(names), "package")]
         return [summarize(names, 0)] if names else ["no packages"] if plan.seeder == "lock" else []
     words = [

@@ -121,7 +121,7 @@ class ReportingSession(Session):
     def __exit__(self, *raised: object) -> None:
         super().__exit__(*raised)
         if raised[0] is None or isinstance(raised[1], ClocheError):
-            self.observe_plugins()
+            self.collect_plugin_problems()
             report.print_warnings(dict.fromkeys((*self._before, *self.warnings)))  # both may name the same file
             if self._shows_tracebacks and self.plugin_errors:
                 from traceback import format_exception

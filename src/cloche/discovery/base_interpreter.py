@@ -48,11 +48,11 @@ def environment_settings(executable: str, inputs: Inputs = UNRECORDED) -> dict[s
     return None
 
 
-def find_problem(interpreter: Interpreter) -> str:
+def find_base_problem(interpreter: Interpreter) -> str:
     """Return why no environment can refer to an interpreter, phrased to follow its path; empty if one can."""
     executable = interpreter.executable
     for path in (os.path.dirname(executable), executable, interpreter.prefix, interpreter.exec_prefix):
-        if problem := pyvenv_cfg.find_problem(path):
+        if problem := pyvenv_cfg.find_value_problem(path):
             return f"cannot be named in pyvenv.cfg, because its path {problem}"
     return ""
 

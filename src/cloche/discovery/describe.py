@@ -51,7 +51,7 @@ def describe_interpreter(path: str, host: Host, cache: ProbeCache, inputs: Input
     result = _from_cache_or_probe(path, host, cache)
     for file in interpreter_files(result.interpreter):
         inputs.path(file)
-    if result.interpreter is not None and (problem := base_interpreter.find_problem(result.interpreter)):
+    if result.interpreter is not None and (problem := base_interpreter.find_base_problem(result.interpreter)):
         return ProbeResult(reason=problem)
     return result
 

@@ -224,7 +224,7 @@ class Search:
                 continue
             probed = self._probed[path or started]
             found = probed.interpreter
-            if found is not None and (problem := base_interpreter.find_problem(found)):
+            if found is not None and (problem := base_interpreter.find_base_problem(found)):
                 probed, found = ProbeResult(reason=problem), None
             if found is None:
                 if candidate.found_by == TRY_FIRST:

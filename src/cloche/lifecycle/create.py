@@ -29,7 +29,7 @@ def create_environment(request: Request, session: Session) -> Result:
     """
     started = perf_counter()
     images: Literal["checked", "unchecked"] = "checked"
-    if is_locked(request.spec):
+    if has_lock_file(request.spec):
         from cloche.lifecycle.locked import remove_leftovers
 
         remove_leftovers(request.target.destination)
@@ -47,7 +47,7 @@ def create_environment(request: Request, session: Session) -> Result:
     if plan.strategy != "nothing":
         record_use(plan, session)
         session.notify_created(result)
-    session.observe_plugins()
+    session.collect_plugin_problems()
     return replace(result, warnings=tuple(session.warnings), compiled=tuple(sorted(session.store.compiled)))
 
 
@@ -80,7 +80,7 @@ def plan_environment(request: Request, session: Session) -> Plan:
 
 def plan_for(blueprint: Blueprint, request: Request, session: Session) -> Plan:
     """Return the plan that makes the destination of a request the environment that a blueprint describes."""
-    if is_locked(request.spec):
+    if has_lock_file(request.spec):
         from cloche.lifecycle.locked import plan_locked
 
         return with_link_mode(plan_locked(blueprint, request.target, session), blueprint, request, session)
@@ -92,7 +92,7 @@ def plan_unless_update(blueprint: Blueprint, request: Request, session: Session)
 
     An update is planned only once, under the lock of the environment, because it has to look at everything in it.
     """
-    if not is_locked(request.spec):
+    if not has_lock_file(request.spec):
         return plan_for(blueprint, request, session)
     from cloche.lifecycle.locked import plan_unless_update
 
@@ -156,7 +156,7 @@ def record_use(plan: Plan, session: Session) -> None:
         record_links(session.store, plan.environment.location)
 
 
-def is_locked(spec: EnvironmentSpec) -> bool:
+def has_lock_file(spec: EnvironmentSpec) -> bool:
     """Return whether a lock file determines the packages of an environment."""
     return spec.wanted is not None and spec.wanted.lock is not None
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cloche.model.operations import Operation
 
 
-BEGINNING = 8192
+HEADER_BYTES = 8192
 """How many bytes decide which program runs a script: more than the longest path of a program."""
 
 
@@ -59,8 +59,8 @@ class Overlay:
     def beginning(self, path: str) -> bytes:
         """Return the first 8 KiB of the future content of a file; nothing if there will be no file."""
         if path in self._contents or path in self._removed or path in self._links or self._is_removed_with_parent(path):
-            return (self.content(path) or b"")[:BEGINNING]
-        return read_at_most(self.on_disk(path), BEGINNING) or b""
+            return (self.content(path) or b"")[:HEADER_BYTES]
+        return read_at_most(self.on_disk(path), HEADER_BYTES) or b""
 
     def text(self, path: str) -> str:
         """Return the future text of a file, empty if there will be none; bytes that are not UTF-8 survive a round trip."""

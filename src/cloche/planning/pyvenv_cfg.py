@@ -1,7 +1,7 @@
 """`pyvenv.cfg` (PEP 405): the settings that cloche records in it, and its format. No file is read or written here.
 
 Each setting is one line in UTF-8. `prompt` is written as a Python literal, as `venv` does, and `command` as words of a
-shell, so both can express any text. Any other value that does not fit on a line is refused, see `find_problem`.
+shell, so both can express any text. Any other value that does not fit on a line is refused, see `find_value_problem`.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def seed_options(wanted: Wanted | None) -> Iterator[str]:
         yield from ("--find-links", directory)
 
 
-def find_problem(text: str) -> str:
+def find_value_problem(text: str) -> str:
     """Return why a line of the file cannot hold this value, phrased to follow it; empty if it can.
 
     Python's `site` also ends a line at a carriage return, and decodes the whole file as UTF-8. All readers strip values.
@@ -196,7 +196,7 @@ def format_settings(settings: Mapping[str, str]) -> str:
     lines = {}
     for key, text in with_paths_as_written(settings).items():
         written = repr(text) if key == "prompt" else text
-        if problem := find_problem(written):
+        if problem := find_value_problem(written):
             raise UsageError(
                 f"`pyvenv.cfg` cannot record `{text}` as `{key}`, because it {problem}",
                 hint="use another path or value",

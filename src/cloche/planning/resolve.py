@@ -12,9 +12,9 @@ from cloche.model.distribution import Image
 from cloche.model.plan import Blueprint, ChosenComponent
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.layout import layout_of
-from cloche.planning.validate import find_missing_path, find_problem, find_runtime_problem
+from cloche.planning.validate import find_missing_path, find_operation_problem, find_runtime_problem
 from cloche.plugins import as_tuple, call_component, refusal_of
-from cloche.plugins.components import KINDS
+from cloche.plugins.components import COMPONENT_KINDS
 from cloche.plugins.registry import ALIASES
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def creator_operations(
         component.name,
         component.source,
     )
-    if problem := find_problem(operations):
+    if problem := find_operation_problem(operations):
         raise PluginError(f"creator `{component.name}` of plugin {component.source} is broken: {problem}")
     if path := find_missing_path(operations, [layout.executable]):
         raise PluginError(
@@ -277,7 +277,9 @@ def refuse_unknown_options(spec: EnvironmentSpec, registry: Registry) -> None:
 
     :raises UsageError: no component declares one of the options.
     """
-    declared = {option.name for kind in KINDS for component in registry.all(kind) for option in component.options}
+    declared = {
+        option.name for kind in COMPONENT_KINDS for component in registry.all(kind) for option in component.options
+    }
     if unknown := spec.options.keys() - declared:
         available = ", ".join(f"`{name}`" for name in sorted(declared))
         raise UsageError(

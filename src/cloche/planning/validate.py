@@ -25,7 +25,7 @@ MAX_NAME_BYTES = 255
 """The maximum length of a file name on most file systems, in bytes."""
 
 
-def find_problem(operations: Iterable[object]) -> str:
+def find_operation_problem(operations: Iterable[object]) -> str:
     """Return why these operations cannot be performed in this order in an empty directory; empty if they can.
 
     Every path must be relative and inside the environment, must be created once, and its directory must be created before

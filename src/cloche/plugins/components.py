@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Kind: TypeAlias = Literal["finder", "creator", "seeder", "activator", "packer", "command"]
 
-KINDS: tuple[Kind, ...] = ("finder", "creator", "seeder", "activator", "packer", "command")
+COMPONENT_KINDS: tuple[Kind, ...] = ("finder", "creator", "seeder", "activator", "packer", "command")
 
 REQUIRED_ATTRIBUTES: Mapping[Kind, tuple[str, ...]] = {
     "finder": ("candidates",),

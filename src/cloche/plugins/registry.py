@@ -12,7 +12,7 @@ from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.model.value import replace as with_fields
 from cloche.plugins import PluginFinder, Source, describe_exception, suggestion
-from cloche.plugins.components import KINDS, Component, parse_component
+from cloche.plugins.components import COMPONENT_KINDS, Component, parse_component
 from cloche.plugins.entry_points import InstalledPlugins
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.plan import Result
     from cloche.plugins.components import Kind
-    from cloche.plugins.manager import Hooks
+    from cloche.plugins.hooks import Hooks
 
     Status: TypeAlias = Literal["loaded", "blocked", "failed", "shadowed"]
 
@@ -102,7 +102,7 @@ class Registry:
         self.conflicts: list[Conflict] = []
         self._hooks = hooks
         self._unknown = sorted(unknown)
-        self._by_kind: dict[Kind, dict[str, Component]] = {kind: {} for kind in KINDS}
+        self._by_kind: dict[Kind, dict[str, Component]] = {kind: {} for kind in COMPONENT_KINDS}
         for component in components:
             first = self._by_kind[component.kind].setdefault(component.name, component)
             if first is not component:
@@ -223,14 +223,14 @@ class Registry:
                 component.replaces,
                 *(option.name for option in component.options),
             )
-            for kind in KINDS
+            for kind in COMPONENT_KINDS
             for name, component in self._by_kind[kind].items()
         )
 
     @property
     def has_objects(self) -> bool:
         """Whether a plugin offers an object instead of a `Descriptor`."""
-        return any(not component.reference for kind in KINDS for component in self._by_kind[kind].values())
+        return any(not component.reference for kind in COMPONENT_KINDS for component in self._by_kind[kind].values())
 
     @property
     def has_created_hooks(self) -> bool:
@@ -308,7 +308,7 @@ def load_sources(
 
     :param others: reports on plugins that are not loaded; they are listed last.
     """
-    from cloche.plugins.manager import Hooks, register_all
+    from cloche.plugins.hooks import Hooks, register_all
 
     enabled, blocking = [], set()
     for source in sources:
@@ -355,7 +355,7 @@ def collect_components(hooks: Hooks) -> tuple[list[Component], dict[Source, Base
     """Return the components of all plugins, with one call per hook, and the exceptions that plugins failed with."""
     components: list[Component] = []
     failures: dict[Source, BaseException] = {}
-    for kind in KINDS:
+    for kind in COMPONENT_KINDS:
         for item, source in hooks.collect(f"cloche_{kind}s"):
             try:
                 component = parse_component(kind, item, source)

@@ -46,11 +46,20 @@ if TYPE_CHECKING:
         "bytecode",
     ]
 
-KINDS: tuple[Kind, ...] = ("interpreters", "wheels", "artifacts", "builds", "images", "origins", "plans", "locks")
+STORE_DIRECTORIES: tuple[Kind, ...] = (
+    "interpreters",
+    "wheels",
+    "artifacts",
+    "builds",
+    "images",
+    "origins",
+    "plans",
+    "locks",
+)
 """The store's directories: probe results, downloaded seeds, files of lock files by hash, wheels built from source, unpacked
 wheels, the names of the unpacked wheels by the hash of the wheel, cached plans, files for locking."""
 
-OPTIONAL_KINDS: tuple[Kind, ...] = ("links", "packed", "python-discovery", "successors", "bytecode")
+OPTIONAL_DIRECTORIES: tuple[Kind, ...] = ("links", "packed", "python-discovery", "successors", "bytecode")
 """Directories that few stores have: the paths of environments that link to images (see `cloche.store.links`), those of
 `cloche-virtualenv`, wheels packed from images and probe results in virtualenv's form, the names of the images that
 upgrades installed (see `cloche.store.recorded_successors`), and what `pack` compiled (see `cloche.store.bytecode`)."""
@@ -134,7 +143,7 @@ class Store:
 
     def untrusted_directories(self) -> dict[str, str]:
         """Return the paths in the store that are ignored because they are unsafe, each with the reason."""
-        paths = [os.path.join(self.root, kind) for kind in KINDS] if self.root else []
+        paths = [os.path.join(self.root, kind) for kind in STORE_DIRECTORIES] if self.root else []
         problems = {path: _trust_problem(path, self._trust) for path in paths if os.path.lexists(path)}
         return {path: problem for path, problem in problems.items() if problem}
 

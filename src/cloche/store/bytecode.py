@@ -16,7 +16,7 @@ from importlib.util import MAGIC_NUMBER, cache_from_source
 from typing import TYPE_CHECKING
 
 from cloche.fs import replace_file
-from cloche.store.compiling import GRACE, CompilingProcesses
+from cloche.store.compiling import STOP_TIMEOUT, CompilingProcesses
 from cloche.store.compiling_process import Batch
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class Compiler:
         for batch in self._batches:
             self._processes.stop(batch, "it was stopped")
         for batch in self._batches:
-            batch.wait(GRACE)
+            batch.wait(STOP_TIMEOUT)
 
     def add(self, source: str, target: str, name: str, size: int) -> None:
         """Compile `source`, a file of `size` bytes, to `target`; both paths are relative to the root.

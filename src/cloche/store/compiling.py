@@ -38,7 +38,7 @@ IDLE_SECONDS = 10.0
 POLL_SECONDS = 1.0
 """Seconds between two looks at the time that a process has taken."""
 
-GRACE = 2.0
+STOP_TIMEOUT = 2.0
 """Seconds to wait until a killed process has ended."""
 
 WORTH_A_PROCESS = 150_000
@@ -118,7 +118,7 @@ class CompilingProcesses:
         while not batch.wait(min(POLL_SECONDS, TIMEOUT_SECONDS)):
             if batch.process is not None and time.monotonic() - batch.started > TIMEOUT_SECONDS:
                 self.stop(batch, f"timed out after {TIMEOUT_SECONDS:.0f} s")
-                batch.wait(GRACE)
+                batch.wait(STOP_TIMEOUT)
                 break
         if batch.failure:
             raise self._error(batch.failure)
@@ -146,7 +146,7 @@ class CompilingProcesses:
             threads = [thread for thread in self._threads if thread.ident is not None]
         for _ in threads:
             self._calls.put(None)
-        deadline = time.monotonic() + GRACE
+        deadline = time.monotonic() + STOP_TIMEOUT
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0))
 

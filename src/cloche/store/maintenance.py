@@ -16,7 +16,7 @@ from cloche.apply.obstacles import find_obstacle
 from cloche.errors import ClocheError, SeedError
 from cloche.fs import list_names, read_regular_file, remove_path
 from cloche.model.value import Value
-from cloche.store import KINDS, OPTIONAL_KINDS
+from cloche.store import OPTIONAL_DIRECTORIES, STORE_DIRECTORIES
 from cloche.store.check import check_tree
 from cloche.store.contents import verify_contents
 from cloche.store.distributions import read_wheel
@@ -127,7 +127,7 @@ def clear_store(store: Store) -> int:
                 discard_directory(directory)
             except FileNotFoundError:
                 pass
-    ours = (*KINDS, *OPTIONAL_KINDS)
+    ours = (*STORE_DIRECTORIES, *OPTIONAL_DIRECTORIES)
     for name in list_names(store.root):
         if name.endswith(DISCARDED) and name.partition(".")[0] in ours:  # includes those of killed runs
             remove_path(os.path.join(store.root, name))
@@ -151,7 +151,7 @@ def _require_writable(store: Store) -> None:
 
 def _present_kinds(store: Store) -> list[Kind]:
     """Return the kinds of the store, and the optional ones that have a directory in it."""
-    return [*KINDS, *(kind for kind in OPTIONAL_KINDS if store.readable_directories(kind))]
+    return [*STORE_DIRECTORIES, *(kind for kind in OPTIONAL_DIRECTORIES if store.readable_directories(kind))]
 
 
 def _entry_paths(store: Store, kind: Kind) -> Iterator[str]:

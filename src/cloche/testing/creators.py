@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cloche.planning.layout import layout_of
-from cloche.planning.validate import find_missing_path, find_problem, find_runtime_problem, required_paths
+from cloche.planning.validate import find_missing_path, find_operation_problem, find_runtime_problem, required_paths
 from cloche.testing.checks import (
     Check,
     as_test,
@@ -80,7 +80,7 @@ def check_operations(creator: Creator, interpreter: Interpreter, _: Path) -> Non
         not_applicable(f"the creator refuses {interpreter.name}: {refusal}")
     layout = layout_of(interpreter)
     operations = call_twice("`operations`", lambda: list(creator.operations(interpreter, layout)))
-    if problem := find_problem(operations):
+    if problem := find_operation_problem(operations):
         broken(f"in `operations`, {problem}")
     if (path := find_missing_path(operations, required_paths(layout))) and not hasattr(creator, "runtime"):
         broken(f"`operations` does not create `{path}`, which is part of the layout")

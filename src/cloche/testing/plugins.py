@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloche.plugins.components import KINDS
+from cloche.plugins.components import COMPONENT_KINDS
 from cloche.plugins.entry_points import command_sources, find_sources
 from cloche.plugins.registry import load_sources
 from cloche.testing.checks import Check, as_test, broken, call_without_side_effects, not_applicable
@@ -105,7 +105,7 @@ def check_loads(name: str) -> None:
 def check_references(name: str) -> None:
     """Check that every `package.module:attribute` of the plugin can be imported, and has the right type and name."""
     registry = load_plugin(name)
-    components = [component for kind in KINDS for component in registry.all(kind)]
+    components = [component for kind in COMPONENT_KINDS for component in registry.all(kind)]
     if not components:
         not_applicable("the plugin offers no component and no command")
     for component in components:

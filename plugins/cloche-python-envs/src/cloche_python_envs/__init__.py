@@ -20,7 +20,7 @@ NAME = ".python-envs"
 LOCK = f"{NAME}.lock"
 """The lock file that other tools take before they write the list."""
 
-PATIENCE = 60
+LOCK_TIMEOUT = 60
 """Seconds to wait for other tools that write the list."""
 
 
@@ -52,7 +52,7 @@ def with_lock(project: Path, act: Callable[[], None]) -> None:
     """Call a function while no other tool writes the list of a project."""
     from filelock import FileLock  # takes longer to import than most runs need for everything else
 
-    with FileLock(project / LOCK, timeout=PATIENCE):
+    with FileLock(project / LOCK, timeout=LOCK_TIMEOUT):
         act()
 
 

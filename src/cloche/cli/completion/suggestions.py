@@ -191,9 +191,11 @@ def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> 
     if context.command.name == "config" and number and context.operands[0] in ("get", "set", "unset"):
         return setting_suggestions(context, word, line.host)
     if context.command.name == "plugins" and number:
-        from cloche.cli.new_plugin import KINDS
+        from cloche.cli.new_plugin import PLUGIN_KINDS
 
-        return Suggestions(matching_words(((kind, "") for kind in KINDS), word) if number == 1 else (), "directories")
+        return Suggestions(
+            matching_words(((kind, "") for kind in PLUGIN_KINDS), word) if number == 1 else (), "directories"
+        )
     if context.command.choices:
         return Suggestions(
             matching_words(((choice, "") for choice in context.command.choices), word) if number == 0 else ()

@@ -43,7 +43,7 @@ USES = {
 }
 """How to use a plugin of each kind once it is installed."""
 
-KINDS = tuple(SUMMARIES)
+PLUGIN_KINDS = tuple(SUMMARIES)
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -69,9 +69,9 @@ def write_plugin(kind: str, directory: str, host: Host) -> tuple[str, Sequence[s
     :raises UsageError: the kind does not exist, or the name of the directory cannot be that of a plugin.
     :raises DestinationError: the directory has files in it.
     """
-    if kind not in KINDS:
-        hint = f"choose one of {', '.join(KINDS)}"
-        raise UsageError(f"unknown kind of plugin `{kind}`{suggestion(kind, KINDS)}", hint=hint)
+    if kind not in PLUGIN_KINDS:
+        hint = f"choose one of {', '.join(PLUGIN_KINDS)}"
+        raise UsageError(f"unknown kind of plugin `{kind}`{suggestion(kind, PLUGIN_KINDS)}", hint=hint)
     location = absolute_path(directory, host)
     distribution, name = names_for(kind, os.path.basename(location))
     destination = inspect_destination(location, host)

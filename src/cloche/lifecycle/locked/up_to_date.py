@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Answer: TypeAlias = tuple[list[str], list[str], list[str]]
     """The paths of the activation scripts, the names of the activators, and why others were left out."""
 
-SETTLED = 2 * 10**9
+MIN_AGE_NS = 2 * 10**9
 """Nanoseconds for which nothing must have changed before a record is written. A change at the same time on the clock of the
 file system would not show; the coarsest clocks count in steps of two seconds."""
 
@@ -82,7 +82,7 @@ def record_up_to_date(
     if not cache.directory or not cache.writable:
         return
     times = (signature[-2:] for signature in signatures if isinstance(signature, tuple))
-    if max((time for pair in times for time in pair if isinstance(time, int)), default=0) > time_ns() - SETTLED:
+    if max((time for pair in times for time in pair if isinstance(time, int)), default=0) > time_ns() - MIN_AGE_NS:
         return
     data = marshal.dumps((question, list(paths), signatures, answer))
     try:

@@ -116,7 +116,7 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
     if locked is not None:
         names = (
             *(image.distribution for image in images),
-            *(item.key for item in info.distributions if is_locked(item)),
+            *(item.key for item in info.distributions if was_installed_by_cloche(item)),
         )
         return UpgradePlan("rebuild", case, interpreter, take_inventory(info, interpreter, names), locked=locked)
     seeded = renewable_seeds(info, interpreter, wanted or ("pip",), session)
@@ -131,7 +131,7 @@ def lock_of(info: EnvironmentInfo) -> Wanted | None:
     return wanted if wanted and wanted.lock and os.path.isfile(wanted.lock.path) else None
 
 
-def is_locked(distribution: InstalledDistribution) -> bool:
+def was_installed_by_cloche(distribution: InstalledDistribution) -> bool:
     """Return whether a distribution in a locked environment comes from its lock file, so that a new selection replaces it."""
     return distribution.installer == "cloche"
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cloche.store.builds.keys import BuildKey
     from cloche.store.builds.sources import Source
 
-PATIENCE = 3600.0
+LOCK_TIMEOUT = 3600.0
 """Seconds to wait for another process that builds the same wheel."""
 
 UNFINISHED = ".new"
@@ -91,7 +91,7 @@ def find_or_build_wheel(
         if state != "busy":
             return find_built_wheel(key, store) or build_wheel(source, interpreter, wanted, store, builds, key, environ)
     store.progress(f"waiting for another process that builds {source.title}")
-    with store.lock(f"build-{key.digest}", PATIENCE):
+    with store.lock(f"build-{key.digest}", LOCK_TIMEOUT):
         return find_built_wheel(key, store) or build_wheel(source, interpreter, wanted, store, builds, key, environ)
 
 

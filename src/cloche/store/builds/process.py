@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cloche.store import Store
     from cloche.store.builds.sources import Source
 
-GRACE = 3.0
+STOP_TIMEOUT = 3.0
 """Seconds between asking the processes of a build to stop and killing them."""
 
 BUILD_SETTINGS = frozenset(
@@ -115,7 +115,7 @@ def stop_process_group(process: subprocess.Popen[bytes]) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(process.pid, number)
-                process.wait(GRACE)
+                process.wait(STOP_TIMEOUT)
             except (ProcessLookupError, PermissionError, subprocess.TimeoutExpired):
                 continue
     process.wait()

@@ -57,7 +57,7 @@ MAX_FILE_SIZE = 1 << 34
 MAX_NAMES = 20
 """How many missing files an error message lists."""
 
-PATIENCE = 1800.0
+LOCK_TIMEOUT = 1800.0
 """Seconds to wait for another process that downloads the same file."""
 
 UNFINISHED = ".new"
@@ -205,7 +205,7 @@ class _Downloads:
         with self._store.lock(name, 0) as state:
             if state != "busy":
                 return self._search.stored(artifact) or self._fetch_from_sources(artifact, artifacts, stage)
-        with self._meter.waiting(), self._store.lock(name, PATIENCE):
+        with self._meter.waiting(), self._store.lock(name, LOCK_TIMEOUT):
             return self._search.stored(artifact) or self._fetch_from_sources(artifact, artifacts, stage)
 
     def _fetch_from_sources(self, artifact: Artifact, artifacts: str, stage: str) -> str:

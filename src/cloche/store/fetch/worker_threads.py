@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 REPORT_INTERVAL = 0.1
 """Seconds between two calls of `report`."""
 
-GRACE = 0.5
+STOP_TIMEOUT = 0.5
 """Seconds to wait for other threads after a failure."""
 
 
@@ -91,7 +91,7 @@ def as_completed(
                 yield outcome
     except BaseException:
         stopped.set()
-        deadline = time.monotonic() + GRACE
+        deadline = time.monotonic() + STOP_TIMEOUT
         for worker in workers:
             if worker.ident is not None:
                 worker.join(max(deadline - time.monotonic(), 0))
