@@ -10,7 +10,7 @@ from cloche.cli.fleet import failure_of, is_fleet, print_failure, requested_envi
 from cloche.errors import UsageError, counted
 from cloche.lifecycle.reader import was_created_for
 from cloche.lifecycle.upgrade import UpgradeResult, lost_in_place, outdated_seeds, plan_upgrade, upgrade_in_place
-from cloche.lifecycle.upgrade.rebuild import rebuild
+from cloche.lifecycle.upgrade.rebuild import rebuild, rehearse_rebuild
 from cloche.model.spec import parse_spec
 from cloche.model.value import Value
 
@@ -124,7 +124,7 @@ def rehearse_upgrade(plan: UpgradePlan, session: Session) -> UpgradeResult:
     """Return the result that an upgrade would have; rehearse a rebuild, because only pip knows what it can install."""
     if plan.kind == "rebuild":
         session.progress(f"rehearsing the upgrade to {plan.interpreter.name}")
-        return rebuild(plan, session, losses="allowed", commit=False)
+        return rehearse_rebuild(plan, session)
     return UpgradeResult(
         plan.info.environment, tuple(lost_in_place(plan, session)), seeds=outdated_seeds(plan, session)
     )

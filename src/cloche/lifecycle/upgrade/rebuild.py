@@ -35,7 +35,7 @@ from cloche.lifecycle.upgrade.successors import find_successors, installed_like,
 from cloche.model.operations import MakeDir, Remove, Write
 from cloche.model.options import PORTABLE_OPTIONS
 from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
-from cloche.model.value import replace
+from cloche.model.value import Value, replace
 from cloche.planning.destination import describes_environment, read_settings, refuse_running_cloche
 from cloche.planning.plan_at import plan_at
 from cloche.store.installation import image_operations
@@ -43,7 +43,7 @@ from cloche.store.recorded_successors import import_key, is_known_to_import, rec
 from cloche.store.startup_code import refuse_startup_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Literal
 
     from cloche.lifecycle.examination import Examination
@@ -59,95 +59,165 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
 
-def rebuild(
-    upgrade: UpgradePlan, session: Session, *, losses: Losses = "refused", commit: bool = True
-) -> UpgradeResult:
+def rebuild(upgrade: UpgradePlan, session: Session, *, losses: Losses = "refused") -> UpgradeResult:
     """Create a new environment beside the old one, and exchange them.
 
-    :param commit: whether to exchange them; otherwise, the new environment is verified and then discarded.
     :raises ClocheError: a package cannot be kept and losses are not allowed, or the new environment does not work, or
         cloche itself runs from the old one; nothing was changed.
     """
-    try:
-        return rebuild_from(upgrade, session, losses=losses, commit=commit, checked="lists")
-    except DamagedImage:
-        return rebuild_from(upgrade, session, losses=losses, commit=commit, checked="all")
+
+    def exchange(new: NewEnvironment) -> None:
+        plan = new.plan
+        warnings = apply(
+            new.operations, plan.target, plan.strategy, new.verify, link_mode=new.link_mode, complete=new.complete
+        )
+        session.warn(warnings)
+
+    return build_and(exchange, upgrade, session, losses)
 
 
-def rebuild_from(
-    upgrade: UpgradePlan, session: Session, *, losses: Losses, commit: bool, checked: Literal["all", "lists"]
+def rehearse_rebuild(upgrade: UpgradePlan, session: Session) -> UpgradeResult:
+    """Create a new environment, verify and discard it; return the result that `rebuild` would have.
+
+    :raises ClocheError: as for `rebuild`, but losses are only listed in the result.
+    """
+
+    def discard(new: NewEnvironment) -> None:
+        rehearse(new.operations, new.plan.target, new.plan.strategy, new.complete, link_mode=new.link_mode)
+
+    return build_and(discard, upgrade, session, "allowed")
+
+
+def build_and(
+    finish: Callable[[NewEnvironment], None], upgrade: UpgradePlan, session: Session, losses: Losses
 ) -> UpgradeResult:
-    """Rebuild an environment once; return the result.
+    """Build a new environment and call a function that does something with it; start again if an image is damaged."""
 
-    :param checked: whether all files of images are checked beforehand; a damaged image is built again.
-    :raises DamagedImage: a file of an image was modified; nothing was changed.
+    def attempt(checked: Literal["all", "lists"]) -> UpgradeResult:
+        content = choose_content(upgrade, session, losses, checked)
+        with DirectoryLock(upgrade.location):
+            new = NewEnvironment(upgrade, content, session, losses)
+            finish(new)
+        session.store.mark_installed(new.images)
+        return UpgradeResult(new.plan.environment, tuple(new.lost), notes=content.notes)
+
+    try:
+        return attempt("lists")
+    except DamagedImage:
+        return attempt("all")
+
+
+class Content(Value):
+    """What a new environment is going to contain."""
+
+    request: Request
+    blueprint: Blueprint
+    successors: Successors
+    notes: tuple[str, ...]
+    """Messages about what it is not going to contain."""
+
+
+def choose_content(upgrade: UpgradePlan, session: Session, losses: Losses, checked: Literal["all", "lists"]) -> Content:
+    """Choose what the new environment is going to contain.
+
+    :param checked: whether all files of images are checked, or only the lists of them; a damaged image is built again.
+    :raises ClocheError: a package cannot be kept and losses are not allowed, or cloche itself runs from the old environment.
     """
     inventory = upgrade.inventory
     assert inventory is not None
     refuse_running_cloche(upgrade.location, session.host, "an upgrade to another Python")
     request = request_for(upgrade, session)
-    allowed: Losses = losses if commit else "allowed"
-    refuse_losses(inventory.losses, allowed)
+    refuse_losses(inventory.losses, losses)
     blueprint = session.blueprint(request.spec)
     notes = tuple(activator_notes(upgrade, session))
     successors = find_successors(
-        inventory, upgrade.location, upgrade.interpreter, session, losses=allowed, checked=checked
+        inventory, upgrade.location, upgrade.interpreter, session, losses=losses, checked=checked
     )
     if request.spec.startup_code == "refuse":
         rebuilt = {item.metadata for item in inventory.reinstalled}
         added = [image for metadata, image in successors.images.items() if metadata in rebuilt]
         refuse_startup_code(added, request.spec.startup_packages)
-    lost = [*inventory.losses, *successors.losses]
-    with DirectoryLock(upgrade.location):
-        plan = plan_at(blueprint, request.target, session.host)
-        images = images_for(successors, blueprint, upgrade, session)
-        packages = [operation for image in images for operation in image_operations(image, plan.environment)]
-        from_images = {image.distribution for image in images}
+    return Content(request, blueprint, successors, notes)
 
-        def complete(staged: str) -> list[Operation]:
-            if successors.installed:
-                from cloche.lifecycle.upgrade.pip_requests import install_with_pip
 
-                lost.extend(install_with_pip(successors.installed, staged, plan, session, losses=allowed))
-            metadata = {posixpath.dirname(path) for path in written_metadata(packages)}
-            here = replace(plan.environment, location=staged)
-            others = installed_distributions(here, metadata)
-            if request.spec.startup_code == "refuse":
-                names = {distribution.key for distribution in successors.installed}
-                added = [distribution for distribution in others if distribution.key in names]
-                refuse_distributions(
-                    startup_code_in(here, added, upgrade.interpreter.version), request.spec.startup_packages
-                )
-            files = None if successors.installed else relocatable_files(staged, (*created, *carried))
-            rewrite_staged_paths(upgrade, staged, plan, others, successors, files, session).apply()
-            found = [*others, *(item for item in all_kept(upgrade) if item.key in from_images)]
-            known = import_key_for(upgrade, (*blueprint.images, *images), successors, found, session)
-            after = examine_rebuilt(plan.environment, staged, found, known, session)
-            lost.extend(missing_packages(inventory, found, lost))
-            lost.extend(unmet_after(upgrade, found, after))
-            refuse_losses(lost, allowed)
-            verify_rebuilt(plan.environment, staged, after, found, upgrade, session)
-            if known and not after.unresolvable:
-                record_import(known, session.store)
-            return kept_directories(upgrade, staged, plan)
+class NewEnvironment:
+    """The environment that replaces the old one: its operations, and the steps of its transaction."""
 
-        def verify() -> None:
-            # kept activation scripts are unchanged, at the same path; the others are as `create` writes them
-            location = plan.environment.location
-            verify_rebuilt(
-                plan.environment, location, examine(plan.environment, session.host, seed=False), (), upgrade, session
-            )
+    def __init__(self, upgrade: UpgradePlan, content: Content, session: Session, losses: Losses) -> None:
+        """Plan the environment, while the directory of the old one is locked."""
+        assert upgrade.inventory is not None
+        self.upgrade = upgrade
+        self.content = content
+        self.session = session
+        self.losses = losses
+        self.lost = [*upgrade.inventory.losses, *content.successors.losses]
+        """The losses that are known so far."""
+        self.plan = plan_at(content.blueprint, content.request.target, session.host)
+        self.images = images_for(content.successors, content.blueprint, upgrade, session)
+        self.link_mode = session.link_mode(self.plan.link_mode)
+        self._packages = [
+            operation for image in self.images for operation in image_operations(image, self.plan.environment)
+        ]
+        self._created = new_operations(upgrade, self.plan)
+        self._carried = carried_operations(upgrade, content.successors, self.plan)
 
-        links = [path for path, _ in copied_links(upgrade.info.environment)]
-        created, carried = new_operations(upgrade, plan), carried_operations(upgrade, successors, plan)
-        operations = [*map(Remove, links), *created, *packages, *carried]
-        link_mode = session.link_mode(plan.link_mode)
-        if commit:
-            session.warn(apply(operations, plan.target, plan.strategy, verify, link_mode=link_mode, complete=complete))
-        else:
-            rehearse(operations, plan.target, plan.strategy, complete, link_mode=link_mode)
-    session.store.mark_installed(images)
-    return UpgradeResult(plan.environment, tuple(lost), notes=notes)
+    @property
+    def operations(self) -> list[Operation]:
+        links = [path for path, _ in copied_links(self.upgrade.info.environment)]
+        return [*map(Remove, links), *self._created, *self._packages, *self._carried]
+
+    def complete(self, staged: str) -> list[Operation]:
+        """Complete and verify the environment in a staging tree; return the operations for what its directories keep.
+
+        :raises ClocheError: a package is lost and losses are not allowed, or the environment does not work.
+        """
+        plan, upgrade, session = self.plan, self.upgrade, self.session
+        found = self._complete_packages(staged)
+        known = import_key_for(
+            upgrade, (*self.content.blueprint.images, *self.images), self.content.successors, found, session
+        )
+        after = examine_rebuilt(plan.environment, staged, found, known, session)
+        assert upgrade.inventory is not None
+        self.lost += missing_packages(upgrade.inventory, found, self.lost)
+        self.lost += unmet_after(upgrade, found, after)
+        refuse_losses(self.lost, self.losses)
+        verify_rebuilt(plan.environment, staged, after, found, upgrade, session)
+        if known and not after.unresolvable:
+            record_import(known, session.store)
+        return kept_directories(upgrade, staged, plan)
+
+    def _complete_packages(self, staged: str) -> list[InstalledDistribution]:
+        """Install with pip what no image contains, and rewrite the paths in all packages; return the distributions."""
+        plan, upgrade, successors = self.plan, self.upgrade, self.content.successors
+        if successors.installed:
+            from cloche.lifecycle.upgrade.pip_requests import install_with_pip
+
+            self.lost += install_with_pip(successors.installed, staged, plan, self.session, losses=self.losses)
+        here = replace(plan.environment, location=staged)
+        written = {posixpath.dirname(path) for path in written_metadata(self._packages)}
+        others = installed_distributions(here, written)
+        self._refuse_startup_code(here, others)
+        files = None if successors.installed else relocatable_files(staged, (*self._created, *self._carried))
+        rewrite_staged_paths(upgrade, staged, plan, others, successors, files, self.session).apply()
+        from_images = {image.distribution for image in self.images}
+        return [*others, *(item for item in all_kept(upgrade) if item.key in from_images)]
+
+    def _refuse_startup_code(self, here: Environment, distributions: Iterable[InstalledDistribution]) -> None:
+        """:raises ClocheError: a package that pip has installed has start-up code, and the user refuses that."""
+        spec = self.content.request.spec
+        if spec.startup_code == "refuse":
+            names = {distribution.key for distribution in self.content.successors.installed}
+            added = [distribution for distribution in distributions if distribution.key in names]
+            refuse_distributions(startup_code_in(here, added, self.upgrade.interpreter.version), spec.startup_packages)
+
+    def verify(self) -> None:
+        """Verify the environment at its final path. Kept scripts are unchanged there, and others are as `create` writes them.
+
+        :raises ClocheError: it does not work.
+        """
+        environment = self.plan.environment
+        after = examine(environment, self.session.host, seed=False)
+        verify_rebuilt(environment, environment.location, after, (), self.upgrade, self.session)
 
 
 def request_for(upgrade: UpgradePlan, session: Session) -> Request:
