@@ -133,64 +133,102 @@ REBASE_CODES = frozenset(
 
 def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple[Overlay, list[str]]:
     """Return an overlay with the repairs of all repairable findings, and notes for the user."""
-    overlay = Overlay(case.root)
-    codes = {finding.code for finding in findings if finding.repairable}
-    environment = case.environment
-    notes: list[str] = []
-    interpreter = environment.interpreter or case.replacement
-    layout = environment.layout
-    incomplete = {*missing_parts(case)} if "half-made" in codes else set()
-    if interpreter is not None and (
-        codes & REBASE_CODES or incomplete & {layout.config, layout.executable, layout.bin}
-    ):
-        rebase(overlay, environment, interpreter, session)
-    for path in incomplete & {f"{layout.bin}/{name}" for name in layout.names} - {layout.executable}:
-        overlay.link(path, os.path.basename(layout.executable))
-    if layout.bin in incomplete:
-        for path, content in activation_scripts(replace(environment, interpreter=interpreter), session).items():
-            overlay.write(path, content)
-    if layout.bin in incomplete or "record-missing" in codes:
-        present = replace(environment, interpreter=interpreter)
-        for path, (name, point) in missing_scripts(case).items():
-            overlay.write(path, entry_point_script(name, point, present)[1], executable=True)
-    if "moved" in codes:
-        old_name = os.path.basename(case.old_roots[0])
-        context = relocation_context(
-            case.info, replace(environment, interpreter=interpreter), case.relocation, old_name, session
-        )
-        remaining = relocate_tree(overlay, context, files_of(case.tree))
-        notes += (f"`{path}` still contains `{case.old_roots[0]}`" for path in remaining)
-        lost = [
-            root for root in case.old_roots if not os.path.isdir(root)
-        ]  # those that exist have references of their own
-        references = find_external_references(lost, [*lost, case.root], session.host) if lost else []
-        notes += (f"{reference} still contains `{lost[0]}`" for reference in references)
-    by_code: dict[str, list[str]] = {}
-    for finding in findings:
-        if finding.repairable:
-            by_code.setdefault(finding.code, []).append(finding.path)
-    for path in by_code.get("name-of-other-version", []):
-        overlay.remove(path)
-    scripts = [
-        path
-        for problem, paths in broken_scripts(case).items()
-        if problem.code in codes and problem.repairable
-        for path in paths
-    ]
-    retarget_scripts(overlay, environment, scripts, platform_of(case))
-    for path in scripts:
-        mode = overlay.mode(path)
-        if not mode & stat.S_IXUSR:
-            overlay.set_mode(path, mode | (mode & 0o444) >> 2)  # users who can read it can execute it
-    for path in by_code.get("link-copied", []):
-        overlay.replace_with_link(path, dict(copied_links(environment))[path])
-    if "world-writable" in codes:
-        for path in case.tree.world_writable:
-            overlay.set_mode(path, overlay.mode(path) & ~stat.S_IWOTH)
-    if "seed-broken" in codes or PIP in incomplete:
-        broken = {*by_code.get("seed-broken", ())} | incomplete & {PIP}
-        notes += repair_seeds(overlay, case, interpreter, broken, session)
-    return overlay, notes
+    repairs = Repairs(case, findings, session)
+    repairs.restore_python()
+    repairs.restore_scripts()
+    repairs.update_moved_paths()
+    repairs.correct_scripts()
+    repairs.correct_entries()
+    repairs.reinstall_seeds()
+    return repairs.overlay, repairs.notes
+
+
+class Repairs:
+    """The repairs of what was found in an environment, by what they change."""
+
+    def __init__(self, case: Case, findings: Iterable[Finding], session: Session) -> None:
+        self.case = case
+        self.session = session
+        self.overlay = Overlay(case.root)
+        self.notes: list[str] = []
+        self.paths: dict[str, list[str]] = {}
+        """The paths of the repairable findings, by code."""
+        for finding in findings:
+            if finding.repairable:
+                self.paths.setdefault(finding.code, []).append(finding.path)
+        self.interpreter = case.environment.interpreter or case.replacement
+        self.environment = replace(case.environment, interpreter=self.interpreter)
+        """The environment as it is after the repair."""
+        self.incomplete = {*missing_parts(case)} if "half-made" in self.paths else set()
+
+    def restore_python(self) -> None:
+        """Refer to a base interpreter that works, and restore the other names of the Python."""
+        layout, overlay = self.environment.layout, self.overlay
+        needs_base = self.paths.keys() & REBASE_CODES or self.incomplete & {
+            layout.config,
+            layout.executable,
+            layout.bin,
+        }
+        if needs_base and self.interpreter is not None:
+            rebase(overlay, self.case.environment, self.interpreter, self.session)
+        for path in self.incomplete & {f"{layout.bin}/{name}" for name in layout.names} - {layout.executable}:
+            overlay.link(path, os.path.basename(layout.executable))
+
+    def restore_scripts(self) -> None:
+        """Write activation scripts and the scripts of packages again if they were lost."""
+        has_lost_all = self.environment.layout.bin in self.incomplete
+        if has_lost_all:
+            for path, content in activation_scripts(self.environment, self.session).items():
+                self.overlay.write(path, content)
+        if has_lost_all or "record-missing" in self.paths:
+            for path, (name, point) in missing_scripts(self.case).items():
+                self.overlay.write(path, entry_point_script(name, point, self.environment)[1], executable=True)
+
+    def update_moved_paths(self) -> None:
+        """Write the path of the environment in place of the one that it was moved from."""
+        case, host = self.case, self.session.host
+        if "moved" not in self.paths:
+            return
+        old_roots = case.old_roots
+        old_name = os.path.basename(old_roots[0])
+        context = relocation_context(case.info, self.environment, case.relocation, old_name, self.session)
+        remaining = relocate_tree(self.overlay, context, files_of(case.tree))
+        self.notes += (f"`{path}` still contains `{old_roots[0]}`" for path in remaining)
+        lost = [root for root in old_roots if not os.path.isdir(root)]  # the others have references of their own
+        references = find_external_references(lost, [*lost, case.root], host) if lost else []
+        self.notes += (f"{reference} still contains `{lost[0]}`" for reference in references)
+
+    def correct_scripts(self) -> None:
+        """Let scripts name the Python of the environment, and be executable."""
+        scripts = [
+            path
+            for problem, paths in broken_scripts(self.case).items()
+            if problem.code in self.paths and problem.repairable
+            for path in paths
+        ]
+        retarget_scripts(self.overlay, self.case.environment, scripts, platform_of(self.case))
+        for path in scripts:
+            mode = self.overlay.mode(path)
+            if not mode & stat.S_IXUSR:
+                self.overlay.set_mode(path, mode | (mode & 0o444) >> 2)  # users who can read it can execute it
+
+    def correct_entries(self) -> None:
+        """Remove wrong names of the Python, replace copies by the links that they were, and correct permissions."""
+        for path in self.paths.get("name-of-other-version", []):
+            self.overlay.remove(path)
+        for path in self.paths.get("link-copied", []):
+            self.overlay.replace_with_link(path, dict(copied_links(self.case.environment))[path])
+        for path in self.case.tree.world_writable if "world-writable" in self.paths else ():
+            self.overlay.set_mode(path, self.overlay.mode(path) & ~stat.S_IWOTH)
+
+    def reinstall_seeds(self) -> None:
+        """Install seeds again that are damaged or lost.
+
+        :raises StartupCodeRefused: one has start-up code that is refused.
+        """
+        broken = {*self.paths.get("seed-broken", ())} | self.incomplete & {PIP}
+        if broken:
+            self.notes += repair_seeds(self.overlay, self.case, self.interpreter, broken, self.session)
 
 
 def repair_seeds(

@@ -25,30 +25,9 @@ if TYPE_CHECKING:
 def check_base(case: Case) -> Iterator[Finding]:
     """Report a base interpreter that no longer exists or has changed, and settings that contradict it."""
     settings, interpreter = case.info.settings, case.environment.interpreter
-    replacement, home = case.replacement, settings.get("home", "")
-    if case.info.is_portable and interpreter is None:
-        return  # reported by `check_start`
     if interpreter is None:
-        version = case.info.version_text or "an unknown version"
-        if case.has_moved_base:
-            return  # reported by `check_moved`
-        if replacement is not None:
-            remedy, repairable = f"{case.fix} switches to {replacement.name} at `{replacement.executable}`", True
-        else:
-            install = f"install Python {case.info.version_text}".rstrip()
-            switch = f"switch to another Python with {upgrade_command(case, '3')}"
-            remedy, repairable = f"{ONLY_YOU}: {install} again, or {switch}", False
-        if (found := case.info.base) is not None:
-            message = f"its base in `{home}` is now {found.name}, but it was created for {version}"
-            yield Finding("base-replaced", home, message, remedy, repairable)
-        elif case.info.unusable_base is not None:
-            executable, reason = case.info.unusable_base
-            if replacement is None:
-                remedy = f"{ONLY_YOU}: {switch}, or use the tool that created it"
-            yield Finding("base-unusable", home or executable, f"its base `{executable}` {reason}", remedy, repairable)
-        else:
-            message = f"its base, Python {version}{f' in `{home}`' if home else ''}, no longer exists"
-            yield Finding("base-gone", home or case.environment.layout.executable, message, remedy, repairable)
+        if not case.info.is_portable and not case.has_moved_base:  # else reported by `check_start` or `check_moved`
+            yield lost_base(case, settings.get("home", ""))
         return
     problems = list(wrong_settings(case, interpreter))
     if problems:
@@ -56,6 +35,28 @@ def check_base(case: Case) -> Iterator[Finding]:
         message = "; ".join(message for _, message in problems)
         remedy = f"{case.fix} corrects `{case.environment.layout.config}`"
         yield Finding(code, case.environment.layout.config, message, remedy, repairable=True)
+
+
+def lost_base(case: Case, home: str) -> Finding:
+    """Return the finding about a base interpreter that no longer exists, is another one now, or cannot be used."""
+    version, replacement = case.info.version_text or "an unknown version", case.replacement
+    if replacement is not None:
+        remedy = f"{case.fix} switches to {replacement.name} at `{replacement.executable}`"
+    else:
+        switch = f"switch to another Python with {upgrade_command(case, '3')}"
+        install = f"install Python {case.info.version_text}".rstrip()
+        is_unusable = case.info.base is None and case.info.unusable_base is not None
+        choice = f"{switch}, or use the tool that created it" if is_unusable else f"{install} again, or {switch}"
+        remedy = f"{ONLY_YOU}: {choice}"
+    repairable = replacement is not None
+    if (found := case.info.base) is not None:
+        message = f"its base in `{home}` is now {found.name}, but it was created for {version}"
+        return Finding("base-replaced", home, message, remedy, repairable)
+    if case.info.unusable_base is not None:
+        executable, reason = case.info.unusable_base
+        return Finding("base-unusable", home or executable, f"its base `{executable}` {reason}", remedy, repairable)
+    message = f"its base, Python {version}{f' in `{home}`' if home else ''}, no longer exists"
+    return Finding("base-gone", home or case.environment.layout.executable, message, remedy, repairable)
 
 
 def wrong_settings(case: Case, interpreter: Interpreter) -> Iterator[tuple[str, str]]:
