@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.cli.commands import COMMANDS
+from cloche.store.builds.directories import dependence
+from cloche.store.builds.sources import Source
 from tests.pages import (
     DOCS,
     REPOSITORY,
@@ -125,6 +127,20 @@ def test_a_newcomer_can_follow_the_first_tasks(tmp_path: Path, index: None) -> N
             reader.follow(DOCS / f"{page}.md")
     finally:
         reader.close()
+
+
+def test_members_of_a_monorepo_are_built_again_only_if_their_list_of_modules_changes(tmp_path: Path) -> None:
+    """The page says so of the projects that it shows."""
+    page = DOCS / "how-to/use-in-a-monorepo.md"
+    texts = [block.body for block in blocks(page) if block.caption.endswith("pyproject.toml")]
+    members = [text for text in texts if "build-system" in tomllib.loads(text)]
+
+    assert len(members) == 2
+    for text in members:
+        (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+        found = dependence(Source("member", path=str(tmp_path), editable=True), tomllib.loads(text))
+        assert found
+        assert found.only_names
 
 
 # The tests of the reader
