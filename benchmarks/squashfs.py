@@ -1,7 +1,7 @@
 """Compare importing ten packages from a directory with importing them from a squashfs file, cold and warm.
 
     python benchmarks/squashfs.py              print the table
-    python benchmarks/squashfs.py --publish    also write it into the page on Slurm
+    python benchmarks/squashfs.py --publish    also write it into README.md
 
 Linux only, as root: it mounts file systems, and drops the page cache of the kernel before each cold import. It needs the
 programs `mksquashfs`, `squashfuse` and `fusermount3`, and for the packages the index that pip is configured to use. cloche
@@ -26,7 +26,7 @@ from run import describe_machine
 
 PACKAGES = "numpy pandas requests pydantic rich jinja2 attrs pyyaml sqlalchemy cryptography".split()
 PROGRAM = "import numpy, pandas, requests, pydantic, rich, jinja2, attrs, yaml, sqlalchemy, cryptography.x509"
-PAGE = CHECKOUT / "docs" / "how-to" / "run-on-slurm.md"
+PAGE = CHECKOUT / "benchmarks" / "README.md"
 BEGINNING, END = "<!-- measured by benchmarks/squashfs.py -->\n", "<!-- end -->\n"
 MOUNTS = {
     "a directory": (),
@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="the number of rounds (default: 7)")
     parser.add_argument("--realtime", action="store_true", help="measure with real-time priority, on a busy machine")
-    parser.add_argument("--publish", action="store_true", help="write the table into the documentation")
+    parser.add_argument("--publish", action="store_true", help="write the table into README.md")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cloche-benchmark-") as work:
         text = measure_imports(Path(work), arguments.rounds, realtime=arguments.realtime)

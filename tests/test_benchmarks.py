@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.interpreters import pyenv
-from tests.pages import REPOSITORY, built_page, cloche_reference
+from tests.pages import DOCS, REPOSITORY, built_page, cloche_reference
 from tests.tools import require
 
 if TYPE_CHECKING:
@@ -154,6 +154,8 @@ def test_the_pages_for_users_show_no_time_of_a_busy_machine() -> None:
         text = built_page(page)
         assert cloche_reference.speed() in text or "speed-short.svg" in text
         assert " ms" not in text.replace(cloche_reference.speed(), "")
+    pages = {path.name: path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md")}
+    assert [name for name, text in pages.items() if "load average" in text or "<!-- measured by" in text] == []
 
 
 def test_every_row_was_measured() -> None:
