@@ -227,20 +227,20 @@ def test_a_remark_says_when_a_block_is_followed_and_what_comes_first(tmp_path: P
 README = REPOSITORY / "README.md"
 
 
-def readme_commands() -> list[str]:
-    """Return the commands of the first block."""
+def readme_lines() -> list[str]:
+    """Return the lines of the first block, each of which chains some commands."""
     return next(blocks(README)).body.splitlines()
 
 
-def test_the_readme_begins_with_the_two_commands_for_a_checkout() -> None:
+def test_the_readme_begins_with_the_two_lines_for_a_checkout() -> None:
     first_screen = README.read_text(encoding="utf-8").splitlines()[:24]
 
-    assert len(readme_commands()) == 2
-    assert set(readme_commands()) <= set(first_screen)
+    assert len(readme_lines()) == 2
+    assert set(readme_lines()) <= set(first_screen)
 
 
-def test_continuous_integration_runs_the_command_in_the_readme() -> None:
-    assert readme_commands()[1] in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+def test_continuous_integration_runs_the_second_line_of_the_readme() -> None:
+    assert readme_lines()[1] in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def test_the_readme_lists_every_command() -> None:
