@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -116,11 +117,27 @@ def pip_is_compiled(bench: Bench, tool: str) -> bool:
     return any((bench.cwd / "second").glob("lib/*/site-packages/pip/__pycache__/*.pyc"))
 
 
-def clear_is_careful(bench: Bench, tool: str) -> bool:
-    (bench.cwd / "data").mkdir()
-    (bench.cwd / "data/file").touch()
-    bench.create(tool, "data", "--clear")
-    return (bench.cwd / "data/file").exists()
+def clear_refuses(bench: Bench, tool: str) -> bool:
+    """Whether a tool refuses to clear a directory that is not an environment, and leaves its file alone."""
+    file = bench.cwd / "data/file"
+    file.parent.mkdir()
+    file.write_text("mine")
+    done = bench.run(*bench.command(tool, "data", sys.executable, "--clear"))
+    if done.returncode == 0:
+        assert (bench.cwd / "data/pyvenv.cfg").exists()
+        assert not file.exists()
+        return False
+    assert done.returncode == {"cloche": 4, "uv": 2}[tool], done.stderr
+    assert file.read_text() == "mine"
+    return os.listdir(file.parent) == ["file"]
+
+
+def clear_keeps_files(bench: Bench, tool: str) -> bool:
+    """Whether a file that a user has put into an environment is still there after a tool has replaced the environment."""
+    assert bench.create(tool, "env")
+    (bench.cwd / "env/file").write_text("mine")
+    assert bench.create(tool, "env", "--clear")
+    return (bench.cwd / "env/file").exists() and (bench.cwd / "env/file").read_text() == "mine"
 
 
 def ignores(bench: Bench, tool: str) -> bool:
@@ -175,13 +192,93 @@ def copy_pip_wheel(bench: Bench) -> None:
     shutil.copy(wheel, bench.cwd / "wheels")
 
 
-def has_command(*names: str) -> Callable[[Bench, str], bool]:
-    """Whether the help of a tool lists a command with one of these names. What those of cloche do is tested elsewhere."""
+def lists_command(bench: Bench, tool: str, *names: str) -> bool:
+    """Whether the help of a tool lists a command with one of these names."""
+    text = bench.help_of(tool)
+    assert "usage" in text.lower()
+    return any(re.search(rf"^ +{name}\b", text, re.MULTILINE) for name in names)
 
-    def found(bench: Bench, tool: str) -> bool:
-        return any(re.search(rf"^ +{name}\b", bench.help_of(tool), re.MULTILINE) for name in names)
 
-    return found
+def cloche(*words: object) -> list[object]:
+    """Return a command of cloche."""
+    return [sys.executable, "-m", "cloche", *words]
+
+
+def create_with_demo(bench: Bench, tool: str) -> None:
+    """Create the environment `env`, with a package that has a script, and check that the script runs."""
+    assert bench.create(tool, "env")
+    wheel = simple_wheel(bench.cwd, "demo")
+    assert bench.succeeds(require("uv"), "pip", "install", "--quiet", "--python", "env", wheel)
+    assert demo_runs(bench, "env")
+
+
+def demo_runs(bench: Bench, path: str) -> bool:
+    try:
+        return bench.run(bench.cwd / path / "bin/demo").stdout == "1.0\n"
+    except OSError:  # the first line of the script names a file that does not exist any more
+        return False
+
+
+def repairs(bench: Bench, tool: str) -> bool:
+    """Whether the command that changes an existing environment makes one work that was moved by `mv`."""
+    create_with_demo(bench, tool)
+    (bench.cwd / "env").rename(bench.cwd / "moved")
+    assert not demo_runs(bench, "moved")
+    commands: dict[str, list[object]] = {
+        "cloche": cloche("doctor", "--fix", "moved"),
+        "venv": [sys.executable, "-m", "venv", "--upgrade", "moved"],
+        "virtualenv": [*bench.command(tool, "moved", sys.executable)],
+        "uv": [*bench.command(tool, "moved", sys.executable, "--allow-existing")],
+    }
+    assert bench.succeeds(*commands[tool])
+    return demo_runs(bench, "moved")
+
+
+def moves(bench: Bench, tool: str) -> bool:
+    if tool != "cloche":
+        return lists_command(bench, tool, "move", "relocate")
+    create_with_demo(bench, tool)
+    assert bench.succeeds(*cloche("move", "env", "moved"))
+    return demo_runs(bench, "moved") and not (bench.cwd / "env").exists()
+
+
+def changes_python(bench: Bench, tool: str) -> bool:
+    """Whether the command that changes an existing environment gives it another Python that still has its packages."""
+    create_with_demo(bench, tool)
+    python = pyenv(other_minor())
+    commands: dict[str, list[object]] = {
+        "cloche": cloche("upgrade", "env", "-p", python),
+        "venv": [python, "-m", "venv", "--upgrade", "env"],
+        "virtualenv": [*bench.command(tool, "env", python)],
+        "uv": [*bench.command(tool, "env", python, "--allow-existing")],
+    }
+    assert bench.succeeds(*commands[tool])
+    code = "import demo, sys; print('%d.%d' % sys.version_info[:2])"
+    return bench.run(bench.cwd / "env/bin/python", "-c", code).stdout == f"{other_minor()}\n" and demo_runs(
+        bench, "env"
+    )
+
+
+def finds_changes(bench: Bench, tool: str) -> bool:
+    if tool != "cloche":
+        return lists_command(bench, tool, "verify")
+    create_with_demo(bench, tool)
+    assert bench.succeeds(*cloche("verify", "env"))
+    (module,) = (bench.cwd / "env").glob("lib/*/site-packages/demo/__init__.py")
+    module.unlink()  # it may be a hard link
+    module.write_text("version = '2.0'\n")
+    done = bench.run(*cloche("verify", "env"))
+    return done.returncode == 1 and "demo/__init__.py" in done.stdout
+
+
+def packs(bench: Bench, tool: str) -> bool:
+    if tool != "cloche":
+        return lists_command(bench, tool, "pack")
+    assert bench.create(tool, "env", "--creator", "portable", "--no-seed")
+    assert bench.succeeds(*cloche("pack", "env", "-o", "env.tar.gz"))
+    shutil.rmtree(bench.cwd / "env")
+    assert bench.succeeds(*cloche("unpack", "env.tar.gz", "there"))
+    return bench.succeeds(bench.cwd / "there/bin/python", "-c", "import json")
 
 
 def keeps_the_old(bench: Bench, tool: str) -> bool:
@@ -189,6 +286,7 @@ def keeps_the_old(bench: Bench, tool: str) -> bool:
     assert bench.create(tool, "env")
     before = snapshot(bench.cwd / "env")
     command = bench.command(tool, "env", sys.executable, "--clear")
+    bench.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # Python does not notice that its own files are truncated
     assert not bench.succeeds("sh", "-c", 'ulimit -f 2; exec "$@"', "sh", *command)
     return snapshot(bench.cwd / "env") == before
 
@@ -203,7 +301,8 @@ CHECKS: Mapping[str, Callable[..., bool]] = {
     "finds a Python of pyenv that is not active": finds_pyenv,
     "installs pip by default": installs_pip,
     "pip is already compiled in the second environment": pip_is_compiled,
-    "`--clear` leaves other files alone": clear_is_careful,
+    "`--clear` refuses a directory that is not an environment": clear_refuses,
+    "`--clear` keeps your files in an environment": clear_keeps_files,
     "writes a `.gitignore` for Python 3.12 and earlier": ignores,
     "installs from a lock file": installs_lock,
     "resolves dependencies and writes a lock file": resolves,
@@ -211,12 +310,12 @@ CHECKS: Mapping[str, Callable[..., bool]] = {
     "activates in xonsh": has_script("activate.xsh"),
     "programs still run after `mv`": pip_runs_after_mv,
     "a failure leaves the old environment as it was": keeps_the_old,
-    "repairs an environment after `mv`": has_command("doctor", "repair", "fix"),
-    "moves an environment": has_command("move", "relocate"),
-    "changes its Python and keeps the packages": has_command("upgrade"),
-    "finds files that have changed since they were installed": has_command("verify"),
+    "repairs an environment after `mv`": repairs,
+    "moves an environment": moves,
+    "changes its Python and keeps the packages": changes_python,
+    "finds files that have changed since they were installed": finds_changes,
     "the environment contains its Python": contains_python,
-    "writes an environment as one file": has_command("pack"),
+    "writes an environment as one file": packs,
 }
 CASES = [
     (statement, tool, said)

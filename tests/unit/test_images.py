@@ -909,9 +909,13 @@ def test_a_builder_without_the_lock_removes_no_files_of_another_builder(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="only POSIX has this limit")
-def test_a_full_disk_is_a_seed_error(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+def test_a_full_disk_is_a_seed_error(
+    tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import resource
 
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Python does not notice that its own files are truncated
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     wheel = make_wheel(tmp_path)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
