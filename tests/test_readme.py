@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
+import types
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,22 +13,30 @@ import pytest
 from tests.pages import REPOSITORY
 
 if TYPE_CHECKING:
-    import types
     from pathlib import Path
 
 SOURCE = "https://example.org/cloche"
+BASES = {
+    "hatchling.builders.hooks.plugin.interface": "BuildHookInterface",
+    "hatchling.metadata.plugin.interface": "MetadataHookInterface",
+}
+"""The modules and base classes that the build hooks import."""
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def build() -> types.ModuleType:
-    """The build hooks."""
-    pytest.importorskip("hatchling")
+    """The build hooks. Their base classes are not needed here, so hatchling need not be installed."""
     spec = importlib.util.spec_from_file_location("hatch_build", REPOSITORY / "hatch_build.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, base in BASES.items():
+            stand_in = types.ModuleType(name)
+            setattr(stand_in, base, object)
+            patch.setitem(sys.modules, name, stand_in)
+        spec.loader.exec_module(module)
     return module
 
 
@@ -53,7 +63,7 @@ def test_without_a_public_repository_the_description_has_no_dead_links(build: ty
 
     assert rendered is not None
     assert [target for target in targets(rendered) if not target.startswith(("https://", "#"))] == []
-    assert re.search(r"\bvirtualenv</td>|\bvirtualenv\b", rendered)
+    assert "the tool that you know: venv, virtualenv, uv or conda." in " ".join(rendered.split())
 
 
 @pytest.mark.parametrize("path", sorted(REPOSITORY.glob("plugins/*/README.md")), ids=lambda path: path.parent.name)

@@ -315,6 +315,10 @@ def test_a_directory_instead_of_an_entry_is_replaced(directory: str, installed: 
     os.makedirs(os.path.join(path, "more"))
     fill_cache(directory, installed)
 
+    assert os.listdir(directory) == [os.path.basename(path)]
+    assert os.path.isfile(path)
+    assert ProbeCache(directory).get(installed.executable) is not None
+
 
 def test_an_entry_from_another_hash_function_is_neither_damaged_nor_used(tmp_path: Path) -> None:
     (algorithm, *_) = sorted(OTHER_ALGORITHMS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,21 +55,26 @@ def test_the_items_may_be_results_that_are_not_there_yet() -> None:
 
 def test_a_failure_among_the_items_is_the_error_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not lost, even if it takes longer to arrive than the event that stops all threads."""
-    monkeypatch.setattr(worker_threads, "STOP_TIMEOUT", 0.2)
+    monkeypatch.setattr(worker_threads, "STOP_TIMEOUT", WAIT)
     monkeypatch.setattr(worker_threads, "REPORT_INTERVAL", 0.01)
-    stopped, failed = threading.Event(), threading.Event()
+    stopped, began, waited = threading.Event(), threading.Event(), threading.Event()
 
     def fetch(item: int) -> int:
         if item:
-            failed.set()
+            assert began.wait(WAIT)
             raise OSError("no space left")
-        failed.wait(WAIT)
-        time.sleep(0.1)  # does not see that the other one has failed
+        began.set()
+        assert waited.wait(WAIT), "the run still waits for the failure after the event"
         return item
 
+    def report() -> None:
+        if stopped.is_set():
+            waited.set()
+
+    fetched = as_completed(fetch, [0, 1], stopped)
     with pytest.raises(OSError, match="no space left"):
-        list(as_completed(lambda found: found, as_completed(fetch, [0, 1], stopped), stopped))
-    assert stopped.is_set()
+        list(as_completed(lambda found: found, fetched, stopped, report=report))
+    assert waited.is_set()
 
 
 def test_a_failure_of_an_iterator_is_the_error_of_the_run() -> None:
