@@ -72,7 +72,7 @@ SLOW: dict[str, Choice] = {
     "test_typing.py::test_mypy_*": NONE,
     # Every tool and creator: the tests of one environment come first in the same module.
     "lifecycle/test_verify.py::test_environments_of_every_*": NONE,
-    "lifecycle/test_verify.py::test_what_is_no_file_*": NONE,
+    "lifecycle/test_verify.py::test_anything_but_a_regular_file_*": NONE,
     "lifecycle/test_verify.py::test_a_change_during_*": NONE,
     "lifecycle/test_verify.py::test_a_record_with_a_path_*": NONE,
     "lifecycle/test_verify.py::test_a_package_that_pip_installed_*": NONE,
@@ -156,7 +156,7 @@ SLOW: dict[str, Choice] = {
     "shells/test_unusual_sessions.py::*": each("shell"),
     "shells/test_relocatable_activation.py::test_the_directory_can_have_any_name": few(2),
     "shells/test_relocatable_scripts.py::test_the_directory_can_have_any_name": few(2),
-    "cli/test_reports.py::test_an_old_pip_is_told_in_*": NONE,
+    "cli/test_reports.py::test_an_old_pip_is_reported_in_*": NONE,
     "cli/test_completion.py::test_names_of_directories_are_quoted": few(3),
     "cli/test_completion.py::test_powershell_*": NONE,
     "cli/test_activate.py::test_*": each("shell"),

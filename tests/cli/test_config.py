@@ -342,7 +342,7 @@ def test_the_home_directory_is_known_in_every_source_of_a_path(cloche: Cloche, t
     assert not (tmp_path / "~").exists()
 
 
-def test_an_error_says_where_a_value_was_set_that_nobody_typed(cloche: Cloche) -> None:
+def test_an_error_says_where_a_value_was_set_that_was_not_typed(cloche: Cloche) -> None:
     (cloche.cwd / "pyproject.toml").write_text('[tool.cloche]\npython = "3.99"\n')
     file = cloche.cwd / "pyproject.toml"
 

@@ -50,7 +50,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize(("words", "kind", "code"), ERRORS.values(), ids=ERRORS.keys())
-def test_an_error_is_an_object_and_a_message(cloche: Cloche, words: str, kind: str, code: int) -> None:
+def test_an_error_is_printed_as_json_and_as_a_message(cloche: Cloche, words: str, kind: str, code: int) -> None:
     first, *others = words.split()
 
     done = cloche(first, "--json", *others)
@@ -66,7 +66,7 @@ def test_an_error_is_an_object_and_a_message(cloche: Cloche, words: str, kind: s
 
 
 @pytest.mark.parametrize("variables", [{"CLOCHE_JSON": "1"}, {"CLOCHE_JSON": "maybe"}], ids=str)
-def test_an_error_is_an_object_if_a_variable_asks_for_json(cloche: Cloche, variables: dict[str, str]) -> None:
+def test_an_error_is_printed_as_json_if_a_variable_asks_for_it(cloche: Cloche, variables: dict[str, str]) -> None:
     done = cloche("info", "nowhere", **variables)
 
     assert done.code == (4 if variables["CLOCHE_JSON"] == "1" else 2)
@@ -128,7 +128,7 @@ def test_an_interpreter_that_is_not_found_is_in_the_object(cloche: Cloche) -> No
     assert found["error"]["exit_code"] == 3
 
 
-def test_the_version_is_an_object(cloche: Cloche) -> None:
+def test_the_version_is_printed_as_json(cloche: Cloche) -> None:
     assert cloche("--version", "--json").json == {"schema_version": 1, "version": api.__version__, "warnings": []}
 
 
@@ -140,7 +140,7 @@ sys.exit(dispatch.run_command(["--json"], 0.0))
 """
 
 
-def test_an_interruption_is_an_object() -> None:
+def test_an_interruption_is_printed_as_json() -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
 
     assert done.returncode == 143

@@ -72,7 +72,7 @@ def test_the_result_of_a_run_with_many_packages_is_a_short_line(tmp_path: Path) 
         ((3, 12), "23.0.1", None, False),
     ],
 )
-def test_an_old_pip_that_was_not_chosen_is_told(
+def test_an_old_pip_that_was_not_chosen_is_reported(
     python: tuple[int, int], pip: str, wanted: Wanted | None, is_old: bool
 ) -> None:
     interpreter = fake_interpreter(version=(*python, 1, "final", 0))
@@ -82,7 +82,7 @@ def test_an_old_pip_that_was_not_chosen_is_told(
     assert old_pip_in(cast("Plan", plan), EnvironmentSpec(wanted=wanted)) == (pip if is_old else "")
 
 
-def test_an_old_pip_is_told_in_a_line_of_its_own(cloche: Cloche) -> None:
+def test_an_old_pip_is_reported_in_a_line_of_its_own(cloche: Cloche) -> None:
     main = (
         "import sys; from cloche.cli import create; create.RECENT_PIP = {sys.version_info[:2]: (99,)}; "
         "from cloche.__main__ import main; sys.exit(main())"

@@ -53,7 +53,9 @@ def test_other_files_in_an_environment_stay(cloche: Cloche) -> None:
     assert subprocess.run([root / "bin" / "pip", "--version"], capture_output=True, check=False).returncode == 0
 
 
-def test_what_cannot_be_removed_of_the_old_environment_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_removed_of_the_old_environment_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = tmp_path / "venv"
     api.create(root, seeds=None)
     monkeypatch.setattr(leftovers, "remove_file", lambda _: False)

@@ -163,7 +163,7 @@ def test_runs_that_download_one_lock_succeed_although_others_are_killed(cloche, 
 @pytest.mark.parametrize(
     "fault", ["syncfs:error=EIO:when=3", "utimensat:error=EIO:when=9", "rename:error=ENOSPC:when=4"]
 )
-def test_a_failure_in_one_of_several_threads_is_reported_and_leaves_a_cache_that_is_right(
+def test_a_failure_in_one_of_several_threads_is_reported_and_leaves_a_correct_cache(
     cloche, tmp_path, served_lock, fault
 ):
     strace = require("strace")

@@ -154,6 +154,6 @@ def test_the_files_are_those_of_cloche_in_every_command(cloche) -> None:
     assert [*(cloche.cwd / "env").rglob("_cloche_distutils*")] == []
 
 
-def test_newer_pythons_get_no_such_file(cloche) -> None:
+def test_newer_pythons_do_not_get_this_file(cloche) -> None:
     assert cloche("./env", "-p", pyenv("3.10"), "--no-seed").code == 0
     assert [*(cloche.cwd / "env").rglob("_cloche*")] == []

@@ -194,7 +194,7 @@ def test_a_record_cannot_remove_what_does_not_belong_to_the_seed(cloche, refresh
     assert subprocess.run([env / "bin" / "python", "-c", "import spam.new"], check=True).returncode == 0
 
 
-def test_the_pip_that_is_asked_for_is_there(cloche) -> None:
+def test_the_pip_that_was_requested_is_installed(cloche) -> None:
     """With the real pips of two interpreters' ensurepip."""
     from tests.interpreters import pyenv
 

@@ -191,7 +191,7 @@ def test_the_archive_supports_the_oldest_python_that_is_possible(
 
 @pytest.mark.nightly
 @pytest.mark.timeout(900)
-def test_any_builder_makes_the_same_archive_with_an_index_and_an_honest_one_without(tmp_path: Path) -> None:
+def test_every_builder_makes_the_same_archive_with_an_index_and_a_working_one_without(tmp_path: Path) -> None:
     archives = {}
     for builder in ("3.10", "3.13"):
         environment = tmp_path / builder

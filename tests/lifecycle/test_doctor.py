@@ -317,7 +317,7 @@ def test_a_broken_configuration_is_one_finding(cloche, empty_env) -> None:
 
 
 @pytest.mark.parametrize("line", [b"/a\0b\n", b"import os\0\n"])
-def test_a_nul_character_in_a_search_path_is_no_crash(cloche, empty_env, line) -> None:
+def test_a_nul_character_in_a_search_path_does_not_crash_doctor(cloche, empty_env, line) -> None:
     env = empty_env("cloche")
     (site_packages(env) / "odd.pth").write_bytes(line)
     assert diagnose(cloche, env).keys() <= {"path-dead"}

@@ -197,7 +197,7 @@ def test_a_package_without_usable_metadata_is_still_verified(
     assert {("missing", name), ("missing", "__main__.py"), ("modified", "__init__.py")} <= kinds(verify(env))
 
 
-def test_what_is_no_file_is_found(env: Path, verify: Callable[[Path], list[Difference]]) -> None:
+def test_anything_but_a_regular_file_is_reported(env: Path, verify: Callable[[Path], list[Difference]]) -> None:
     [record] = site_of(env).glob("pip-*.dist-info/RECORD")
     for path in (record, env / "bin" / "activate"):
         path.unlink()
@@ -237,7 +237,7 @@ def test_a_package_that_pip_installed_in_place_of_a_seed_is_not_a_difference(
 
 
 @pytest.mark.parametrize("change", ["moved", "replaced", "edited"])
-def test_a_change_during_the_comparison_is_no_difference(
+def test_a_change_during_the_comparison_is_not_reported(
     change: str,
     env: Path,
     verify: Callable[[Path], list[Difference]],
@@ -287,7 +287,7 @@ def test_permissions_are_verified(env: Path, verify: Callable[[Path], list[Diffe
     assert kinds(verify(env)) == {("mode", "pip"), ("mode", "activate"), ("mode", "__init__.py")}
 
 
-def test_data_files_of_a_wheel_are_no_differences(
+def test_data_files_of_a_wheel_are_not_reported(
     cloche: Cloche, verify: Callable[[Path], list[Difference]], tmp_path: Path
 ) -> None:
     """One that is no program, in the directory for programs, and one behind the link `lib64`."""

@@ -173,7 +173,7 @@ def test_a_signal_during_any_change_leaves_nothing_behind(cloche: Cloche, small:
 
 
 @pytest.mark.parametrize("command", ["pack", "unpack"])
-def test_of_two_runs_at_once_one_succeeds(cloche: Cloche, small: Path, command: str) -> None:
+def test_one_of_two_simultaneous_runs_succeeds(cloche: Cloche, small: Path, command: str) -> None:
     argv = ["pack", str(small), "--with-base-outside", "-o", "e.tar.gz"]
     if command == "unpack":
         assert cloche(*argv).code == 0

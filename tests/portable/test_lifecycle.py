@@ -80,7 +80,7 @@ def test_it_is_moved_and_copied(portable: Portable, cloche: Cloche, action: str)
     )
 
 
-def test_a_copy_shares_the_files_that_nobody_changes(portable: Portable, cloche: Cloche) -> None:
+def test_a_copy_shares_the_files_that_are_not_changed(portable: Portable, cloche: Cloche) -> None:
     """Files of the cache are read-only, and environments share them anyway; a file of the user is copied."""
     (portable.root / "notes").write_text("mine")
     cloche("move", "--copy", "env", "there")
@@ -234,7 +234,7 @@ def test_the_tests_of_the_standard_library_are_left_out(portable: Portable) -> N
     assert not (portable.root / "lib" / "python3.12" / "test").exists()
 
 
-def test_an_installed_environment_stays_whole_without_its_base(portable: Portable, tmp_path: Path) -> None:
+def test_an_installed_environment_stays_complete_without_its_base(portable: Portable, tmp_path: Path) -> None:
     """Packages with scripts are installed while the base is hidden."""
     wheel = make_wheel(tmp_path / "wheels", "spam", "1.0", {"spam.py": "def main(): print('said')\n"})
     script = (

@@ -158,7 +158,9 @@ def refuse_to_remove(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["new", "exchange"])
-def test_what_cannot_be_removed_is_told(strategy: Strategy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_removed_is_reported(
+    strategy: Strategy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = old_tree(tmp_path / "old")
     target = old if strategy == "exchange" else tmp_path / "env"
     refuse_to_remove(monkeypatch, "script")

@@ -72,7 +72,7 @@ def test_a_file_is_compared_with_a_hash_with_or_without_padding(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("size", ["\u00b2", "9" * 5000])
-def test_a_size_that_is_not_a_usable_number_is_no_error(size: str, tmp_path: Path) -> None:
+def test_a_size_that_is_not_a_usable_number_is_ignored(size: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     assert is_modified(str(tmp_path / "file"), "sha256=other", size)
 
@@ -92,7 +92,7 @@ def test_an_updated_record_keeps_its_order_and_line_endings() -> None:
     assert after == f'b.py,sha256=old,3\r\n"a,1.py",{new},3\r\nunhashed,,\r\nx.pyc,,\r\n../bin/s,{empty},0'
 
 
-def test_a_hash_that_was_not_true_is_not_updated() -> None:
+def test_a_hash_that_did_not_match_is_not_updated() -> None:
     record = "a.py,sha256=old,3\n"
     assert update_record(record, "site", {"site/a.py": b"new"}, lambda path, digest: None) == record
 
