@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from typing import TYPE_CHECKING
@@ -10,14 +11,15 @@ import pytest
 
 from cloche.builtin.activators import bash as activator
 from tests.shells.driver import Outcome, attempt, build, run, sections, state
-from tests.shells.test_posix_shells import FULL, PROLOGUE, SHELLS, cycle, needs_path, source, states
+from tests.shells.test_posix_shells import FULL, PROLOGUE, SHELLS, TEMPLATE, cycle, needs_path, source, states
 from tests.tools import require
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 MOVED = "this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT\n"
-READ_ONLY = "cannot activate: `%s` is read-only, or does not keep every value\n"
+READ_ONLY = "cannot activate: `%s` is read-only, or not a plain text variable\n"
 
 LEFT = "/usr/bin/printf '\\1names\\2'; set | /usr/bin/grep -a '^ *_.*VIRTUAL_' || :; command -v deactivate || :\n"
 """Prints a section with the names that the script has left."""
@@ -94,7 +96,7 @@ def test_a_read_only_variable_of_the_script_is_reported(shell: list[str], name: 
     assert state(printed["after"]) == state(printed["before"].removesuffix("failed\n"))
 
 
-CHANGING = {"bash": "iulaA", "ksh93": "iul", "mksh": "iul", "zsh": "iulEF"}
+CHANGING = {"bash": "iulaA", "ksh93": "iulA", "mksh": "iul", "zsh": "iulEFaA"}
 """Attributes of variables with which these shells store another value than the assigned one, or do not export it."""
 
 
@@ -103,7 +105,7 @@ CHANGING = {"bash": "iulaA", "ksh93": "iul", "mksh": "iul", "zsh": "iulEF"}
     ("shell", "attribute"), [(name, a) for name, attributes in CHANGING.items() for a in attributes]
 )
 def test_a_variable_that_changes_its_value_is_reported(shell: str, attribute: str, name: str, tmp_path: Path) -> None:
-    if (shell, name) == ("zsh", "PATH") and attribute in "iEF":
+    if (shell, name) == ("zsh", "PATH") and attribute in "iEFaA":
         pytest.skip("zsh keeps PATH a text")
     activate = source(build(tmp_path / "Env", activator)).strip()
     script = f"unset {name}\ntypeset -{attribute} {name}\nstate before\n{activate} || echo failed\nstate after\n"
@@ -111,6 +113,77 @@ def test_a_variable_that_changes_its_value_is_reported(shell: str, attribute: st
     printed = sections(outcome.stdout)
     assert outcome.stderr == READ_ONLY % name
     assert state(printed["after"]) == state(printed["before"].removesuffix("failed\n"))
+
+
+@pytest.mark.parametrize("name", ["PATH", "VIRTUAL_ENV", "PKG_CONFIG_PATH", "_OLD_VIRTUAL_VALUE"])
+@pytest.mark.parametrize(
+    ("shell", "assign"),
+    [("bash", "{}=(a b)"), ("ksh93", "{}=(a b)"), ("mksh", "set -A {} a b"), ("zsh", "{}=(a b)"), ("yash", "{}=(a b)")],
+)
+def test_an_array_is_reported_and_keeps_its_elements(shell: str, assign: str, name: str, tmp_path: Path) -> None:
+    """Only its first element could be exported, or it would become a text."""
+    if (shell, name) == ("zsh", "PATH"):
+        pytest.skip("zsh keeps PATH a text")
+    activate = source(build(tmp_path / "env", activator)).strip()
+    show = f"/usr/bin/printf '%s|' \"${{{name}[@]}}\""
+    script = f"unset {name}\n{assign.format(name)}\n{activate} || echo failed\n{show}\n"
+    assert attempt(SHELLS[shell], script, tmp_path / "cwd") == (0, "failed\na|b|", READ_ONLY % name)
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("_OLD_VIRTUAL_PATH", "PATH"),
+        ("_OLD_VIRTUAL_STATE", "MINE"),
+        ("_OLD_VIRTUAL_PS1", "PS1"),
+        ("VIRTUAL_ENV", "MINE"),
+        ("VIRTUAL_ENV_PROMPT", "VIRTUAL_ENV"),
+        ("PATH", "MINE"),
+    ],
+)
+@pytest.mark.parametrize("shell", ["bash", "ksh93", "mksh"])
+def test_a_reference_to_another_variable_is_reported(shell: str, name: str, target: str, tmp_path: Path) -> None:
+    """Assigning it would change the other variable, and exporting it would export that."""
+    activate = source(build(tmp_path / "env", activator)).strip()
+    script = f"MINE=$PATH\ntypeset -n {name}={target}\nstate before\n{activate} || echo failed\nstate after\n"
+    outcome = attempt(SHELLS[shell], PROLOGUE + script, tmp_path / "cwd", FULL)
+    printed = sections(outcome.stdout)
+    assert outcome.stderr == READ_ONLY % name
+    assert state(printed["after"]) == state(printed["before"].removesuffix("failed\n"))
+
+
+@pytest.mark.parametrize("shell", ["bash", "ksh93", "mksh"])
+def test_the_prompt_can_be_a_reference_to_another_variable(shell: str, tmp_path: Path) -> None:
+    script = f"MINE='$ '\ntypeset -n PS1=MINE\n{source(build(tmp_path / 'env', activator))}deactivate\necho \"$MINE\"\n"
+    assert run(SHELLS[shell], script, tmp_path / "cwd") == "$ \n"
+
+
+@pytest.mark.parametrize(
+    ("name", "declare"),
+    [
+        ("bash", "local"),
+        ("dash", "local"),
+        ("zsh", "local"),
+        ("ksh93", "typeset"),
+        ("busybox", "local"),
+        ("yash", "typeset"),
+    ],
+)
+def test_variables_that_are_local_to_a_function_stay_local(name: str, declare: str, tmp_path: Path) -> None:
+    """If the function activates the environment and deactivates it again."""
+    activate = source(build(tmp_path / "env", activator, tcl="/tcl"))
+    values = "PATH=/mine VIRTUAL_ENV=mine TCL_LIBRARY=mine PS1='mine '"
+    body = f"state in\n{activate}state active\ndeactivate\nstate after\n"
+    script = (
+        f"unset VIRTUAL_ENV TCL_LIBRARY\nstate begin\nfunction work {{\n{declare} {values}\n{body}}}\nwork\nstate end\n"
+    )
+    if name in ("dash", "busybox"):
+        script = script.replace("function work {", "work () {")
+    printed = states(SHELLS[name], script, tmp_path / "cwd", FULL)
+    assert printed["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin:/mine"
+    assert printed["after"].inside == printed["in"].inside
+    assert printed["end"] == printed["begin"]
 
 
 @pytest.mark.parametrize("attributes", ["-U path PATH", "-aU path", "-t PATH", "-gx PATH", "-U PATH", "-T PATH path"])
@@ -223,6 +296,76 @@ def test_a_function_with_the_name_of_a_builtin_is_not_called(shell: list[str], n
     before, active, after = (set(section.split("\0")) for section in printed.split("\1"))
     assert f"VIRTUAL_ENV={tmp_path}/env" in active
     assert after == before
+
+
+ALIASES = (
+    "alias break cd command continue echo eval exit export hash printf pwd return set shift typeset unset test".split()
+)
+
+
+def variables(
+    shell: Sequence[str], begin: str, activate: str, end: str, cwd: Path
+) -> tuple[set[str], set[str], set[str], str]:
+    """Run a script; return the exported variables before activation, while active, and afterwards, and what `end` prints.
+
+    Only quoted words are used after `begin`, which may define aliases.
+    """
+    show, separate = "'/usr/bin/env' '-0'\n", "'/usr/bin/printf' '\\1'\n"
+    script = f"{show}{separate}{begin}{activate}{show}{separate}'deactivate'\n{show}{separate}{end}"
+    before, active, after, rest = run(shell, script, cwd, FULL).split("\1")
+    return set(before.split("\0")), set(active.split("\0")), set(after.split("\0")), rest
+
+
+def test_an_alias_with_the_name_of_a_builtin_is_not_used(shell: list[str], tmp_path: Path) -> None:
+    """A script reads its aliases too, except in bash."""
+    activate = source(build(tmp_path / "env", activator, "a$b", tcl="/tcl")).replace(". ", "'.' ", 1)
+    expand = "shopt -s expand_aliases\n" if shell[0] == "bash" else ""
+    aliases = "".join(f"'alias' '{name}=echo called'\n" for name in ALIASES)
+    before, active, after, left = variables(shell, expand + aliases, activate, "'alias'\n", tmp_path / "cwd")
+    assert f"VIRTUAL_ENV={tmp_path}/env" in active
+    assert after == before
+    assert left.count("called") == len(ALIASES)
+
+
+def words(text: str) -> set[str]:
+    """Return the unquoted words in the lines of a script that are not comments."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    return {word for line in lines for word in re.findall(r"(?<!\S)[\w!./:\]\[-]+(?!\S)", line)}
+
+
+BEGINNING, REST = TEMPLATE.split("# Find the environment", 1)
+"""The script before and after it has switched off aliases."""
+
+
+@pytest.mark.parametrize("name", ["bash", "bash posix", "zsh"])
+def test_no_word_of_the_script_is_expanded_as_an_alias(name: str, tmp_path: Path) -> None:
+    """Aliases in bash can have the names of keywords; the global ones in zsh can have any name, often that of an option.
+
+    They still exist afterwards, and are used.
+    """
+    kind = "'-g'" if name == "zsh" else ""
+    names = [word for word in sorted(words(REST) - words(BEGINNING)) if kind or re.fullmatch(r"[\w.:!]+", word)]
+    assert {"do", "done", "while"} <= {*names}
+    aliases = "".join(f"'alias' {kind} '--' '{word}=wrong $('\n" for word in names)
+    expand = "" if name == "zsh" else "shopt -s expand_aliases\n"
+    activate = source(build(tmp_path / "env", activator, "a$b", tcl="/tcl")).replace(". ", "'.' ", 1)
+    begin = f"alias mine='/usr/bin/printf works'\n{expand}{aliases}"
+    before, active, after, printed = variables(SHELLS[name], begin, activate, "mine\n", tmp_path / "cwd")
+    assert f"PATH={tmp_path}/env/bin:{FULL['PATH']}" in active
+    assert after == before
+    assert printed == "works"
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh"])
+@pytest.mark.parametrize("reason", ["moved", "read-only"])
+def test_aliases_work_after_a_refusal(name: str, reason: str, tmp_path: Path) -> None:
+    build(tmp_path / "old", activator)
+    if reason == "moved":
+        (tmp_path / "old").rename(tmp_path / "new")
+    scripts = tmp_path / ("new" if reason == "moved" else "old") / "bin"
+    expand = "" if name == "zsh" else "shopt -s expand_aliases\n"
+    script = f"{expand}readonly PATH\nalias mine='echo works'\n{source(scripts).strip()} || :\nmine\n"
+    assert attempt(SHELLS[name], script, tmp_path / "cwd").stdout == "works\n"
 
 
 # Options
