@@ -105,6 +105,62 @@ def test_variables_that_the_user_set_while_active_are_kept(nu: str, tmp_path: Pa
     assert output == ["kept", "/"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PATH", "'/usr/bin:/bin'"),
+        ("PATH", "5"),
+        ("VIRTUAL_ENV", "[/a /b]"),
+        ("VIRTUAL_ENV", "{|| 1}"),
+        ("PKG_CONFIG_PATH", "[/a /b]"),
+        ("PKG_CONFIG_PATH", "{|| 1}"),
+        ("PROMPT_COMMAND", "{|| 1}"),
+    ],
+)
+def test_a_value_of_any_type_is_restored(nu: str, tmp_path: Path, name: str, value: str) -> None:
+    path = write_script(tmp_path, "env")
+    show = f"print ($env.{name} | describe)"
+
+    before, active, after = run(
+        nu,
+        tmp_path,
+        f"$env.{name} = {value}",
+        show,
+        f"overlay use {path}",
+        "print $env.VIRTUAL_ENV",
+        "deactivate",
+        show,
+    )
+
+    assert (active, after) == (f"{tmp_path}/env", before)
+
+
+def test_a_list_of_directories_stays_a_list_of_directories(nu: str, tmp_path: Path) -> None:
+    output = run(
+        nu,
+        tmp_path,
+        "$env.PKG_CONFIG_PATH = [/a /b]",
+        f"overlay use {write_script(tmp_path, 'env')}",
+        "print $env.PKG_CONFIG_PATH",
+    )
+
+    assert output == [f"{tmp_path}/env/lib/pkgconfig:/a:/b"]
+
+
+def test_the_prompt_of_the_user_is_called_each_time(nu: str, tmp_path: Path) -> None:
+    show = "print (do $env.PROMPT_COMMAND)"
+    path = write_script(tmp_path, "env")
+
+    output = run(
+        nu,
+        tmp_path,
+        "$env.PROMPT_COMMAND = {|| $env.PWD}",
+        *(f"overlay use {path}", "cd /", show, "deactivate", "cd /usr", show),
+    )
+
+    assert output == ["(env) /", "/usr"]
+
+
 def test_hiding_the_overlay_also_deactivates(nu: str, tmp_path: Path) -> None:
     path = write_script(tmp_path, "env")
     variables = {"PYTHONHOME": "/old/home", "PKG_CONFIG_PATH": "/old/pkgconfig", "VIRTUAL_ENV": "/old"}

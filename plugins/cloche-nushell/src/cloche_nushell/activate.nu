@@ -22,9 +22,22 @@ def without [entry: string]: list<string> -> any {
     if ($at | is-empty) { null } else { $list | drop nth ($at | first).index }
 }
 
-# Return the directories in a variable: PATH is already a list, others are strings.
-def directories []: any -> list<string> {
-    if ($in | describe) == 'string' { $in | split row (char esep) } else { $in }
+# Return the directories in a variable: PATH is already a list, others are strings. Other types contain none.
+def directories []: any -> list<any> {
+    let value = $in
+    match ($value | describe | str replace --regex '<.*' '') {
+        'list' => $value
+        'string' if $value != '' => ($value | split row (char esep))
+        _ => []
+    }
+}
+
+# Return the variables with these names that are set. `insert` would call a closure, such as that of the prompt.
+def pick [...names: string]: record -> record {
+    let values = $in
+    $names | where { |name| $name in $values } | reduce --fold {} { |name, found|
+        $found | merge { ($name): ($values | get $name) }
+    }
 }
 
 # Return the value to which a list of directories is restored, or null to unset it. Entries that were added around ours
@@ -45,15 +58,10 @@ def --env leave [] {
         }
         # If the prompt is not ours, the user has set another one: keep it.
         let prompt = if $was.prompt? != null and $env.PROMPT_COMMAND? == $was.prompt { [PROMPT_COMMAND] } else { [] }
-        let again = (
-            [...$PLAIN ...$prompt]
-            | reduce --fold $lists { |name, found| $found | insert $name ($was.old | get-or-null $name) }
-        )
-        let names = ($again | columns)
-        load-env ($names | where { |name| ($again | get $name) != null } | reduce --fold {} { |name, found|
-            $found | insert $name ($again | get $name)
-        })
-        let gone = ($names | where { |name| ($again | get $name) == null })
+        let again = ($was.old | pick ...$PLAIN ...$prompt | merge $lists)
+        let names = [...$PLAIN ...$prompt $path PKG_CONFIG_PATH]
+        let gone = ($names | where { |name| ($again | get-or-null $name) == null })
+        load-env ($again | pick ...($names | where { |name| $name not-in $gone }))
         hide-env --ignore-errors _OLD_NUSHELL ...$gone
     }
 }
@@ -82,17 +90,13 @@ export-env {
     leave
 
     let path = (path-name)
-    let old = (
-        [...$PLAIN $path PKG_CONFIG_PATH PROMPT_COMMAND]
-        | where { |name| $name in $env }
-        | reduce --fold {} { |name, found| $found | insert $name ($env | get $name) }
-    )
-    let before = $old.PKG_CONFIG_PATH?
+    let old = ($env | pick ...$PLAIN $path PKG_CONFIG_PATH PROMPT_COMMAND)
+    let before = ($old.PKG_CONFIG_PATH? | directories)
     let new = {
-        ($path): { entry: $bin, whole: [$bin ...(if $path in $old { $old | get $path | directories } else { [] })] }
+        ($path): { entry: $bin, whole: [$bin ...($old | get-or-null $path | directories)] }
         PKG_CONFIG_PATH: {
             entry: $pkg_config
-            whole: (if ($before | is-empty) { $pkg_config } else { [$pkg_config $before] | str join (char esep) })
+            whole: ([$pkg_config ...$before] | str join (char esep))
         }
     }
 
