@@ -148,6 +148,56 @@ def test_text_that_the_shell_cannot_express_is_refused(text: str) -> None:
         activator.quote(text)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "$VIRTUAL_ENV = ['a', 'b']",
+        "$VIRTUAL_ENV = 5",
+        "$PKG_CONFIG_PATH = ['$HOME/x', '/y']",
+        "$PATH = '/usr/bin:/bin'",
+        "$UPDATE_OS_ENVIRON = True",
+        "$XONSH_SUBPROC_CMD_RAISE_ERROR = True",
+        "$PROMPT_FIELDS = {}",
+        "names, env, aliases_, old = 1, 2, 3, 4",
+        "aliases['pydoc'] = 'echo mine'",
+    ],
+)
+def test_variables_of_any_type_and_settings_are_restored(xonsh: str, tmp_path: Path, change: str) -> None:
+    show = "print(__xonsh__.env.detype(), repr(__xonsh__.env.get('VIRTUAL_ENV')), [*__xonsh__.env['PROMPT_FIELDS']])"
+    activate = f"source {write_script(tmp_path, 'env')}"
+
+    before, active, after = run(xonsh, tmp_path, change, show, activate, "print($VIRTUAL_ENV)", "deactivate", show)
+
+    assert active == f"{tmp_path}/env"
+    assert after == before
+
+
+def test_a_variable_that_accepts_no_text_is_reported_and_nothing_changes(xonsh: str, tmp_path: Path) -> None:
+    state = "(sorted(__xonsh__.env.detype().items()), sorted(aliases), sorted({*globals()} - {'before'}))"
+    lines = [
+        "__xonsh__.env.register('VIRTUAL_ENV', type='int')",
+        "before = None",
+        f"before = {state}",
+        "try:",
+        f"    source {write_script(tmp_path, 'env')}",
+        "except Exception:",
+        "    pass",
+        f"print(before == {state})",
+    ]
+    (tmp_path / "script.xsh").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    done = subprocess.run(
+        [xonsh, "--no-rc", "script.xsh"],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "LANG": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == "True\n"
+    assert "invalid literal for int()" in done.stderr
+
+
 # At the prompt
 
 

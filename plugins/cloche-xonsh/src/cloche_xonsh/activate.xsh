@@ -49,17 +49,6 @@ def _cloche_activate():
         lists[name] = entry, [entry, *before]
         env[name] = [entry, *before]
 
-    prepend("PATH", bin_directory)
-    prepend("PKG_CONFIG_PATH", pkg_config)
-    env["VIRTUAL_ENV"] = root
-    env["VIRTUAL_ENV_PROMPT"] = prompt
-    if __CLOCHE_TCL_LIBRARY__:
-        env["TCL_LIBRARY"] = decoded(__CLOCHE_TCL_LIBRARY__)
-    if __CLOCHE_TK_LIBRARY__:
-        env["TK_LIBRARY"] = decoded(__CLOCHE_TK_LIBRARY__)
-    if "PYTHONHOME" in old:
-        del env["PYTHONHOME"]
-
     # The prompt of xonsh has a field for the name, in which braces denote colors.
     fields = env["PROMPT_FIELDS"]
 
@@ -71,12 +60,9 @@ def _cloche_activate():
         return f"{fields.get('env_prefix', '(')}{literal}{fields.get('env_postfix', ') ')}"
 
     old_field = fields.get("env_name")
-    fields["env_name"] = env_name
 
     # An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep a `pydoc` of the user.
     pydoc = ["python", "-m", "pydoc"] if "pydoc" not in aliases else None
-    if pydoc:
-        aliases["pydoc"] = pydoc
 
     @unthreadable
     def deactivate(args=None):
@@ -96,13 +82,35 @@ def _cloche_activate():
                 del env[name]
         if fields.get("env_name") is env_name:
             fields["env_name"] = old_field
+            if old_field is None:
+                del fields["env_name"]
         if pydoc and aliases._raw.get("pydoc") == pydoc:
             del aliases["pydoc"]
         if aliases.get("deactivate") is not None:
             del aliases["deactivate"]
 
+    # The user may have registered a variable with a type that does not accept its new value.
     aliases["deactivate"] = deactivate
+    try:
+        prepend("PATH", bin_directory)
+        prepend("PKG_CONFIG_PATH", pkg_config)
+        env["VIRTUAL_ENV"] = root
+        env["VIRTUAL_ENV_PROMPT"] = prompt
+        if __CLOCHE_TCL_LIBRARY__:
+            env["TCL_LIBRARY"] = decoded(__CLOCHE_TCL_LIBRARY__)
+        if __CLOCHE_TK_LIBRARY__:
+            env["TK_LIBRARY"] = decoded(__CLOCHE_TK_LIBRARY__)
+    except Exception:
+        deactivate()
+        raise
+    if "PYTHONHOME" in old:
+        del env["PYTHONHOME"]
+    fields["env_name"] = env_name
+    if pydoc:
+        aliases["pydoc"] = pydoc
 
 
-_cloche_activate()
-del _cloche_activate
+try:
+    _cloche_activate()
+finally:
+    del _cloche_activate
