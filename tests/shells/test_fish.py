@@ -143,6 +143,34 @@ def test_a_universal_variable_becomes_visible_again(tmp_path: Path) -> None:
     assert run(["fish"], script, tmp_path / "cwd") == "env|mine|"
 
 
+def test_a_universal_pythonhome_is_empty_while_active(tmp_path: Path) -> None:
+    """It would be visible if only the global one were erased."""
+    show = "/usr/bin/env | string match 'PYTHONHOME=*'\n"
+    activate = source(build(tmp_path / "env", activator))
+    script = f"set -Ux PYTHONHOME /mine\n{activate}{show}deactivate\n{show}"
+    assert run(["fish"], script, tmp_path / "cwd") == "PYTHONHOME=\nPYTHONHOME=/mine\n"
+
+
+@pytest.mark.parametrize(
+    "value", ["-gx VIRTUAL_ENV a b", "-g --path VIRTUAL_ENV a b", "-gx --path PKG_CONFIG_PATH a b"]
+)
+def test_lists_are_restored(value: str, tmp_path: Path) -> None:
+    name = value.split()[-3]
+    show = f"set -S {name}\n/usr/bin/env | string match '{name}=*'; true\n"
+    activate = source(build(tmp_path / "env", activator))
+    script = f"set {value}\n{show}echo active\n{activate}deactivate\n{show}"
+    before, after = run(FISH, script, tmp_path / "cwd").split("active\n")
+    assert after == before
+
+
+def test_functions_that_wait_for_variables_are_called(tmp_path: Path) -> None:
+    """They may change the status, and variables of their own."""
+    handlers = "".join(f"function on_{name} --on-variable {name}; set -g last {name}; false; end\n" for name in NAMES)
+    printed = states(f"{handlers}{cycle(source(build(tmp_path / 'env', activator)))}", tmp_path / "cwd", FULL)
+    assert printed["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert printed["after"] == printed["before"]
+
+
 def test_nothing_in_names_is_expanded_or_run(tmp_path: Path) -> None:
     """Directories and prompts with any name are neither expanded nor split."""
     script = "state before\n"

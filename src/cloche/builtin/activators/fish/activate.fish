@@ -96,6 +96,7 @@ set -gx PATH $_OLD_VIRTUAL_BIN $PATH
 set -l others (string match -v '' -- "$PKG_CONFIG_PATH")
 set -gx PKG_CONFIG_PATH $virtual_root/lib/pkgconfig $others
 set -eg PYTHONHOME
+set -qU PYTHONHOME; and set -gx PYTHONHOME # hides the universal one; Python ignores an empty one
 test -z "$tcl"; or set -gx TCL_LIBRARY $tcl
 test -z "$tk"; or set -gx TK_LIBRARY $tk
 
