@@ -226,6 +226,10 @@ CSH = {
     "through a link to its directory": (".", "source executables/activate.csh"),
     "without globbing": ("env", "set noglob; source bin/activate.csh"),
     "with backslash_quote": ("env", "set backslash_quote; source bin/activate.csh"),
+    "with aliases": (
+        "env",
+        "alias find 'find -L'; alias grep 'grep --color=always'; alias tail 'tail -v'; source bin/activate.csh",
+    ),
 }
 
 

@@ -1,8 +1,9 @@
 # Find the path of this file. csh does not provide it, so use the open files of the process (/proc on Linux, or lsof).
+# A quoted word is no alias.
 if (-d /proc/$$/fd) then
-    set _virtual_file = "`find /proc/$$/fd -type l -exec readlink '{}' \; | grep -x '.*/activate.csh' | tail -n 1`"
+    set _virtual_file = "`'find' /proc/$$/fd -type l -exec readlink '{}' \; | 'grep' -x '.*/activate.csh' | 'tail' -n 1`"
 else
-    set _virtual_file = "`lsof -a -p $$ -Fn |& sed -n 's,^n\(/.*/activate.csh\),\1,p' | tail -n 1`"
+    set _virtual_file = "`'lsof' -a -p $$ -Fn |& 'sed' -n 's,^n\(/.*/activate.csh\),\1,p' | 'tail' -n 1`"
 endif
 if ($#_virtual_file != 1) then
     set _virtual_file = ''
