@@ -417,6 +417,46 @@ def test_a_prompt_that_cannot_be_replaced_is_kept(tmp_path: Path, options: str) 
     assert after == before
 
 
+@pytest.mark.parametrize("options", ["ReadOnly", "ReadOnly, AllScope"])
+@pytest.mark.parametrize("active", [False, True])
+def test_a_deactivate_that_cannot_be_replaced_is_reported_and_nothing_changes(
+    tmp_path: Path, active: bool, options: str
+) -> None:
+    begin = f". {make(tmp_path / 'active')}" if active else "function deactivate { 'mine' }"
+    script = f"""
+        {begin}
+        (Get-Item -LiteralPath function:deactivate).Options = '{options}'
+        snapshot
+        try {{ . {make(tmp_path / "env")} }} catch {{ show $_ }}
+        snapshot
+    """
+
+    done = run(script, tmp_path)
+
+    before, after = done.snapshots
+    assert done.texts == ["cannot activate: the function `deactivate` is read-only"]
+    assert after._replace(variables=[]) == before._replace(variables=[])  # PowerShell sets variables at an error
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+@pytest.mark.parametrize("call", [".", "&"])
+def test_an_alias_of_the_user_does_not_hide_deactivate(tmp_path: Path, call: str, session: str) -> None:
+    script = f"""
+        snapshot
+        $alias:deactivate = 'snapshot'
+        {call} {make(tmp_path / "env")}
+        show $env:VIRTUAL_ENV
+        deactivate
+        snapshot
+    """
+
+    done = run(script, tmp_path, session=session)
+
+    before, after = done.snapshots
+    assert done.texts == [f"{tmp_path}/env"]
+    assert after == before
+
+
 def test_evaluated_text_activates_the_original_path(tmp_path: Path) -> None:
     """If the text is evaluated, or copied into another script."""
     make(tmp_path / "env")

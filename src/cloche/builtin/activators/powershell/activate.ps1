@@ -16,6 +16,15 @@ $env:_CLOCHE_VIRTUAL_ROOT = $PSCommandPath -replace __CLOCHE_SELF__, ''
 if ($env:_CLOCHE_VIRTUAL_ROOT -in $null, '', $PSCommandPath) { $env:_CLOCHE_VIRTUAL_ROOT = __CLOCHE_ROOT__ }
 $env:_CLOCHE_PROMPT = __CLOCHE_PROMPT__
 
+# Nothing changes if `deactivate` cannot be replaced. An alias with this name would hide the function.
+try {
+    if ($function:deactivate) { $function:global:deactivate = $function:deactivate }
+    $alias:deactivate = $null
+} catch {
+    $env:_CLOCHE_VIRTUAL_ROOT = $env:_CLOCHE_PROMPT = $null
+    throw 'cannot activate: the function `deactivate` is read-only'
+}
+
 if ($env:VIRTUAL_ENV -and $function:deactivate) { deactivate -NonDestructive }
 
 # Define this first: a later statement may fail, for example because the user's prompt is read-only.
