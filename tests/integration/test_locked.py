@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +22,6 @@ from tests.trees import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 VENV = [sys.executable, "-m", "venv", "--without-pip"]
 
@@ -938,3 +940,26 @@ def test_a_cloche_in_the_environment_only_confirms_it(cloche: Cloche, wheels: Pa
     assert refused.returncode == 4
     assert "an update from a lock file would delete it" in refused.stderr
     assert installed(cloche.cwd / "env") == before
+
+
+def test_an_interrupt_while_wheels_are_unpacked_leaves_nothing_unfinished(cloche: Cloche, wheels: Path) -> None:
+    """Threads unpack them. None of them may delay the exit until its wheel is unpacked."""
+    files = {f"{{name}}/module{item}.py": "" for item in range(1500)}
+    named = {name: {path.format(name=name): text for path, text in files.items()} for name in ("one", "two")}
+    lock(cloche, *(simple_wheel(wheels, name, files=files) for name, files in named.items()))
+    words = [sys.executable, "-m", "cloche", "./env", "--lock", "pylock.toml", "--find-links", wheels, "--no-download"]
+    running = subprocess.Popen(
+        words, cwd=cloche.cwd, env=cloche.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    store = Path(cloche.environ["XDG_CACHE_HOME"]) / "cloche"
+    while not list(store.glob("images/*/*.new/purelib")):
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.001)
+    running.send_signal(signal.SIGTERM)
+    output = running.communicate(timeout=60)
+
+    assert (running.returncode, *output) == (143, b"", b"cloche: interrupted\n")
+    assert [path for path in store.rglob("*") if path.suffix in (".new", ".old")] == []
+    assert os.listdir(cloche.cwd) == ["pylock.toml"]
+    create(cloche, wheels)
+    assert installed(cloche.cwd / "env") == ["one-1.0", "two-1.0"]

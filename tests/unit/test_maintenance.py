@@ -16,8 +16,9 @@ from cloche.errors import ClocheError, SeedError
 from cloche.store import STORE_DIRECTORIES, Store
 from cloche.store.check import check_image
 from cloche.store.distributions import read_wheel
-from cloche.store.images import UNFINISHED, find_or_build_image
+from cloche.store.images import find_or_build_image
 from cloche.store.maintenance import DAY, clear_store, measure_store, prune_store, verify_store
+from cloche.store.staging import UNFINISHED
 from tests.distributions import host_with_home, make_wheel
 from tests.trees import snapshot
 

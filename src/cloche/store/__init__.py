@@ -99,6 +99,8 @@ class Store:
         """The processes that compile, by interpreter (see `cloche.store.bytecode`); `close` ends them."""
         self.leftovers: dict[str, dict[str, list[str]]] = {}
         """What killed processes left in directories of images, by directory and by name of the image."""
+        self.staging: set[str] = set()
+        """The paths of staging directories that exist now (see `cloche.store.staging`); `close` removes them."""
         self.inputs: Inputs = UNRECORDED
         """Records the files that the choice of a seed depends on."""
         self._trust = trust
@@ -188,9 +190,20 @@ class Store:
         return LockFile(os.path.join(self.writable_directory("locks"), f"{name}.lock"), seconds)
 
     def close(self) -> None:
-        """End the processes that compile, and remove the temporary directory; the store may be used again afterwards."""
+        """End the processes that compile, and remove temporary directories; the store may be used again afterwards."""
+        try:
+            self._end()
+        except KeyboardInterrupt:  # cloche ignores further signals while it handles the first one
+            self._end()
+            raise
+
+    def _end(self) -> None:
         while self.compiling:
             self.compiling.popitem()[1].close()
+        if self.staging:
+            from cloche.store.staging import remove_staging_directories
+
+            remove_staging_directories(self.staging)
         if self._temporary:
             import shutil
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
 from cloche.programs.pip import run_pip
+from cloche.store.staging import staging_directory
 from cloche.store.tags import abi_tag, supported_tags
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _download(
     :param at_most: how many wheels are expected.
     """
     wheels = store.writable_directory("wheels")
-    with tempfile.TemporaryDirectory(prefix=".download-", dir=wheels) as directory:
+    with staging_directory(store.staging, wheels, prefix=".download-", suffix="") as directory:
         words = ["download", "--dest", directory, "--no-cache-dir", *arguments, "--", *requirements]
         ran = run_pip(command, words, store.host, directory)
         if ran.problem:

@@ -21,8 +21,9 @@ from cloche.store.check import check_tree
 from cloche.store.contents import verify_contents
 from cloche.store.distributions import read_wheel
 from cloche.store.fetch.artifacts import damaged_artifacts
-from cloche.store.images import DISCARDED, UNFINISHED, discard_directory, verify_image
+from cloche.store.images import verify_image
 from cloche.store.links import linked_images, records_in_use
+from cloche.store.staging import DISCARDED, UNFINISHED, discard_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from tempfile import TemporaryDirectory
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from cloche.store.distributions import read_wheel
 from cloche.store.fetch.worker_threads import in_threads
 from cloche.store.images import find_or_build_image
 from cloche.store.runnable_pip import runnable_pip
+from cloche.store.staging import scratch_directory
 from cloche.store.tags import incompatibility
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def images_from_pip(
     except SeedError:
         return [], []  # the pip of the environment, which is older, installs them
     session.progress(f"asking pip for {len(from_wheels)} packages for {interpreter.name}")
-    with TemporaryDirectory(prefix="cloche-") as directory:
+    with scratch_directory(session.store.staging) as directory:
 
         def ask(some: Sequence[InstalledDistribution]) -> str:
             return provide_wheels(some, directory, [interpreter.executable, "-I", "-B", pip], session)
@@ -92,7 +92,7 @@ def provide_wheels(
     arguments = ["wheel", "--no-deps", f"--wheel-dir={directory}"]
     arguments += [f"--find-links={links}" for links in store.readable_directories("wheels")]
     arguments += [word for distribution in wanted for word in pip_arguments(distribution)]
-    with TemporaryDirectory(prefix="cloche-") as work:
+    with scratch_directory(session.store.staging) as work:
         return run_pip(pip, arguments, session.host, work, timeout=None, section="install").problem
 
 
@@ -152,5 +152,5 @@ def run_installation(requirements: Sequence[str], staged: str, plan: Plan, sessi
     command = command_of_pip(python, interpreter.version, pip)
     arguments = ["install", "--no-deps", "--no-compile", "--no-warn-script-location", "--ignore-installed"]
     arguments += [f"--find-links={directory}" for directory in session.store.readable_directories("wheels")]
-    with TemporaryDirectory(prefix="cloche-") as directory:
+    with scratch_directory(session.store.staging) as directory:
         return run_pip(command, [*arguments, *requirements], host, directory, timeout=None).problem

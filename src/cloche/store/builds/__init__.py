@@ -12,8 +12,6 @@ every run.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -27,6 +25,7 @@ from cloche.store.builds.projects import write_editable_project, write_setuptool
 from cloche.store.builds.sources import pip_argument, repository_url
 from cloche.store.distributions import read_wheel
 from cloche.store.runnable_pip import runnable_pip
+from cloche.store.staging import scratch_directory, staging_directory
 from cloche.store.tags import incompatibility
 
 if TYPE_CHECKING:
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT = 3600.0
 """Seconds to wait for another process that builds the same wheel."""
-
-UNFINISHED = ".new"
 
 
 def sources_to_build(sources: Sequence[Source], interpreter: Interpreter, wanted: Wanted, store: Store) -> list[Source]:
@@ -111,42 +108,30 @@ def build_wheel(
     store.progress(f"building {source.title} for {interpreter.name}")
     pip = runnable_pip(interpreter, wanted, store, compiled=True)
     log = os.path.join(builds, f"{source.distribution}-{key.digest[:16]}.log")
-    stage = tempfile.mkdtemp(suffix=UNFINISHED, dir=builds)
-    work = tempfile.mkdtemp(prefix="cloche-build-")
     try:
-        command = [
-            interpreter.executable,
-            "-I",
-            pip,
-            "wheel",
-            "--no-deps",
-            "--no-cache-dir",
-            "--wheel-dir",
-            stage,
-            "--",
-        ]
-        command.append(write_editable_project(source, work) if source.editable else pip_argument(source))
-        additional = {
-            "TMPDIR": work,
-            "TEMP": work,
-            "TMP": work,
-            "DIST_EXTRA_CONFIG": write_setuptools_config(source, work),
-        }
-        code = run_build(command, {**environ, **additional}, work, log, source, store)
-        if code != 0:
-            raise build_error(source, interpreter, likely_reason(log), log)
-        wheel = check_built_wheel(source, interpreter, stage, log)
-        os.unlink(log)
-        is_unchanged = build_key(source, interpreter, environ, store) == key  # somebody may have edited the directory
-        return publish_wheel(wheel, os.path.join(builds, key.digest if is_unchanged else f"{key.digest}-changed"))
+        with (
+            staging_directory(store.staging, builds) as stage,
+            scratch_directory(store.staging, "cloche-build-") as work,
+        ):
+            command = [interpreter.executable, "-I", pip, "wheel", "--no-deps", "--no-cache-dir"]
+            command += ["--wheel-dir", stage, "--"]
+            command.append(write_editable_project(source, work) if source.editable else pip_argument(source))
+            config = write_setuptools_config(source, work)
+            additional = {"TMPDIR": work, "TEMP": work, "TMP": work, "DIST_EXTRA_CONFIG": config}
+            code = run_build(command, {**environ, **additional}, work, log, source, store)
+            if code != 0:
+                raise build_error(source, interpreter, likely_reason(log), log)
+            wheel = check_built_wheel(source, interpreter, stage, log)
+            os.unlink(log)
+            is_unchanged = (
+                build_key(source, interpreter, environ, store) == key
+            )  # somebody may have edited the directory
+            return publish_wheel(wheel, os.path.join(builds, key.digest if is_unchanged else f"{key.digest}-changed"))
     except OSError as error:
         raise SeedError(
             f"the wheel of {source.title} cannot be written to `{builds}` ({reason_of(error)})",
             hint="free some space, or choose another directory with `--cache-dir`",
         ) from error
-    finally:
-        remove_path(stage)
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def check_built_wheel(source: Source, interpreter: Interpreter, stage: str, log: str) -> str:

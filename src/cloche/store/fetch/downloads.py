@@ -39,6 +39,7 @@ from cloche.store.fetch.artifacts import (
 from cloche.store.fetch.local_search import LocalSearch
 from cloche.store.fetch.pins import Pin, SearchScope, best_file, check_pin, pin_mismatch, shortened, why_none_fits
 from cloche.store.fetch.worker_threads import as_completed, in_threads
+from cloche.store.staging import staging_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -59,8 +60,6 @@ MAX_NAMES = 20
 
 LOCK_TIMEOUT = 1800.0
 """Seconds to wait for another process that downloads the same file."""
-
-UNFINISHED = ".new"
 
 
 def obtain(items: Sequence[Artifact | Pin], wanted: Wanted, interpreter: Interpreter, store: Store) -> list[str]:
@@ -101,7 +100,7 @@ def obtaining(
     store.progress(f"downloading {counted(len(missing), 'file')} for {interpreter.name}")
     artifacts = store.writable_directory("artifacts")
     store.writable_directory("locks")  # now, because threads must not prepare it at the same time
-    with tempfile.TemporaryDirectory(suffix=UNFINISHED, dir=artifacts, ignore_cleanup_errors=True) as stage:
+    with staging_directory(store.staging, artifacts) as stage:
         yield itertools.chain(local, _Downloads(missing, search, store, stopped).completed(artifacts, stage))
 
 

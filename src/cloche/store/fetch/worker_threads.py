@@ -5,11 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from contextlib import closing
 from operator import length_hint
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
     Item = TypeVar("Item")
     Outcome = TypeVar("Outcome")
@@ -19,6 +20,23 @@ REPORT_INTERVAL = 0.1
 
 STOP_TIMEOUT = 0.5
 """Seconds to wait for other threads after a failure."""
+
+CURRENT = threading.local()
+"""`stopped` is the event that ends the work of a worker thread."""
+
+
+class Stopped(Exception):
+    """The work of this thread is not needed any more, because of a failure in another thread or an interrupt."""
+
+
+def raise_if_stopped() -> None:
+    """Raise an exception in a worker thread whose work is not needed any more; called often during long work.
+
+    :raises Stopped: it is one.
+    """
+    stopped: threading.Event | None = getattr(CURRENT, "stopped", None)
+    if stopped is not None and stopped.is_set():
+        raise Stopped
 
 
 def in_threads(
@@ -33,8 +51,8 @@ def in_threads(
     The parameters and the errors are those of `as_completed`.
     """
     numbered = list(enumerate(items))
-    completed = as_completed(lambda entry: function(entry[1]), numbered, stopped, threads, report)
-    results = {number: outcome for (number, _), outcome in completed}
+    with closing(as_completed(lambda entry: function(entry[1]), numbered, stopped, threads, report)) as completed:
+        results = {number: outcome for (number, _), outcome in completed}
     return [results[number] for number, _ in numbered]
 
 
@@ -44,12 +62,14 @@ def as_completed(
     stopped: threading.Event,
     threads: int = 4,
     report: Callable[[], object] = int,
-) -> Iterator[tuple[Item, Outcome]]:
+) -> Generator[tuple[Item, Outcome], None, None]:
     """Call a function for each item, in several threads; yield each item and its result as soon as it is there.
 
-    After the first exception, or if the user interrupts the run, the event is set, and the exception is raised without
-    waiting long for the other threads, which may wait for a server. They are daemons, and end with the process at the
-    latest. If another thread sets the event, the iteration ends when the calls that have begun are done.
+    After the first exception, or if the iterator is closed early, as when the user interrupts the run, the event is set, and
+    the exception is raised without waiting long for the other threads, which may wait for a server. They end at their next
+    call of `raise_if_stopped`; they are daemons, and end with the process at the latest.
+
+    If another thread sets the event, the iteration ends when the calls that have begun are done.
 
     :param items: the threads take the next one when they need it, so the items may themselves be results as they complete.
     :param report: called several times a second.
@@ -59,6 +79,7 @@ def as_completed(
     done: queue.SimpleQueue[tuple[Item, Outcome] | BaseException | None] = queue.SimpleQueue()
 
     def work() -> None:
+        CURRENT.stopped = stopped
         try:
             while not stopped.is_set():
                 try:
@@ -67,6 +88,8 @@ def as_completed(
                 except StopIteration:
                     return
                 done.put((item, function(item)))
+        except Stopped:
+            pass  # the thread that set the event has the reason
         except BaseException as error:
             done.put(error)
         finally:

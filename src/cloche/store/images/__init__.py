@@ -37,6 +37,7 @@ from cloche.store import bytecode
 from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST, check_image, check_own_files, check_tree, own_files
 from cloche.store.images.sources import DistributionSource, ImageSource, StoredSource
 from cloche.store.images.writer import READ_ONLY, SHEBANGS, ImageWriter, flush_path, flush_tree, parents_of
+from cloche.store.staging import DISCARDED, UNFINISHED, discard_directory, staging_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +51,6 @@ if TYPE_CHECKING:
 
 FORMAT = 6
 """Increased when images of an earlier version must not be used."""
-
-UNFINISHED = ".new"
-DISCARDED = ".old"
 
 
 def with_bytecode(image: Image, interpreter: Interpreter, store: Store) -> Image:
@@ -190,23 +188,21 @@ def _build_and_publish(
 
     :raises FileNotFoundError: another process removed the staging directory.
     """
-    stage = os.path.join(images, f"{name}.{os.urandom(4).hex()}{UNFINISHED}")
-    try:
-        code = _build(source, interpreter, store, stage, compiling=compiling)
-        if isinstance(source, DistributionSource) and source.name == "pip" and not compiling:
-            from cloche.store.seed_start import is_known_to_start, refuse_broken_seed
+    with staging_directory(store.staging, images, prefix=f"{name}.") as stage:
+        try:
+            code = _build(source, interpreter, store, stage, compiling=compiling)
+            if isinstance(source, DistributionSource) and source.name == "pip" and not compiling:
+                from cloche.store.seed_start import is_known_to_start, refuse_broken_seed
 
-            distribution = source.distribution
-            if not is_known_to_start(distribution, interpreter):
-                tree = os.path.join(stage, distribution.root_tree)
-                refuse_broken_seed("pip", distribution.version, interpreter, store.host, [tree])
-        _publish(stage, os.path.join(images, name), code)
-    except ClocheError as error:
-        if os.path.isdir(stage):
-            raise
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), stage) from error
-    finally:
-        remove_path(stage)
+                distribution = source.distribution
+                if not is_known_to_start(distribution, interpreter):
+                    tree = os.path.join(stage, distribution.root_tree)
+                    refuse_broken_seed("pip", distribution.version, interpreter, store.host, [tree])
+            _publish(stage, os.path.join(images, name), code)
+        except ClocheError as error:
+            if os.path.isdir(stage):
+                raise
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), stage) from error
 
 
 class ImageNotWritten(SeedError):
@@ -296,8 +292,7 @@ def _find_image(store: Store, abi: str, name: str) -> Image | None:
 
 
 def _build(source: ImageSource, interpreter: Interpreter, store: Store, stage: str, *, compiling: bool) -> Bytecode:
-    """Create the image of a source in the new directory `stage`; return whether its bytecode is complete."""
-    os.mkdir(stage, 0o700)
+    """Create the image of a source in the empty directory `stage`; return whether its bytecode is complete."""
     writer = ImageWriter(stage, source.seconds)
     mode = 0o444 if READ_ONLY else 0
     compiler = bytecode.Compiler(interpreter, store, stage, writer.seconds, mode, source.validation)
@@ -339,23 +334,6 @@ def _publish(stage: str, target: str, code: Bytecode) -> None:
             raise
         remove_path(stage)
     flush_path(os.path.dirname(target))
-
-
-def discard_directory(path: str) -> None:
-    """Remove a directory of the store so that no process sees it partly removed.
-
-    One from a lower layer of an overlay file system (a container's image) cannot be renamed, and is removed in place.
-
-    :raises OSError: it does not exist or cannot be renamed.
-    """
-    discarded = f"{path}.{os.urandom(4).hex()}{DISCARDED}"
-    try:
-        os.rename(path, discarded)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        discarded = path
-    remove_path(discarded)
 
 
 def _remove_leftovers(images: str, name: str, store: Store) -> None:

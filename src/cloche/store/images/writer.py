@@ -13,6 +13,7 @@ from cloche.fs import write_all
 from cloche.fs.records import digest_text, format_row
 from cloche.model.value import fields
 from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST
+from cloche.store.fetch.worker_threads import raise_if_stopped
 from cloche.store.startup_code import is_startup_file, path_in_site, startup_code_of_wheel
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class ImageWriter:
         descriptor = os.open(f"{self.root}/{path}", flags, mode if READ_ONLY else 0o666)
         try:  # faster than a file object for each of a thousand files
             for piece in pieces:
+                raise_if_stopped()
                 write_all(descriptor, piece)
             if READ_ONLY:
                 os.fchmod(descriptor, mode)  # not reduced by the umask: environments share this file

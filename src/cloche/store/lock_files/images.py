@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -195,8 +196,11 @@ def new_images(
         return image_of(path, "obtained", files[item], interpreter, store) if path.endswith(".whl") else None
 
     stopped, threads = Event(), available_processors() + SPARE_THREADS
-    with obtaining(files, wanted, interpreter, store, stopped) as obtained:
-        for (item, path), image in as_completed(unpack, obtained, stopped, min(threads, len(files))):
+    with (
+        obtaining(files, wanted, interpreter, store, stopped) as obtained,
+        closing(as_completed(unpack, obtained, stopped, min(threads, len(files)))) as completed,
+    ):
+        for (item, path), image in completed:
             if image:
                 images[files[item].name] = image
             else:
