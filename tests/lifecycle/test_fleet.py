@@ -232,6 +232,17 @@ def test_environments_inside_packages_are_not_reported(tmp_path: Path) -> None:
     assert found == [str(tmp_path / name) for name in ("a", "a/inner", "b/c")]
 
 
+def test_what_another_run_stages_is_not_an_environment(tmp_path: Path) -> None:
+    """It is gone before it can be examined or upgraded."""
+    for name in ("a", "..venv.cloche-0/new", ".a.cloche-12/old", "a/.cloche-0/new", ".cloche-tools", ".my.cloche"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "pyvenv.cfg").touch()
+
+    found = environments_below(str(tmp_path), lambda error: pytest.fail(str(error)))
+
+    assert found == [str(tmp_path / name) for name in (".cloche-tools", ".my.cloche", "a")]
+
+
 @pytest.mark.parametrize("options", [(), ("--json",), ("--traceback",)])
 @pytest.mark.parametrize("command", ["doctor", "upgrade", "upgrade --from"])
 def test_an_unexpected_exception_does_not_stop_the_rest(

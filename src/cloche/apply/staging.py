@@ -40,6 +40,12 @@ def is_staging_inside(name: str) -> bool:
     return name.startswith(NAME_PREFIX) and name[len(NAME_PREFIX) :].isdecimal()
 
 
+def is_staging_beside(name: str) -> bool:
+    """Return whether a name is that of a staging directory beside its destination, for any destination."""
+    stem, prefix, number = name.rpartition(NAME_PREFIX)
+    return bool(prefix) and stem[:1] == "." and stem != "." and number.isdecimal()
+
+
 def staging_directories(target: str) -> list[str]:
     """Return every staging directory for `target`, inside and beside it, in use or left by a killed run."""
     found = [os.path.join(target, name) for name in list_names(target) if is_staging_inside(name)]
@@ -50,12 +56,7 @@ def staging_directories(target: str) -> list[str]:
 
 def staging_directories_in(parent: str) -> list[str]:
     """Return every staging directory in `parent` that is beside its destination, for any destination."""
-    found = []
-    for name in list_names(parent):
-        stem, prefix, number = name.rpartition(NAME_PREFIX)
-        if prefix and stem[:1] == "." and stem != "." and number.isdecimal():
-            found.append(os.path.join(parent, name))
-    return found
+    return [os.path.join(parent, name) for name in list_names(parent) if is_staging_beside(name)]
 
 
 def claim_staging(stem: str) -> tuple[str, int | None]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cloche.apply.staging import is_staging_beside, is_staging_inside
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,7 +23,8 @@ def environments_below(directory: str, on_error: Callable[[OSError], None]) -> l
     """Return the directories that contain a `pyvenv.cfg`, at or below `directory`, sorted.
 
     Symbolic links are not followed. The directories of an environment in which packages and programs are installed are not
-    searched; another environment may be beside them.
+    searched; another environment may be beside them. Staging directories are not searched either: they belong to a run that
+    is changing an environment, or to the next one for it.
 
     :param on_error: called for each directory that cannot be read.
     """
@@ -31,5 +34,7 @@ def environments_below(directory: str, on_error: Callable[[OSError], None]) -> l
         if "pyvenv.cfg" in files:
             found.append(parent)
             skipped |= INSTALLED_NAMES
-        names[:] = sorted(name for name in names if name not in skipped)
+        names[:] = sorted(
+            name for name in names if name not in skipped and not (is_staging_inside(name) or is_staging_beside(name))
+        )
     return sorted(found)
