@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloche.lifecycle.doctor.case import Case
-from cloche.lifecycle.doctor.checks import CHECKS
+from cloche.lifecycle.doctor.checks import CHECKS, NEED_ITS_PYTHON
 from cloche.lifecycle.editable_modules import modules_of_editables
 from cloche.lifecycle.examination import examine, is_same_file
 from cloche.lifecycle.info import environment_info
@@ -59,8 +59,39 @@ def find_moved_base(info: EnvironmentInfo, session: Session) -> Interpreter | No
 
 
 def diagnose(case: Case, checks: Iterable[Check] = CHECKS) -> list[Finding]:
-    """Return the findings of checks, in this order."""
-    return [finding for check in checks for finding in check(case)]
+    """Return the findings of checks, in this order.
+
+    As long as its Python does not work and only the user can change that, the packages are left out: what is wrong with them
+    may be a consequence, and no command could repair it.
+    """
+    findings: list[Finding] = []
+    for check in checks:
+        if check not in NEED_ITS_PYTHON or not lacks_python(case, findings):
+            findings += check(case)
+    return findings
+
+
+def lacks_python(case: Case, findings: Iterable[Finding]) -> bool:
+    """Return whether no program that the Python of an environment runs, such as pip, would work on it, or soon will."""
+    examination = case.examination
+    if not examination.failure and not is_same_file(examination.prefix, case.root):
+        return True  # pip would change another environment, or the base
+    codes = {finding.code for finding in findings if not finding.repairable}
+    return bool(codes & PYTHON_CODES) or ("mount-noexec" in codes and bool(examination.failure))
+
+
+PYTHON_CODES = frozenset(
+    (
+        "base-gone",
+        "base-replaced",
+        "base-unusable",
+        "half-upgraded",
+        "prefix-wrong",
+        "python-dead",
+        "start-held-up",
+    )
+)
+"""The codes of findings about the Python of an environment."""
 
 
 CODES = {

@@ -57,3 +57,8 @@ CHECKS: tuple[Check, ...] = (
     check_pip,
     check_leftovers,
 )
+
+NEED_ITS_PYTHON: frozenset[Check] = frozenset(
+    (check_extensions, check_metadata, check_records, check_duplicates, check_editables, check_pip)
+)
+"""The checks of packages. Their remedies run pip with the Python of the environment, or they depend on what it imports."""

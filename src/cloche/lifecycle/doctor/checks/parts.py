@@ -39,7 +39,8 @@ def check_parts(case: Case) -> Iterator[Finding]:
     elif parts and case.info.is_portable:
         message = f"{next(iter(parts.values()))}, and its Python cannot be found"
         yield Finding("half-made", next(iter(parts)), message, refresh_remedy(case))
-    if not os.path.isdir(case.environment.path_to(layout.purelib)):
+    has_packages = os.path.isdir(case.environment.path_to(layout.purelib))
+    if not has_packages and (case.can_be_rebased or case.info.is_portable):  # `check_base` suggests the same otherwise
         remedy = f"{upgrade_command(case)} rebuilds the environment, with the packages in its other directories"
         yield Finding("half-made", layout.purelib, "the directory for packages is missing", remedy)
 
