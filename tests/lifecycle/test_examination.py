@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cloche.lifecycle.examination import run_to_end
 from tests.pages import REPOSITORY
 
 if TYPE_CHECKING:
@@ -55,3 +57,30 @@ def test_modules_are_found(packages: Path, option) -> None:
 def test_a_parent_that_cannot_be_imported_counts_only_if_parents_are_imported(packages: Path) -> None:
     assert unresolvable(packages, "broken.cli") == []
     assert unresolvable(packages, "broken.cli", "--import") == ["broken.cli"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process cannot send itself a signal there")
+def test_a_signal_while_a_program_starts_ends_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The handler would raise its exception before anything knows the new process."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    class Program(subprocess.Popen):
+        def __init__(self, *arguments, **options) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Program)
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with pytest.raises(Interrupted):
+            run_to_end([sys.executable, "-c", "import time; time.sleep(600)"], os.environ, str(tmp_path))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert [process.returncode for process in started] == [-signal.SIGKILL]

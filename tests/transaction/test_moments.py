@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import stat
+import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -181,3 +182,20 @@ def test_an_edit_and_its_permissions_are_both_applied_or_neither(terminate: Call
         now = (directory / "script").read_text(), stat.S_IMODE((directory / "open").stat().st_mode)
         assert now in (("old", 0o666), ("new", 0o644)), moment
         assert sorted(os.listdir(directory)) == ["open", "script"], moment
+
+
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/status"), reason="only Linux reports the signals that a process blocks"
+)
+def test_a_program_that_starts_while_signals_are_deferred_receives_them(terminate: Callable[[], None]) -> None:
+    masks: list[str] = []
+
+    def start_program() -> None:
+        with DeferredSignals(starts_programs=True):
+            terminate()
+            command = ["grep", "SigBlk", "/proc/self/status"]
+            masks.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    with pytest.raises(Stop):
+        start_program()
+    assert [int(mask.split()[1], 16) for mask in masks] == [0]

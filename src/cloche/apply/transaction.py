@@ -293,12 +293,14 @@ class DeferredSignals:
 
     They are delivered when the context ends. Masking them is enough in a program with one thread. With several threads, the
     system delivers a signal to another thread, and Python still runs its handler in the main thread. So the handlers are
-    replaced by one that only records the signal. Do not start programs inside: they would never receive these signals.
+    replaced by one that only records the signal. A program that is started inside would inherit the mask and never receive
+    these signals, so there is a way to do without it: the handlers alone keep a new process from being lost.
 
     Entering the context twice has the same effect as entering it once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, starts_programs: bool = False) -> None:
+        self._masks = CAN_MASK_SIGNALS and not starts_programs
         self._pending: list[int] = []
         self._handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
         self._before: set[int] | None = None
@@ -308,8 +310,8 @@ class DeferredSignals:
             return
         handlers = [(number, handler) for number in STOPPING if callable(handler := signal.getsignal(number))]
         try:
-            self._before = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if CAN_MASK_SIGNALS else set()
-            if CAN_MASK_SIGNALS:
+            self._before = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if self._masks else set()
+            if self._masks:
                 signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
             for number, handler in handlers:
                 self._handlers[number] = handler
@@ -325,7 +327,7 @@ class DeferredSignals:
 
     def __exit__(self, *_: object) -> None:
         before, self._before = self._before, None
-        if CAN_MASK_SIGNALS and before is not None:
+        if self._masks and before is not None:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)  # signals that arrive now are still only recorded
         try:
             for number, handler in list(self._handlers.items()):

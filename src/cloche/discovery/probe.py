@@ -15,6 +15,7 @@ import threading
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
+from cloche.apply import DeferredSignals
 from cloche.discovery import serialization
 from cloche.discovery.cache import ProbeResult, too_old_result
 from cloche.errors import reason_of
@@ -112,15 +113,14 @@ def _start(
     """Start a process and add it to `running`; if too many files are open, wait for other processes to end."""
     while True:
         try:
-            with _SPAWN_LOCK:
+            with _SPAWN_LOCK, DeferredSignals(starts_programs=True):  # a signal must not lose the process
                 process = _spawn(command, environ)
+                running.add(process)
+                return process
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE) or not running or monotonic() > deadline:
                 raise
             sleep(0.01)
-        else:
-            running.add(process)
-            return process
 
 
 def _spawn(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -11,6 +11,7 @@ import subprocess
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from cloche.apply import DeferredSignals
 from cloche.discovery.probe import kill_process_tree
 from cloche.errors import reason_of
 from cloche.model.value import Value
@@ -58,7 +59,8 @@ def ask(commands: Sequence[tuple[str, ...]], host: Host) -> list[Answer]:
     try:
         for command in commands:
             try:
-                started.append(_start(command, host))
+                with DeferredSignals(starts_programs=True):  # a signal must not lose the process
+                    started.append(_start(command, host))
             except OSError as error:
                 started.append(error)
         answers = zip(commands, started, strict=True)

@@ -13,6 +13,7 @@ import subprocess
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from cloche.apply import DeferredSignals, DeliveredSignals
 from cloche.discovery.probe import kill_process_tree
 from cloche.errors import reason_of
 from cloche.lifecycle.embedded_paths import site_files
@@ -155,11 +156,16 @@ def run_to_end(
     :raises OSError: it cannot be started.
     """
     nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
-    with subprocess.Popen(
-        command, env=environ, cwd=directory, stdin=nothing, stdout=pipe, stderr=pipe, start_new_session=True
-    ) as process:
+    deferred = DeferredSignals(starts_programs=True)  # a signal while it starts must not lose the process
+    with (
+        deferred,
+        subprocess.Popen(
+            command, env=environ, cwd=directory, stdin=nothing, stdout=pipe, stderr=pipe, start_new_session=True
+        ) as process,
+    ):
         try:
-            output, errors = process.communicate(timeout=TIMEOUT)
+            with DeliveredSignals(deferred):
+                output, errors = process.communicate(timeout=TIMEOUT)
         except BaseException:
             kill_process_tree(process, environ)
             raise
@@ -195,7 +201,12 @@ def try_activation(
         return "unknown"
     text = shell.activation_test.format(line=shell.source_line(f"./{shell.script_names[0]}"))
     try:
-        with TemporaryDirectory(prefix="cloche-", ignore_cleanup_errors=True) as home:  # shells write files into HOME
+        deferred = DeferredSignals(starts_programs=True)
+        with (
+            deferred,
+            TemporaryDirectory(prefix="cloche-", ignore_cleanup_errors=True) as home,  # shells write files into HOME
+            DeliveredSignals(deferred),
+        ):
             completed = run_to_end(
                 [executable, *shell.test_options[program], text],
                 {**shell_environ(host.environ), "TERM": "dumb", "HOME": home},

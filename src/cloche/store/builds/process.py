@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloche.apply import DeferredSignals, DeliveredSignals
 from cloche.errors import reason_of
 from cloche.programs.pip import pip_environ
 from cloche.store.builds.sources import unusable
@@ -83,7 +84,8 @@ def run_build(
     A build starts compilers and other programs. If the user interrupts the run, all of them are killed.
     """
     started = time.monotonic()
-    with open(log, "wb") as output:
+    deferred = DeferredSignals(starts_programs=True)  # a signal while it starts must not lose the process
+    with open(log, "wb") as output, deferred:
         try:
             process = subprocess.Popen(
                 command,
@@ -97,11 +99,12 @@ def run_build(
         except OSError as error:
             raise unusable(source, f"`{command[0]}` cannot be run ({reason_of(error)})") from error
         try:
-            while True:
-                try:
-                    return process.wait(timeout=1)
-                except subprocess.TimeoutExpired:
-                    store.progress(f"building {source.title}, {time.monotonic() - started:.0f} s")
+            with DeliveredSignals(deferred):
+                while True:
+                    try:
+                        return process.wait(timeout=1)
+                    except subprocess.TimeoutExpired:
+                        store.progress(f"building {source.title}, {time.monotonic() - started:.0f} s")
         except BaseException:
             stop_process_group(process)
             raise
