@@ -5,19 +5,28 @@ from __future__ import annotations
 import importlib
 import json
 import os
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cloche.__main__ import main
+from cloche.api import open_session
+from cloche.fs.locks import ReplacedMeanwhile
+from cloche.lifecycle.doctor.diagnosis import open_case
+from cloche.lifecycle.doctor.repair import repair_environment
 from cloche.lifecycle.finder import environments_below
+from cloche.lifecycle.move import move_environment, plan_move
 from cloche.lifecycle.reader import was_created_for
+from cloche.lifecycle.upgrade import plan_upgrade
+from cloche.lifecycle.upgrade.rebuild import rebuild
 from cloche.model.spec import parse_spec
 from tests.lifecycle.environments import run
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 GONE = "/opt/gone-3.12.0"
 """The directory of a patch release that was removed."""
@@ -120,6 +129,53 @@ def test_a_failure_does_not_stop_the_rest(cloche, empty_env, options) -> None:
     else:
         assert f"error: `{broken}` would not work" in outcome.err
         assert outcome.out.splitlines()[-1] == "3 environments: 1 failed, 2 upgraded"
+
+
+def test_an_upgrade_that_another_run_was_faster_with_is_not_repeated(cloche, empty_env, monkeypatch, capsys) -> None:
+    """The other run changes the environment after this one has read it. What was planned no longer fits."""
+    env = empty_env("cloche", "3.12", name="work/env")
+    for name, text in cloche.environ.items():
+        monkeypatch.setenv(name, text)
+    module = importlib.import_module("cloche.cli.upgrade")
+    original, others = module.plan_upgrade, []
+
+    def plan_and_be_overtaken(*arguments: object) -> object:
+        plan = original(*arguments)
+        if not others:
+            others.append(cloche("upgrade", env, "-p", "3.11"))
+        return plan
+
+    monkeypatch.setattr(module, "plan_upgrade", plan_and_be_overtaken)
+
+    code = main(["upgrade", "--find", str(cloche.cwd / "work"), "-p", "3.11", "--json"])
+
+    assert [other.code for other in others] == [0]
+    assert code == 0
+    assert json.loads(capsys.readouterr().out)["summary"]["outcomes"] == {"up to date": 1}
+    assert works(env)
+
+
+@pytest.mark.parametrize("change", ["upgrade", "move", "doctor"])
+def test_nothing_is_changed_in_an_environment_that_was_replaced_since_it_was_read(cloche, empty_env, change) -> None:
+    env, other = empty_env("cloche", "3.12", name="env"), empty_env("cloche", "3.11", name="other")
+    (env / "bin" / "activate").unlink()
+    with open_session(environ=cloche.environ, cache=Path(cloche.environ["XDG_CACHE_HOME"]) / "cloche") as session:
+        act: Callable[[], object]
+        if change == "upgrade":
+            act = partial(rebuild, plan_upgrade(str(env), ["3.10"], "keep", session), session)
+        elif change == "move":
+            act = partial(move_environment, plan_move(str(env), str(cloche.cwd / "new"), "move", session), session)
+        else:
+            act = partial(repair_environment, open_case(str(lose_base(env)), session), session)
+        env.rename(cloche.cwd / "old")
+        other.rename(env)
+        before = snapshot(cloche.cwd)
+
+        with pytest.raises(ReplacedMeanwhile) as caught:
+            act()
+
+    assert f"another process has replaced or removed `{env}`" in caught.value.message
+    assert snapshot(cloche.cwd) == before
 
 
 @pytest.mark.parametrize("version", ["3.\u00b2.0", "3.\udcb2.0", "x.12", "3"])

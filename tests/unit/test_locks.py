@@ -13,7 +13,7 @@ import pytest
 
 from cloche.errors import ClocheError
 from cloche.fs import locks
-from cloche.fs.locks import DirectoryLock, LockFile, try_lock_directory
+from cloche.fs.locks import DirectoryLock, LockFile, ReplacedMeanwhile, identity_of, try_lock_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +55,22 @@ def test_a_directory_is_locked_by_one_process_at_a_time(tmp_path: Path) -> None:
     assert state == "locked"
     assert descriptor is not None
     os.close(descriptor)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_directory_that_was_replaced_is_not_locked(tmp_path: Path, there: bool) -> None:
+    path = tmp_path / "env"
+    path.mkdir()
+    expected = identity_of(str(path))
+    with DirectoryLock(str(path), expected):
+        (path / "file").touch()
+    path.rename(tmp_path / "old")
+    if there:
+        path.mkdir()
+    with pytest.raises(ReplacedMeanwhile), DirectoryLock(str(path), expected):
+        pass
+    assert there is (try_lock_directory(str(path))[1] == "locked")
+    assert identity_of(str(tmp_path / "nothing")) is None
 
 
 def test_a_link_locks_its_target(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cloche.cli import json_output, report
 from cloche.cli.fleet import failure_of, is_fleet, print_failure, requested_environments
 from cloche.errors import UsageError, counted
+from cloche.fs.locks import ReplacedMeanwhile
 from cloche.lifecycle.reader import was_created_for
 from cloche.lifecycle.upgrade import UpgradeResult, lost_in_place, outdated_seeds, plan_upgrade, upgrade_in_place
 from cloche.lifecycle.upgrade.rebuild import rebuild, rehearse_rebuild
@@ -98,6 +99,18 @@ def chosen_by_python(paths: Sequence[str], arguments: ParsedArguments) -> tuple[
 def upgrade_environment(path: str, session: Session, arguments: ParsedArguments) -> Outcome:
     """Upgrade the environment at a path, or only report, as the arguments say.
 
+    :raises ClocheError: it cannot be upgraded; it is unchanged.
+    """
+    try:
+        return upgrade_once(path, session, arguments)
+    except ReplacedMeanwhile:  # another run has upgraded it, so that there may be nothing left to do
+        return upgrade_once(path, session, arguments)
+
+
+def upgrade_once(path: str, session: Session, arguments: ParsedArguments) -> Outcome:
+    """Plan an upgrade and carry it out.
+
+    :raises ReplacedMeanwhile: the environment is no longer the one that the upgrade was planned for.
     :raises ClocheError: it cannot be upgraded; it is unchanged.
     """
     pythons = arguments.given.get("python", ())

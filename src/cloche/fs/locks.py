@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
+    Identity: TypeAlias = tuple[int, int]
+    """The device and inode of a directory."""
+
     State: TypeAlias = Literal["locked", "busy", "unsupported"]
     """This process has the lock; another process has it; the platform or the file system does not support locks."""
 
@@ -64,16 +67,35 @@ def try_lock_directory(path: str) -> tuple[int | None, State]:
     return descriptor, "locked"
 
 
+class ReplacedMeanwhile(ClocheError):
+    """Another process has replaced or removed a directory since it was read; what was planned does not fit what is there."""
+
+
+def identity_of(path: str) -> Identity | None:
+    """Return the identity of a directory, to pass to `DirectoryLock` later; None if it does not exist."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 class DirectoryLock:
     """A context manager that keeps other runs away from a directory while it is changed.
 
     A link leads to the directory to lock. It does not wait for a directory that does not exist or cannot be locked.
 
+    :raises ReplacedMeanwhile: it is not the directory that the caller has read.
     :raises ClocheError: another process had the lock for longer than `LOCK_TIMEOUT`.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, expected: Identity | None = None) -> None:
+        """Prepare to lock a directory.
+
+        :param expected: its identity when the caller read it; None if the caller reads it under the lock.
+        """
         self.path = path
+        self.expected = expected
         self._descriptor: int | None = None
 
     def __enter__(self) -> DirectoryLock:
@@ -81,13 +103,20 @@ class DirectoryLock:
         while True:
             self._descriptor, state = try_lock_directory(os.path.realpath(self.path))
             if state != "busy" or not os.path.isdir(self.path):
-                return self
+                break
             if monotonic() > deadline:
                 raise ClocheError(
                     f"another process has been changing `{self.path}` for more than {LOCK_TIMEOUT:.0f} seconds",
                     hint="wait until it is done, or stop it, and try again",
                 )
             sleep(POLL_INTERVAL)
+        if self.expected is not None and identity_of(self.path) != self.expected:
+            self.__exit__()
+            raise ReplacedMeanwhile(
+                f"another process has replaced or removed `{self.path}` in the meantime",
+                hint="nothing was changed; run the command again",
+            )
+        return self
 
     def __exit__(self, *_: object) -> None:
         if self._descriptor is not None:

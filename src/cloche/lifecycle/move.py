@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cloche.apply import DestinationChanged, NotTakenOver, apply
 from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, DestinationError
-from cloche.fs.locks import DirectoryLock
+from cloche.fs.locks import DirectoryLock, identity_of
 from cloche.lifecycle import external_references
 from cloche.lifecycle.doctor.repair import relocation_context
 from cloche.lifecycle.embedded_paths import relocate_tree
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal, TypeAlias
 
+    from cloche.fs.locks import Identity
     from cloche.lifecycle.examination import Examination
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.model.environment import Environment
@@ -56,6 +57,8 @@ class MovePlan(Value):
     """Files that will still name the old path."""
     external_references: tuple[str, ...]
     """External references to the old path, which are not changed."""
+    identity: Identity | None
+    """That of the environment's directory when it was read (see `fs.locks.identity_of`)."""
 
     @property
     def source(self) -> str:
@@ -76,6 +79,7 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
             hint=f"move its target: `cloche move {quote_word(real, os.name)} …`",
         )
     recover_environment(source)
+    identity = identity_of(source)
     destination = inspect_destination(absolute_path(to, host), host)
     refuse_other_encoding(source, destination.location)
     refuse_move(source, destination, action, session)
@@ -101,6 +105,7 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
         external_references=tuple(external_references.find_external_references([source], [source], host))
         if action == "move"
         else (),
+        identity=identity,
     )
 
 
@@ -154,7 +159,7 @@ def move_environment(plan: MovePlan, session: Session) -> Environment:
                 hint=error.hint or "the environment was not moved or changed",
             ) from error
 
-    with DirectoryLock(plan.source):
+    with DirectoryLock(plan.source, plan.identity):
         try:
             left = apply(
                 plan.operations,

@@ -21,6 +21,7 @@ from cloche.model.value import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from cloche.fs.locks import Identity
     from cloche.model.aliases import LinkMode
     from cloche.model.operations import Operation
 
@@ -216,14 +217,17 @@ class Overlay:
         }
         return sorted(parent for parent in parents if os.path.isfile(self.on_disk(f"{parent}/pyvenv.cfg")))
 
-    def apply(self, verify: Callable[[], None] | None = None, link_mode: LinkMode = "auto") -> None:
+    def apply(
+        self, verify: Callable[[], None] | None = None, link_mode: LinkMode = "auto", expected: Identity | None = None
+    ) -> None:
         """Apply the edits to the environment in one transaction.
 
         :param verify: checks the result; if it raises, every edit is undone.
+        :param expected: the identity of the directory that the edits are for, see `DirectoryLock`.
         :raises ClocheError: an operation or `verify` failed; the environment is unchanged.
         """
         if self.changed:
-            with DirectoryLock(self.root):
+            with DirectoryLock(self.root, expected):
                 apply(self.operations, self.root, "merge", verify, link_mode=link_mode)
 
 

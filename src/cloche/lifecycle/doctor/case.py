@@ -13,6 +13,7 @@ from cloche.model.value import TYPE_CHECKING, Value
 from cloche.shells import quote_words
 
 if TYPE_CHECKING:
+    from cloche.fs.locks import Identity
     from cloche.lifecycle.doctor.lost_targets import LostSeed, LostTarget
     from cloche.lifecycle.examination import Examination
     from cloche.lifecycle.info import EnvironmentInfo
@@ -44,6 +45,8 @@ class Case(Value):
     examination: Examination
     replacement: Interpreter | None
     """An interpreter to rebase onto, if the environment does not work with its own."""
+    identity: Identity | None = None
+    """That of its directory when it was read (see `fs.locks.identity_of`)."""
 
     @property
     def environment(self) -> Environment:

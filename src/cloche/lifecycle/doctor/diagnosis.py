@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloche.fs.locks import identity_of
 from cloche.lifecycle.doctor.case import Case
 from cloche.lifecycle.doctor.checks import CHECKS, NEED_ITS_PYTHON
 from cloche.lifecycle.editable_modules import modules_of_editables
@@ -32,6 +33,7 @@ def open_case(path: str, session: Session, tree: Tree | None = None) -> Case:
     :raises DestinationError: there is no environment at `path`.
     :raises ClocheError: its files contain its path in another encoding than that of the locale.
     """
+    identity = identity_of(path)
     info = environment_info(path, session, tree)
     refuse_other_encoding(info.environment.location)
     environment = info.environment
@@ -44,7 +46,7 @@ def open_case(path: str, session: Session, tree: Tree | None = None) -> Case:
     replacement = None
     if is_needed:
         replacement = environment.interpreter or find_moved_base(info, session) or find_replacement(info, session)
-    return Case(info, session.host, examination, replacement)
+    return Case(info, session.host, examination, replacement, identity)
 
 
 def find_moved_base(info: EnvironmentInfo, session: Session) -> Interpreter | None:

@@ -95,7 +95,7 @@ def build_and(
 
     def attempt(checked: Literal["all", "lists"]) -> UpgradeResult:
         content = choose_content(upgrade, session, losses, checked)
-        with DirectoryLock(upgrade.location):
+        with DirectoryLock(upgrade.location, upgrade.case.identity):
             new = NewEnvironment(upgrade, content, session, losses)
             finish(new)
         session.store.mark_installed(new.images)
