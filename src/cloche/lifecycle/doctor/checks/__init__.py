@@ -47,6 +47,7 @@ CHECKS: tuple[Check, ...] = (
     check_scripts,
     check_links,
     check_copied_links,
+    check_pip,
     check_extensions,
     check_metadata,
     check_records,
@@ -54,7 +55,6 @@ CHECKS: tuple[Check, ...] = (
     check_paths,
     check_editables,
     check_permissions,
-    check_pip,
     check_leftovers,
 )
 
