@@ -168,12 +168,18 @@ MOVED = Damage(
     moves_to="it's new",
 )
 
+EDITED = Damage(
+    "record-altered", "a script", "packages", lambda place: (place.env / "bin" / "by_finder").write_text("#!/bin/sh\n")
+)
+
 COMBINED = {
     "base-gone: no other of its version, record-missing: a package": "pip cannot run",
     "base-gone: no other of its version, half-made: site-packages": "there is no Python to rebuild it for",
     "prefix-wrong: wrapper, script-foreign: of a base, record-missing: one": "pip would change the base",
     "base-gone: with all traces, moved: to a quoted path": "all scripts are lost with the Python",
     "python-dead: startup code, metadata-broken: no name": "pip does not start",
+    "editable-dead: finder, record-altered: a script": "there is nothing to install it from",
+    "seed-broken: a file, record-missing: one": "pip does not run until it is repaired",
     "half-made: python, half-made: activation, moved: to a quoted path": "all can be repaired",
     "base-upgraded: patch, record-missing: RECORD, script-dead: Python": "all can be repaired",
 }
@@ -182,7 +188,7 @@ COMBINED = {
 
 def combinations() -> list[object]:
     """Return each combination; only the first one runs outside the nightly tests."""
-    known = {f"{damage.code}: {damage.name}": damage for damage in (*DAMAGES, MOVED)}
+    known = {f"{damage.code}: {damage.name}": damage for damage in (*DAMAGES, EDITED, MOVED)}
     return [
         pytest.param([known[name] for name in names.split(", ")], id=names, marks=[pytest.mark.nightly] * bool(number))
         for number, names in enumerate(COMBINED)
@@ -217,6 +223,7 @@ def is_left_to_user(damage: Damage) -> bool:
     return f"{damage.code}: {damage.name}" in {
         "base-gone: no other of its version",
         "base-gone: with all traces",
+        "editable-dead: finder",
         "prefix-wrong: wrapper",
         "python-dead: startup code",
     }

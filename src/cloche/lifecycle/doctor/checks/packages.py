@@ -162,6 +162,8 @@ def check_records(case: Case) -> Iterator[Finding]:
     for distribution in case.info.distributions:
         if distribution.metadata in duplicates:
             continue  # reported by `check_duplicates`
+        if is_source_lost(distribution, case):
+            continue  # reported by `check_paths`; nothing can install it again
         if distribution.key == "pip" and case.examination.seed and case.can_be_rebased:
             continue  # reported by `check_pip`
         missing, modified = [], []
@@ -222,9 +224,8 @@ def check_paths(case: Case) -> Iterator[Finding]:
     relocation = case.relocation
     sources: dict[str, list[InstalledDistribution]] = {}
     for distribution in case.info.distributions:
-        source = distribution.editable
-        if os.path.isabs(source) and not os.path.exists(source) and relocation.path(source) == source:
-            sources.setdefault(missing_directory(source), []).append(distribution)
+        if is_source_lost(distribution, case):
+            sources.setdefault(missing_directory(distribution.editable), []).append(distribution)
     entries: dict[str, list[tuple[str, str]]] = {}
     for path, directory in missing_entries(case):
         cause = missing_directory(directory)
@@ -249,6 +250,12 @@ def check_paths(case: Case) -> Iterator[Finding]:
         removal = " and ".join([uninstall] * bool(names) + [remove] * bool(links))
         remedy = f"{ONLY_YOU}: restore `{cause}`, or uninstall what was in it with {removal}"
         yield Finding("editable-dead", first.metadata, message, remedy)
+
+
+def is_source_lost(distribution: InstalledDistribution, case: Case) -> bool:
+    """Return whether the source directory of an editable install is gone, and not only moved with the environment."""
+    source = distribution.editable
+    return os.path.isabs(source) and not os.path.exists(source) and case.relocation.path(source) == source
 
 
 def missing_entries(case: Case) -> Iterator[tuple[str, str]]:
