@@ -227,6 +227,14 @@ def test_a_page_of_a_server_cannot_name_a_local_file(store: Store, site: Site, p
     assert failure(store, spam()).endswith(f"`{site.url}/simple/spam/` does not have it")
 
 
+@pytest.mark.parametrize("page", ["[" * 100_000, '{"files": ' * 100_000, "{}", "1" * 5000], ids=["[", "{", "{}", "1"])
+def test_a_page_that_is_not_valid_is_named(store: Store, site: Site, pip_options: dict[str, str], page: str) -> None:
+    site.add("/simple/spam/", page, content_type="application/vnd.pypi.simple.v1+json")
+    pip_options["index-url"] = f"{site.url}/simple"
+
+    assert failure(store, spam()).endswith(f"`{site.url}/simple/spam/`: the page is not valid")
+
+
 def test_an_index_without_https_must_be_trusted(store: Store, pip_options: dict[str, str]) -> None:
     pip_options["index-url"] = "http://index.invalid/simple"
 

@@ -16,6 +16,7 @@ from cloche.fs.records import (
     digest_of,
     format_row,
     is_modified,
+    parse_rows,
     path_from_root,
     prefix_rows,
     read_record,
@@ -44,6 +45,14 @@ def test_csv_reads_a_row_as_it_was_written(name: str, size: int) -> None:
 def test_paths_of_rows_are_relative_to_the_directory_of_the_record(name: str) -> None:
     [row] = read_record(prefix_rows(format_row(name, "sha256=x", 3), "../../bin"), "lib/site")
     assert (row.path, row.digest, row.size) == (f"bin/{name}", "sha256=x", "3")
+
+
+def test_a_row_that_cannot_be_read_is_skipped() -> None:
+    rows = ["a.py,,\n", "x" * (csv.field_size_limit() + 1) + "\n", "b.py,,\n"]
+
+    assert [row[0] for row in parse_rows("".join(rows))] == ["a.py", "b.py"]
+    with pytest.raises(ValueError, match="field"):
+        list(parse_rows("".join(rows), strict=True))
 
 
 @pytest.mark.parametrize(

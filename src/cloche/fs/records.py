@@ -115,17 +115,25 @@ def remove_rows(record: str, paths: frozenset[str]) -> str:
 
 
 def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:
-    """Yield the fields of each row of a RECORD.
+    """Yield the fields of each row of a RECORD; skip rows that cannot be read, unless `strict` is set.
 
-    :raises ValueError: a field is too long or, if `strict` is set, the text is not valid CSV.
+    :raises ValueError: `strict` is set, and the text is not valid CSV or has a field that is too long.
     """
     import csv
     import io
 
-    try:
-        yield from filter(None, csv.reader(io.StringIO(text, newline=""), strict=strict))
-    except csv.Error as error:
-        raise ValueError(str(error)) from error
+    rows = csv.reader(io.StringIO(text, newline=""), strict=strict)
+    while True:
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            if strict:
+                raise ValueError(str(error)) from error
+            continue
+        if row is None:
+            return
+        if row:
+            yield row
 
 
 def read_record(text: str, site: str, root: str = "") -> Iterator[Row]:

@@ -116,7 +116,7 @@ def ask_python(executable: str, host: Host, arguments: Iterable[str] = ()) -> Ex
             report["user_site"],
             report["problems"],
         )
-    except (IndexError, ValueError, KeyError, TypeError):
+    except (IndexError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         errors = completed.stderr.decode("utf-8", "replace").strip().splitlines()
         reason = errors[-1] if errors else f"exit code {completed.returncode}"
         return Examination(reason, starts_without_site=starts_without_site(executable, host))

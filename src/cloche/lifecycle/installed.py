@@ -168,7 +168,7 @@ def parse_direct_url(text: str) -> Mapping[str, object]:
     """Return the content of a `direct_url.json`; empty if it is not valid."""
     try:
         content = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

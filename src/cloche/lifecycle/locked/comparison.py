@@ -110,7 +110,7 @@ class LockComparison:
         """Return the content of a file that records the source of a distribution; None if there is no valid one."""
         try:
             content: object = json.loads(read_text(os.path.join(self._environment.location, found.metadata, name)))
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return content
 

@@ -54,7 +54,7 @@ def linked_files(client: Client, page: str) -> list[OfferedFile]:
             files = list(_parse_json(json.loads(content), base))
         else:
             files = _parse_html(content.decode("utf-8", "replace"), base)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise RequestFailed("the page is not valid") from error
     schemes = ("http", "https") if urlsplit(base).scheme != "file" else ("http", "https", "file")
     return [file for file in files if urlsplit(file.url).scheme in schemes]  # no server may name a local file
