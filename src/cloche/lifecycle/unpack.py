@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import errno
-import gzip
 import os
 import posixpath
 import shutil
 import stat
 import sys
-import tarfile
 import tempfile
-import zlib
-from functools import partial
 from hashlib import sha256
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING
 
 from cloche.apply import DestinationChanged, apply
-from cloche.errors import ClocheError, DestinationError, UsageError, reason_of
+from cloche.errors import ClocheError, DestinationError, UsageError
 from cloche.fs import NEW_FILE
 from cloche.fs.case import folded
 from cloche.fs.manifests import FILES, parse_manifest
+from cloche.lifecycle.archive_members import cannot_read, read_members
 from cloche.lifecycle.examination import examine
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.installed_startup_code import installed_startup_code, refuse_distributions
 from cloche.lifecycle.relocation import is_within
-from cloche.lifecycle.unsquashfs import extract_squashfs
 from cloche.lifecycle.verify import verify_environment
 from cloche.model.archive import Member
 from cloche.planning import pyvenv_cfg
 from cloche.planning.destination import absolute_path, inspect_destination
-from cloche.store.archives import Archive, InvalidArchive
+from cloche.store.archives import InvalidArchive
 from cloche.store.startup_code import StartupCodeRefused, describe
 
 if TYPE_CHECKING:
@@ -40,9 +35,6 @@ if TYPE_CHECKING:
     from cloche.model.aliases import Strategy
     from cloche.model.operations import Operation
     from cloche.session import Session
-
-PIECE = 1 << 20
-"""How many bytes are read at once."""
 
 HARMLESS = 100 << 20
 """The number of bytes that any archive may unpack to."""
@@ -53,16 +45,13 @@ MAX_RATIO = 250
 MEMBER_SIZE = 4096
 """The bytes that a member counts for in addition to its content: it uses a block of the disk, even if it is empty."""
 
-HEADERS_SIZE = 1 << 20
-"""The most bytes between the contents of two members of a tar archive. `tarfile` keeps long names in memory."""
+ROW_SIZE = 68
+"""The bytes of a row in the list of files besides the path, with a line ending of two characters."""
 
-LONGEST_TARGET = 4096
-"""The bytes of the longest target of a link on all systems."""
+LARGEST_CONFIGURATION = 1 << 20
+"""The bytes of the largest `pyvenv.cfg`."""
 
 UNUSABLE_NAME_ERRORS = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
-
-LATEST = 1 << 40
-"""The time in seconds that no member reaches; every system can represent earlier ones."""
 
 SHOWN_NAME = 100
 """The characters of a name that are shown."""
@@ -141,14 +130,6 @@ def concerns(location: str, session: Session) -> Iterator[str]:
         yield f"{len(differences) - SHOWN} more differences; `cloche verify` lists them"
 
 
-def cannot_read(path: str, error: OSError) -> UsageError:
-    missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
-    return UsageError(
-        f"cannot read `{path}`: {reason_of(error)}",
-        hint="check the path; `cloche pack ENV -o FILE` writes an archive" if missing else "check its permissions",
-    )
-
-
 def shortened(name: str) -> str:
     """Return an untrusted name, or its beginning."""
     return name if len(name) <= SHOWN_NAME else f"{name[:SHOWN_NAME]}…"
@@ -185,8 +166,8 @@ class Extraction:
         try:
             for member in read_members(self.source, os.path.join(scratch, "tree"), self.limit):
                 self.add(member)
-        except (InvalidArchive, tarfile.TarError) as error:
-            raise ClocheError(f"`{self.source}` is not intact: {error}", hint="get another copy of it") from error
+        except InvalidArchive as error:
+            raise ClocheError(f"`{self.source}` is not intact: it {error}", hint="get another copy of it") from error
         finally:
             shutil.rmtree(scratch)
         self.verify()
@@ -218,7 +199,7 @@ class Extraction:
             raise self.refuse(path, "appears twice")
         if posixpath.dirname(path) not in self.directories:
             raise self.refuse(path, "comes before its directory")
-        self.count(path, MEMBER_SIZE)
+        self.count(path, MEMBER_SIZE + member.size)
         try:
             if member.kind == "directory":
                 self.directories[path] = member
@@ -238,7 +219,10 @@ class Extraction:
             raise self.refuse(path, "has a name or a target that this system cannot use") from error
 
     def count(self, path: str, size: int) -> None:
-        """Refuse a member if everything so far is larger than the archive may expand to."""
+        """Refuse a member if everything so far is larger than the archive may expand to.
+
+        Its size is known before it is written, and `read_members` never yields more than that.
+        """
         self.size += size
         if self.size > self.limit:
             raise self.refuse(path, "expands to an unreasonable size")
@@ -253,7 +237,6 @@ class Extraction:
             descriptor = os.open(self.at(member.path), NEW_FILE)
         except FileExistsError:
             for piece in member.read():
-                self.count(member.path, len(piece))
                 digest.update(piece)
             if digest.hexdigest() not in self.hashes_of_same_name(member.path):
                 raise
@@ -261,7 +244,6 @@ class Extraction:
             return
         with open(descriptor, "wb") as file:
             for piece in member.read():
-                self.count(member.path, len(piece))
                 digest.update(piece)
                 file.write(piece)
         os.chmod(self.at(member.path), 0o755 if member.mode & 0o100 else 0o644)
@@ -283,6 +265,8 @@ class Extraction:
                 f"`{self.source}` does not end with a list of its files: a part is missing, or `cloche pack` did not write it",
                 hint="get another copy of it",
             )
+        self.refuse_large(top + FILES, sum(len(os.fsencode(path)) + ROW_SIZE for path in self.hashes))
+        self.refuse_large(top + pyvenv_cfg.NAME, LARGEST_CONFIGURATION)
         with open(self.at(top + FILES), encoding="utf-8", errors="surrogateescape", newline="") as file:
             listed = {top + path: digest for path, digest in parse_manifest(file.read()).items()}
         del self.hashes[top + FILES]
@@ -304,6 +288,11 @@ class Extraction:
             self.directories = {
                 path.removeprefix(top): member for path, member in self.directories.items() if path.startswith(top)
             }
+
+    def refuse_large(self, path: str, limit: int) -> None:
+        """Refuse a file that cannot be what its name says, because of its size; others are read in pieces."""
+        if (size := os.path.getsize(self.at(path))) > limit:
+            raise self.refuse(path, f"has an unreasonable size: {size} bytes")
 
     def check_links(self, top: str) -> None:
         """Refuse links that lead out of the environment, except those to a base interpreter that is outside.
@@ -327,156 +316,3 @@ class Extraction:
                 if has_base and name.startswith(("bin/python", "bin/pypy")):
                     continue
                 raise self.refuse(path, f"is a link to `{target}`, outside the environment")
-
-
-def read_members(path: str, scratch: str, limit: int) -> Iterator[Member]:
-    """Yield the members of an archive, whatever its name is.
-
-    :param scratch: a directory for what cannot be read as a stream; it does not exist yet.
-    :param limit: how many bytes may be written there.
-    :raises UsageError: it is not an archive of a known format.
-    """
-    if os.path.isdir(path):
-        yield from directory_members(path)
-        return
-    try:
-        with open(path, "rb") as file:
-            start = file.read(4)
-            file.seek(0)
-            if start == b"PK\3\4":
-                yield from zip_members(file)
-            elif start[:2] == b"\x1f\x8b":
-                yield from tar_members(Decompressed(gzip.GzipFile(fileobj=file), (OSError, EOFError, zlib.error)))
-            elif start == b"\x28\xb5\x2f\xfd":
-                module = zstandard()
-                yield from tar_members(Decompressed(module.ZstdFile(file), (EOFError, module.ZstdError)))
-            elif start == b"hsqs":
-                extract_squashfs(path, scratch, limit)
-                yield from directory_members(scratch)
-            else:
-                raise UsageError(
-                    f"`{path}` is not an archive of a known format",
-                    hint="known formats are tar.gz, tar.zst, zip, squashfs and directories",
-                )
-    except OSError as error:
-        if error.filename == path:
-            raise cannot_read(path, error) from None
-        raise
-
-
-def zstandard() -> Any:
-    """Return the module that decompresses Zstandard: `compression.zstd` or `backports.zstd`.
-
-    :raises ClocheError: neither is installed.
-    """
-    for name in ("compression.zstd", "backports.zstd"):
-        try:
-            return import_module(name)
-        except ImportError:
-            pass
-    raise ClocheError(
-        "Zstandard archives need Python 3.14, or the package backports.zstd",
-        hint="install backports.zstd in cloche's environment",
-    )
-
-
-class SupportsRead(Protocol):
-    """A file that can only be read."""
-
-    def read(self, size: int, /) -> bytes: ...
-
-
-class Decompressed:
-    """A compressed file, read as a stream. If it is damaged, reading raises `InvalidArchive`."""
-
-    def __init__(self, file: SupportsRead, errors: tuple[type[Exception], ...]) -> None:
-        """Read from `file`, which raises one of `errors` if it is damaged."""
-        self._file = file
-        self._errors = errors
-        self.limit = sys.maxsize
-        """How many more bytes may be read."""
-
-    def read(self, size: int) -> bytes:
-        try:
-            content = self._file.read(size)
-        except self._errors as error:
-            raise InvalidArchive(str(error)) from error
-        self.limit -= len(content)
-        if self.limit < 0:
-            raise InvalidArchive("it has a name or an attribute of an unreasonable size")
-        return content
-
-
-def tar_members(stream: Decompressed) -> Iterator[Member]:
-    """Yield the members of a tar archive, and read it to its end, where its checksum is."""
-    stream.limit = HEADERS_SIZE
-    with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r|", errorlevel=2) as archive:
-        while (header := archive.next()) is not None:
-            stream.limit = sys.maxsize
-            if not 0 <= header.mtime < LATEST:  # False for NaN
-                raise InvalidArchive(f"the time of `{header.name}` is out of range")
-            mode, time = header.mode, int(header.mtime)
-            if header.isdir():
-                yield Member(header.name, "directory", mode, time)
-            elif header.issym():
-                yield Member(header.name, "link", mode, time, target=header.linkname)
-            elif header.isreg() and not header.issparse():
-                opened = archive.extractfile(header)
-                assert opened is not None
-                yield Member(
-                    header.name, "file", mode, time, header.size, reader=partial(pieces_of, cast("BinaryIO", opened))
-                )
-            else:
-                raise InvalidArchive(f"`{header.name}` is not a file, a directory or a link")
-            stream.limit = HEADERS_SIZE
-        stream.limit = sys.maxsize
-        rest = cast("BinaryIO", archive.fileobj)
-        while padding := rest.read(PIECE):
-            if padding.strip(b"\0"):
-                raise InvalidArchive("it continues after its end")
-
-
-def pieces_of(file: BinaryIO) -> Iterator[bytes]:
-    while piece := file.read(PIECE):
-        yield piece
-
-
-def zip_members(file: BinaryIO) -> Iterator[Member]:
-    """Yield the members of a zip archive."""
-    archive = Archive(file)
-    for found in archive.members:
-        kind = stat.S_IFMT(found.mode)
-        name = found.name.rstrip("/")
-        if found.is_directory:
-            yield Member(name, "directory", 0o755, 315532800)
-        elif kind == stat.S_IFLNK:
-            if found.size > LONGEST_TARGET:
-                raise InvalidArchive(f"`{name}` is a link to a path of {found.size} bytes")
-            yield Member(name, "link", 0o777, 0, target=os.fsdecode(archive.read(found.name)))
-        elif kind in (0, stat.S_IFREG):
-            yield Member(name, "file", found.mode, 315532800, found.size, reader=partial(archive.pieces, name))
-        else:
-            raise InvalidArchive(f"`{name}` is not a file, a directory or a link")
-
-
-def directory_members(root: str) -> Iterator[Member]:
-    """Yield what is in a directory."""
-    stack = [""]
-    while stack:
-        below = stack.pop()
-        with os.scandir(os.path.join(root, below)) as scanned:
-            entries = sorted(scanned, key=lambda entry: entry.name)
-        for entry in entries:
-            path = f"{below}/{entry.name}" if below else entry.name
-            status = entry.stat(follow_symlinks=False)
-            time = int(status.st_mtime)
-            if stat.S_ISLNK(status.st_mode):
-                yield Member(path, "link", 0o777, time, target=os.readlink(entry.path))
-            elif stat.S_ISDIR(status.st_mode):
-                yield Member(path, "directory", 0o755, time)
-                stack.append(path)
-            elif stat.S_ISREG(status.st_mode):
-                with open(entry.path, "rb") as file:
-                    yield Member(path, "file", status.st_mode, time, status.st_size, reader=partial(pieces_of, file))
-            else:
-                raise InvalidArchive(f"`{path}` is not a file, a directory or a link")

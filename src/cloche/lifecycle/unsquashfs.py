@@ -33,10 +33,10 @@ def extract_squashfs(path: str, directory: str, limit: int) -> None:
             continue
         match = LISTED.fullmatch(line)
         if match is None:
-            raise InvalidArchive(f"`{line[:200]}` is not a file, a directory or a link")
+            raise InvalidArchive(f"contains something that is not a file, a directory or a link: `{line[:200]}`")
         size += int(match["size"]) * line.startswith("-")
     if size > limit:
-        raise InvalidArchive("it expands to an unreasonable size")
+        raise InvalidArchive("expands to an unreasonable size")
     run_unsquashfs(["-quiet", "-no-progress", "-no-xattrs", "-dest", directory, path])
 
 
@@ -56,5 +56,6 @@ def run_unsquashfs(arguments: Sequence[str]) -> str:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         if any(os.strerror(errno.ENOSPC) in line for line in lines):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        raise InvalidArchive(lines[-1].strip() if lines else f"unsquashfs exits with {done.returncode}")
+        reason = lines[-1].strip() if lines else f"`unsquashfs` exits with {done.returncode}"
+        raise InvalidArchive(f"cannot be unpacked: {reason}")
     return done.stdout.decode("utf-8", "surrogateescape")

@@ -78,10 +78,10 @@ class Archive:
         self.members = tuple(_central_entries(central))
         if len(self.members) != count:
             raise InvalidArchive(f"has {len(self.members)} members, but announces {count}")
-        names = [member.name for member in self.members]
-        if len(set(names)) != len(names):
-            raise InvalidArchive(f"contains `{max(names, key=names.count)}` twice")
-        self._by_name = dict(zip(names, self.members, strict=True))
+        self._by_name: dict[str, Member] = {}
+        for member in self.members:
+            if self._by_name.setdefault(member.name, member) is not member:
+                raise InvalidArchive(f"contains `{member.name}` twice")
         self._data = dict(self._data_offsets(start))
 
     def read(self, name: str) -> bytes:
