@@ -482,6 +482,7 @@ HOSTILE: dict[str, tuple[dict[str, object], str]] = {
     "a newline": ({"unlisted": ["a\nb.py"]}, "`a\\nb.py` contains a character"),
     "a NUL": ({"unlisted": [archive_entry("planted.py\0.txt")]}, "contains a character"),
     "a line separator": ({"unlisted": ["a\u2028b.py"]}, "contains a character"),
+    "a long path": ({"unlisted": [f"{'d/' * 600}x.py"]}, "is a path of more than 1024 bytes"),
     "a long name": ({"unlisted": [f"{'n' * 256}.py"]}, "contains a name of more than 255 bytes"),
     "a trailing dot": ({"unlisted": ["planted.py."]}, "names another file on Windows"),
     "a link": ({"unlisted": [archive_entry("link", stat.S_IFLNK)]}, "`link` is not a regular file"),
@@ -585,8 +586,20 @@ def test_an_archive_that_unpacks_to_too_many_bytes_is_refused(tmp_path: Path, mo
     monkeypatch.setattr("cloche.store.distributions.MAX_UNPACKED_SIZE", 1 << 20)
     wheel = make_wheel(tmp_path, files={"bomb.txt": b"\0" * (2 << 20)})
 
-    with pytest.raises(SeedError, match="it unpacks to more than 1048576 bytes"):
+    with pytest.raises(SeedError, match=r"it unpacks to .* bytes, more than the 1048576 that cloche allows"):
         read_wheel(str(wheel))
+
+
+def test_a_large_wheel_must_not_unpack_to_many_times_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zeros are compressed to a thousandth. No package is."""
+    monkeypatch.setattr("cloche.store.distributions.HARMLESS_SIZE", 1 << 20)
+    directory, large = tmp_path / "large", os.urandom(2 << 20)
+    bomb = make_wheel(tmp_path, files={"bomb.txt": bytes(2 << 20)})
+
+    with pytest.raises(SeedError, match=r"it unpacks to .* bytes, more than the 1048576 that cloche allows"):
+        read_wheel(str(bomb))
+    assert read_wheel(str(make_wheel(directory, files={"large.bin": large})))
+    assert read_wheel(str(make_wheel(directory, files={"small.txt": bytes(1 << 19)})))
 
 
 @pytest.mark.parametrize("where", range(10, 1400, 97))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from cloche.api import find
 from cloche.apply.executor import perform_operations
 from cloche.errors import SeedError
+from cloche.fs.windows_names import unusable_name
 from cloche.model.distribution import EntryPoint
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.value import replace
@@ -390,6 +392,37 @@ def test_other_names_are_allowed(name: str, tmp_path: Path) -> None:
 @pytest.fixture
 def windows() -> Environment:
     return fake_environment("C:\\Users\\me\\my env", fake_interpreter("cpython-3.12-windows"))
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("spam/nul.py", "nul.py"),
+        ("AUX/spam.py", "AUX"),
+        ("spam/Com1 .tar.gz", "Com1 .tar.gz"),
+        ("spam/conin$", "conin$"),
+        ("spam/what?.txt", "what?.txt"),
+        ("spam-1.0.data/scripts/lpt9", "lpt9"),
+        ("con = spam:main", "con.exe"),
+    ],
+)
+def test_a_name_that_windows_reserves_is_refused_for_windows_only(
+    tmp_path: Path, interpreter: Interpreter, store: Store, windows: Environment, name: str, part: str
+) -> None:
+    is_script = " = " in name
+    files = {"spam.py": "", **({} if is_script else {name: "text"})}
+    entry_points = f"[console_scripts]\n{name}\n" if is_script else ""
+    wheel = make_wheel(tmp_path, files=files, entry_points=entry_points)
+    image = find_or_build_image(read_wheel(str(wheel)), interpreter, store)
+
+    with pytest.raises(SeedError, match=re.escape(f"no file can be named `{part}` on Windows")):
+        image_operations(image, windows)
+    assert image_operations(image, fake_environment("/env", fake_interpreter("cpython-3.12-linux")))
+
+
+@pytest.mark.parametrize("name", ["spam/console.py", "spam/com.py", "spam/com10", "spam/a nul", "spam/.con"])
+def test_other_names_are_allowed_on_windows(name: str) -> None:
+    assert unusable_name(name) == ""
 
 
 def test_on_windows_scripts_are_launchers_with_an_appended_archive(

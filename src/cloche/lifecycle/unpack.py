@@ -17,6 +17,7 @@ from cloche.errors import ClocheError, DestinationError, UsageError
 from cloche.fs import NEW_FILE
 from cloche.fs.case import folded
 from cloche.fs.manifests import FILES, parse_manifest
+from cloche.fs.windows_names import unusable_name
 from cloche.lifecycle.archive_members import cannot_read, read_members
 from cloche.lifecycle.examination import examine
 from cloche.lifecycle.info import environment_info
@@ -191,6 +192,8 @@ class Extraction:
         parts = path.split("/")
         if posixpath.isabs(path) or ".." in parts or "" in parts or "." in parts or "\0" in path or "\\" in path:
             raise self.refuse(path, "is not a path inside the environment")
+        if os.name == "nt" and unusable_name(path):
+            raise self.refuse(path, "has a name that this system cannot use")
         if not self.hashes and not self.links and self.directories.keys() == {""} and member.kind == "directory":
             self.prefix = path  # the top directory, unless the next member is beside it
         elif self.prefix and not path.startswith(f"{self.prefix}/") and len(self.directories) > 1:

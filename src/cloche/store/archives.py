@@ -72,6 +72,8 @@ class Archive:
         :raises OSError: the file cannot be read.
         """
         self.file = file
+        self.size = file.seek(0, os.SEEK_END)
+        """The size of the file in bytes."""
         self._refuse_tar()
         count, start, end = self._central_directory()
         central = self._read(start, end - start)
@@ -167,7 +169,7 @@ class Archive:
 
     def _central_directory(self) -> tuple[int, int, int]:
         """Return the number of members, and the start and the end of the central directory."""
-        at = self.file.seek(0, os.SEEK_END) - END.size
+        at = self.size - END.size
         if at < 0:
             raise InvalidArchive("is not a zip archive")
         signature, disk, first, here, count, size, start, comment = END.unpack(self._read(at, END.size))

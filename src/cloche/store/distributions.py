@@ -32,6 +32,12 @@ TREES = ("purelib", "platlib", "headers", "scripts", "data")
 MAX_UNPACKED_SIZE = 1 << 33
 """The maximum size of an unpacked distribution in bytes; a larger one is treated as an attack. PyTorch has about 2 GB."""
 
+HARMLESS_SIZE = 100 << 20
+"""The size in bytes that any wheel may unpack to."""
+
+MAX_RATIO = 250
+"""How many times its own size a wheel may unpack to if that is more."""
+
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._!+-]*[A-Za-z0-9])?")
 _GENERATED = ("INSTALLER", "REQUESTED", "RECORD", "RECORD.jws", "RECORD.p7s", "direct_url.json")
@@ -110,8 +116,9 @@ def _read_archive(path: str, archive: Archive) -> Distribution:
     for member in archive.members:
         _check_member(path, member)
     members = [member.name for member in archive.members if not member.is_directory]
-    if sum(member.size for member in archive.members) > MAX_UNPACKED_SIZE:
-        raise unusable_distribution(path, f"it unpacks to more than {MAX_UNPACKED_SIZE} bytes")
+    limit = min(MAX_UNPACKED_SIZE, max(HARMLESS_SIZE, MAX_RATIO * archive.size))
+    if (size := sum(member.size for member in archive.members)) > limit:
+        raise unusable_distribution(path, f"it unpacks to {size} bytes, more than the {limit} that cloche allows")
     dist_info = _find_dist_info(path, members)
 
     def read_text(name: str, missing: str | None = None) -> str:
@@ -300,6 +307,9 @@ def _check_member(location: str, member: Member) -> None:
         raise unusable_distribution(location, f"`{member.name}` is not a regular file")
 
 
+MAX_PATH_BYTES = 1024
+"""The length of the longest path that common systems allow, which includes the path of the environment."""
+
 MAX_NAME_BYTES = 255
 """The length of the longest name of a file that common file systems allow."""
 
@@ -316,6 +326,8 @@ def _check_path(location: str, name: str) -> None:
     """Refuse a name that means another path on some system, or that cannot be a line of a RECORD or file list."""
     if len(name) < 64 and _SAFE_PATH.fullmatch(name):
         return
+    if len(name.encode("utf-8", "replace")) > MAX_PATH_BYTES:
+        raise unusable_distribution(location, f"`{_escape(name)}` is a path of more than {MAX_PATH_BYTES} bytes")
     parts = name.split("/")
     if any(len(part.encode("utf-8", "replace")) > MAX_NAME_BYTES for part in parts):
         raise unusable_distribution(location, f"`{_escape(name)}` contains a name of more than {MAX_NAME_BYTES} bytes")

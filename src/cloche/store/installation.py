@@ -35,7 +35,7 @@ SHEBANG_LIMIT_MACOS = 512
 def image_operations(image: Image, environment: Environment) -> list[Operation]:
     """Return the operations that install an image in an environment whose `bin` and `site-packages` directories exist.
 
-    :raises SeedError: the image contains a file that belongs to the environment itself.
+    :raises SeedError: the image contains a file that belongs to the environment itself, or that Windows cannot have.
     :raises OSError, ValueError: the image was removed or damaged since it was checked.
     """
     layout = environment.layout
@@ -76,6 +76,8 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
     scripts = dict(_own_scripts(image, shebang_scripts, environment))
     if found & {"scripts", "data"}:
         _refuse_environment_files(image, found, environment, scripts)
+    if environment.os_name == "nt":
+        _refuse_names_of_windows(image, trees, scripts)
     for name, content in scripts.items():
         parts = name.split("/")
         operations += (MakeDir("/".join((layout.bin, *parts[:count]))) for count in range(1, len(parts)))
@@ -320,6 +322,19 @@ def _refuse_environment_files(
                         f"`{image.distribution}` {image.version} contains `{path}`, a file of the environment itself",
                         hint="leave it out of the seeds, and install it with pip if you trust it",
                     )
+
+
+def _refuse_names_of_windows(image: Image, trees: list[str], scripts: Iterable[str]) -> None:
+    """Refuse a wheel with a file that an environment on Windows cannot have; other systems can."""
+    from cloche.fs.windows_names import unusable_name
+
+    lists = [read_file_list(f"{image.root}/{tree}{FILE_LIST_SUFFIX}").paths for tree in trees]
+    for path in (*scripts, *(path for paths in lists for path in paths)):
+        if name := unusable_name(path):
+            raise SeedError(
+                f"`{image.distribution}` {image.version} contains `{path}`, and no file can be named `{name}` on Windows",
+                hint="leave it out of the seeds or of the lock file, or choose another version",
+            )
 
 
 def _count_and_size(root: str, tree: str) -> tuple[int, int]:
