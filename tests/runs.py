@@ -264,6 +264,7 @@ SLOW: dict[str, Choice] = {
     "integration/test_locked.py::test_clear_*": NONE,
     "integration/test_locked.py::test_a_run_without_the_lock_*": NONE,
     "integration/test_locked.py::test_an_environment_of_another_python_*": NONE,
+    "integration/test_locked.py::test_an_environment_becomes_portable_*": few(1),
     "integration/test_store_damaged.py::*": few(4),
     "integration/test_refresh.py::test_a_script_that_cannot_run_*": NONE,
     "integration/test_refresh.py::test_a_seed_with_an_emptied_module_*": NONE,

@@ -963,3 +963,34 @@ def test_an_interrupt_while_wheels_are_unpacked_leaves_nothing_unfinished(cloche
     assert os.listdir(cloche.cwd) == ["pylock.toml"]
     create(cloche, wheels)
     assert installed(cloche.cwd / "env") == ["one-1.0", "two-1.0"]
+
+
+# Another kind of environment
+
+
+@pytest.mark.parametrize("before", ["symlink", "portable"])
+@pytest.mark.parametrize("options", [["--lock", "pylock.toml"], ["--no-seed"]], ids=["lock", "no-lock"])
+def test_an_environment_becomes_portable_only_with_clear(cloche: Cloche, before: str, options: list[str]) -> None:
+    """Nor does a portable one become another, whether or not there is a lock file."""
+    lock(cloche)
+    assert cloche("./env", "--creator", before, *options).code == 0
+    content = snapshot(cloche.cwd / "env")
+    after = "symlink" if before == "portable" else "portable"
+
+    done = cloche("./env", "--creator", after, *options)
+
+    assert (done.code, len(done.err.splitlines())) == (4, 2), done
+    assert "--clear" in done.err
+    assert snapshot(cloche.cwd / "env") == content
+    assert cloche("./env", "--creator", after, "--clear", *options).code == 0
+
+
+def test_a_lock_does_not_hide_that_another_creator_is_wanted(cloche: Cloche) -> None:
+    lock(cloche)
+    python = cloche.cwd / "env" / "bin" / "python"
+    assert cloche("./env", "--creator", "symlink", "--lock", "pylock.toml").code == 0
+    assert python.is_symlink()
+
+    assert cloche("./env", "--creator", "copy", "--lock", "pylock.toml").code == 0
+    assert not python.is_symlink()
+    assert cloche("./env", "--creator", "copy", "--lock", "pylock.toml").out.startswith("up to date")

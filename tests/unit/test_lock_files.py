@@ -451,6 +451,14 @@ def test_a_lock_that_is_not_a_readable_text_file_is_refused(kind: str, store: St
     assert raised.value.hint is not None
 
 
+@pytest.mark.parametrize("name", ["uv.lock", "missing.toml", "missing.txt"])
+def test_that_a_lock_does_not_exist_comes_before_what_is_wrong_with_its_name(
+    name: str, store: Store, tmp_path: Path
+) -> None:
+    with pytest.raises(ClocheError, match="cannot be read: no such file or directory"):
+        locked_packages(LockRequest(str(tmp_path / name), extras=("x",)), fake_interpreter(), store)
+
+
 def test_a_lock_that_changes_while_it_is_read_is_refused(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,12 +129,9 @@ def interpreter_operations(
         mode does not suit it.
     """
     if blueprint.runtime:
-        refuse_unsuitable_destination(destination, target, strategy)
-    elif kept and is_portable(destination.settings):
-        raise DestinationError(
-            f"`{destination.location}` is a portable environment, which contains its own Python",
-            hint="`--creator portable` refreshes it, and `--clear` replaces it",
-        )
+        refuse_links_to_cache(target)
+    if kept or (strategy == "merge" and target.existing == "keep"):
+        refuse_other_kind(blueprint, destination)
     for operation in blueprint.operations:
         if not (kept and isinstance(operation, Link) and operation.path in kept.directories):
             yield operation
@@ -156,21 +153,32 @@ def runtime_operation(runtime: Image) -> InstallTree:
     return InstallTree(".", source, f"{source}.files", runtime.files, runtime.size)
 
 
-def refuse_unsuitable_destination(destination: Destination, target: Target, strategy: Strategy) -> None:
-    """Refuse a destination or a link mode that does not suit a portable environment.
+def refuse_links_to_cache(target: Target) -> None:
+    """Refuse a link mode that does not suit a portable environment.
 
     :raises UsageError: the files would be links to the cache.
-    :raises DestinationError: the destination is an environment of a base interpreter.
     """
     if target.link_mode == "symlink":
         raise UsageError(
             "a portable environment cannot consist of links to the cache",
             hint="leave out `--link-mode symlink`: by default, files are shared with the cache where that is possible",
         )
-    if strategy == "merge" and target.existing == "keep" and destination.settings.get("home"):
+
+
+def refuse_other_kind(blueprint: Blueprint, destination: Destination) -> None:
+    """Refuse to turn an existing environment into a portable one, or the other way round.
+
+    :raises DestinationError: only one of both is portable.
+    """
+    if blueprint.runtime and destination.settings.get("home"):
         raise DestinationError(
             f"`{destination.location}` is an environment that uses the Python in `{destination.settings['home']}`",
             hint="choose another destination, or replace the environment with `--clear`",
+        )
+    if not blueprint.runtime and is_portable(destination.settings):
+        raise DestinationError(
+            f"`{destination.location}` is a portable environment, which contains its own Python",
+            hint="`--creator portable` refreshes it, and `--clear` replaces it",
         )
 
 

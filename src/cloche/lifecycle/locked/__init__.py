@@ -20,7 +20,7 @@ from cloche.model.operations import Copy, Link, MakeDir, Write
 from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import find_python_mismatch, inspect_destination
-from cloche.planning.plan_at import collect_scripts, environment_at, placement_for, plan_at
+from cloche.planning.plan_at import collect_scripts, environment_at, placement_for, plan_at, refuse_other_kind
 from cloche.planning.pyvenv_cfg import ADDED_KEY, settings_for
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def plan_unless_update(blueprint: Blueprint, target: Target, session: Session) -
         return replace(plan, changes=tuple(added(blueprint.images)))
     if find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
         return plan_at(blueprint, target, session.host)  # refuses it
+    refuse_other_kind(blueprint, destination)
     return plan_for_nothing(blueprint, target, destination, session)
 
 
@@ -110,8 +111,11 @@ def plan_for_nothing(blueprint: Blueprint, target: Target, destination: Destinat
         return None
     root = destination.target
     paths = [operation.path for operation in blueprint.operations if isinstance(operation, (Copy, MakeDir, Write))]
+    copies = [operation.path for operation in blueprint.operations if isinstance(operation, Copy)]
     links = [operation for operation in blueprint.operations if isinstance(operation, Link)]
     if not all(leads_to_target(root, link) for link in links):
+        return None
+    if any(os.path.islink(os.path.join(root, path)) for path in copies):  # another creator made them
         return None
     about_scripts = (environment.location, environment.prompt, blueprint.interpreter, blueprint.activators)
     images = [question_about(image) for image in blueprint.images]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.pylock import is_valid_pylock_path
 
 from cloche.errors import UsageError
+from cloche.store.lock_files.packages import refuse_unreadable_lock
 from cloche.store.lock_files.pylock import read_pylock, select
 from cloche.store.lock_files.requirements_files import read_requirements
 
@@ -30,10 +31,11 @@ OTHER_LOCKS = {
 def locked_packages(request: LockRequest, interpreter: Interpreter, store: Store) -> list[LockedPackage]:
     """Return the packages of a lock file for an interpreter, sorted by name.
 
-    :raises UsageError: the file is not a valid lock file, or does not declare a requested extra or group.
+    :raises UsageError: the file cannot be read or is not a valid lock file, or does not declare a requested extra or group.
     :raises SeedError: it does not support the interpreter.
     """
     name = os.path.basename(request.path)
+    refuse_unreadable_lock(request.path)
     if is_valid_pylock_path(Path(name)):
         packages = select(read_pylock(request.path, store), request, interpreter)
     elif name in OTHER_LOCKS or name.endswith((".toml", ".lock")):

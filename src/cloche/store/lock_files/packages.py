@@ -61,6 +61,27 @@ class LockedPackage(Value):
     """`direct_url.json` (PEP 610) or `provenance_url.json` (PEP 710), as (name, content)."""
 
 
+def refuse_unreadable_lock(path: str) -> None:
+    """Refuse a lock file that does not exist or cannot be read, before anything else is said about it.
+
+    :raises UsageError: it cannot be read.
+    """
+    try:
+        open_regular_file(path).close()
+    except OSError as error:
+        raise unreadable_lock(path, error) from None
+
+
+def unreadable_lock(path: str, error: OSError, named_in: str = "") -> UsageError:
+    origin = f", which `{named_in}` names," if named_in else ""
+    return UsageError(
+        f"the lock file `{path}`{origin} cannot be read: {reason_of(error)}",
+        hint=f"correct the line in `{named_in}`"
+        if named_in
+        else "give the path of a `pylock.toml` or of a pinned requirements file",
+    )
+
+
 def read_lock_text(path: str, store: Store, named_in: str = "") -> str:
     """Return the text of a lock file, and record the file as an input.
 
@@ -75,12 +96,7 @@ def read_lock_text(path: str, store: Store, named_in: str = "") -> str:
             content = file.read(MAX_LOCK_BYTES + 1)
             after = signature_of(os.fstat(file.fileno()))
     except OSError as error:
-        raise UsageError(
-            f"the lock file `{path}`{origin} cannot be read: {reason_of(error)}",
-            hint=f"correct the line in `{named_in}`"
-            if named_in
-            else "give the path of a `pylock.toml` or of a pinned requirements file",
-        ) from None
+        raise unreadable_lock(path, error, named_in) from None
     if len(content) > MAX_LOCK_BYTES:
         raise UsageError(
             f"the lock file `{path}`{origin} is larger than {MAX_LOCK_BYTES >> 20} MiB",
