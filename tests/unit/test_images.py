@@ -602,6 +602,14 @@ def test_a_large_wheel_must_not_unpack_to_many_times_its_size(tmp_path: Path, mo
     assert read_wheel(str(make_wheel(directory, files={"small.txt": bytes(1 << 19)})))
 
 
+def test_a_small_wheel_must_not_have_many_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloche.store.distributions.DIRECTORY_SIZE", 1 << 20)
+    wheel = make_wheel(tmp_path, files={f"{number}/{'d/' * 20}x.py": "" for number in range(10)})
+
+    with pytest.raises(SeedError, match="it has more than 100 directories"):
+        read_wheel(str(wheel))
+
+
 @pytest.mark.parametrize("where", range(10, 1400, 97))
 def test_a_wheel_with_a_corrupted_byte_is_refused_or_unpacks_to_the_same_files(
     where: int, tmp_path: Path, interpreter: Interpreter, store: Store

@@ -38,6 +38,9 @@ HARMLESS_SIZE = 100 << 20
 MAX_RATIO = 250
 """How many times its own size a wheel may unpack to if that is more."""
 
+DIRECTORY_SIZE = 4096
+"""The bytes of the disk that a directory uses, which costs a wheel only two bytes."""
+
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._!+-]*[A-Za-z0-9])?")
 _GENERATED = ("INSTALLER", "REQUESTED", "RECORD", "RECORD.jws", "RECORD.p7s", "direct_url.json")
@@ -119,6 +122,8 @@ def _read_archive(path: str, archive: Archive) -> Distribution:
     limit = min(MAX_UNPACKED_SIZE, max(HARMLESS_SIZE, MAX_RATIO * archive.size))
     if (size := sum(member.size for member in archive.members)) > limit:
         raise unusable_distribution(path, f"it unpacks to {size} bytes, more than the {limit} that cloche allows")
+    if (most := limit // DIRECTORY_SIZE) < _count_directories(members, most):
+        raise unusable_distribution(path, f"it has more than {most} directories")
     dist_info = _find_dist_info(path, members)
 
     def read_text(name: str, missing: str | None = None) -> str:
@@ -365,6 +370,19 @@ def _check_path_collisions(location: str, files: Iterable[File]) -> None:
                 raise unusable_distribution(location, f"`{seen[parent]}` is both a file and the directory of `{name}`")
             directories.add(parent)
             parent = parent.rpartition("/")[0]
+
+
+def _count_directories(paths: Iterable[str], limit: int) -> int:
+    """Return the number of directories above some paths; stop when there are more than `limit`."""
+    found: set[str] = set()
+    for path in paths:
+        parent = path.rpartition("/")[0]
+        while parent and parent not in found:
+            found.add(parent)
+            parent = parent.rpartition("/")[0]
+        if len(found) > limit:
+            break
+    return len(found)
 
 
 def _find_dist_info(location: str, members: Iterable[str]) -> str:
