@@ -54,6 +54,8 @@ LARGEST_CONFIGURATION = 1 << 20
 
 UNUSABLE_NAME_ERRORS = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
+IS_WINDOWS = os.name == "nt"
+
 SHOWN_NAME = 100
 """The characters of a name that are shown."""
 
@@ -192,7 +194,7 @@ class Extraction:
         parts = path.split("/")
         if posixpath.isabs(path) or ".." in parts or "" in parts or "." in parts or "\0" in path or "\\" in path:
             raise self.refuse(path, "is not a path inside the environment")
-        if os.name == "nt" and unusable_name(path):
+        if IS_WINDOWS and unusable_name(path):
             raise self.refuse(path, "has a name that this system cannot use")
         if not self.hashes and not self.links and self.directories.keys() == {""} and member.kind == "directory":
             self.prefix = path  # the top directory, unless the next member is beside it
