@@ -363,6 +363,27 @@ def test_the_manifest_can_be_checked_with_sha256sum(env: Path) -> None:
     assert (done.returncode, done.stdout) == (0, b"")
 
 
+def test_bytecode_that_links_to_the_cache_is_compared(
+    cloche: Cloche, verify: Callable[[Path], list[Difference]], tmp_path: Path
+) -> None:
+    """It belongs to a package if its RECORD says so, but another link does not."""
+    done = cloche("./env", "--link-mode", "symlink", "--compile", "-p", pyenv("3.12"))
+    assert done.code == 0, done.err
+    env = cloche.cwd / "env"
+    assert verify(env) == []
+    bytecode = sorted(path for path in env.rglob("*.pyc") if path.is_symlink())
+    damaged = tmp_path / "damaged.pyc"
+    damaged.write_bytes(bytecode[0].read_bytes()[:-1] + b"x")
+    bytecode[0].unlink()
+    bytecode[0].symlink_to(damaged)
+    added = bytecode[0].with_name(bytecode[0].name.replace(".pyc", ".opt-1.pyc"))
+    added.symlink_to(damaged)
+
+    reported = {difference.path for difference in verify(env)}
+
+    assert reported == {path.relative_to(env).as_posix() for path in (bytecode[0], added)}
+
+
 @pytest.mark.parametrize("creator", ["symlink", "copy", "venv", "portable"])
 def test_environments_of_every_creator_can_be_verified(
     creator: str, cloche: Cloche, verify: Callable[[Path], list[Difference]]

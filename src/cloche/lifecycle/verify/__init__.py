@@ -301,7 +301,7 @@ class Verifier:
             if path.startswith(copies):
                 continue
             match = BYTECODE.fullmatch(path)
-            if match and files[path].kind == "file":
+            if match and (files[path].kind == "file" or self.is_installed_link(files[path])):
                 source = f"{match['directory'] or ''}{match['stem']}.py"
                 if source not in files:
                     self.report("added", path, "is bytecode without its source")
@@ -318,6 +318,14 @@ class Verifier:
         )
         if self.bytecode == "compared":
             self.check_bytecode(compiled)
+
+    def is_installed_link(self, file: File) -> bool:
+        """Return whether a package has a file that is a link to a regular file, as with `--link-mode symlink`."""
+        return (
+            file.kind == "link"
+            and file.path in self.known.owners
+            and os.path.isfile(os.path.join(self.root, file.path))
+        )
 
     def is_link_of_runtime(self, file: File) -> bool:
         """Return whether a file is a link to a file of the interpreter in a portable environment."""
