@@ -72,7 +72,7 @@ class Archive:
         :raises OSError: the file cannot be read.
         """
         self.file = file
-        self.size = file.seek(0, os.SEEK_END)
+        self.file_size = file.seek(0, os.SEEK_END)
         """The size of the file in bytes."""
         self._refuse_tar()
         count, start, end = self._central_directory()
@@ -169,7 +169,7 @@ class Archive:
 
     def _central_directory(self) -> tuple[int, int, int]:
         """Return the number of members, and the start and the end of the central directory."""
-        at = self.size - END.size
+        at = self.file_size - END.size
         if at < 0:
             raise InvalidArchive("is not a zip archive")
         signature, disk, first, here, count, size, start, comment = END.unpack(self._read(at, END.size))

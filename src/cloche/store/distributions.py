@@ -119,7 +119,7 @@ def _read_archive(path: str, archive: Archive) -> Distribution:
     for member in archive.members:
         _check_member(path, member)
     members = [member.name for member in archive.members if not member.is_directory]
-    limit = min(MAX_UNPACKED_SIZE, max(HARMLESS_SIZE, MAX_RATIO * archive.size))
+    limit = min(MAX_UNPACKED_SIZE, max(HARMLESS_SIZE, MAX_RATIO * archive.file_size))
     if (size := sum(member.size for member in archive.members)) > limit:
         raise unusable_distribution(path, f"it unpacks to {size} bytes, more than the {limit} that cloche allows")
     if (most := limit // DIRECTORY_SIZE) < _count_directories(members, most):

@@ -35,10 +35,10 @@ def locked_packages(request: LockRequest, interpreter: Interpreter, store: Store
     :raises SeedError: it does not support the interpreter.
     """
     name = os.path.basename(request.path)
-    refuse_unreadable_lock(request.path)
     if is_valid_pylock_path(Path(name)):
         packages = select(read_pylock(request.path, store), request, interpreter)
     elif name in OTHER_LOCKS or name.endswith((".toml", ".lock")):
+        refuse_unreadable_lock(request.path)
         raise UsageError(
             f"`{request.path}` is neither a `pylock.toml` nor a requirements file",
             hint=f"create one with `{OTHER_LOCKS[name]}`"
@@ -47,6 +47,7 @@ def locked_packages(request: LockRequest, interpreter: Interpreter, store: Store
         )
     else:
         if request.extras or request.groups or request.default_groups == "excluded":
+            refuse_unreadable_lock(request.path)
             raise UsageError(
                 f"`{request.path}` is a requirements file, which has no extras and no dependency groups",
                 hint="leave out `--extra`, `--group` and `--no-default-groups`, or use a `pylock.toml`",
