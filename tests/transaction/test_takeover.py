@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from itertools import permutations
+import shutil
+from itertools import count, permutations
 from typing import TYPE_CHECKING
 
 import pytest
@@ -338,6 +339,26 @@ def test_an_old_path_that_was_used_again_is_left_alone(tmp_path: Path, monkeypat
     assert snapshot(new) == with_changes(before)
     assert sorted(os.listdir(tmp_path)) == ["new", "old"]
     assert os.listdir(old) == []
+
+
+def test_nothing_is_left_of_a_killed_move_if_both_paths_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run was killed while both trees existed. The user removed the new one, and moved the old one to a third path."""
+    for fatal in count(1):
+        directory = tmp_path / str(fatal)
+        old, new = make_tree(directory / "old"), directory / "new"
+        assert run_and_kill(monkeypatch, lambda old=old, new=new: move(old, new), fatal) == "killed"
+        if new.exists() and not old.is_symlink():
+            break
+    shutil.rmtree(new)
+    recover_environment(str(old))
+    assert len(os.listdir(directory)) == 2  # `new` may have been moved, and then its links lead to the old tree
+    old.rename(directory / "third")
+
+    recover_environment(str(directory / "third"))
+
+    assert os.listdir(directory) == ["third"]
 
 
 @pytest.mark.parametrize("change", [move, replace])

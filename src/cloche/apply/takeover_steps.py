@@ -99,12 +99,13 @@ def complete_takeover(actions: Sequence[Action], staging: str, target: str) -> N
     :raises ValueError: the new tree is no longer at the target.
     :raises OSError: a system call failed.
     """
-    first, new = actions[0], os.path.join(staging, "new")
+    first, new, old = actions[0], os.path.join(staging, "new"), old_tree(staging, actions[0].kind)
     if inode_of(new) == first.mark:
         return  # it was not put in place, or that was undone
     if inode_of(target) != first.mark:
+        if first.kind == "move" and not os.path.exists(old):
+            return  # `old` is a link, and the old tree was moved or removed as well: nothing depends on it
         raise ValueError(f"`{target}` was moved or replaced")
-    old = old_tree(staging, first.kind)
     if first.kind == "move":
         if os.path.islink(old) or not os.path.lexists(old):  # the old tree is still, or again, where it was
             os.rename(target, new)
