@@ -650,13 +650,15 @@ def test_a_stronger_setting_wins_over_its_opposite(cloche: Cloche, wheels: Path)
         (["--keep-extra"], "`--keep-extra` needs a lock file"),
         (["--seeder", "lock"], "the seeder `lock` needs a lock file"),
         (["--lock", "pylock.toml", "--seeder", "pip"], "seeder `pip` does not install the packages of a lock file"),
-        (["--lock", "missing.toml"], "neither a `pylock.toml` nor a requirements file"),
+        (["--lock", "missing.toml"], "cannot be read: no such file or directory"),
+        (["--lock", "notes.toml"], "neither a `pylock.toml` nor a requirements file"),
         (["--lock", "pylock.missing.toml"], "cannot be read: no such file or directory"),
         (["--lock", ""], "`--lock` needs a value"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: list[str], message: str, cloche: Cloche) -> None:
     lock(cloche)
+    (cloche.cwd / "notes.toml").touch()
 
     done = cloche("./env", *options)
 
