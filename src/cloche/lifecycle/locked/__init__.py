@@ -26,12 +26,15 @@ from cloche.planning.pyvenv_cfg import ADDED_KEY, settings_for
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cloche.fs.inputs import Signature
     from cloche.lifecycle.locked.up_to_date import Answer
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
+    from cloche.model.interpreter import Host
     from cloche.model.package_change import PackageChange
     from cloche.model.plan import Blueprint, ChosenComponent, Target
     from cloche.planning.destination import Destination
+    from cloche.planning.plan_cache import PlanCache
     from cloche.session import Session
 
 UNCOMPARED = frozenset(("command", "cloche", "prompt"))
@@ -100,51 +103,25 @@ def plan_for_nothing(blueprint: Blueprint, target: Target, destination: Destinat
 
     :raises DamagedImage: the store has lost an image that the environment has to be compared with.
     """
-    host, cache = session.host, session.plan_cache
-    placement = placement_for(target, destination, "merge")
+    host, cache, root = session.host, session.plan_cache, destination.target
     located = environment_at(destination.location, target, blueprint.interpreter, blueprint.layout, host)
-    environment = replace(located, placement=placement)
-    settings = settings_for(target, blueprint, environment, host, added_to_directory=ADDED_KEY in destination.settings)
-    if any(destination.settings.get(key) != text for key, text in settings.items() if key not in UNCOMPARED):
-        return None
-    if target.prompt is not None and destination.settings.get("prompt") != environment.prompt:
-        return None
-    root = destination.target
-    paths = [operation.path for operation in blueprint.operations if isinstance(operation, (Copy, MakeDir, Write))]
-    copies = [operation.path for operation in blueprint.operations if isinstance(operation, Copy)]
-    links = [operation for operation in blueprint.operations if isinstance(operation, Link)]
-    if not all(leads_to_target(root, link) for link in links):
-        return None
-    if any(os.path.islink(os.path.join(root, path)) for path in copies):  # another creator made them
+    environment = replace(located, placement=placement_for(target, destination, "merge"))
+    if not (has_settings(destination, blueprint, target, environment, host) and has_entries(root, blueprint)):
         return None
     about_scripts = (environment.location, environment.prompt, blueprint.interpreter, blueprint.activators)
-    images = [question_about(image) for image in blueprint.images]
-    question = repr((VERSION, target.extra_packages, about_scripts, images))
+    question = repr((VERSION, target.extra_packages, about_scripts, [*map(question_about, blueprint.images)]))
     recorded = recorded_answer(root, question, cache)
     answer = recorded if recorded and all(map(is_built_in, blueprint.activators)) else None
     own_scripts, activators, left_out = answer = answer or scripts_of(blueprint, environment)
-    if not all(os.path.exists(os.path.join(root, path)) for path in (*paths, *own_scripts)):
+    if not all(os.path.exists(os.path.join(root, path)) for path in own_scripts):
         return None
     if recorded != answer:
-        from cloche.store.installation import find_damage
-
         check_images(blueprint, session)
-        names = {image.distribution for image in blueprint.images}
-        if not names.isdisjoint(known_differences(root, cache).values()):
-            return None
         here = replace(environment, location=root)
-        if not has_wanted_packages(here, blueprint, target):
+        signatures = compare_packages(here, blueprint, target, {*own_scripts}, cache)
+        if signatures is None:
             return None
-        try:
-            watched = watched_paths(here, blueprint.images, {*own_scripts})
-            signatures = signatures_of(root, watched)
-            if not is_manifest_true(root, {*own_scripts}):
-                return None
-            if any(find_damage(image, here) for image in blueprint.images):
-                return None
-        except (OSError, ValueError):
-            return None
-        record_up_to_date(root, question, answer, watched, signatures, cache)
+        record_up_to_date(root, question, answer, signatures, cache)
     return Plan(
         environment=environment,
         target=root,
@@ -159,6 +136,53 @@ def plan_for_nothing(blueprint: Blueprint, target: Target, destination: Destinat
         chosen_because=blueprint.chosen_because,
         notes=tuple(left_out),
     )
+
+
+def has_settings(
+    destination: Destination, blueprint: Blueprint, target: Target, environment: Environment, host: Host
+) -> bool:
+    """Return whether the `pyvenv.cfg` of an environment says what it would say if it were created now."""
+    settings = settings_for(target, blueprint, environment, host, added_to_directory=ADDED_KEY in destination.settings)
+    if any(destination.settings.get(key) != text for key, text in settings.items() if key not in UNCOMPARED):
+        return False
+    return target.prompt is None or destination.settings.get("prompt") == environment.prompt
+
+
+def has_entries(root: str, blueprint: Blueprint) -> bool:
+    """Return whether an environment has what its creator would create: files, directories and links."""
+    operations = blueprint.operations
+    paths = (operation.path for operation in operations if isinstance(operation, (Copy, MakeDir, Write)))
+    copies = (operation.path for operation in operations if isinstance(operation, Copy))
+    return (
+        all(leads_to_target(root, operation) for operation in operations if isinstance(operation, Link))
+        and not any(os.path.islink(os.path.join(root, path)) for path in copies)  # another creator made them
+        and all(os.path.exists(os.path.join(root, path)) for path in paths)
+    )
+
+
+def compare_packages(
+    here: Environment, blueprint: Blueprint, target: Target, own_scripts: set[str], cache: PlanCache
+) -> dict[str, Signature] | None:
+    """Return the signatures of what changes with the packages, by path; None if they are not as they should be.
+
+    :param own_scripts: the paths of activation scripts, which users may edit.
+    """
+    from cloche.store.installation import find_damage
+
+    names = {image.distribution for image in blueprint.images}
+    if not names.isdisjoint(known_differences(here.location, cache).values()):
+        return None
+    if not has_wanted_packages(here, blueprint, target):
+        return None
+    try:
+        watched = watched_paths(here, blueprint.images, own_scripts)
+        signatures = signatures_of(here.location, watched)  # before the comparison, during which something may change
+        is_intact = generated_files_are_intact(here.location, own_scripts) and not any(
+            find_damage(image, here) for image in blueprint.images
+        )
+    except (OSError, ValueError):
+        return None
+    return dict(zip(watched, signatures, strict=True)) if is_intact else None
 
 
 def leads_to_target(root: str, link: Link) -> bool:
@@ -224,7 +248,7 @@ def manifest_of(root: str) -> dict[str, str]:
     return {path: digest for path, digest in hashes.items() if "/" in path}
 
 
-def is_manifest_true(root: str, editable: set[str]) -> bool:
+def generated_files_are_intact(root: str, editable: set[str]) -> bool:
     """Return whether every file that cloche generated for a package exists and is unmodified.
 
     :param editable: the paths of activation scripts, which users may edit.

@@ -72,19 +72,18 @@ def signatures_of(root: str, paths: Sequence[str]) -> Signatures:
 
 
 def record_up_to_date(
-    root: str, question: str, answer: Answer, paths: Sequence[str], signatures: Signatures, cache: PlanCache
+    root: str, question: str, answer: Answer, signatures: Mapping[str, Signature], cache: PlanCache
 ) -> None:
     """Record that an environment is up to date. A failure only costs time later.
 
-    :param paths: what is watched.
-    :param signatures: those of the paths before they were compared with the images.
+    :param signatures: those of the paths to watch, before these were compared with the images.
     """
     if not cache.directory or not cache.writable:
         return
-    times = (signature[-2:] for signature in signatures if isinstance(signature, tuple))
+    times = (signature[-2:] for signature in signatures.values() if isinstance(signature, tuple))
     if max((time for pair in times for time in pair if isinstance(time, int)), default=0) > time_ns() - MIN_AGE_NS:
         return
-    data = marshal.dumps((question, list(paths), signatures, answer))
+    data = marshal.dumps((question, [*signatures], [*signatures.values()], answer))
     try:
         replace_file(record_path(root, cache), keyed_hash(1, data) + data)
     except OSError:
