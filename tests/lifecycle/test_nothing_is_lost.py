@@ -191,8 +191,17 @@ def body_of(script: bytes) -> bytes:
     relocatable = relocatable_shebang_lines("python")
     if relocatable[relocatable.index(b'""":') :][:60] in script:  # a coding line comes before it in some scripts
         return script.rpartition(b'"""')[2].lstrip(b"\n")
-    header = parse_header(script)
-    return re.sub(rb"^#.*coding.*\n", b"", header.body).lstrip(b"\n") if header else script
+    if header := parse_header(script):
+        body = header.body
+    elif unescaped := HEADER_OF_PIP.match(script):
+        body = script[unescaped.end() :]
+    else:
+        return script
+    return re.sub(rb"^#.*coding.*\n", b"", body).lstrip(b"\n")
+
+
+HEADER_OF_PIP = re.compile(rb"#!/bin/sh\n'''exec' .*\n' '''\n")
+"""How pip starts a script if the path contains a space. It does not escape quotes, and then the script cannot be run."""
 
 
 def hashes(root: Path) -> dict[tuple[str, str], bool]:
@@ -254,10 +263,15 @@ SOME = settings(examples(3), phases=(Phase.explicit, Phase.generate), report_mul
 
 
 def contents_of(
-    name: str, *entries: Entry, made_by: str = "venv", editables: tuple[tuple[str, str], ...] = ()
+    name: str,
+    *entries: Entry,
+    made_by: str = "venv",
+    installer: str = "uv",
+    editables: tuple[tuple[str, str], ...] = (),
+    nested: bool = False,
 ) -> Contents:
     """Return the contents of an environment with these entries, for an example that failed once."""
-    return Contents(name, made_by, "uv", entries, editables, nested=False, is_edited=False)
+    return Contents(name, made_by, installer, entries, editables, nested=nested, is_edited=False)
 
 
 JSON = Entry("share/conf.json", "file", b'{"path": "{root}/share"}\n', 0o644)
@@ -272,6 +286,7 @@ SCRIPT = Entry("{site}/$x", "file", b"#!{root}/bin/python\nprint('mine')\n", 0o7
 @example(contents_of('q"uote', SCRIPT, made_by="uv"), "%PATH%", None, None)
 @example(contents_of("it's", made_by="virtualenv"), "-x", None, None)
 @example(contents_of("env", made_by="cloche"), "env", Kill("unlink", 1), None)
+@example(contents_of('q"uote', made_by="cloche-copy", installer="pip", nested=True), ".venv", None, None)
 @example(contents_of("a b", made_by="cloche-relocatable", editables=(("inside", "finder"),)), "it's", None, None)
 def test_an_environment_that_is_moved_and_moved_back_is_as_before(
     cloche: Cloche,
