@@ -136,7 +136,7 @@ def test_json_has_the_matches_the_other_candidates_and_the_choice(cloche: Cloche
     assert answer["chosen_because"] == "`-p 3.12`"
     assert chosen["version"].startswith("3.12.")
     assert chosen["found_by"] in ("current", "pyenv")
-    skipped = {candidate["seen_at"]: candidate for candidate in answer["passed_over"]}
+    skipped = {candidate["found_at"]: candidate for candidate in answer["passed_over"]}
     old = skipped[f"{cloche.environ['PYENV_ROOT']}/versions/2.7.18/bin/python"]
     assert (old["version"], old["interpreter"]) == ("2.7.18", None)
     assert all(candidate["reason"] for candidate in answer["passed_over"])

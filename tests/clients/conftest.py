@@ -163,7 +163,7 @@ def run_shim_command(action: str, environment: str) -> dict[str, object]:
     return status
 
 
-def creator_of(root: Path | str) -> str:
+def recorded_tool(root: Path | str) -> str:
     """Return which tool created an environment, by its `pyvenv.cfg`: `cloche`, `virtualenv`, `uv`, or `venv`."""
     settings = parse_settings((Path(root) / "pyvenv.cfg").read_text(encoding="utf-8"))
     return next((name for name in ("cloche", "uv", "virtualenv") if name in settings), "venv")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import cloche
 from cloche.planning.pyvenv_cfg import parse_settings
-from tests.clients.conftest import creator_of
+from tests.clients.conftest import recorded_tool
 from tests.clients.wheelhouse import make_project
 from tests.tools import require, skip_missing
 
@@ -54,7 +54,7 @@ def test_tox_creates_reuses_and_recreates_environments(client: Callable[..., Too
     first = tox("run", cwd=project)
     assert first.count("hello from the project") == 2
     environments = [project / ".tox" / name for name in ("py", "other", ".pkg")]
-    assert [creator_of(environment) for environment in environments] == ["cloche"] * 3
+    assert [recorded_tool(environment) for environment in environments] == ["cloche"] * 3
     marker = add_marker(project / ".tox" / "py")
     tox("run", cwd=project)
     assert marker.exists()
@@ -75,7 +75,7 @@ def test_tox_uses_another_python_and_skips_a_missing_one(client: Callable[..., T
 
     assert str(other.version[:2]) in output
     assert "py27: SKIP" in output
-    assert creator_of(tmp_path / ".tox" / name) == "cloche"
+    assert recorded_tool(tmp_path / ".tox" / name) == "cloche"
 
 
 def test_nox_creates_and_reuses_environments(client: Callable[..., Tool], tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_nox_creates_and_reuses_environments(client: Callable[..., Tool], tmp_pa
     first = nox(cwd=tmp_path)
     assert "leaf 42" in first
     environments = [tmp_path / ".nox" / name for name in ("plain", "system")]
-    assert [creator_of(environment) for environment in environments] == ["cloche", "cloche"]
+    assert [recorded_tool(environment) for environment in environments] == ["cloche", "cloche"]
     settings = [parse_settings((environment / "pyvenv.cfg").read_text()) for environment in environments]
     assert [config["include-system-site-packages"] for config in settings] == ["false", "true"]
     markers = [add_marker(environment) for environment in environments]
@@ -118,7 +118,7 @@ def test_pre_commit_installs_a_hook_once_and_considers_it_healthy(client: Callab
 
     assert "checked in" in pre_commit("run", "--all-files", cwd=work, PRE_COMMIT_HOME=home)
     (environment,) = Path(home).glob("repo*/py_env-*")
-    assert creator_of(environment) == "cloche"
+    assert recorded_tool(environment) == "cloche"
     marker = add_marker(environment)
     again = pre_commit("run", "--all-files", cwd=work, PRE_COMMIT_HOME=home)
     assert "checked in" in again
@@ -156,7 +156,7 @@ def test_poetry_creates_an_environment_and_prints_how_to_activate_it(
     }
 
     poetry("install", cwd=project, **variables)
-    assert creator_of(project / ".venv") == "cloche"
+    assert recorded_tool(project / ".venv") == "cloche"
     assert "leaf 42" in poetry("run", "python", "-c", IMPORT_LEAF, cwd=project, **variables)
     marker = add_marker(project / ".venv")
     poetry("install", cwd=project, **variables)
@@ -178,7 +178,7 @@ def test_poetry_runs_pip_from_the_embedded_wheel(client: Callable[..., Tool], tm
 
     assert output.startswith("pip ")
     assert ".whl" in output
-    assert creator_of(tmp_path / "env") == "cloche"
+    assert recorded_tool(tmp_path / "env") == "cloche"
 
 
 def test_hatch_creates_and_reuses_an_environment(client: Callable[..., Tool], tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_hatch_creates_and_reuses_an_environment(client: Callable[..., Tool], tm
 
     assert "leaf 42" in hatch("run", "python", "-c", IMPORT_LEAF, cwd=project, **variables)
     root = Path(hatch("env", "find", cwd=project, **variables).strip())
-    assert creator_of(root) == "cloche"
+    assert recorded_tool(root) == "cloche"
     marker = add_marker(root)
     assert "leaf 42" in hatch("run", "python", "-c", IMPORT_LEAF, cwd=project, **variables)
     assert marker.exists()
@@ -207,7 +207,7 @@ def test_pipenv_creates_and_reuses_an_environment(client: Callable[..., Tool], t
 
     first = pipenv("install", "--skip-lock", cwd=tmp_path, **variables)
     assert "created virtual environment" in first
-    assert creator_of(tmp_path / ".venv") == "cloche"
+    assert recorded_tool(tmp_path / ".venv") == "cloche"
     marker = add_marker(tmp_path / ".venv")
     pipenv("install", "--skip-lock", cwd=tmp_path, **variables)
     assert marker.exists()
@@ -242,12 +242,12 @@ def test_pdm_creates_and_reuses_environments(client: Callable[..., Tool], tmp_pa
     variables = {"PDM_CHECK_UPDATE": "0", "PDM_IGNORE_ACTIVE_VENV": "1"}
 
     pdm("install", "--no-self", cwd=project, **variables)
-    assert creator_of(project / ".venv") == "cloche"
+    assert recorded_tool(project / ".venv") == "cloche"
     marker = add_marker(project / ".venv")
     pdm("install", "--no-self", cwd=project, **variables)
     assert marker.exists()
     pdm("venv", "create", "--name", "with-pip", "--with-pip", cwd=project, **variables)
     other = Path(pdm("venv", "--path", "with-pip", cwd=project, **variables).strip())
-    assert creator_of(other) == "cloche"
+    assert recorded_tool(other) == "cloche"
     assert (other / "bin" / "pip").exists()
     assert not (project / ".venv" / "bin" / "pip").exists()

@@ -84,7 +84,7 @@ def cloche(tmp_path: Path) -> Cloche:
 @pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="the running Python would be chosen")
 def test_a_shim_is_where_an_interpreter_is_seen(cloche: Cloche) -> None:
     (found,) = [python for python in cloche("pythons", "3.12", "--json").json["pythons"] if python["chosen"]]
-    assert found["seen_at"] == f"{cloche.environ['PYENV_ROOT']}/shims/python3.12"
+    assert found["found_at"] == found["seen_at"] == f"{cloche.environ['PYENV_ROOT']}/shims/python3.12"
     assert os.path.realpath(found["path"]) == os.path.realpath(pyenv("3.12"))
     assert found["found_by"] == "path"
 

@@ -433,10 +433,10 @@ def test_a_missing_or_damaged_pyvenv_cfg_is_restored(cloche, empty_env, config) 
     if config is not None:
         (env / "pyvenv.cfg").write_text(config, errors="surrogateescape")
     assert diagnose(cloche, env)["half-made"]["path"] == "pyvenv.cfg"
-    assert cloche("info", "--json", env).json["maker"] == "an unknown program"
+    assert cloche("info", "--json", env).json["created_by"] == "an unknown program"
     fix(cloche, env)
     assert run(env / "bin" / "python", "-c", "import sys; print(sys.prefix)").strip() == str(env)
-    assert cloche("info", "--json", env).json["python"]["base_alive"]
+    assert cloche("info", "--json", env).json["python"]["base_exists"]
 
 
 def test_a_pyvenv_cfg_that_contradicts_the_rest_is_corrected(cloche, empty_env) -> None:

@@ -171,8 +171,8 @@ def test_a_program_that_cannot_start_is_described(cloche, empty_env, content, re
 def test_info_reports_the_creating_tool_the_python_and_the_packages(cloche, populated_env) -> None:
     env = populated_env("venv")
     info = cloche("info", "--json", env).json
-    assert info["maker"] == "venv"
-    assert info["python"]["base_alive"] is True
+    assert info["created_by"] == info["maker"] == "venv"
+    assert info["python"]["base_exists"] is info["python"]["base_alive"] is True
     assert info["recorded_roots"] == [str(env)]
     packages = {package["name"]: package for package in info["packages"]}
     assert packages["plain"]["version"] == "1.0"

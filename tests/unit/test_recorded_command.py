@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloche.lifecycle.reader import creator_of
+from cloche.lifecycle.reader import created_by
 from cloche.lifecycle.recorded_command import (
     parse_command,
     recorded_destination,
@@ -83,5 +83,5 @@ def test_a_tool_is_recognized_by_the_form_of_its_command(command: str, tool: str
     assert (found is None) is (options is None)
     assert found is None or set(options or []) <= set(found)
     assert ("--without-pip" in (found or [])) is ("--without-pip" in (options or []))
-    assert creator_of({"home": "/usr/bin", "include-system-site-packages": "false", "command": command}) == tool
+    assert created_by({"home": "/usr/bin", "include-system-site-packages": "false", "command": command}) == tool
     assert bool(parse_command(command)) is ("-m cloche" in command)

@@ -26,7 +26,7 @@ def environment_info_of(name: str, *, base: str = "alive", recorded: str = "", *
     return EnvironmentInfo(
         environment=environment,
         settings=settings,
-        maker="venv",
+        created_by="venv",
         recorded_version=recorded or ".".join(map(str, created_for.version[:3])),
         base=environment.interpreter,
         recorded_roots=(),

@@ -12,9 +12,9 @@ import pytest
 from packaging.version import Version
 
 from cloche_virtualenv.arguments import Announced, ignored_options, read_options
+from cloche_virtualenv.installer import COMPATIBLE_VERSION
 from cloche_virtualenv.options import OPTIONS, Options
 from cloche_virtualenv.request import choices_for
-from cloche_virtualenv.shim import COMPATIBLE_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

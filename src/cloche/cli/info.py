@@ -81,7 +81,7 @@ def summary_lines(facts: EnvironmentInfo, needs: Needs | None, details: int) -> 
     elsewhere = [root for root in facts.recorded_roots if not is_same_directory(root, environment.location)]
     if elsewhere:
         yield "created at", f"{', '.join(elsewhere)} (`cloche doctor --fix` updates the files that still point there)"
-    yield "created by", facts.maker
+    yield "created by", facts.created_by
     yield "python", python_line(facts)
     yield "prompt", environment.prompt
     yield "options", ", ".join(recorded_options(facts)) or "none"
@@ -186,10 +186,12 @@ def info_json(facts: EnvironmentInfo, needs: Needs | None) -> dict[str, object]:
     return {
         "environment": json_output.environment_json(facts.environment),
         "config": facts.settings,
-        "maker": facts.maker,
+        "created_by": facts.created_by,
+        "maker": facts.created_by,
         "python": {
             "recorded": facts.recorded_version,
             "actual": facts.base.version_text if facts.base else None,
+            "base_exists": facts.environment.interpreter is not None,
             "base_alive": facts.environment.interpreter is not None,
         },
         "recorded_roots": facts.recorded_roots,

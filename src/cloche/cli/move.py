@@ -48,6 +48,8 @@ def move_json(plan: MovePlan, outcome: str) -> dict[str, object]:
         "from": plan.source,
         "to": plan.destination.location,
         "changed": list(plan.changed),
+        "unchanged_mentions": list(plan.unchanged_mentions),
+        "external_references": list(plan.external_references),
         "residue": list(plan.unchanged_mentions),
         "outside": list(plan.external_references),
     }

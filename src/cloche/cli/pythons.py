@@ -90,6 +90,7 @@ def result_json(result: SearchResult) -> dict[str, object]:
     found = result.interpreter
     return {
         "path": found.executable if found else result.path,
+        "found_at": result.path,
         "seen_at": result.path,
         "found_by": result.found_by,
         "chosen": result.is_chosen,

@@ -44,13 +44,13 @@ def hash_file(path: str, algorithm: str = "sha256") -> str:
     return hashed.hexdigest()
 
 
-def format_manifest(hashes: Mapping[str, str], foreign: Collection[str] = ()) -> bytes:
+def format_manifest(hashes: Mapping[str, str], from_other_tools: Collection[str] = ()) -> bytes:
     """Return the content of a manifest.
 
     :param hashes: SHA-256 in hexadecimal, by path.
-    :param foreign: the files that another creator wrote and that an upgrade kept. `sha256sum` ignores their mark.
+    :param from_other_tools: the files that another tool wrote and that an upgrade kept. `sha256sum` ignores their mark.
     """
-    lines = (f"{digest} {'*' if path in foreign else ' '}{path}\n" for path, digest in sorted(hashes.items()))
+    lines = (f"{digest} {'*' if path in from_other_tools else ' '}{path}\n" for path, digest in sorted(hashes.items()))
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
@@ -60,8 +60,8 @@ def parse_manifest(text: str) -> dict[str, str]:
     return {path[1:]: digest for digest, _, path in lines if path[:1] in (" ", "*") and path}
 
 
-def foreign_files(text: str) -> frozenset[str]:
-    """Return the files in a manifest that another creator wrote."""
+def files_from_other_tools(text: str) -> frozenset[str]:
+    """Return the files in a manifest that a tool other than cloche wrote."""
     lines = (line.rstrip("\r").partition(" *") for line in text.split("\n") if " *" in line[:66])
     return frozenset(path for _, _, path in lines)
 
@@ -88,4 +88,4 @@ def update_manifest(text: str, changed: Mapping[str, bytes | None], before: Call
             del hashes[path]
         elif old is None or not was_edited(old, hashes[path]):
             hashes[path] = sha256_of(content)
-    return format_manifest(hashes, foreign_files(text))
+    return format_manifest(hashes, files_from_other_tools(text))

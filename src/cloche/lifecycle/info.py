@@ -12,7 +12,7 @@ from cloche.lifecycle.embedded_paths.activation_scripts import shells_by_script
 from cloche.lifecycle.installed import InstalledDistribution, installed_distributions
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import (
-    creator_of,
+    created_by,
     current_base,
     effective_settings,
     read_environment,
@@ -40,7 +40,7 @@ class EnvironmentInfo(Value):
     environment: Environment
     settings: Mapping[str, str]
     """The settings in `pyvenv.cfg`; missing ones are inferred (see `reader.effective_settings`)."""
-    maker: str
+    created_by: str
     """The tool that created it, for display: `uv 0.9.2`."""
     recorded_version: str
     """The Python version in `pyvenv.cfg`, as written there; empty if there is none."""
@@ -119,7 +119,7 @@ def environment_info(path: str, session: Session, tree: Tree | None = None) -> E
     return EnvironmentInfo(
         environment=environment,
         settings=settings,
-        maker=creator_of(settings),
+        created_by=created_by(settings),
         recorded_version=settings.get("version_info") or settings.get("version") or "",
         base=base,
         unusable_base=None if base is not None else unusable_base(environment.location, settings, host, cache),

@@ -1,4 +1,4 @@
-"""Loose files: those in an environment that neither an installed package nor its creator wrote."""
+"""Loose files: those in an environment that neither an installed package wrote nor the tool that created it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cloche.fs import list_names
 from cloche.fs.manifests import (
     MANIFEST,
     RUNTIME_MANIFEST,
-    foreign_files,
+    files_from_other_tools,
     format_manifest,
     parse_manifest,
     sha256_of,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 STARTUP_FILES = ("_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth")
-"""Files that creators and setuptools write beside packages, for one version of Python."""
+"""Files that virtualenv and setuptools write beside packages, for one version of Python."""
 
 
 class LooseFiles:
@@ -123,9 +123,9 @@ def target_inside(root: str, path: str) -> str:
 
 
 def kept_files(environment: Environment, shells: Mapping[str, ShellFamily]) -> list[str]:
-    """Return the activation scripts, and the files of the creator in the root, that may have edits.
+    """Return the activation scripts, and the files that tools write into the root, if they may have edits.
 
-    What other creators wrote is unknown, so all of their files are kept. Activation scripts do not depend on the version of
+    What other tools wrote is unknown, so all of their files are kept. Activation scripts do not depend on the version of
     Python, except for the library directory in `activate_this.py`.
     """
     overlay = Overlay(environment.location)
@@ -135,12 +135,12 @@ def kept_files(environment: Environment, shells: Mapping[str, ShellFamily]) -> l
     return [
         path
         for path in (*scripts, *ROOT_FILES)
-        if overlay.content(path) is not None and states.get(path, "foreign") != "unedited"
+        if overlay.content(path) is not None and states.get(path, "other tool") != "unedited"
     ]
 
 
-def manifest_with_foreign_files(text: str, kept: Iterable[str], old: Overlay, new: Overlay) -> bytes:
-    """Return the manifest of a new environment with the hashes of kept files that another creator wrote.
+def manifest_with_kept_files(text: str, kept: Iterable[str], old: Overlay, new: Overlay) -> bytes:
+    """Return the manifest of a new environment with the hashes of kept files that another tool wrote.
 
     Edited files of cloche have the hash of what cloche writes, so that they still count as edited.
 
@@ -152,15 +152,15 @@ def manifest_with_foreign_files(text: str, kept: Iterable[str], old: Overlay, ne
     states = generated_file_states(old)
     recorded = parse_manifest(old.text(MANIFEST))
     hashes = parse_manifest(text)
-    foreign = {*foreign_files(text)}
+    others = {*files_from_other_tools(text)}
     for path in kept:
         digest = sha256_of(new.content(path) or b"")
-        if states.get(path, "foreign") == "foreign" and digest != hashes.get(path):
+        if states.get(path, "other tool") == "other tool" and digest != hashes.get(path):
             was_true = path not in recorded or not was_edited(old.content(path) or b"", recorded[path])
             hashes[path] = digest if was_true else recorded[path]
-            foreign.add(path)
-    return format_manifest(hashes, foreign)
+            others.add(path)
+    return format_manifest(hashes, others)
 
 
 ROOT_FILES = (".gitignore", "CACHEDIR.TAG")
-"""Files that creators write into the root, and that users edit."""
+"""Files that tools write into the root, and that users edit."""

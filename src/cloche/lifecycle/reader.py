@@ -1,4 +1,4 @@
-"""Read an environment of any creator from disk (PEP 405), without starting its Python."""
+"""Read an environment of any tool from disk (PEP 405), without starting its Python."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def unusable_base(location: str, settings: Mapping[str, str], host: Host, cache:
     return (hidden, "cannot be read: permission denied") if hidden else None
 
 
-def creator_of(settings: Mapping[str, str]) -> str:
+def created_by(settings: Mapping[str, str]) -> str:
     """Return the name of the tool that created an environment, for display: `cloche 0.1.0`, `uv 0.9.2`, `venv`."""
     for name in ("cloche", "virtualenv", "uv"):
         if settings.get(name):

@@ -8,7 +8,7 @@ import posixpath
 
 from cloche.errors import DestinationError, reason_of
 from cloche.fs import list_names, read_regular_file
-from cloche.fs.manifests import MANIFEST, foreign_files, hash_file, parse_manifest
+from cloche.fs.manifests import MANIFEST, files_from_other_tools, hash_file, parse_manifest
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.destination import is_relocatable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 OTHERS_SCRIPTS = ("activate", "deactivate", "pydoc")
-"""How the names of the scripts begin that creators of environments write for shells, in lower case."""
+"""How the names of the scripts begin that other tools write for shells, in lower case."""
 
 
 class Kept(Value):
@@ -33,9 +33,9 @@ class Kept(Value):
     directories: frozenset[str]
     """Paths of directories that stay where the creator would put a link to a directory (`lib64`)."""
     checksums: Mapping[str, str]
-    """The SHA-256 in hexadecimal of files that are there, by path: those in the manifest, or scripts of another creator."""
-    foreign: frozenset[str]
-    """The files that another creator wrote."""
+    """The SHA-256 in hexadecimal of files that are there, by path: those in the manifest, or scripts of another tool."""
+    from_other_tools: frozenset[str]
+    """The files that another tool wrote."""
     notes: Sequence[str]
 
 
@@ -55,13 +55,13 @@ def find_kept(destination: Destination, blueprint: Blueprint, environment: Envir
             if isinstance(operation, Link) and is_kept_directory(destination, operation.path)
         ),
         parse_manifest(manifest) | others,
-        foreign_files(manifest) | others.keys(),
+        files_from_other_tools(manifest) | others.keys(),
         (*relocatable_notes(environment, destination), *unlocked_notes(blueprint, destination)),
     )
 
 
 def others_scripts(root: str, directory: str) -> dict[str, str]:
-    """Return the SHA-256 in hexadecimal of the scripts that other creators write for a shell, by path.
+    """Return the SHA-256 in hexadecimal of the scripts that other tools write for a shell, by path.
 
     :param directory: that of the scripts, relative to the root of the environment.
     """

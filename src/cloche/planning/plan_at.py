@@ -360,7 +360,7 @@ def manifest_file(operations: Iterable[Operation], kept: Kept | None) -> Write:
     if kept is None:
         return Write(MANIFEST, format_manifest(written))
     hashes = {path: digest for path, digest in kept.checksums.items() if path not in removed} | written
-    return Write(MANIFEST, format_manifest(hashes, kept.foreign - written.keys()))
+    return Write(MANIFEST, format_manifest(hashes, kept.from_other_tools - written.keys()))
 
 
 # Activation scripts

@@ -8,11 +8,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.model.value import fields
-from cloche_virtualenv import shim
+from cloche_virtualenv import installer
 
 if TYPE_CHECKING:
     from cloche import Host
-    from cloche_virtualenv.shim import Status
+    from cloche_virtualenv.installer import Status
 
 
 def main(argv: list[str], host: Host) -> int:
@@ -37,7 +37,7 @@ def main(argv: list[str], host: Host) -> int:
         arguments = parser.parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
-    actions_by_name = {"install": shim.install, "remove": shim.remove, "status": shim.status}
+    actions_by_name = {"install": installer.install, "remove": installer.remove, "status": installer.status}
     status = actions_by_name[arguments.action](arguments.environment)
     text = json.dumps({"schema_version": 1, **fields(status)}, indent=2) if arguments.json else text_of(status)
     encoding = sys.stdout.encoding or "utf-8"  # a path may contain characters that the terminal cannot display

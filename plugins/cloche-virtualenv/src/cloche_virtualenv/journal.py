@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Phase: TypeAlias = Literal["moving", "installed"]
 
-SHIM_DIRECTORY = ".virtualenv-shim"
+KEPT_DIRECTORY = ".virtualenv-shim"
 """The directory in the environment's root with the journal and the original files."""
 
 JOURNAL = "journal.json"
@@ -46,8 +46,8 @@ class Journal(Value):
     @property
     def moves(self) -> list[tuple[str, str]]:
         """The renames that install the stand-in, in order, relative to the root."""
-        return [(path, f"{SHIM_DIRECTORY}/old/{path}") for path in self.old] + [
-            (f"{SHIM_DIRECTORY}/new/{path}", path) for path in self.new
+        return [(path, f"{KEPT_DIRECTORY}/old/{path}") for path in self.old] + [
+            (f"{KEPT_DIRECTORY}/new/{path}", path) for path in self.new
         ]
 
 
@@ -56,7 +56,7 @@ def read_journal(environment: Environment) -> Journal | None:
 
     :raises ClocheError: the journal cannot be read.
     """
-    path = path_in(environment, f"{SHIM_DIRECTORY}/{JOURNAL}")
+    path = path_in(environment, f"{KEPT_DIRECTORY}/{JOURNAL}")
     try:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
@@ -72,7 +72,7 @@ def read_journal(environment: Environment) -> Journal | None:
 
 
 def write_journal(environment: Environment, journal: Journal) -> None:
-    path = path_in(environment, f"{SHIM_DIRECTORY}/{JOURNAL}")
+    path = path_in(environment, f"{KEPT_DIRECTORY}/{JOURNAL}")
     with open(f"{path}.new", "w", encoding="utf-8") as file:
         json.dump(fields(journal), file, indent=2)
         file.flush()
@@ -117,7 +117,7 @@ def undo_unfinished(environment: Environment) -> None:
     if journal is None or journal.phase == "moving":
         if journal is not None:
             revert(environment, journal)
-        shutil.rmtree(path_in(environment, SHIM_DIRECTORY), ignore_errors=True)
+        shutil.rmtree(path_in(environment, KEPT_DIRECTORY), ignore_errors=True)
 
 
 def revert(environment: Environment, journal: Journal) -> None:

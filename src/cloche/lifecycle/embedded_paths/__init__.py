@@ -1,6 +1,6 @@
 """Find the embedded paths of an environment, and replace them: each kind of file has its own notation.
 
-Only this module knows in which notation installers and creators write the path of an environment. The rest of the
+Only this module knows in which notation cloche, other tools and installers write the path of an environment. The rest of the
 lifecycle asks which roots are recorded, and replaces them through an overlay.
 """
 
@@ -13,7 +13,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from cloche.fs import lines_of, list_names
-from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, foreign_files, parse_manifest, was_edited
+from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, files_from_other_tools, parse_manifest, was_edited
 from cloche.fs.records import is_absolute, parse_rows, with_row
 from cloche.lifecycle import recorded_command
 from cloche.lifecycle.editable_modules import roots_of_lost_editables
@@ -231,16 +231,16 @@ def unedited_files(overlay: Overlay) -> frozenset[str]:
 
 
 def generated_file_states(overlay: Overlay) -> dict[str, str]:
-    """Return the existing files in the manifest, by path: `unedited`, `edited`, or `foreign` if another creator wrote them.
+    """Return the existing files in the manifest, by path: `unedited`, `edited`, or `other tool` if another tool wrote them.
 
-    Empty for the environment of another creator.
+    Empty for the environment of another tool.
     """
     found = {}
     text = overlay.text(MANIFEST)
-    foreign = foreign_files(text)
+    others = files_from_other_tools(text)
     for path, digest in parse_manifest(text).items():
         if (content := overlay.content(path)) is not None:
-            found[path] = "foreign" if path in foreign else "edited" if was_edited(content, digest) else "unedited"
+            found[path] = "other tool" if path in others else "edited" if was_edited(content, digest) else "unedited"
     return found
 
 
@@ -303,7 +303,7 @@ def relocate_settings(text: str, relocation: Relocation) -> str:
 
 
 def relocate_activator(text: str, shell: ShellFamily, context: RelocationContext) -> str:
-    """Return an activation script, of another creator or edited, with its paths and its prompt replaced."""
+    """Return an activation script, of another tool or edited, with its paths and its prompt replaced."""
     relocation = context.relocation
     lines = []
     for line in lines_of(rewrite_script(text, shell, relocation.string)):

@@ -1,4 +1,4 @@
-"""Activation scripts of any creator: their shells, the roots that they record, and how to replace those roots."""
+"""Activation scripts of any tool: their shells, the roots that they record, and how to replace those roots."""
 
 from __future__ import annotations
 

@@ -149,13 +149,13 @@ def has_settings(
 
 
 def has_entries(root: str, blueprint: Blueprint) -> bool:
-    """Return whether an environment has what its creator would create: files, directories and links."""
+    """Return whether an environment has the files, directories and links of a blueprint."""
     operations = blueprint.operations
     paths = (operation.path for operation in operations if isinstance(operation, (Copy, MakeDir, Write)))
     copies = (operation.path for operation in operations if isinstance(operation, Copy))
     return (
         all(leads_to_target(root, operation) for operation in operations if isinstance(operation, Link))
-        and not any(os.path.islink(os.path.join(root, path)) for path in copies)  # another creator made them
+        and not any(os.path.islink(os.path.join(root, path)) for path in copies)  # they were not created by `copy`
         and all(os.path.exists(os.path.join(root, path)) for path in paths)
     )
 

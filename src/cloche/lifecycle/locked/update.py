@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from cloche.apply.file_list import read_file_list
 from cloche.apply.staging import NAME_PREFIX, SLOTS
 from cloche.fs import list_names, read_at_most
-from cloche.fs.manifests import MANIFEST, foreign_files, format_manifest, parse_manifest
+from cloche.fs.manifests import MANIFEST, files_from_other_tools, format_manifest, parse_manifest
 from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.embedded_paths.activation_scripts import shells_by_script
 from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.locked.up_to_date import known_differences
-from cloche.lifecycle.loose_files import LooseFiles, kept_files, manifest_with_foreign_files
+from cloche.lifecycle.loose_files import LooseFiles, kept_files, manifest_with_kept_files
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import read_environment
 from cloche.model.distribution import METADATA_SUFFIXES
@@ -66,21 +66,21 @@ def plan_update(blueprint: Blueprint, target: Target, destination: Destination, 
     else:
         plan, dropped, after = plan_replacement(blueprint, target, destination, old, shells, edited, session)
     changes = tuple(package_changes(dropped, after))
-    plan = replace(plan, operations=tuple(with_foreign_files(plan.operations, edited, old)))
+    plan = replace(plan, operations=tuple(with_kept_files(plan.operations, edited, old)))
     return replace(plan, changes=changes, outcome="updated" if changes else "repaired", images=blueprint.images)
 
 
-def with_foreign_files(operations: Sequence[Operation], edited: Sequence[str], old: Environment) -> Iterator[Operation]:
-    """Yield operations, with a manifest that also lists the files that another creator wrote and that are kept."""
+def with_kept_files(operations: Sequence[Operation], edited: Sequence[str], old: Environment) -> Iterator[Operation]:
+    """Yield operations, with a manifest that also lists the files that another tool wrote and that are kept."""
     overlay = Overlay(old.location)
     written, _ = written_paths(operations)
     scripts = others_scripts(old.location, old.layout.bin) if overlay.content(MANIFEST) is None else {}
-    kept = {*edited, *scripts, *foreign_files(overlay.text(MANIFEST))} - written
+    kept = {*edited, *scripts, *files_from_other_tools(overlay.text(MANIFEST))} - written
     for operation in operations:
         if isinstance(operation, Write) and operation.path == MANIFEST:
             text = operation.content.decode("utf-8", "surrogateescape")
             existing = sorted(path for path in kept if overlay.content(path) is not None)
-            operation = replace(operation, content=manifest_with_foreign_files(text, existing, overlay, overlay))
+            operation = replace(operation, content=manifest_with_kept_files(text, existing, overlay, overlay))
         yield operation
 
 
@@ -342,8 +342,8 @@ def plan_merge(
         if isinstance(operation, Write) and operation.path == MANIFEST:
             hashes = parse_manifest(operation.content.decode("utf-8", "surrogateescape"))
             current = {path: digest for path, digest in hashes.items() if path in files or path not in removed}
-            foreign = foreign_files(operation.content.decode("utf-8", "surrogateescape"))
-            operations.append(replace(operation, content=format_manifest(current, foreign)))
+            others = files_from_other_tools(operation.content.decode("utf-8", "surrogateescape"))
+            operations.append(replace(operation, content=format_manifest(current, others)))
         elif getattr(operation, "path", "") not in edited:
             operations.append(operation)
     return replace(plan, operations=(*(Remove(path) for path in gone), *operations))

@@ -55,7 +55,7 @@ class Inventory(Value):
     """Files outside packages, relative to the root, which are copied."""
     kept: tuple[str, ...]
     """Activation scripts, and files in the root, that are copied and replace the new ones, because they were edited or another
-    creator wrote them."""
+    tool wrote them."""
     losses: tuple[Loss, ...]
 
 

@@ -16,7 +16,7 @@ from cloche.lifecycle.embedded_paths import (
     relocate_tree,
     retarget_scripts,
 )
-from cloche.lifecycle.loose_files import manifest_with_foreign_files
+from cloche.lifecycle.loose_files import manifest_with_kept_files
 from cloche.lifecycle.overlay import Overlay, parent_directories
 from cloche.lifecycle.reader import LIBRARY_NAME
 from cloche.lifecycle.rebase import PYTHON_NAME
@@ -118,7 +118,7 @@ def rewrite_staged_paths(
                 overlay.write(path, with_edits_of(before.content(row.path) or b"", content))
     unmark_requested(overlay, found, successors.installed)
     kept = upgrade.inventory.kept if upgrade.inventory else ()
-    overlay.write(MANIFEST, manifest_with_foreign_files(overlay.text(MANIFEST), kept, before, overlay))
+    overlay.write(MANIFEST, manifest_with_kept_files(overlay.text(MANIFEST), kept, before, overlay))
     overlay.update_checksums(location)
     return overlay
 

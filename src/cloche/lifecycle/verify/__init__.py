@@ -22,7 +22,7 @@ from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.embedded_paths.activation_scripts import shells_by_script
 from cloche.lifecycle.locked.up_to_date import record_differences
 from cloche.lifecycle.loose_files import STARTUP_FILES
-from cloche.lifecycle.reader import copied_links, creator_of, effective_settings, read_environment, unusable_base
+from cloche.lifecycle.reader import copied_links, created_by, effective_settings, read_environment, unusable_base
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.tool_edits import TOOL_EDITS, tool_of_file
@@ -237,7 +237,7 @@ class Verifier:
         return ""
 
     def check_links(self, files: Mapping[str, File]) -> None:
-        """Check that the links of the creator lead to the base interpreter, and that copies of it are equal to it."""
+        """Check that the links to the Python lead to the base interpreter, and that copies of it are equal to it."""
         environment, layout = self.environment, self.environment.layout
         for path, target in copied_links(environment):
             self.report("link", path, f"is a directory, and not a link to `{target}`")
@@ -335,14 +335,14 @@ class Verifier:
         return inside.replace(os.sep, "/") in self.known.expected
 
     def others_files(self, files: Iterable[str]) -> Iterator[str]:
-        """Yield the files that other creators write without recording them."""
+        """Yield the files that other tools write without recording them."""
         names = [path for path in files if path.startswith(f"{self.environment.layout.bin}/")]
         scripts = shells_by_script([posixpath.basename(path) for path in names], self.environment, self.session)
         for path in names:
             name = posixpath.basename(path).lower()
             if name in scripts or name.startswith(OTHERS_SCRIPTS):
                 yield path
-        if creator_of(self.settings).startswith("virtualenv"):
+        if created_by(self.settings).startswith("virtualenv"):
             yield from (path for path in files if posixpath.basename(path) in STARTUP_FILES)
 
     def check_bytecode(self, compiled: list[Compiled]) -> None:

@@ -13,7 +13,14 @@ import re
 
 from cloche.errors import counted
 from cloche.fs import list_names
-from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, foreign_files, format_manifest, hash_file, parse_manifest
+from cloche.fs.manifests import (
+    MANIFEST,
+    RUNTIME_MANIFEST,
+    files_from_other_tools,
+    format_manifest,
+    hash_file,
+    parse_manifest,
+)
 from cloche.fs.records import decode_digest, read_record
 from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.installed import InstalledDistribution, distributions_in, installed_distributions, read_text
@@ -139,7 +146,9 @@ class Expectations:
                     self.expect(path, "sha256", digest)
             if is_needed and not hashes:
                 self.report("missing", name, "is missing, or has no hashes")
-            elif hashes and format_manifest(hashes, foreign_files(text)) != text.encode("utf-8", "surrogateescape"):
+            elif hashes and format_manifest(hashes, files_from_other_tools(text)) != text.encode(
+                "utf-8", "surrogateescape"
+            ):
                 self.report("modified", name, "differs from what cloche wrote")
         if not self.is_ours:
             self.unverified.append("activation scripts and `pyvenv.cfg`: only cloche records their hashes")

@@ -53,7 +53,7 @@ class Portable:
             return "the files of this Python refer to other directories of its package manager; use another Python"
         if interpreter.prefix in ("/", "/usr") and not debian.is_debian(interpreter):
             return "the Python of this Linux distribution is not supported; use one that uv or pyenv installs"
-        if loader := executables.foreign_loader(interpreter):
+        if loader := executables.own_loader(interpreter):
             return f"it is started by a loader of its own, `{loader}`, whose path would be lost; use another Python"
         if not os.path.isfile(os.path.join(interpreter.stdlib, "os.py")):
             return f"its standard library in `{interpreter.stdlib}` cannot be read as files"

@@ -63,7 +63,7 @@ def files(interpreter: Interpreter, layout: Layout, prefix: Prefix) -> Iterator[
             yield RuntimeFile("lib/libpython3.so", stable, edits=BinaryEdits("$ORIGIN", "rpath", "never", renamed))
 
 
-def foreign_loader(interpreter: Interpreter) -> str:
+def own_loader(interpreter: Interpreter) -> str:
     """Return the loader of an interpreter that brings one of its own; empty if the loader is that of the system.
 
     The path of a loader is absolute, so an environment cannot contain the loader. A Python with a loader of its own also

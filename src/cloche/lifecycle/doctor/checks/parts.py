@@ -1,4 +1,4 @@
-"""Check that an environment has every part that its creator writes: `pyvenv.cfg`, a Python, activation scripts, pip."""
+"""Check that an environment has every part that it was created with: `pyvenv.cfg`, a Python, activation scripts, pip."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def missing_parts(case: Case) -> dict[str, str]:
     parts.update(wrong_names(case))
     if info.activators:
         return parts
-    options = venv_options(info.settings.get("command", "")) if info.maker == "venv" else None
+    options = venv_options(info.settings.get("command", "")) if info.created_by == "venv" else None
     if writes_activation_scripts(case, options):
-        parts[layout.bin] = f"it has no activation scripts, but {info.maker} writes some"
+        parts[layout.bin] = f"it has no activation scripts, but {info.created_by} writes some"
     has_pip = any(distribution.key == "pip" for distribution in info.distributions)
     if options is not None and "--without-pip" not in options and not has_pip:
         parts[PIP] = "it has no pip, but venv installs it"
@@ -84,7 +84,7 @@ def wrong_names(case: Case) -> Iterator[tuple[str, str]]:
     for name in layout.names:
         path = environment.path_to(f"{layout.bin}/{name}")
         if not os.path.lexists(path):
-            if case.info.maker.startswith("cloche "):
+            if case.info.created_by.startswith("cloche "):
                 yield f"{layout.bin}/{name}", f"`{layout.bin}/{name}` is missing"
         elif os.path.islink(path) and os.path.exists(path) and not is_same_program(path, python):
             if not is_same_program(python, interpreter.executable):
@@ -106,13 +106,13 @@ def has_executables(case: Case) -> bool:
 
 
 def writes_activation_scripts(case: Case, venv: list[str] | None) -> bool:
-    """Return whether the creator of an environment writes activation scripts.
+    """Return whether the tool that created an environment writes activation scripts.
 
     :param venv: the options of the command of `venv`; None if another tool created the environment.
     """
     generated = parse_manifest(case.overlay.text(MANIFEST))
     by_cloche = any(path.rpartition("/")[2].lower() in case.info.shells for path in generated)
-    return by_cloche or venv is not None or case.info.maker.startswith("uv ")
+    return by_cloche or venv is not None or case.info.created_by.startswith("uv ")
 
 
 def recorded_setting(name: str, key: str, case: Case) -> str:

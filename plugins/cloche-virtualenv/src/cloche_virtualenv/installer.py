@@ -10,7 +10,7 @@ from cloche import DestinationError, __version__, load, lock_environment
 from cloche.model.value import Value
 from cloche_virtualenv.installed import metadata_directory, pieces_of_virtualenv, version_of
 from cloche_virtualenv.journal import (
-    SHIM_DIRECTORY,
+    KEPT_DIRECTORY,
     Journal,
     do_moves,
     path_in,
@@ -78,7 +78,7 @@ def install(target: str) -> Status:
         old, kept = pieces_of_virtualenv(environment)
         borrowed = directories_of(missing_modules(environment))
         announced = f"{kept or COMPATIBLE_VERSION}+cloche.{__version__}"
-        keep = path_in(environment, SHIM_DIRECTORY)
+        keep = path_in(environment, KEPT_DIRECTORY)
         new = os.path.join(keep, "new")
         os.mkdir(keep)
         try:
@@ -121,7 +121,7 @@ def uninstall(environment: Environment, journal: Journal) -> None:
     """
     if version_of(metadata_directory(environment)) in ("", journal.announced):
         undo_moves(environment, journal)
-    shutil.rmtree(path_in(environment, SHIM_DIRECTORY))
+    shutil.rmtree(path_in(environment, KEPT_DIRECTORY))
 
 
 def check_python(environment: Environment) -> None:

@@ -17,8 +17,8 @@ import pytest
 
 import cloche
 from cloche import ClocheError, DestinationError
-from cloche_virtualenv import shim, stand_in
-from cloche_virtualenv.journal import SHIM_DIRECTORY
+from cloche_virtualenv import installer, stand_in
+from cloche_virtualenv.journal import KEPT_DIRECTORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +81,7 @@ def snapshot(root: Path) -> dict[str, tuple[object, ...]]:
     for path in sorted(root.rglob("*")):
         status = path.lstat()
         content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
-        if not {"__pycache__", SHIM_DIRECTORY} & set(path.parts):
+        if not {"__pycache__", KEPT_DIRECTORY} & set(path.parts):
             times = () if path.is_dir() else (status.st_mtime_ns,)
             found[str(path.relative_to(root))] = (content, status.st_mode, *times)
     return found
@@ -95,18 +95,18 @@ def run_virtualenv(tool: cloche.Environment, *arguments: str) -> str:
 def test_the_stand_in_works_and_its_removal_restores_the_original(tool: cloche.Environment, tmp_path: Path) -> None:
     before = snapshot(tool.root)
 
-    status = shim.install(tool.location)
+    status = installer.install(tool.location)
     announced = f"{VERSION}+cloche.{cloche.__version__}"
     assert (status.installed, status.announced, status.kept) == (True, announced, VERSION)
-    assert shim.status(tool.location) == status
+    assert installer.status(tool.location) == status
     assert run_virtualenv(tool, "--version").startswith(f"virtualenv {announced} from {tool.purelib}")
     run_virtualenv(tool, str(tmp_path / "env"), "--no-seed")
     assert f"\ncloche = {cloche.__version__}\nvirtualenv = {announced}\n" in version_settings(tmp_path / "env")
 
-    status = shim.remove(tool.location)
+    status = installer.remove(tool.location)
     assert (status.installed, status.announced) == (False, VERSION)
     assert snapshot(tool.root) == before
-    assert not (tool.root / SHIM_DIRECTORY).exists()
+    assert not (tool.root / KEPT_DIRECTORY).exists()
     assert run_virtualenv(tool) == "the original\n"
 
 
@@ -118,7 +118,7 @@ def version_settings(root: Path) -> str:
 
 
 def test_pip_lists_the_stand_in(tool: cloche.Environment) -> None:
-    shim.install(tool.location)
+    installer.install(tool.location)
     pip = [tool.executable, "-m", "pip", "--disable-pip-version-check"]
 
     listed = json.loads(subprocess.run([*pip, "list", "--format=json"], capture_output=True, check=True).stdout)
@@ -127,7 +127,7 @@ def test_pip_lists_the_stand_in(tool: cloche.Environment) -> None:
 
 
 def test_record_lists_every_file_with_its_hash(tool: cloche.Environment) -> None:
-    shim.install(tool.location)
+    installer.install(tool.location)
     (metadata,) = tool.purelib.glob("virtualenv-*.dist-info")
 
     with (metadata / "RECORD").open(newline="") as file:
@@ -145,43 +145,43 @@ def test_the_stand_in_can_be_installed_without_a_virtualenv(tmp_path: Path) -> N
     environment = cloche.create(tmp_path / "env", seeds=None, activators=())
     before = snapshot(environment.root)
 
-    assert shim.install(environment.location).kept == ""
+    assert installer.install(environment.location).kept == ""
     assert "+cloche." in run_virtualenv(environment, "--version")
-    shim.remove(environment.location)
+    installer.remove(environment.location)
     assert snapshot(environment.root) == before
 
 
 def test_a_second_installation_updates_the_stand_in(tool: cloche.Environment) -> None:
     before = snapshot(tool.root)
-    first = shim.install(tool.location)
+    first = installer.install(tool.location)
 
-    assert shim.install(tool.location) == first
-    shim.remove(tool.location)
+    assert installer.install(tool.location) == first
+    installer.remove(tool.location)
     assert snapshot(tool.root) == before
 
 
 def test_a_virtualenv_that_pip_installs_over_the_stand_in_is_kept(tool: cloche.Environment, tmp_path: Path) -> None:
-    shim.install(tool.location)
+    installer.install(tool.location)
     pip_install(tool, virtualenv_wheel(tmp_path, "30.0"))
 
-    status = shim.status(tool.location)
+    status = installer.status(tool.location)
     assert (status.installed, status.replaced, status.announced) == (False, True, "30.0")
     assert run_virtualenv(tool) == "the original\n"
-    status = shim.remove(tool.location)
+    status = installer.remove(tool.location)
     assert (status.announced, status.replaced) == ("30.0", False)
-    assert not (tool.root / SHIM_DIRECTORY).exists()
-    assert shim.install(tool.location).kept == "30.0"
+    assert not (tool.root / KEPT_DIRECTORY).exists()
+    assert installer.install(tool.location).kept == "30.0"
 
 
 def test_a_directory_that_is_not_an_environment_is_refused(tmp_path: Path) -> None:
-    for action in (shim.install, shim.remove, shim.status):
+    for action in (installer.install, installer.remove, installer.status):
         with pytest.raises(DestinationError, match="is not an environment"):
             action(str(tmp_path))
 
 
 def test_removing_a_stand_in_that_is_not_installed_is_an_error(tool: cloche.Environment) -> None:
     with pytest.raises(DestinationError, match="there is no stand-in"):
-        shim.remove(tool.location)
+        installer.remove(tool.location)
 
 
 def test_a_virtualenv_that_could_not_be_restored_is_refused(tool: cloche.Environment) -> None:
@@ -192,23 +192,23 @@ def test_a_virtualenv_that_could_not_be_restored_is_refused(tool: cloche.Environ
 
     record.write_text(f"{lines}other/module.py,,\n")
     with pytest.raises(DestinationError, match=r"cannot be moved, such as `other/module\.py`"):
-        shim.install(tool.location)
+        installer.install(tool.location)
     record.unlink()
     with pytest.raises(DestinationError, match="has no RECORD"):
-        shim.install(tool.location)
+        installer.install(tool.location)
     shutil.rmtree(metadata)
     with pytest.raises(DestinationError, match="belongs to no installed distribution"):
-        shim.install(tool.location)
+        installer.install(tool.location)
 
     after = snapshot(tool.root)
     assert {path: after[path] for path in after} == {path: before[path] for path in after}
 
 
 def test_a_python_that_cannot_run_cloche_is_refused(tool: cloche.Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shim, "MINIMUM_PYTHON", (9, 0))
+    monkeypatch.setattr(installer, "MINIMUM_PYTHON", (9, 0))
 
     with pytest.raises(DestinationError, match=r"cloche needs Python 3\.10 or later"):
-        shim.install(tool.location)
+        installer.install(tool.location)
 
 
 def test_a_stand_in_that_does_not_work_is_not_installed(
@@ -218,7 +218,7 @@ def test_a_stand_in_that_does_not_work_is_not_installed(
     monkeypatch.setattr(stand_in, "IMPORT_STAND_IN", "raise SystemExit('broken')")
 
     with pytest.raises(ClocheError, match=r"does not work in .* broken"):
-        shim.install(tool.location)
+        installer.install(tool.location)
 
     assert snapshot(tool.root) == before
 
@@ -229,7 +229,7 @@ def test_a_failed_rename_changes_nothing(
     tool: cloche.Environment, monkeypatch: pytest.MonkeyPatch, action: str, count: int
 ) -> None:
     if action == "remove":
-        shim.install(tool.location)
+        installer.install(tool.location)
     before = snapshot(tool.root)
     rename, allowed = os.rename, iter(range(count))
 
@@ -241,15 +241,15 @@ def test_a_failed_rename_changes_nothing(
 
     monkeypatch.setattr(os, "rename", fail_once)
     with pytest.raises(ClocheError, match="Permission denied"):
-        getattr(shim, action)(tool.location)
+        getattr(installer, action)(tool.location)
 
     assert snapshot(tool.root) == before
 
 
 KILLED = """
 import os, sys
-from cloche_virtualenv import shim, stand_in
-from cloche_virtualenv.journal import SHIM_DIRECTORY
+from cloche_virtualenv import installer, stand_in
+from cloche_virtualenv.journal import KEPT_DIRECTORY
 action, location, count = sys.argv[1:]
 rename, allowed = os.rename, iter(range(int(count)))
 def exit_instead(source, target):
@@ -257,7 +257,7 @@ def exit_instead(source, target):
         os._exit(9)
     rename(source, target)
 os.rename = exit_instead
-getattr(shim, action)(location)
+getattr(installer, action)(location)
 """
 
 
@@ -266,14 +266,14 @@ getattr(shim, action)(location)
 def test_the_next_run_undoes_an_interrupted_change(tool: cloche.Environment, action: str, count: int) -> None:
     before = snapshot(tool.root)
     if action == "remove":
-        shim.install(tool.location)
+        installer.install(tool.location)
 
     killed = subprocess.run([sys.executable, "-c", KILLED, action, tool.location, str(count)], check=False)
 
     assert killed.returncode == 9
-    assert not shim.status(tool.location).installed
-    assert shim.install(tool.location).kept == VERSION
-    shim.remove(tool.location)
+    assert not installer.status(tool.location).installed
+    assert installer.install(tool.location).kept == VERSION
+    installer.remove(tool.location)
     assert snapshot(tool.root) == before
 
 
@@ -293,7 +293,7 @@ def test_the_command_prints_the_new_status(tool: cloche.Environment) -> None:
 
 
 def test_the_error_for_a_missing_borrowed_module_names_its_directory(tool: cloche.Environment) -> None:
-    shim.install(tool.location)
+    installer.install(tool.location)
     directories = tool.purelib / "virtualenv" / "_directories.py"
     directories.write_text('DIRECTORIES = {"cloche_virtualenv": "/nowhere", "cloche": "/nowhere"}\n')
 
