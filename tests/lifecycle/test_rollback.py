@@ -191,7 +191,7 @@ def test_a_move_that_fails_verification_is_undone(cloche, empty_env, session, mo
         assert (cloche.cwd / "new" / "pyvenv.cfg").exists()
         raise ClocheError("its Python does not start")
 
-    monkeypatch.setattr(move, "refuse_broken", fail)
+    monkeypatch.setattr(move, "refuse_new_damage", fail)
     with pytest.raises(ClocheError, match="would not work at its new path"):
         move.move_environment(plan, session)
     assert snapshot(cloche.cwd) == before
@@ -286,7 +286,7 @@ def test_a_repair_reads_the_tree_and_starts_python_no_more_often_than_it_must(
     env = empty_env().rename(cloche.cwd / "renamed")
     starts: list[str] = []
     walks: list[str] = []
-    start, walk = examination.ask_python, tree.walk
+    start, walk_tree = examination.ask_python, tree.walk_tree
 
     def record_start(executable: str, *others: object) -> Examination:
         starts.append((env / "bin" / "activate").read_text())
@@ -294,10 +294,10 @@ def test_a_repair_reads_the_tree_and_starts_python_no_more_often_than_it_must(
 
     def record_walk(root: str, *others: object) -> Iterator[tuple[str, os.stat_result]]:
         walks.append(root)
-        return walk(root, *others)
+        return walk_tree(root, *others)
 
     monkeypatch.setattr(examination, "ask_python", record_start)
-    monkeypatch.setattr(tree, "walk", record_walk)
+    monkeypatch.setattr(tree, "walk_tree", record_walk)
 
     result = repair_environment(open_case(str(env), session), session)
 

@@ -54,7 +54,7 @@ def test_a_file_that_python_would_not_read_is_refused():
 
 def test_the_command_is_removed_when_an_existing_file_becomes_too_large():
     text = f"home = /opt\nCommand = {'c' * 40_000}\nprompt = 'x'\n"
-    assert pyvenv_cfg.shorten(text) == "home = /opt\nprompt = 'x'\n"
+    assert pyvenv_cfg.shorten_settings(text) == "home = /opt\nprompt = 'x'\n"
 
 
 @given(HOSTILE)

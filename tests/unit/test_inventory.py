@@ -10,7 +10,7 @@ from cloche.lifecycle.installed import InstalledDistribution, distributions_in
 from cloche.lifecycle.loose_files import LooseFiles
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.tree import Tree
-from cloche.lifecycle.upgrade.inventory import can_be_copied, edited_files, is_compatible_tag, is_intact
+from cloche.lifecycle.upgrade.inventory import can_be_copied, edited_files, is_compatible_tag, is_unmodified
 from cloche.lifecycle.upgrade.staged_environment import unmark_requested
 from cloche.model.value import replace
 from cloche.planning.layout import layout_of
@@ -58,12 +58,12 @@ def test_a_package_for_one_machine_is_not_copied_to_another(spam: InstalledDistr
 
 
 def test_a_package_with_a_modified_or_missing_file_is_not_intact(spam: InstalledDistribution, tmp_path: Path) -> None:
-    assert is_intact(spam, Tree(str(tmp_path)))
+    assert is_unmodified(spam, Tree(str(tmp_path)))
     module = tmp_path / SITE / "spam.py"
     module.write_text("altered = True\n")
-    assert not is_intact(spam, Tree(str(tmp_path)))
+    assert not is_unmodified(spam, Tree(str(tmp_path)))
     module.unlink()
-    assert not is_intact(spam, Tree(str(tmp_path)))
+    assert not is_unmodified(spam, Tree(str(tmp_path)))
 
 
 def test_edited_files_are_those_with_other_content(spam: InstalledDistribution, tmp_path: Path) -> None:

@@ -41,7 +41,10 @@ def cache(invocation: Invocation) -> int:
     return outcome.code
 
 
-CONTENT_CHECKS: maintenance.ContentChecks = {"interpreters": probes.is_intact_entry, "plans": plan_cache.is_intact}
+CONTENT_CHECKS: maintenance.ContentChecks = {
+    "interpreters": probes.is_intact_entry,
+    "plans": plan_cache.is_intact_entry,
+}
 
 
 def show_directory(store: Store) -> ActionResult:

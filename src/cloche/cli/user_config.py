@@ -57,7 +57,7 @@ def edit(path: str, change: Callable[[TOMLDocument], bool]) -> bool:
     try:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with DirectoryLock(os.path.dirname(target)):
-            text = read_text(target)
+            text = read_config(target)
             try:
                 parse_toml(text)
                 document = tomlkit.parse(text)
@@ -77,7 +77,7 @@ def edit(path: str, change: Callable[[TOMLDocument], bool]) -> bool:
     return True
 
 
-def read_text(path: str) -> str:
+def read_config(path: str) -> str:
     """Return the text of a config file; empty if it does not exist.
 
     :raises UsageError: it cannot be read, or is not a regular file of a sensible size, or not UTF-8.

@@ -122,7 +122,7 @@ def target_inside(root: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(path), os.readlink(os.path.join(root, path))))
 
 
-def kept_files(environment: Environment, shells: Mapping[str, ShellFamily]) -> list[str]:
+def files_with_edits(environment: Environment, shells: Mapping[str, ShellFamily]) -> list[str]:
     """Return the activation scripts, and the files that tools write into the root, if they may have edits.
 
     What other tools wrote is unknown, so all of their files are kept. Activation scripts do not depend on the version of

@@ -26,7 +26,7 @@ from cloche.model.operations import CopyTree, SetMode
 from cloche.model.value import Value, replace
 from cloche.planning.destination import absolute_path, contains_current_directory, inspect_destination, is_mount_point
 from cloche.shells import quote_word
-from cloche.store.links import is_recorded, record_links
+from cloche.store.links import is_environment_recorded, record_links
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,7 +173,7 @@ def move_environment(plan: MovePlan, session: Session) -> Environment:
                 f"another process has changed `{plan.destination.location}`", hint="choose another path"
             ) from None
     session.warn(left)
-    if is_recorded(session.store, plan.source):
+    if is_environment_recorded(session.store, plan.source):
         record_links(session.store, plan.destination.location)
     session.notify_moved(moved[0], plan.source)
     return moved[0]
@@ -188,7 +188,7 @@ def verify_move(plan: MovePlan, session: Session) -> Environment:
     host = session.host
     modules = modules_of(plan.info.distributions)
     environment = read_environment(plan.destination.location, host, session.probes)
-    refuse_broken(
+    refuse_new_damage(
         environment, lambda: examine(environment_before(plan), host, modules), examine(environment, host, modules)
     )
     if failing := failing_activations(environment, host):
@@ -209,7 +209,7 @@ def environment_before(plan: MovePlan) -> Environment:
     return plan.info.environment
 
 
-def refuse_broken(environment: Environment, examine_old: Callable[[], Examination], after: Examination) -> None:
+def refuse_new_damage(environment: Environment, examine_old: Callable[[], Examination], after: Examination) -> None:
     """Refuse an environment in which something no longer works.
 
     :param examine_old: examines the environment as it was before; called only if something does not work.

@@ -14,7 +14,7 @@ from cloche.fs.inputs import UNRECORDED
 from cloche.lifecycle.reader import implementation_and_build, recorded_version
 from cloche.lifecycle.recorded_command import replace_interpreter
 from cloche.model.operations import Copy
-from cloche.planning.pyvenv_cfg import parse_settings, shorten, with_paths_as_written
+from cloche.planning.pyvenv_cfg import parse_settings, shorten_settings, with_paths_as_written
 from cloche.planning.resolve import resolve
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def update_settings(text: str, interpreter: Interpreter) -> str:
             ending = line[len(line.rstrip("\r\n")) :]
             line = line if old == new else f"{key}= {new}{ending}"
         lines.append(line)
-    return shorten("".join(lines))
+    return shorten_settings("".join(lines))
 
 
 def complete_settings(text: str, interpreter: Interpreter) -> str:

@@ -159,7 +159,7 @@ def cannot_execute(path: str, environment: Environment) -> CommandFailed:
     if os.path.isdir(path):
         return CommandFailed(f"`{path}` is a directory", NOT_EXECUTABLE, hint="give the path of a program")
     if not is_program(path):
-        hint = python_file_hint(path, environment) or activation_hint(path, environment)
+        hint = python_file_hint(path, environment) or hint_for_other_file(path, environment)
         return CommandFailed(f"`{path}` is not a program", NOT_EXECUTABLE, hint=hint)
     if forbids_execution(path):
         return CommandFailed(
@@ -175,7 +175,7 @@ def cannot_execute(path: str, environment: Environment) -> CommandFailed:
     )
 
 
-def activation_hint(path: str, environment: Environment) -> str:
+def hint_for_other_file(path: str, environment: Environment) -> str:
     """Return what to do instead of executing a file that is not a program."""
     if os.path.basename(path).lower().startswith("activate"):
         return f"`cloche activate {quote_word(environment.location, os.name)}` prints the command that activates it"

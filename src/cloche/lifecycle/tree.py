@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.installed import OnError
 
 
-def walk(root: str, on_error: OnError = ignore) -> Iterator[tuple[str, os.stat_result]]:
+def walk_tree(root: str, on_error: OnError = ignore) -> Iterator[tuple[str, os.stat_result]]:
     """Yield the path of everything in an environment, relative to the root and with `/`, and its status.
 
     Symbolic links and staging trees are not entered.
@@ -57,7 +57,7 @@ class Tree:
     @cached_property
     def entries(self) -> dict[str, os.stat_result]:
         """The status of everything in the environment by its path; links are not followed."""
-        return dict(walk(self.root, self.errors.append))
+        return dict(walk_tree(self.root, self.errors.append))
 
     def after(self, changed: Iterable[str]) -> Tree:
         """Return the tree as it is after changes at and below these paths; the rest of it is not read again."""
@@ -75,7 +75,7 @@ class Tree:
                 tree.entries.pop(path, None)
                 continue
             if path in paths and stat.S_ISDIR(tree.entries[path].st_mode):
-                found = walk(os.path.join(self.root, path), tree.errors.append)
+                found = walk_tree(os.path.join(self.root, path), tree.errors.append)
                 tree.entries.update((f"{path}/{below}", status) for below, status in found)
         return tree
 

@@ -64,7 +64,7 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
     if len(blueprint.images) > 1:
         refuse_confused_names(blueprint, destination)
     images, preparations, seed_notes = seeds_for(blueprint, destination, target, strategy, environment, intact)
-    kept = kept_files(destination, target, strategy, blueprint, environment)
+    kept = find_kept_files(destination, target, strategy, blueprint, environment)
     notes = [*seed_notes, *(kept.notes if kept else ())]
     notes.extend(mount_notes(blueprint, destination))
     scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
@@ -109,7 +109,7 @@ def interpreter_in(blueprint: Blueprint) -> Interpreter:
     return replace(interpreter, tcl_library="", tk_library="") if blueprint.runtime else interpreter
 
 
-def kept_files(
+def find_kept_files(
     destination: Destination, target: Target, strategy: Strategy, blueprint: Blueprint, environment: Environment
 ) -> Kept | None:
     """Return what stays in an existing directory into which an environment is merged; None for a new environment."""

@@ -103,7 +103,7 @@ class PlanCache(Value):
         key = self._key(spec, host)
         try:
             content = read_regular_file(self._path(key))
-            if not is_intact(content):
+            if not is_intact_entry(content):
                 return None
             stored_key, recorded, flat = marshal.loads(content[8:])
             if stored_key != key or not are_unchanged(recorded, host.environ):
@@ -153,7 +153,7 @@ def are_intact(images: Sequence[Image]) -> bool:
     return not any(check_own_files(image.root) for image in images)
 
 
-def is_intact(content: bytes) -> bool:
+def is_intact_entry(content: bytes) -> bool:
     """Return whether the checksum of an entry matches its content."""
     return keyed_hash(1, content[8:]) == content[:8]
 

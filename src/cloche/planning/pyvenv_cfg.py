@@ -202,9 +202,9 @@ def format_settings(settings: Mapping[str, str]) -> str:
                 hint="use another path or value",
             )
         lines[key] = f"{key} = {written}\n"
-    if size_of(lines) > MAX_BYTES:
+    if encoded_size(lines) > MAX_BYTES:
         lines.pop("command", None)
-    if (size := size_of(lines)) > MAX_BYTES:
+    if (size := encoded_size(lines)) > MAX_BYTES:
         longest = max(lines, key=lambda key: len(lines[key]))
         raise UsageError(
             f"`pyvenv.cfg` would have {size} bytes, but Python reads at most {MAX_BYTES}",
@@ -241,11 +241,11 @@ def path_encoding(settings: Mapping[str, str]) -> str:
     return locale_encoding()
 
 
-def size_of(lines: Mapping[str, str]) -> int:
+def encoded_size(lines: Mapping[str, str]) -> int:
     return len("".join(lines.values()).encode("utf-8"))
 
 
-def shorten(text: str) -> str:
+def shorten_settings(text: str) -> str:
     """Return the text of a `pyvenv.cfg`; if Python would not read it because of its size, without `command`."""
     if len(text.encode("utf-8", "surrogateescape")) <= MAX_BYTES:
         return text

@@ -25,7 +25,7 @@ def record_links(store: Store, location: str) -> None:
         pass
 
 
-def is_recorded(store: Store, location: str) -> bool:
+def is_environment_recorded(store: Store, location: str) -> bool:
     """Return whether an environment is recorded."""
     return any(os.path.isfile(path) for path in records_in_use(store, [location]))
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from cloche.fs import read_regular_file, replace_file
 from cloche.model.value import replace
 from cloche.store.distributions import read_installed
-from cloche.store.images import find_named_image, find_or_build_image, image_name, with_bytecode
+from cloche.store.images import complete_bytecode, find_named_image, find_or_build_image, image_name
 from cloche.store.images.sources import DistributionSource
 from cloche.store.tags import supported_tags
 
@@ -61,7 +61,7 @@ def find_successor(
         except (OSError, ValueError):
             continue
         if name and "/" not in name and (image := find_named_image(name, interpreter, store, checked)):
-            return with_bytecode(image, interpreter, store)
+            return complete_bytecode(image, interpreter, store)
     return None
 
 
@@ -85,7 +85,7 @@ def image_of_installed(root: str, site: str, dist_info: str, interpreter: Interp
     installed = read_installed(site, dist_info, root)
     name = image_name(DistributionSource(replace(installed, kind="wheel")))
     if found := find_named_image(name, interpreter, store):
-        return with_bytecode(found, interpreter, store)
+        return complete_bytecode(found, interpreter, store)
     return find_or_build_image(installed, interpreter, store)
 
 

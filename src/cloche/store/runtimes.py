@@ -72,7 +72,7 @@ class RuntimeSource(Value):
         """A hash of the state of every file, without its content, and of what is done to it."""
         hashed = hashlib.sha256(f"{RECIPE} {self.runtime.name} {self.runtime.version}\n".encode())
         for file in self.runtime.files:
-            state = signature_of(status_of(file)) if file.source else hashlib.sha256(file.content).hexdigest()
+            state = signature_of(source_status(file)) if file.source else hashlib.sha256(file.content).hexdigest()
             hashed.update(f"{file.path} {file.executable} {file.edits!r} {state}\n".encode("utf-8", "surrogateescape"))
         return hashed.hexdigest()
 
@@ -102,7 +102,7 @@ class RuntimeSource(Value):
         executable = os.path.realpath(interpreter.executable)
         for file in self.runtime.files:
             if file.source == executable and file.executable:
-                refuse_broken(f"{writer.root}/{TREE}/{file.path}", interpreter)
+                check_start(f"{writer.root}/{TREE}/{file.path}", interpreter)
         remove_bytecode(f"{writer.root}/{TREE}")
         for path, size in modules.items():
             compiler.add(f"{TREE}/{path}", f"{TREE}/{bytecode_path(path, interpreter.cache_tag)}", path, size)
@@ -117,7 +117,7 @@ def remove_bytecode(root: str) -> None:
             remove_path(os.path.join(directory, "__pycache__"))
 
 
-def refuse_broken(program: str, interpreter: Interpreter) -> None:
+def check_start(program: str, interpreter: Interpreter) -> None:
     """Refuse an interpreter that does not start in its new place, for whatever reason.
 
     :raises ClocheError: it does not start.
@@ -142,7 +142,7 @@ def refuse_broken(program: str, interpreter: Interpreter) -> None:
     )
 
 
-def status_of(file: RuntimeFile) -> os.stat_result:
+def source_status(file: RuntimeFile) -> os.stat_result:
     """Return the status of the file that a file of a runtime is copied from.
 
     :raises ClocheError: it no longer exists.

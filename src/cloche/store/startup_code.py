@@ -45,7 +45,7 @@ def find_startup_code(files: Mapping[str, bytes], version: Sequence[object]) -> 
                 continue
             if path.endswith(".start") or line.startswith(("import ", "import\t")):
                 if not replaced and (path.endswith(".start") or not is_at_least(version, 18)):
-                    yield StartupCode(path, number, shorten(line))
+                    yield StartupCode(path, number, shorten_line(line))
             else:
                 directories.add(added_directory(line))
     for path in sorted(files):
@@ -112,7 +112,7 @@ def split_lines(text: str, version: Sequence[object]) -> list[str]:
     return text.splitlines() if is_at_least(version, 13) else re.split(r"\r\n?|\n", text)
 
 
-def shorten(line: str) -> str:
+def shorten_line(line: str) -> str:
     line = line.rstrip()
     return line if len(line) <= MAX_TEXT else f"{line[:MAX_TEXT]}…"
 

@@ -152,7 +152,7 @@ def _is_minor(name: str) -> bool:
     return parsed is not None and len(parsed.version) == 2
 
 
-def read_text(path: str, max_bytes: int = 1 << 16) -> str:
+def read_config_file(path: str, max_bytes: int = 1 << 16) -> str:
     """Return the text of a configuration file; empty if it does not exist, or is too large or not a regular file."""
     try:
         if not os.path.isfile(path):  # opening a FIFO would block

@@ -18,7 +18,7 @@ from cloche.lifecycle.doctor.checks.scripts import broken_scripts
 from cloche.lifecycle.doctor.diagnosis import diagnose, open_case
 from cloche.lifecycle.embedded_paths import (
     RelocationContext,
-    files_of,
+    files_in_tree,
     relocate_tree,
     retarget_scripts,
     with_location,
@@ -192,7 +192,7 @@ class Repairs:
         old_roots = case.old_roots
         old_name = os.path.basename(old_roots[0])
         context = relocation_context(case.info, self.environment, case.relocation, old_name, self.session)
-        remaining = relocate_tree(self.overlay, context, files_of(case.tree))
+        remaining = relocate_tree(self.overlay, context, files_in_tree(case.tree))
         self.notes += (f"`{path}` still contains `{old_roots[0]}`" for path in remaining)
         lost = [root for root in old_roots if not os.path.isdir(root)]  # the others have references of their own
         references = find_external_references(lost, [*lost, case.root], host) if lost else []

@@ -29,9 +29,9 @@ from cloche.lifecycle.embedded_paths.content_search import TEXT_LIMIT, ContentSe
 from cloche.lifecycle.embedded_paths.shebangs import parse_header, relocatable_script, script_with_program
 from cloche.lifecycle.installed import ignore, site_directories
 from cloche.lifecycle.relocation import Relocation, is_within, needle
-from cloche.lifecycle.tree import walk
+from cloche.lifecycle.tree import walk_tree
 from cloche.model.value import Value, replace
-from cloche.planning.pyvenv_cfg import shorten
+from cloche.planning.pyvenv_cfg import shorten_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -60,17 +60,17 @@ def walk_files(root: str, on_error: Callable[[OSError], None] = ignore) -> Itera
 
     :param on_error: called for each directory that cannot be read; what is in it is left out unless this raises.
     """
-    for path, status in walk(root, on_error):
+    for path, status in walk_tree(root, on_error):
         if not stat.S_ISDIR(status.st_mode):
-            yield file_of(path, status)
+            yield file_with_status(path, status)
 
 
-def files_of(tree: Tree) -> Iterator[File]:
+def files_in_tree(tree: Tree) -> Iterator[File]:
     """Yield what `walk_files` yields, from a tree that was read already."""
-    return (file_of(path, status) for path, status in tree.entries.items() if not stat.S_ISDIR(status.st_mode))
+    return (file_with_status(path, status) for path, status in tree.entries.items() if not stat.S_ISDIR(status.st_mode))
 
 
-def file_of(path: str, status: os.stat_result) -> File:
+def file_with_status(path: str, status: os.stat_result) -> File:
     """Return the file with this status, which is not a directory."""
     if stat.S_ISREG(status.st_mode):
         return File(path, "file", status.st_size)
@@ -261,7 +261,7 @@ def relocate_file(overlay: Overlay, path: str, content: bytes, context: Relocati
     name = path.rpartition("/")[2].lower()
     relocation = context.relocation
     if name == context.environment.layout.config:
-        overlay.write_text(path, shorten(relocate_settings(text, relocation)))
+        overlay.write_text(path, shorten_settings(relocate_settings(text, relocation)))
     elif (inner := environment_of_activator(overlay, path, context)) is not None:
         overlay.write_text(
             path, relocate_activator(text, context.shells[name], replace(context, prompts=None) if inner else context)

@@ -20,7 +20,7 @@ from cloche.cpython import keyed_hash
 from cloche.fs import DIRECTORY, paths_in, read_regular_file, replace_file
 from cloche.fs.inputs import path_signature, signature_of
 from cloche.model.value import TYPE_CHECKING
-from cloche.planning.plan_cache import is_intact
+from cloche.planning.plan_cache import is_intact_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ def recorded_answer(root: str, question: str, cache: PlanCache) -> Answer | None
         return None
     try:
         content = read_regular_file(record_path(root, cache))
-        if not is_intact(content):
+        if not is_intact_entry(content):
             return None
         recorded, paths, signatures, answer = marshal.loads(content[8:])
         return answer if recorded == question and signatures == signatures_of(root, paths) else None
@@ -111,7 +111,7 @@ def known_differences(root: str, cache: PlanCache) -> Mapping[str, str]:
         return {}
     try:
         content = read_regular_file(record_path(root, cache))
-        kind, owners, signatures = marshal.loads(content[8:]) if is_intact(content) else ("", {}, {})
+        kind, owners, signatures = marshal.loads(content[8:]) if is_intact_entry(content) else ("", {}, {})
         if kind != DIFFERENT:
             return {}
         unchanged = (path for path in owners if path_signature(os.path.join(root, path)) == signatures[path])

@@ -14,7 +14,7 @@ from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.embedded_paths.activation_scripts import shells_by_script
 from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.locked.up_to_date import known_differences
-from cloche.lifecycle.loose_files import LooseFiles, kept_files, manifest_with_kept_files
+from cloche.lifecycle.loose_files import LooseFiles, files_with_edits, manifest_with_kept_files
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import read_environment
 from cloche.model.distribution import METADATA_SUFFIXES
@@ -58,7 +58,7 @@ def plan_update(blueprint: Blueprint, target: Target, destination: Destination, 
     if is_relocatable(destination.settings):
         target = replace(target, placement="relocatable")
     shells = shells_by_script(list_names(old.path_to(old.layout.bin)), old, session)
-    edited = kept_files(old, shells)
+    edited = files_with_edits(old, shells)
     if destination.immovable or is_in_use(destination, session):
         dropped, kept = split_installed(old, blueprint, target)
         plan = plan_merge(blueprint, target, destination, old, dropped, kept, edited, session)
@@ -115,7 +115,7 @@ def intact_operations(
         if image.distribution in damaged or not any(f"{site}/{image.dist_info}" in unchanged for site in sites):
             continue
         operations = image_operations(image, environment)
-        if is_intact(image, operations, here) and has_bytecode(operations, destination.target):
+        if is_installed_as_planned(image, operations, here) and has_bytecode(operations, destination.target):
             intact.update(operations)
     return intact
 
@@ -199,7 +199,7 @@ def plan_replacement(
     intact = intact_operations(blueprint, plan.environment, destination, unchanged, session)
     owned = with_bytecode(written_paths(intact)[0], blueprint.interpreter.cache_tag)
     for item in kept:
-        owned |= files_of(item, root, old)
+        owned |= distribution_files(item, root, old)
     remnants = set()
     if target.extra_packages != "kept":
         remnants = {*nameless_metadata(old, (*dropped, *kept))} - unchanged
@@ -327,12 +327,13 @@ def plan_merge(
     intact = {
         image.distribution
         for image in blueprint.images
-        if image.distribution in versions and is_intact(image, image_operations(image, planned.environment), here)
+        if image.distribution in versions
+        and is_installed_as_planned(image, image_operations(image, planned.environment), here)
     }
     plan = plan_at(blueprint, target, session.host, intact)
-    removed = {path for item in dropped if item.key not in intact for path in files_of(item, root, old)}
+    removed = {path for item in dropped if item.key not in intact for path in distribution_files(item, root, old)}
     for item in (*kept, *(item for item in dropped if item.key in intact)):
-        removed -= files_of(item, root, old)
+        removed -= distribution_files(item, root, old)
     gone = paths_without(root, lambda path, _: path not in removed) if removed else []
     if target.extra_packages != "kept":
         gone += nameless_metadata(old, (*dropped, *kept))
@@ -349,7 +350,7 @@ def plan_merge(
     return replace(plan, operations=(*(Remove(path) for path in gone), *operations))
 
 
-def is_intact(image: Image, operations: Iterable[Operation], here: Environment) -> bool:
+def is_installed_as_planned(image: Image, operations: Iterable[Operation], here: Environment) -> bool:
     """Return whether an environment has an image exactly as these operations would install it."""
     if find_damage(image, here):
         return False
@@ -360,7 +361,7 @@ def is_intact(image: Image, operations: Iterable[Operation], here: Environment) 
     )
 
 
-def files_of(item: InstalledDistribution, root: str, environment: Environment) -> set[str]:
+def distribution_files(item: InstalledDistribution, root: str, environment: Environment) -> set[str]:
     """Return the existing files of a distribution, with the bytecode of its modules, relative to the root."""
     tag = environment.interpreter.cache_tag if environment.interpreter else ""
     paths = with_bytecode((row.path for row in item.rows if not row.path.startswith(("/", "../"))), tag)

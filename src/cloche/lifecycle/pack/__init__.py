@@ -19,7 +19,7 @@ from cloche.fs.manifests import FILES, format_manifest
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.pack.bytecode import BytecodeSource
 from cloche.lifecycle.pack.content import with_portable_content
-from cloche.lifecycle.pack.entries import PIECE, Entry, read_exactly, read_source, walk
+from cloche.lifecycle.pack.entries import PIECE, Entry, find_entries, read_exactly, read_source
 from cloche.lifecycle.relocation import is_within
 from cloche.model.archive import SAME_TIME, Member
 from cloche.model.value import Value
@@ -75,7 +75,7 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
     component = packer_for(request, session)
     refuse_dependent(environment, info.editable, request)
     unused = set(request.exclude)
-    entries = list(walk(environment, request, unused))
+    entries = list(find_entries(environment, request, unused))
     session.warn(f"`--exclude {pattern}` matches nothing" for pattern in sorted(unused))
     if info.editable:
         from cloche.lifecycle.pack.editables import with_ordinary_installs

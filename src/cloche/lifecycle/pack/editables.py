@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.file_list import read_file_list
 from cloche.fs import lines_of
-from cloche.lifecycle.pack.entries import Entry, read_whole, status_of
+from cloche.lifecycle.pack.entries import Entry, entry_status, read_whole
 from cloche.model.operations import InstallTree, Write
 from cloche.model.plan import Wanted
 from cloche.model.value import replace
@@ -74,7 +74,7 @@ def installed_entries(operations: Iterable[object]) -> Iterator[Entry]:
             for path in read_file_list(operation.file_list).paths:
                 if not path.endswith(".pyc") and path not in operation.without:
                     source = f"{operation.source}/{path}"
-                    status = status_of(source)
+                    status = entry_status(source)
                     mode = 0o755 if status.st_mode & 0o100 else 0o644
                     target = posixpath.normpath(f"{operation.path}/{path}")
                     yield Entry(target, "file", source, mode=mode, size=status.st_size)

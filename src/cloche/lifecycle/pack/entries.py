@@ -66,7 +66,7 @@ class Entry(Value):
     """The path of the source, if this is bytecode."""
 
 
-def walk(environment: Environment, request: PackRequest, unused: set[str]) -> Iterator[Entry]:
+def find_entries(environment: Environment, request: PackRequest, unused: set[str]) -> Iterator[Entry]:
     """Yield what to pack, sorted, a directory before its content; existing bytecode has the kind `bytecode`.
 
     :param unused: the patterns of what to leave out; those that match something are removed.
@@ -112,7 +112,7 @@ def walk(environment: Environment, request: PackRequest, unused: set[str]) -> It
                     outside.append(path)
                     continue
                 source = os.path.realpath(item.path)
-            status = status_of(source)
+            status = entry_status(source)
             if stat.S_ISDIR(status.st_mode):
                 reals: tuple[str, ...] = ()
                 if request.follows:  # only then can a directory contain itself
@@ -141,7 +141,7 @@ def walk(environment: Environment, request: PackRequest, unused: set[str]) -> It
         )
 
 
-def status_of(path: str) -> os.stat_result:
+def entry_status(path: str) -> os.stat_result:
     """Return the status of a file.
 
     :raises ClocheError: it does not exist or cannot be read.
@@ -179,7 +179,7 @@ def read_whole(path: str) -> bytes:
 
     :raises ClocheError: it cannot be read.
     """
-    return read_exactly(path, status_of(path).st_size)
+    return read_exactly(path, entry_status(path).st_size)
 
 
 def read_exactly(path: str, size: int) -> bytes:

@@ -109,7 +109,11 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
         if is_selected and current is not None and is_same_release(current, interpreter):
             return UpgradePlan("nothing", case, interpreter, seeds=wanted)
     elif is_usable(case) and is_created_for(info, interpreter) and is_selected:
-        if current is not None and interpreter.executable == current.executable and is_recorded(info, interpreter):
+        if (
+            current is not None
+            and interpreter.executable == current.executable
+            and is_recorded_version(info, interpreter)
+        ):
             return UpgradePlan("nothing", case, interpreter, seeds=wanted)
         if current is None or has_same_abi(current, interpreter):
             return UpgradePlan("rebase", case, interpreter, seeds=wanted)
@@ -192,7 +196,7 @@ def is_usable(case: Case) -> bool:
     return site and not codes & {"half-upgraded", "lib-of-other-version"}
 
 
-def is_recorded(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
+def is_recorded_version(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
     """Return whether the recorded version is that of an interpreter."""
     recorded = info.recorded_version
     return bool(recorded) and recorded == version_like(recorded, interpreter)

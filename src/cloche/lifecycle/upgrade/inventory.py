@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cloche.fs import list_names, read_at_most
 from cloche.lifecycle.embedded_paths.content_search import file_contains
 from cloche.lifecycle.installed import distributions_in, pip_arguments, site_directories
-from cloche.lifecycle.loose_files import LooseFiles, kept_files
+from cloche.lifecycle.loose_files import LooseFiles, files_with_edits
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.tool_edits import installed_form
 from cloche.model.value import Value
@@ -85,7 +85,7 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
             continue
         if reason := refusal_reason(distribution, target):
             losses.append(Loss(item_of(distribution), reason))
-        elif can_be_copied(distribution, info, target) and is_intact(distribution, info.tree):
+        elif can_be_copied(distribution, info, target) and is_unmodified(distribution, info.tree):
             carried.append(distribution)
         elif pip_arguments(distribution):
             reinstalled.append(distribution)
@@ -107,7 +107,7 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
         tuple(carried),
         tuple(reinstalled),
         tuple(kept),
-        tuple(kept_files(info.environment, info.shells)),
+        tuple(files_with_edits(info.environment, info.shells)),
         tuple(losses),
     )
 
@@ -171,7 +171,7 @@ def is_compatible_tag(tag: str, target: Interpreter) -> bool:
     )
 
 
-def is_intact(distribution: InstalledDistribution, tree: Tree) -> bool:
+def is_unmodified(distribution: InstalledDistribution, tree: Tree) -> bool:
     """Return whether every file of a distribution exists and is unmodified."""
     metadata = f"{distribution.metadata}/METADATA"
     rows = [row for row in distribution.rows if not row.path.endswith((".pyc", "/__pycache__", "/RECORD"))]

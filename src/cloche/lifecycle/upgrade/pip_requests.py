@@ -111,13 +111,13 @@ def images_of_wheels(directory: str, interpreter: Interpreter, store: Store) -> 
             return None
 
     names = sorted(
-        (name for name in os.listdir(directory) if name.endswith(".whl")), key=lambda name: -size_of(directory, name)
+        (name for name in os.listdir(directory) if name.endswith(".whl")), key=lambda name: -file_size(directory, name)
     )
     built = in_threads(build, names, Event(), available_processors())
     return {image.distribution: image for image in built if image is not None}
 
 
-def size_of(directory: str, name: str) -> int:
+def file_size(directory: str, name: str) -> int:
     return os.path.getsize(os.path.join(directory, name))
 
 

@@ -19,7 +19,7 @@ from cloche.lifecycle.examination import examine, modules_of
 from cloche.lifecycle.info import SEEDS
 from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.installed_startup_code import refuse_distributions, startup_code_in, startup_rule
-from cloche.lifecycle.move import refuse_broken
+from cloche.lifecycle.move import refuse_new_damage
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
 from cloche.lifecycle.upgrade.carried_files import carry_operations
@@ -399,7 +399,7 @@ def verify_rebuilt(
             return before[0]
 
         try:
-            refuse_broken(actual, examine_old, after)
+            refuse_new_damage(actual, examine_old, after)
         except ClocheError as error:
             lost = {*after.unresolvable} - {*(before[0].unresolvable if before else ())}
             raise verification_error(environment, error.message, missing_modules_hint(lost, upgrade)) from None

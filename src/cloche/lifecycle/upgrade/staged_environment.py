@@ -11,7 +11,7 @@ from cloche.fs.manifests import MANIFEST
 from cloche.lifecycle.doctor.repair import relocation_context
 from cloche.lifecycle.embedded_paths import (
     environment_of_program,
-    file_of,
+    file_with_status,
     program_of_script,
     relocate_tree,
     retarget_scripts,
@@ -51,7 +51,7 @@ def relocatable_files(staged: str, operations: Iterable[Operation]) -> Iterable[
             status = os.lstat(os.path.join(staged, operation.path))
             if stat.S_ISDIR(status.st_mode):
                 return None
-            found[operation.path] = file_of(operation.path, status)
+            found[operation.path] = file_with_status(operation.path, status)
     return found.values()
 
 

@@ -53,7 +53,7 @@ FORMAT = 6
 """Increased when images of an earlier version must not be used."""
 
 
-def with_bytecode(image: Image, interpreter: Interpreter, store: Store) -> Image:
+def complete_bytecode(image: Image, interpreter: Interpreter, store: Store) -> Image:
     """Return an image, compiled if an environment already uses it without bytecode; see `needs_bytecode`."""
     abi, name = os.path.split(image.root)
     if not needs_bytecode(image, store) or not store.is_persistent or not store.is_persistent_path(image.root):

@@ -136,7 +136,7 @@ def stored_image(package: LockedPackage, interpreter: Interpreter, store: Store)
     return None
 
 
-def file_of(package: LockedPackage) -> Artifact | Pin:
+def file_to_obtain(package: LockedPackage) -> Artifact | Pin:
     """Return the file to obtain for a package; for a pin, one of several."""
     if package.artifact is not None:
         return package.artifact
@@ -182,7 +182,7 @@ def new_images(
         changed after it was checked, or a wheel cannot be built.
     """
     files = {
-        file_of(package): package
+        file_to_obtain(package): package
         for package in packages
         if not isinstance(package.source, (PackageVcs, PackageDirectory))
     }

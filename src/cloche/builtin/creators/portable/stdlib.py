@@ -72,15 +72,15 @@ def is_left_out(path: str, layout: Layout) -> bool:
 
 def directories(interpreter: Interpreter, layout: Layout) -> Iterator[str]:
     """Yield every directory that files are copied from."""
-    for found, _, _ in walk(interpreter.stdlib, layout):
+    for found, _, _ in walk_directories(interpreter.stdlib, layout):
         yield found
     for source, _ in other_trees(interpreter):
-        for found, _, _ in walk(source, layout):
+        for found, _, _ in walk_directories(source, layout):
             yield found
     yield os.path.join(interpreter.prefix, "lib")
 
 
-def walk(root: str, layout: Layout) -> Iterator[tuple[str, str, list[str]]]:
+def walk_directories(root: str, layout: Layout) -> Iterator[tuple[str, str, list[str]]]:
     """Yield each directory of a tree, its path relative to the tree, and the files in it to copy."""
     for found, names, files in os.walk(root, followlinks=True):
         below = os.path.relpath(found, root)
@@ -95,7 +95,7 @@ def files(interpreter: Interpreter, layout: Layout, prefix: Prefix) -> Iterator[
     adding: AddSearchPath = "never"  # that of the executable is valid for them too, but PyPy has a `DT_RUNPATH`
     if interpreter.implementation == "pypy" and is_wanted(layout, "carry-libraries"):
         adding = "always"
-    for found, inside, names in walk(interpreter.stdlib, layout):
+    for found, inside, names in walk_directories(interpreter.stdlib, layout):
         for name in names:
             source, path = os.path.join(found, name), f"{target}/{inside}{name}"
             if not os.path.isfile(source) or is_for_other_build(inside, name, interpreter):
@@ -109,7 +109,7 @@ def files(interpreter: Interpreter, layout: Layout, prefix: Prefix) -> Iterator[
             else:
                 yield RuntimeFile(path, source, executable=executable(source))
     for root, path in other_trees(interpreter):
-        for found, inside, names in walk(root, layout):
+        for found, inside, names in walk_directories(root, layout):
             for name in names:
                 if os.path.isfile(source := os.path.join(found, name)):
                     yield RuntimeFile(f"{path}/{inside}{name}", source, executable=executable(source))
