@@ -85,7 +85,7 @@ class Session:
         self.announce: Callable[[Iterable[str]], object] = self.warn
         """Called with messages that users must see before the environment is changed."""
         self.startup_rule: StartupRule | None = None
-        """The user's rule for packages with start-up code that are installed into existing environments; None for the rule
+        """The user's rule for packages with startup code that are installed into existing environments; None for the rule
         that each was created with. A new environment has the one of its request."""
         self.found: FoundInterpreter | None = None
         """The result of the search; None if the interpreter was known without one."""
@@ -345,7 +345,7 @@ class Session:
     ) -> tuple[Image, ...]:
         """Return the images of seeds, for an environment that already exists.
 
-        :param rule: what happens to those with start-up code.
+        :param rule: what happens to those with startup code.
         :raises SeedError: a seed cannot be found, or the rule refuses it.
         """
         from cloche.planning.resolve import choose_images

@@ -23,7 +23,7 @@ LINE = "import sys; sys.spam = 1"
 
 @pytest.fixture
 def cloche(tmp_path: Path) -> Cloche:
-    """The command line in a directory with a lock file of two packages; one has start-up code, and so has `more`."""
+    """The command line in a directory with a lock file of two packages; one has startup code, and so has `more`."""
     for name in ("home", "work"):
         (tmp_path / name).mkdir()
     wheels = tmp_path / "wheels"

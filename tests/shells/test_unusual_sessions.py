@@ -188,7 +188,7 @@ def test_variables_that_are_local_to_a_function_stay_local(name: str, declare: s
 
 @pytest.mark.parametrize("attributes", ["-U path PATH", "-aU path", "-t PATH", "-gx PATH", "-U PATH", "-T PATH path"])
 def test_an_exported_variable_stays_exported_in_zsh(attributes: str, tmp_path: Path) -> None:
-    """`typeset -U path` is in many start-up files."""
+    """`typeset -U path` is in many startup files."""
     script = f"typeset {attributes} 2>/dev/null\n{cycle(source(build(tmp_path / 'env', activator)))}"
     printed = states(SHELLS["zsh"], script, tmp_path / "cwd", {"PATH": "/usr/bin:/bin"})
     assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin:/usr/bin:/bin"

@@ -1,4 +1,4 @@
-"""Test that start-up code is found exactly where the `site` module of each Python runs it."""
+"""Test that startup code is found exactly where the `site` module of each Python runs it."""
 
 from __future__ import annotations
 

@@ -279,7 +279,7 @@ def first_seed_option(settings: Settings, origin: str) -> str:
 
 
 def startup_policy(settings: Settings) -> tuple[StartupPolicy, tuple[str, ...]]:
-    """Return what happens to packages with start-up code, and those that may have it anyway.
+    """Return what happens to packages with startup code, and those that may have it anyway.
 
     :raises UsageError: the setting is not valid.
     """

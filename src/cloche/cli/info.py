@@ -205,7 +205,7 @@ def info_json(facts: EnvironmentInfo, needs: Needs | None) -> dict[str, object]:
 
 
 def startup_json(item: InstalledStartupCode) -> dict[str, object]:
-    """Return the JSON object of start-up code."""
+    """Return the JSON object of startup code."""
     return {
         "distribution": item.distribution or None,
         "path": item.code.path,

@@ -88,6 +88,6 @@ def startup_lines(images: Iterable[Image]) -> list[str]:
 
 
 def startup_place(code: StartupCode) -> str:
-    """Return the file and the line of start-up code, with its text."""
+    """Return the file and the line of startup code, with its text."""
     text = code.text if len(code.text) <= 80 else f"{code.text[:80]}…"
     return one_line(f"{code.path} line {code.line}: {text}" if code.line else code.path)

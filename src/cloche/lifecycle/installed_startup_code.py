@@ -1,4 +1,4 @@
-"""The start-up code in an environment that exists: what runs whenever its Python starts. Nothing is run to find it.
+"""The startup code in an environment that exists: what runs whenever its Python starts. Nothing is run to find it.
 
 What cloche installs into such an environment is subject to the rule of the user, or else to the one that the environment was
 created with.
@@ -37,7 +37,7 @@ MAX_BYTES = 1 << 24
 
 
 class InstalledStartupCode(Value):
-    """Start-up code in an environment."""
+    """Startup code in an environment."""
 
     code: StartupCode
     """Its `path` is relative to the root; absolute for a module in a directory outside that a `.pth` file adds."""
@@ -46,14 +46,14 @@ class InstalledStartupCode(Value):
 
 
 def installed_startup_code(info: EnvironmentInfo) -> list[InstalledStartupCode]:
-    """Return the start-up code in the directories for packages of an environment, whichever tool installed it."""
+    """Return the startup code in the directories for packages of an environment, whichever tool installed it."""
     return startup_code_in(info.environment, info.distributions, version_of(info))
 
 
 def startup_code_in(
     environment: Environment, distributions: Iterable[InstalledDistribution], version: Sequence[object]
 ) -> list[InstalledStartupCode]:
-    """Return the start-up code in an environment for a version of Python.
+    """Return the startup code in an environment for a version of Python.
 
     :param distributions: those that the files may belong to.
     """
@@ -73,12 +73,12 @@ def startup_code_in(
 
 
 def startup_rule(settings: Mapping[str, str], session: Session) -> StartupRule:
-    """Return the rule for packages with start-up code that are installed into an environment with these settings."""
+    """Return the rule for packages with startup code that are installed into an environment with these settings."""
     return session.startup_rule or recorded_startup_rule(settings)
 
 
 def refuse_distributions(found: Iterable[InstalledStartupCode], allowed: Sequence[str]) -> None:
-    """Refuse distributions in an environment with start-up code.
+    """Refuse distributions in an environment with startup code.
 
     :param allowed: the distributions that may have such code, normalized.
     :raises StartupCodeRefused: another one has.
@@ -92,7 +92,7 @@ def refuse_distributions(found: Iterable[InstalledStartupCode], allowed: Sequenc
 
 
 def startup_files(directory: str, version: Sequence[object]) -> dict[str, bytes]:
-    """Return the files in a `site-packages` that may be start-up code, and those in directories that `.pth` files add."""
+    """Return the files in a `site-packages` that may be startup code, and those in directories that `.pth` files add."""
     found: dict[str, bytes] = {}
     added = [""]
     for name in list_names(directory):

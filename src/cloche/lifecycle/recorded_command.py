@@ -114,7 +114,7 @@ def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
 
 
 def recorded_startup_rule(settings: Mapping[str, str]) -> StartupRule:
-    """Return what an environment was created to do with packages that have start-up code."""
+    """Return what an environment was created to do with packages that have startup code."""
     words = parse_command(settings.get("command", ""))[:-1]
     names = [name for option, name in pairwise(words) if option == "--startup-code"]
     try:

@@ -69,7 +69,7 @@ def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
     Warn about files that were modified before they were packed, and about a Python that does not start here.
 
     :raises DestinationError: the destination cannot be used.
-    :raises ClocheError: the archive is not intact or not safe, or has start-up code that is refused; nothing was changed.
+    :raises ClocheError: the archive is not intact or not safe, or has startup code that is refused; nothing was changed.
     """
     source = absolute_path(file, session.host)
     destination = inspect_destination(absolute_path(to, session.host), session.host)

@@ -38,7 +38,7 @@ StartupPolicy: TypeAlias = Literal["allow", "list", "refuse"]
 in the output of the command, and `refuse` refuses them."""
 
 StartupRule: TypeAlias = tuple[StartupPolicy, tuple[str, ...]]
-"""A policy, and the normalized names of the packages that may have start-up code although others are refused."""
+"""A policy, and the normalized names of the packages that may have startup code although others are refused."""
 
 Compile: TypeAlias = Literal["auto", "now", "never"]
 """When packages are compiled to bytecode: `auto` when a second environment gets them, so that a single environment does

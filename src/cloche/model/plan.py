@@ -89,7 +89,7 @@ class EnvironmentSpec(Value):
     """The values of options that plugins declare, by option name."""
     startup_code: StartupPolicy = "list"
     startup_packages: tuple[str, ...] = ()
-    """Normalized names of the packages that may have start-up code although others are refused."""
+    """Normalized names of the packages that may have startup code although others are refused."""
 
 
 class Target(Value):

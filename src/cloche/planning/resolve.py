@@ -186,7 +186,7 @@ def choose_images(
     """Return the seeder's name and its images; (None, ()) for an environment without seeds.
 
     :raises UsageError: the seeder does not exist or does not support the interpreter.
-    :raises SeedError: a seed cannot be found, or has start-up code that the user refuses.
+    :raises SeedError: a seed cannot be found, or has startup code that the user refuses.
     :raises PluginError: the seeder is broken.
     """
     if spec.wanted is None:

@@ -30,7 +30,7 @@ MAX_TEXT = 200
 
 
 def find_startup_code(files: Mapping[str, bytes], version: Sequence[object]) -> Iterator[StartupCode]:
-    """Yield the start-up code in the files of one `site-packages`.
+    """Yield the startup code in the files of one `site-packages`.
 
     :param files: by path relative to the directory; only files for which `is_startup_file` is true matter.
     :param version: the version of the Python: `(3, 12)`, possibly with more parts.
@@ -75,7 +75,7 @@ def is_read_by_site(name: str, version: Sequence[object]) -> bool:
 
 
 def is_startup_file(path: str) -> bool:
-    """Return whether a file, relative to `site-packages`, may contain or be start-up code."""
+    """Return whether a file, relative to `site-packages`, may contain or be startup code."""
     return ("/" not in path and path.endswith((".pth", ".start"))) or is_module_file(path)
 
 
@@ -137,7 +137,7 @@ def path_in_site(tree: str, path: str) -> tuple[str, str]:
 
 
 def startup_code_of_wheel(files: Mapping[tuple[str, str], bytes], version: Sequence[object]) -> Iterator[StartupCode]:
-    """Yield the start-up code of a wheel.
+    """Yield the startup code of a wheel.
 
     :param files: the content of files by (tree, path).
     """
@@ -151,7 +151,7 @@ def startup_code_of_wheel(files: Mapping[tuple[str, str], bytes], version: Seque
 
 
 def without_files(codes: Iterable[StartupCode], members: Iterable[str]) -> tuple[StartupCode, ...]:
-    """Return start-up code without that in some files, given as (`tree/path`)."""
+    """Return startup code without that in some files, given as (`tree/path`)."""
     left_out = frozenset(members)
     return tuple(
         code for code in codes if not any(f"{tree}/{code.path}" in left_out for tree in ("purelib", "platlib", "data"))
@@ -168,7 +168,7 @@ class StartupCodeRefused(SeedError):
 def parse_policy(values: Iterable[str]) -> StartupRule:
     """Return the policy that some words choose, and the packages that are exempt from it.
 
-    :param values: one of `POLICIES`, or the names of the packages that may have start-up code.
+    :param values: one of `POLICIES`, or the names of the packages that may have startup code.
     :raises UsageError: a word is neither, or they contradict each other.
     """
     words = [word.strip() for word in values]
@@ -203,7 +203,7 @@ def refuse_startup_code(images: Iterable[Image], allowed: Sequence[str]) -> None
 def refuse_packages(packages: Mapping[str, tuple[str, StartupCode]], allowed: Sequence[str]) -> None:
     """Refuse packages that run code whenever Python starts.
 
-    :param packages: the version of each, and a place with start-up code, by normalized name.
+    :param packages: the version of each, and a place with startup code, by normalized name.
     :param allowed: the packages that may, normalized.
     :raises StartupCodeRefused: another one does.
     """
@@ -220,5 +220,5 @@ def refuse_packages(packages: Mapping[str, tuple[str, StartupCode]], allowed: Se
 
 
 def describe(code: StartupCode) -> str:
-    """Return where start-up code is, for display."""
+    """Return where startup code is, for display."""
     return f"`{code.path}`, line {code.line}" if code.line else f"`{code.path}`"

@@ -224,7 +224,7 @@ class Repairs:
     def reinstall_seeds(self) -> None:
         """Install seeds again that are damaged or lost.
 
-        :raises StartupCodeRefused: one has start-up code that is refused.
+        :raises StartupCodeRefused: one has startup code that is refused.
         """
         broken = {*self.paths.get("seed-broken", ())} | self.incomplete & {PIP}
         if broken:
@@ -236,7 +236,7 @@ def repair_seeds(
 ) -> list[str]:
     """Reinstall each broken seed that is available; return a note for each one that is not.
 
-    :raises StartupCodeRefused: one has start-up code that is refused.
+    :raises StartupCodeRefused: one has startup code that is refused.
     :param interpreter: the interpreter that the environment has after the repair.
     :param broken: the paths of the findings. One that belongs to no lost seed is about pip.
     """
@@ -321,7 +321,7 @@ def reinstall_seeds(
     """Replace installed seeds with new ones; return these as `NAME VERSION`. If a seed is not available, edit nothing.
 
     :param remnants: paths to remove that belong to these seeds, but to no installed distribution.
-    :raises SeedError: a seed is not available, or has start-up code that is refused.
+    :raises SeedError: a seed is not available, or has startup code that is refused.
     """
     from cloche.model.operations import InstallTree, MakeDir, Write
     from cloche.model.plan import Wanted

@@ -331,7 +331,7 @@ def renewable_seeds(
 def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
     """Return the seeds to upgrade for which a version other than the installed one is available.
 
-    :raises StartupCodeRefused: one of them has start-up code that is refused.
+    :raises StartupCodeRefused: one of them has startup code that is refused.
     """
     rule = startup_rule(upgrade.info.settings, session)
     installed = {distribution.key: distribution.version for distribution in upgrade.info.distributions}

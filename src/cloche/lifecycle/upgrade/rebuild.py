@@ -203,7 +203,7 @@ class NewEnvironment:
         return [*others, *(item for item in all_kept(upgrade) if item.key in from_images)]
 
     def _refuse_startup_code(self, here: Environment, distributions: Iterable[InstalledDistribution]) -> None:
-        """:raises ClocheError: a package that pip has installed has start-up code, and the user refuses that."""
+        """:raises ClocheError: a package that pip has installed has startup code, and the user refuses that."""
         spec = self.content.request.spec
         if spec.startup_code == "refuse":
             names = {distribution.key for distribution in self.content.successors.installed}
