@@ -147,7 +147,7 @@ def test_every_explained_error_message_exists() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(cloche_errors.PAGES.glob("*.md")), ids=lambda path: path.stem)
-def test_an_error_page_has_message_cause_and_cure(path: Path) -> None:
+def test_an_error_page_has_message_cause_and_remedy(path: Path) -> None:
     headings = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
 
     assert cloche_errors.messages_on(path)

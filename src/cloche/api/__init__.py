@@ -357,8 +357,8 @@ def console_script(environment: Environment, name: str, target: str) -> Write:
 def pip_environ(environment: Environment, environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment variables for running `pip install` in an environment, as cloche itself runs it.
 
-    The user's settings for the index, the connection and the accepted builds are among them, also those in configuration
-    files. Settings that change what pip installs, or where, are not.
+    The user's settings for the index, the connection and the accepted builds are among them, including those in
+    configuration files. Settings that change what pip installs, or where, are not.
 
     :param environ: the variables of the user; None for those of this process.
     :raises ClocheError: the environment has no pip, or pip cannot read its settings.

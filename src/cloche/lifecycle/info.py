@@ -54,7 +54,7 @@ class EnvironmentInfo(Value):
     shells: Mapping[str, ShellFamily]
     """The shells of activation scripts, by file name in lower case."""
     activation_scripts: tuple[str, ...] = ()
-    """File names of all activation scripts, also those of unknown shells."""
+    """File names of all activation scripts, including those of unknown shells."""
     unusable_base: tuple[str, str] | None = None
     """If there is no `base`: the path of a file in its place, and why that cannot be used; None if there is no file."""
     known_tree: Tree | None = None
@@ -138,7 +138,7 @@ def find_activation_scripts(
     shells: Iterable[str],
     distributions: Iterable[InstalledDistribution],
 ) -> tuple[str, ...]:
-    """Return the names of the activation scripts in `bin`, also those of plugins that are no longer installed.
+    """Return the names of the activation scripts in `bin`, including those of plugins that are no longer installed.
 
     They are the scripts of known shells, names such as `activate.xsh`, and what cloche generated that is not a package's.
     """

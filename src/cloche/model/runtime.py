@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     SearchTag: TypeAlias = Literal["rpath", "runpath"]
-    """`rpath` comes before `LD_LIBRARY_PATH`, also for the libraries of libraries; `runpath` comes after it."""
+    """`rpath` comes before `LD_LIBRARY_PATH`, even for the libraries of libraries; `runpath` comes after it."""
 
     AddSearchPath: TypeAlias = Literal["always", "never", "if renamed"]
 

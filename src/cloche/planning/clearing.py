@@ -256,7 +256,7 @@ def runtime_files(root: str) -> Iterator[str]:
 
 
 def whole_directories(root: str, chosen: set[str]) -> Iterator[str]:
-    """Yield the directories below the top ones that contain nothing else than some of these files and directories."""
+    """Yield the directories below the top ones that contain nothing but some of these files and directories."""
     whole: set[str] = set()
     for top in {path.partition("/")[0] for path in chosen if "/" in path}:
         for directory, _, _ in os.walk(os.path.join(root, top), topdown=False, onerror=refuse_unreadable):

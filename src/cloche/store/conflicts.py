@@ -1,4 +1,4 @@
-"""Conflicts: files that several distributions of one environment contain, also if their names differ only in case."""
+"""Conflicts: files that several distributions of one environment contain, even if their names differ only in case."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def _sources(
 
     def cached() -> list[SeedCandidate]:
         if store.root:
-            store.inputs.path(os.path.join(store.root, "wheels"))  # also if it does not exist yet
+            store.inputs.path(os.path.join(store.root, "wheels"))  # even if it does not exist yet
         directories = store.readable_directories("wheels")
         wheels = [wheel for directory in directories for wheel in wheels_in_directory(directory, name, store.inputs)]
         return [wheel for wheel in wheels if not os.path.islink(wheel.location)]

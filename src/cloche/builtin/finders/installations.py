@@ -211,7 +211,7 @@ def versioned_names(directory: str, spec: InterpreterSpec) -> list[str]:
 
 
 def parse_versioned_name(command: str) -> tuple[str, int] | None:
-    """Return (`python`, N) for `python3.N`, also with the suffix `t`, `d` or `.exe`; None for any other name."""
+    """Return (`python`, N) for `python3.N`, with or without a suffix `t`, `d` or `.exe`; None for any other name."""
     kind, found, rest = command.removesuffix(".exe").partition("3.")
     number = rest.rstrip("td")
     return (kind, int(number)) if found and number.isascii() and number.isdigit() else None

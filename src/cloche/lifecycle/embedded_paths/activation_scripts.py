@@ -103,7 +103,7 @@ def roots_in_script(text: str, shell: ShellFamily) -> list[str]:
 
 
 def roots_in_line(line: str, shell: ShellFamily) -> list[str]:
-    """Return the roots that a line assigns, also if a tool wrote the path between quotes without quoting it."""
+    """Return the roots that a line assigns, even if a tool wrote the path between quotes without quoting it."""
     words = [*shell.read_words(line)]
     if as_it_is := ROOT_IN_QUOTES.search(line):
         quoted, root = as_it_is["quoted"], as_it_is["root"]

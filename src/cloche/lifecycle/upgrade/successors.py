@@ -2,7 +2,7 @@
 
 Most distributions become images of the store. Two kinds cannot. The files of some are not copies of a wheel: they are in
 directories that only the old environment has, or contain its path, as those of editable installs do. They are copied one by
-one (`inventory.carry_operations`). And pip itself installs what it does not provide as a wheel that the store accepts.
+one (`carried_files.carry_operations`). And pip itself installs what it does not provide as a wheel that the store accepts.
 """
 
 from __future__ import annotations

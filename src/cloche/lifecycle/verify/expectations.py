@@ -261,7 +261,7 @@ class Expectations:
 
 
 def every_distribution(environment: Environment) -> Iterator[InstalledDistribution]:
-    """Yield the distributions of an environment, also those in the directories of other versions of Python."""
+    """Yield the distributions of an environment, including those in the directories of other versions of Python."""
     found = installed_distributions(environment)
     yield from found
     sites = {environment.layout.purelib, environment.layout.platlib}
