@@ -103,6 +103,6 @@ def test_what_prevents_a_bill_is_explained(cloche: Cloche, tmp_path: Path) -> No
     assert len(missing.err.splitlines()) == 2
     date = cloche("info", "./env", "--format", "cyclonedx", SOURCE_DATE_EPOCH="yesterday")
     assert (date.code, date.out) == (2, "")
-    assert "`yesterday`, which is not a number of seconds" in date.err
+    assert "`yesterday`; expected a number of seconds" in date.err
     both = cloche("info", "./env", "--format", "cyclonedx", "--json")
     assert both.code == 2

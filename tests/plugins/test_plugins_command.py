@@ -204,11 +204,11 @@ def test_verbose_shows_load_times_and_names_what_is_slow(site: Site) -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("nushell", "install `cloche-nushell` beside cloche: `pip install cloche-nushell`"),
-        ("nu", "install `cloche-nushell` beside cloche: `pip install cloche-nushell`"),
-        ("xonsh", "install `cloche-xonsh` beside cloche: `pip install cloche-xonsh`"),
-        ("elvish", "install `cloche-elvish` beside cloche: `pip install cloche-elvish`"),
-        ("rc", "install `cloche-example` beside cloche: `pip install cloche-example`"),
+        ("nushell", "install `cloche-nushell` in cloche's environment"),
+        ("nu", "install `cloche-nushell` in cloche's environment"),
+        ("xonsh", "install `cloche-xonsh` in cloche's environment"),
+        ("elvish", "install `cloche-elvish` in cloche's environment"),
+        ("rc", "install `cloche-example` in cloche's environment"),
         ("zsh", "the activator for `zsh` is `bash`"),
         ("pwsh", "the activator for `pwsh` is `powershell`"),
         ("tcsh", "the activator for `tcsh` is `csh`"),

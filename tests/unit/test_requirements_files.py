@@ -302,7 +302,7 @@ def test_the_same_pin_twice_has_the_hashes_of_both(store: Store, tmp_path: Path)
         ("# top\n\nspam\n", "`requirements.txt`, line 3: `spam` is not pinned to one version (`spam`)"),
         ("eggs==1\nspam>=1 \\\n ,<2\n", "`requirements.txt`, line 2: `spam` is not pinned to one version"),
         ("spam==1.*\n", "`requirements.txt`, line 1: `spam` is not pinned to one version (`spam==1.*`)"),
-        ("spam==1,<1\n", "`requirements.txt`, line 1 contradicts itself: no version is"),
+        ("spam==1,<1\n", "`requirements.txt`, line 1 contradicts itself: no version satisfies"),
         (f"{WHEEL} ; python_version = 1\n", "`requirements.txt`, line 1 is not valid: expected "),
         ("spam = 1\n", "`requirements.txt`, line 1 is not valid: "),
         ("spam==1 --hash=md5:0123\n", "`requirements.txt`, line 1 is not valid: `md5:0123` is not a SHA-256"),

@@ -49,7 +49,7 @@ HASHES = {"md5": "MD5", "sha1": "SHA-1", "sha256": "SHA-256", "sha384": "SHA-384
 """The names of hash algorithms in CycloneDX, by those in `direct_url.json`."""
 
 MAX_LICENSE_NAME = 200
-"""The maximum length of a `License` that is a name; longer ones are the text of the licence."""
+"""The maximum length of a `License` that is a name; longer ones are the text of the license."""
 
 
 def bill_of_materials(facts: EnvironmentInfo, environ: Mapping[str, str]) -> str:
@@ -94,7 +94,7 @@ def source_date(environ: Mapping[str, str]) -> datetime | None:
         return datetime.fromtimestamp(int(text), timezone.utc) if text else None
     except (ValueError, OverflowError, OSError):
         raise UsageError(
-            f"`SOURCE_DATE_EPOCH` is set to `{text}`, which is not a number of seconds", hint="correct it, or unset it"
+            f"`SOURCE_DATE_EPOCH` is `{text}`; expected a number of seconds", hint="unset it, or set it to a number"
         ) from None
 
 
@@ -162,7 +162,7 @@ def metadata_headers(path: str) -> Message:
 
 
 def archive_hashes(origin: Mapping[str, object]) -> list[HashType]:
-    """Return the hashes of the archive in a `direct_url.json` or `provenance_url.json`, also in their old form."""
+    """Return the hashes of the archive in a `direct_url.json` or `provenance_url.json`, in the current or the old form."""
     archive = origin.get("archive_info")
     if not isinstance(archive, dict):
         return []
@@ -217,7 +217,7 @@ def files_digest(distribution: InstalledDistribution) -> str:
 
 
 def licenses(headers: Message) -> list[License]:
-    """Return the licences that a distribution declares: an SPDX expression, else a name, else its classifiers."""
+    """Return the licenses that a distribution declares: an SPDX expression, else a name, else its classifiers."""
     factory, declared = LicenseFactory(), LicenseAcknowledgement.DECLARED
     expression = str(headers.get("License-Expression") or "").strip()
     if expression:

@@ -156,7 +156,8 @@ class Extraction:
         is_directory = stat.S_ISDIR(status.st_mode)
         if not is_directory and not stat.S_ISREG(status.st_mode):
             raise UsageError(
-                f"cannot read `{source}`: not a file or a directory", hint="save what a pipe delivers in a file"
+                f"cannot read `{source}`: not a file or a directory",
+                hint="if it comes from a pipe, save it to a file first",
             )
         self.limit = sys.maxsize if is_directory else max(HARMLESS, MAX_RATIO * status.st_size)
 

@@ -272,7 +272,7 @@ def refuse_known_shell(name: str, activators: Container[str]) -> None:
         hint = f"the activator for `{name}` is `{activator}`"
     else:
         distribution = DISTRIBUTIONS[activator]
-        hint = f"install `{distribution}` beside cloche: `pip install {distribution}`"
+        hint = f"install `{distribution}` in cloche's environment"
     raise UsageError(f"unknown activator `{name}`", hint=hint)
 
 

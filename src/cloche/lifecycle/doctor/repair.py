@@ -102,7 +102,7 @@ def left_to_user(finding: Finding) -> Finding:
         return finding
     commands = [*commands_before_removal(finding.path), f"rm -r {quote_word(finding.path, os.name)}"]
     remove = " and ".join(f"`{command}`" for command in commands)
-    remedy = f"cloche cannot remove it, and {ONLY_YOU} what you still need from it; then, {remove}"
+    remedy = f"cloche cannot remove it, and {ONLY_YOU} what you still need from it; then run {remove}"
     return replace(finding, remedy=remedy, repairable=False)
 
 

@@ -65,7 +65,7 @@ def read_lines(path: str, store: Store, kind: str, within: tuple[str, ...]) -> I
             f"`{path}` includes itself, through `{named_in}`", hint="leave out one of the `-r` and `-c` lines"
         )
     if len(within) >= MAX_DEPTH:
-        raise UsageError(f"`{path}` is nested too deeply", hint="name fewer files with `-r` and `-c`")
+        raise UsageError(f"`{path}` is nested too deeply", hint="nest fewer files with `-r` and `-c`")
     for line in logical_lines(read_lock_text(path, store, named_in), path):
         if "${" in line.text:
             line = replace(line, text=expand_variables(line.text, store))

@@ -39,7 +39,7 @@ EDITABLE = re.compile(r"(?:-e[\s=]*|--editable(?:\s*=\s*|\s+))(.+)")
 
 class FileSettings:
     """The options on lines of their own that say where the pinned files are, and of which form. As in pip, they apply to all
-    lines, also to those before them."""
+    lines, including those before them."""
 
     def __init__(self) -> None:
         self._index = ""
@@ -243,10 +243,11 @@ def locked_package(
     if not specifier.contains(version, prereleases=True):
         if constraint is None:
             raise UsageError(
-                f"{line.position} contradicts itself: no version is `{specifier}`", hint="keep one of the versions"
+                f"{line.position} contradicts itself: no version satisfies `{specifier}`",
+                hint="keep one of the versions",
             )
         raise UsageError(
-            f"{line.position} and {constraint_line.position} contradict each other: no version is `{specifier}`",
+            f"{line.position} and {constraint_line.position} contradict each other: no version satisfies `{specifier}`",
             hint="keep one of the versions",
         )
     return LockedPackage(name, version, hashes=hashes)

@@ -82,7 +82,7 @@ def check_copied_links(case: Case) -> Iterator[Finding]:
                 f"`{target}` or are different there, such as `{different[0]}`"
             )
             remove = case.command("rm", "-r", case.environment.path_to(path))
-            remedy = f"{ONLY_YOU} what you need of it: move that to `{target}`, then remove the rest with {remove}"
+            remedy = f"{ONLY_YOU} what you need from it: move that to `{target}`, then remove the rest with {remove}"
             yield Finding("link-copied", path, message, remedy)
 
 
