@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from cloche.apply import DeferredSignals, DeliveredSignals
 from cloche.discovery.probe import kill_process_tree
 from cloche.errors import reason_of
-from cloche.lifecycle.embedded_paths import site_files
+from cloche.lifecycle.installed import site_files
 from cloche.model.value import Value
 from cloche.programs import python_environ, shell_environ
 from cloche.shells import built_in_shells, template

@@ -7,8 +7,8 @@ from functools import cached_property
 
 from cloche.fs import list_names, read_at_most
 from cloche.fs.manifests import MANIFEST, parse_manifest
-from cloche.lifecycle.embedded_paths import find_recorded_roots
 from cloche.lifecycle.embedded_paths.activation_scripts import shells_by_script
+from cloche.lifecycle.embedded_paths.recorded_roots import find_recorded_roots
 from cloche.lifecycle.installed import InstalledDistribution, installed_distributions
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import (

@@ -9,7 +9,7 @@ import json
 import os
 from urllib.parse import urlsplit
 
-from cloche.fs import open_regular_file
+from cloche.fs import list_names, open_regular_file
 from cloche.fs.records import Row, read_record
 from cloche.model.distribution import EntryPoint, normalize_name, parse_headers, parse_scripts
 from cloche.model.value import TYPE_CHECKING, Value, replace
@@ -69,6 +69,16 @@ class InstalledDistribution(Value):
 def site_directories(layout: Layout) -> list[str]:
     """Return `purelib` and `platlib`, relative to the root, without duplicates."""
     return list(dict.fromkeys((layout.purelib, layout.platlib)))
+
+
+def site_files(environment: Environment, suffix: str) -> list[str]:
+    """Return the paths of the files with a suffix, at the top level of `purelib` and `platlib`."""
+    return [
+        f"{site}/{name}"
+        for site in site_directories(environment.layout)
+        for name in list_names(os.path.join(environment.location, site))
+        if name.endswith(suffix)
+    ]
 
 
 def installed_distributions(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloche.fs import open_regular_file
 from cloche.fs.elf import MAGIC, read_dependencies
-from cloche.lifecycle.embedded_paths import walk_files
+from cloche.lifecycle.tree import walk_files
 from cloche.model.runtime import GLIBC_LIBRARY
 from cloche.model.value import Value
 from cloche.programs import python_environ

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import is_staging_inside
 from cloche.fs.records import is_modified
 from cloche.lifecycle.installed import ignore
+from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,6 +44,39 @@ def walk_tree(root: str, on_error: OnError = ignore) -> Iterator[tuple[str, os.s
             yield path, status
             if stat.S_ISDIR(status.st_mode):
                 stack.append(path)
+
+
+class File(Value):
+    """A file or symbolic link in an environment."""
+
+    path: str
+    """Relative to the root, with `/`."""
+    kind: str
+    """`file`, `link`, or `other` (such as a socket or a pipe)."""
+    size: int
+    """Bytes; 0 if it is not a regular file."""
+
+
+def walk_files(root: str, on_error: OnError = ignore) -> Iterator[File]:
+    """Yield everything in an environment except directories; symbolic links and staging trees are not entered.
+
+    :param on_error: called for each directory that cannot be read; what is in it is left out unless this raises.
+    """
+    for path, status in walk_tree(root, on_error):
+        if not stat.S_ISDIR(status.st_mode):
+            yield file_with_status(path, status)
+
+
+def files_in_tree(tree: Tree) -> Iterator[File]:
+    """Yield what `walk_files` yields, from a tree that was read already."""
+    return (file_with_status(path, status) for path, status in tree.entries.items() if not stat.S_ISDIR(status.st_mode))
+
+
+def file_with_status(path: str, status: os.stat_result) -> File:
+    """Return the file with this status, which is not a directory."""
+    if stat.S_ISREG(status.st_mode):
+        return File(path, "file", status.st_size)
+    return File(path, "link" if stat.S_ISLNK(status.st_mode) else "other", 0)
 
 
 class Tree:

@@ -18,10 +18,8 @@ from cloche.lifecycle.doctor.checks.scripts import broken_scripts
 from cloche.lifecycle.doctor.diagnosis import diagnose, open_case
 from cloche.lifecycle.embedded_paths import (
     RelocationContext,
-    files_in_tree,
     relocate_tree,
     retarget_scripts,
-    with_location,
 )
 from cloche.lifecycle.external_references import find_external_references
 from cloche.lifecycle.installed import site_directories
@@ -29,6 +27,7 @@ from cloche.lifecycle.installed_startup_code import startup_rule
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import rebase
+from cloche.lifecycle.tree import files_in_tree
 from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import Value, replace
 from cloche.planning.plan_at import collect_scripts, script_operation
@@ -275,11 +274,9 @@ def relocation_context(
     :param environment: the environment at its new location; its prompt is ignored.
     :param old_name: the old name of its directory.
     """
-    moved = with_location(replace(environment, prompt=info.environment.prompt), environment.location)
     derived = "prompt" not in info.settings
     name = os.path.basename(environment.location)
-    if derived:
-        moved = replace(moved, prompt=name)
+    moved = replace(environment, prompt=name if derived else info.environment.prompt)
     interpreter = environment.interpreter
     return RelocationContext(
         environment=moved,

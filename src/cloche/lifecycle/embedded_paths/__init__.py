@@ -1,7 +1,7 @@
-"""Find the embedded paths of an environment, and replace them: each kind of file has its own notation.
+"""Replace the embedded paths of an environment: each kind of file has its own notation.
 
-Only this module knows in which notation cloche, other tools and installers write the path of an environment. The rest of the
-lifecycle asks which roots are recorded, and replaces them through an overlay.
+Only this package knows in which notation cloche, other tools and installers write the path of an environment. The rest of the
+lifecycle asks which roots are recorded (`recorded_roots`), and replaces them through an overlay.
 """
 
 from __future__ import annotations
@@ -9,163 +9,34 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import stat
 from typing import TYPE_CHECKING
 
 from cloche.fs import lines_of, list_names
 from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, files_from_other_tools, parse_manifest, was_edited
 from cloche.fs.records import is_absolute, parse_rows, with_row
 from cloche.lifecycle import recorded_command
-from cloche.lifecycle.editable_modules import roots_of_lost_editables
 from cloche.lifecycle.embedded_paths import launchers
 from cloche.lifecycle.embedded_paths.activation_scripts import (
     PROMPT_LINE,
     replace_prompt,
     replace_value,
     rewrite_script,
-    roots_in_script,
 )
 from cloche.lifecycle.embedded_paths.content_search import TEXT_LIMIT, ContentSearch
 from cloche.lifecycle.embedded_paths.shebangs import parse_header, relocatable_script, script_with_program
-from cloche.lifecycle.installed import ignore, site_directories
 from cloche.lifecycle.relocation import Relocation, is_within, needle
-from cloche.lifecycle.tree import walk_tree
+from cloche.lifecycle.tree import walk_files
 from cloche.model.value import Value, replace
 from cloche.planning.pyvenv_cfg import shorten_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from cloche.lifecycle.embedded_paths.shebangs import Header
-    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.overlay import Overlay
-    from cloche.lifecycle.tree import Tree
+    from cloche.lifecycle.tree import File
     from cloche.model.environment import Environment
     from cloche.shells import ShellFamily
-
-
-class File(Value):
-    """A file or symbolic link in an environment."""
-
-    path: str
-    """Relative to the root, with `/`."""
-    kind: str
-    """`file`, `link`, or `other` (such as a socket or a pipe)."""
-    size: int
-    """Bytes; 0 if it is not a regular file."""
-
-
-def walk_files(root: str, on_error: Callable[[OSError], None] = ignore) -> Iterator[File]:
-    """Yield everything in an environment except directories; symbolic links and staging trees are not entered.
-
-    :param on_error: called for each directory that cannot be read; what is in it is left out unless this raises.
-    """
-    for path, status in walk_tree(root, on_error):
-        if not stat.S_ISDIR(status.st_mode):
-            yield file_with_status(path, status)
-
-
-def files_in_tree(tree: Tree) -> Iterator[File]:
-    """Yield what `walk_files` yields, from a tree that was read already."""
-    return (file_with_status(path, status) for path, status in tree.entries.items() if not stat.S_ISDIR(status.st_mode))
-
-
-def file_with_status(path: str, status: os.stat_result) -> File:
-    """Return the file with this status, which is not a directory."""
-    if stat.S_ISREG(status.st_mode):
-        return File(path, "file", status.st_size)
-    return File(path, "link" if stat.S_ISLNK(status.st_mode) else "other", 0)
-
-
-# Recorded roots
-
-
-def find_recorded_roots(
-    environment: Environment,
-    settings: Mapping[str, str],
-    distributions: list[InstalledDistribution],
-    shells: Mapping[str, ShellFamily],
-    overlay: Overlay,
-) -> dict[str, list[str]]:
-    """Return the roots that files in an environment record for it, with the paths of these files.
-
-    Roots are recorded by activation scripts, by the command in `pyvenv.cfg` (but in a relocatable environment that may be
-    any old path), by editable installs of a source directory in the environment, and by the first lines of scripts that
-    belong to installed packages. Other scripts may have a reason to name another environment.
-    """
-    found: dict[str, list[str]] = {}
-    layout = environment.layout
-    for name in list_names(overlay.on_disk(layout.bin)):
-        path = f"{layout.bin}/{name}"
-        if shell := shells.get(name.lower()):
-            for root in roots_in_script(overlay.text(path), shell):
-                is_bin = posixpath.normpath(root.replace("\\", "/")).endswith(f"/{layout.bin}")
-                found.setdefault(os.path.dirname(root) if is_bin else root, []).append(path)
-    destination = recorded_command.recorded_destination(settings.get("command", ""), environment.location)
-    if destination and environment.placement == "fixed":
-        found.setdefault(destination, []).append(layout.config)
-    for root, paths in roots_of_lost_editables(distributions, environment.location).items():
-        found.setdefault(root, []).extend(paths)
-    scripts = own_scripts(environment, distributions)
-    by_script: dict[str, list[str]] = {}
-    for path in scripts:
-        program = program_of_script(overlay, path)
-        if program and (root := environment_of_program(program, layout.bin)):
-            by_script.setdefault(root, []).append(path)
-    for root, paths in by_script.items():
-        if root in found or 2 * len(paths) > len(scripts):  # a few of them may have been changed by hand
-            found.setdefault(root, []).extend(paths)
-    return {root: paths for root, paths in found.items() if is_possible_root(root, settings)}
-
-
-def is_possible_root(root: str, settings: Mapping[str, str]) -> bool:
-    """Return whether a path may be an old root: not the base interpreter, nor a directory with other content."""
-    home = settings.get("home", "")
-    bases = [os.path.dirname(home), *(settings.get(key, "") for key in ("base-prefix", "base-exec-prefix"))]
-    bases += (os.path.dirname(os.path.dirname(settings.get(key, ""))) for key in ("executable", "base-executable"))
-    if root.rstrip("/\\") in ("", *bases):
-        return False
-    return not os.path.isdir(root) or os.path.isfile(os.path.join(root, "pyvenv.cfg")) or not os.listdir(root)
-
-
-def own_scripts(environment: Environment, distributions: list[InstalledDistribution]) -> list[str]:
-    """Return the existing files in the directory of executables that belong to an installed distribution, sorted."""
-    prefix = f"{environment.layout.bin}/"
-    recorded = {row.path for distribution in distributions for row in distribution.rows if row.path.startswith(prefix)}
-    declared = {
-        prefix + point.name + suffix
-        for distribution in distributions
-        for point in distribution.entry_points
-        for suffix in ("", ".exe")
-    }
-    present = {prefix + name for name in list_names(os.path.join(environment.location, environment.layout.bin))}
-    return sorted((recorded | declared) & present)
-
-
-def program_of_script(overlay: Overlay, path: str) -> str:
-    """Return the program that runs a script or that a launcher starts; empty if there is none."""
-    if overlay.target(path) is not None:
-        return ""
-    content = overlay.beginning(path)
-    if content.startswith(b"MZ"):
-        launcher = launchers.parse_launcher(overlay.content(path) or b"")
-        return launcher.program if launcher else ""
-    header = parse_header(content)
-    return header.program if header else ""
-
-
-def environment_of_program(program: str, scripts: str) -> str:
-    """Return the root of the environment that a Python belongs to: `/x/env` for `/x/env/bin/python3`; else empty.
-
-    :param scripts: the name of the directory of executables.
-    """
-    directory, _, name = program.replace("\\", "/").rpartition("/")
-    if not re.match(r"(python|pypy|graalpy)", name) or not directory.endswith(f"/{scripts}"):
-        return ""
-    return program[: len(directory) - len(scripts) - 1]
-
-
-# Replacing them
 
 
 class RelocationContext(Value):
@@ -477,19 +348,3 @@ def retarget_script(header: Header, program: str, path: str, environment: Enviro
     if environment.placement == "relocatable" and environment.os_name != "nt" and is_beside:
         return relocatable_script(header, name)
     return script_with_program(header, program, platform)
-
-
-def site_files(environment: Environment, suffix: str) -> list[str]:
-    """Return the paths of the files with a suffix, at the top level of `purelib` and `platlib`."""
-    return [
-        f"{site}/{name}"
-        for site in site_directories(environment.layout)
-        for name in list_names(os.path.join(environment.location, site))
-        if name.endswith(suffix)
-    ]
-
-
-def with_location(environment: Environment, location: str) -> Environment:
-    """Return an environment at another location; a prompt that is the name of the directory changes with it."""
-    derived = environment.prompt == os.path.basename(environment.location)
-    return replace(environment, location=location, prompt=os.path.basename(location) if derived else environment.prompt)

@@ -10,13 +10,13 @@ from cloche.apply.file_list import read_file_list
 from cloche.apply.staging import NAME_PREFIX, SLOTS
 from cloche.fs import list_names, read_at_most
 from cloche.fs.manifests import MANIFEST, files_from_other_tools, format_manifest, parse_manifest
-from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.embedded_paths.activation_scripts import shells_by_script
 from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.locked.up_to_date import known_differences
 from cloche.lifecycle.loose_files import LooseFiles, files_with_edits, manifest_with_kept_files
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import read_environment
+from cloche.lifecycle.tree import walk_files
 from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Write
 from cloche.model.package_change import PackageChange

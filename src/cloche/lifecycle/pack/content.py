@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, update_manifest
 from cloche.fs.records import parse_rows, path_from_root, remove_rows, update_record
-from cloche.lifecycle.embedded_paths import environment_of_program
+from cloche.lifecycle.embedded_paths.recorded_roots import environment_of_program
 from cloche.lifecycle.embedded_paths.shebangs import parse_header, relocatable_script
 from cloche.lifecycle.pack.entries import read_whole
 from cloche.lifecycle.tool_edits import as_it_is, installed_form

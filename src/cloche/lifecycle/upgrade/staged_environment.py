@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING
 
 from cloche.fs.manifests import MANIFEST
 from cloche.lifecycle.doctor.repair import relocation_context
-from cloche.lifecycle.embedded_paths import (
-    environment_of_program,
-    file_with_status,
-    program_of_script,
-    relocate_tree,
-    retarget_scripts,
-)
+from cloche.lifecycle.embedded_paths import relocate_tree, retarget_scripts
+from cloche.lifecycle.embedded_paths.recorded_roots import environment_of_program, program_of_script
 from cloche.lifecycle.loose_files import manifest_with_kept_files
 from cloche.lifecycle.overlay import Overlay, parent_directories
 from cloche.lifecycle.reader import LIBRARY_NAME
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import Relocation, spellings
 from cloche.lifecycle.tool_edits import with_edits_of
+from cloche.lifecycle.tree import file_with_status
 from cloche.lifecycle.upgrade.carried_files import PathMapping
 from cloche.model.operations import Copy, CopyTree, Link, MakeDir, Rewrite, Run, SetMode, Write
 from cloche.model.value import replace
@@ -29,8 +25,8 @@ from cloche.model.value import replace
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cloche.lifecycle.embedded_paths import File
     from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.lifecycle.tree import File
     from cloche.lifecycle.upgrade import UpgradePlan
     from cloche.lifecycle.upgrade.successors import Successors
     from cloche.model.operations import Operation

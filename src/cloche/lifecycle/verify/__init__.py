@@ -18,7 +18,6 @@ from cloche.errors import ClocheError, counted, reason_of
 from cloche.fs import is_unreadable, read_at_most
 from cloche.fs.inputs import path_signature
 from cloche.fs.manifests import MANIFEST, hash_file, sha256_of
-from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.embedded_paths.activation_scripts import shells_by_script
 from cloche.lifecycle.locked.up_to_date import record_differences
 from cloche.lifecycle.loose_files import STARTUP_FILES
@@ -26,7 +25,7 @@ from cloche.lifecycle.reader import copied_links, created_by, effective_settings
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.tool_edits import TOOL_EDITS, tool_of_file
-from cloche.lifecycle.tree import Tree, is_same_content
+from cloche.lifecycle.tree import Tree, is_same_content, walk_files
 from cloche.lifecycle.verify.compiled import Compiled, compare_bytecode
 from cloche.lifecycle.verify.expectations import Expectations
 from cloche.model.distribution import normalize_name
@@ -39,8 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Literal
 
-    from cloche.lifecycle.embedded_paths import File
     from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.lifecycle.tree import File
     from cloche.lifecycle.verify.expectations import Expected
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment

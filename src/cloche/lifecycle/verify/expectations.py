@@ -22,8 +22,8 @@ from cloche.fs.manifests import (
     parse_manifest,
 )
 from cloche.fs.records import decode_digest, read_record
-from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.installed import InstalledDistribution, distributions_in, installed_distributions, read_text
+from cloche.lifecycle.tree import walk_files
 from cloche.model.distribution import parse_metadata_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.pyvenv_cfg import is_portable

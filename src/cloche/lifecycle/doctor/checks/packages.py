@@ -7,12 +7,11 @@ import re
 from typing import TYPE_CHECKING
 
 from cloche.fs import read_at_most
-from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.doctor.case import ONLY_YOU, Finding, and_more, missing_directory
 from cloche.lifecycle.doctor.checks.parts import has_executables
 from cloche.lifecycle.doctor.checks.scripts import broken_scripts
 from cloche.lifecycle.editable_modules import modules_of_editables
-from cloche.lifecycle.installed import path_of_url, pip_arguments
+from cloche.lifecycle.installed import path_of_url, pip_arguments, site_files
 from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.tool_edits import installed_form
@@ -116,10 +115,10 @@ def check_metadata(case: Case) -> Iterator[Finding]:
     """Report unusable metadata, and the directories (`~ame`) that a killed pip leaves."""
     known = {distribution.metadata for distribution in case.info.distributions}
     known |= {path for target in case.lost_targets for path in target.metadata}  # reported by `check_links`
-    paths = embedded_paths.site_files(case.environment, ".dist-info")
+    paths = site_files(case.environment, ".dist-info")
     if interrupted := [path for path in paths if path.rpartition("/")[2].startswith("~")]:
         message = f"pip was interrupted while it replaced a package{and_more(len(interrupted))}"
-        remnants = [path for path in embedded_paths.site_files(case.environment, "") if is_remnant(path)]
+        remnants = [path for path in site_files(case.environment, "") if is_remnant(path)]
         remove = case.command("rm", "-r", *map(case.environment.path_to, remnants))
         remedy = f"{ONLY_YOU}, because they are the only copy of the old version: {remove} removes what it left"
         yield Finding("metadata-broken", interrupted[0], message, remedy)
@@ -260,7 +259,7 @@ def is_source_lost(distribution: InstalledDistribution, case: Case) -> bool:
 
 def missing_entries(case: Case) -> Iterator[tuple[str, str]]:
     """Yield each missing directory that a `.pth` file adds to the search path, after the path of the file."""
-    for path in embedded_paths.site_files(case.environment, ".pth"):
+    for path in site_files(case.environment, ".pth"):
         site = os.path.dirname(os.path.join(case.root, path))
         for line in pth_lines(case.overlay.text(path), case.environment):
             entry = line.rstrip()

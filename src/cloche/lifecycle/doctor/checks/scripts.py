@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.fs import list_names
-from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.doctor.case import ONLY_YOU, Finding, and_more
+from cloche.lifecycle.embedded_paths import recorded_roots
 from cloche.lifecycle.embedded_paths.shebangs import parse_header
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.rebase import PYTHON_NAME
@@ -25,7 +25,7 @@ def check_moved(case: Case) -> Iterator[Finding]:
     if not old_roots:
         return
     info = case.info
-    files_by_root = embedded_paths.find_recorded_roots(
+    files_by_root = recorded_roots.find_recorded_roots(
         case.environment, info.settings, list(info.distributions), info.shells, case.overlay
     )
     for root in old_roots:
@@ -60,7 +60,7 @@ def check_scripts(case: Case) -> Iterator[Finding]:
 def broken_scripts(case: Case) -> dict[ScriptProblem, list[str]]:
     """Return the scripts that do not work as they should, by problem."""
     environment, overlay = case.environment, case.overlay
-    own = set(embedded_paths.own_scripts(environment, list(case.info.distributions)))
+    own = set(recorded_roots.own_scripts(environment, list(case.info.distributions)))
     found: dict[ScriptProblem, list[str]] = {}
     for name in list_names(environment.path_to(environment.layout.bin)):
         path = f"{environment.layout.bin}/{name}"
@@ -82,7 +82,7 @@ def script_problem(case: Case, path: str, is_own: bool) -> ScriptProblem | None:
     if header is None or not header.program.startswith("/"):
         return None
     program, name = header.program, os.path.basename(header.program)
-    root = embedded_paths.environment_of_program(program, environment.layout.bin)
+    root = recorded_roots.environment_of_program(program, environment.layout.bin)
     if root in case.old_roots:
         return None  # reported by `check_moved`
     if not os.path.exists(program):

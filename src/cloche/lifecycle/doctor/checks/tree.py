@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import staging_directories
 from cloche.fs.locks import try_lock_directory
 from cloche.fs.manifests import RUNTIME_MANIFEST, parse_manifest
-from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.doctor.case import ONLY_YOU, Finding, and_more, missing_directory
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import is_within
-from cloche.lifecycle.tree import is_same_content
+from cloche.lifecycle.tree import is_same_content, walk_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +89,7 @@ def differing_files(root: str, path: str, target: str) -> list[str]:
     """Return the files below `path`, except bytecode, that are not the same below `target`; relative to the root."""
     return [
         f"{path}/{file.path}"
-        for file in embedded_paths.walk_files(os.path.join(root, path))
+        for file in walk_files(os.path.join(root, path))
         if not file.path.endswith(".pyc")
         and not is_same_content(os.path.join(root, path, file.path), os.path.join(root, target, file.path))
     ]
