@@ -36,12 +36,6 @@ LISTING_BATCH_SIZE = 64
 PATH_ITSELF = "the path itself"
 PROBE_BUDGET = 10.0
 """Seconds of probing per search; after that, only cached candidates are considered."""
-RELATIVE_EXECUTABLES = (
-    *("bin/python3", "bin/python", "bin/pypy3", "bin/pypy", "bin/graalpy"),
-    *("Scripts/python.exe", "python.exe", "pypy3.exe", "pypy.exe", "bin/graalpy.exe"),
-)
-"""Paths of the executable, relative to the directory of an environment or an installation."""
-
 TRY_FIRST = "try-first-with"
 """`found_by` of the candidates that the user named with this option."""
 
@@ -114,8 +108,7 @@ class Search:
 
     def inspect(self, path: str) -> SearchResult:
         """Return the result for a `--try-first-with` path, regardless of any request."""
-        candidate = Candidate(locate_executable(path, self.host), TRY_FIRST)
-        return next(self._examine([candidate], ANY, None, set(), set()))
+        return next(self._examine([self._named_candidate(path, TRY_FIRST)], ANY, None, set(), set()))
 
     def can_run(self, program: str) -> bool:
         """Return whether a program on PATH can be run: it is not a shim, or the active version of its manager provides it."""
@@ -156,10 +149,10 @@ class Search:
     def _candidates(self, spec: InterpreterSpec, first: Sequence[str]) -> Iterator[Candidate]:
         """Yield the candidates: the `--try-first-with` paths, then those of each finder."""
         if spec.path:
-            yield Candidate(locate_executable(spec.path, self.host), PATH_ITSELF)
+            yield self._named_candidate(spec.path, PATH_ITSELF)
             return
         for path in first:
-            yield Candidate(locate_executable(path, self.host), TRY_FIRST)
+            yield self._named_candidate(path, TRY_FIRST)
         for finder in self._iterate_finders():
             if spec.name and finder.name != "path":  # only commands on PATH have arbitrary names
                 continue
@@ -177,6 +170,12 @@ class Search:
                 origin = f" of plugin {finder.source}" if isinstance(finder, PluginFinder) else ""
                 self.failed_finders[finder.name] = f"finder `{finder.name}`{origin} {problem}"
                 yield Candidate("", finder.name, f"the finder {problem}")
+
+    def _named_candidate(self, path: str, found_by: str) -> Candidate:
+        """Return the candidate for a path that the user named."""
+        from cloche.discovery.named_path import executable_at
+
+        return Candidate(executable_at(path, self.host), found_by)
 
     def _ask(self, finder: Finder, spec: InterpreterSpec) -> Iterator[object]:
         """Yield what a finder yields, and record the first time that the finder of a plugin is slow.
@@ -353,43 +352,6 @@ def rank(spec: InterpreterSpec, interpreter: Interpreter) -> int:
 def _version_order(interpreter: Interpreter) -> tuple[int, ...]:
     major, minor, micro, level, serial = interpreter.version
     return (major, minor, micro, ("alpha", "beta", "candidate", "final").index(level), serial)
-
-
-def locate_executable(path: str, host: Host) -> str:
-    """Return the executable for a path from the command line: the file itself, or the Python in the directory."""
-    if not os.path.lexists(path):
-        path = path.strip()  # `set VARIABLE=value & …` in cmd sets a value with a space at its end
-    if path.startswith("~"):
-        user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
-        path = user_home + path[1:] if path[1:2] in ("", "/", "\\") and user_home else os.path.expanduser(path)
-    if not os.path.isabs(path) and host.cwd:
-        path = os.path.normpath(os.path.join(host.cwd, path))
-    if os.path.isdir(path):
-        for name in _possible_executables(path):
-            if os.path.isfile(executable := os.path.join(path, *name.split("/"))):
-                return executable
-    if host.os_name == "nt" and not os.path.isfile(path) and os.path.isfile(f"{path}.exe"):
-        return f"{path}.exe"
-    return path
-
-
-def _possible_executables(directory: str) -> Iterator[str]:
-    """Yield the relative paths that an executable may have in an environment, an installation, or the `bin` of one."""
-    yield from RELATIVE_EXECUTABLES
-    yield from (f"bin/{name}" for name in _versioned_names(os.path.join(directory, "bin")))
-    if os.path.basename(os.path.normpath(directory)) == "bin":
-        yield from (name.removeprefix("bin/") for name in RELATIVE_EXECUTABLES if name.startswith("bin/"))
-        yield from _versioned_names(directory)
-
-
-def _versioned_names(directory: str) -> list[str]:
-    """Return the names `python3.N` in a directory, newest first: `make altinstall` installs no other name."""
-    try:
-        names = [name for name in os.listdir(directory) if name.startswith(("python3.", "pypy3."))]
-    except OSError:
-        return []
-    numbers = {name: name.partition(".")[2].rstrip("td") for name in names}
-    return sorted((name for name, number in numbers.items() if number.isdigit()), key=lambda name: -int(numbers[name]))
 
 
 def is_iterable(found: object) -> bool:
