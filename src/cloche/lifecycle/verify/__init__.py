@@ -157,7 +157,10 @@ class Verifier:
         self.report_missing(files)
         self.compare_contents(list(compared))
         self.check_links(files)
-        self.check_added(files)
+        bytecode = self.bytecode_files(files)
+        self.check_added(files, bytecode)
+        if self.bytecode == "compared":
+            self.check_bytecode([item for item in bytecode.values() if item.source in compared])
         self.check_modes(files)
         self.check_lock()
         differences = sorted(dict.fromkeys(self.differences), key=lambda item: (item.path, item.kind, item.message))
@@ -278,35 +281,40 @@ class Verifier:
         prefix = f"{self.environment.layout.bin}/"
         return [path for path in files if path.startswith(prefix) and PYTHON_NAME.fullmatch(path[len(prefix) :])]
 
-    def check_added(self, files: Mapping[str, File]) -> None:
-        """Report files in the directories of installed files that nothing lists, and bytecode without a source."""
+    def unlisted_files(self, files: Iterable[str]) -> Iterator[str]:
+        """Yield the files without a recorded hash in the directories that contain only installed files."""
         layout = self.environment.layout
         scheme = (layout.bin, layout.include, layout.purelib, layout.platlib)
         tops = {path.partition("/")[0] for path in scheme} | {*VERIFIED, *(link for link, _ in layout.links)}
-        known = {*self.known.expected, *self.known.owners, *self.pythons(files), *(link for link, _ in layout.links)}
-        if not self.known.is_ours:
-            known |= set(self.others_files(files))
-        known |= {distribution.metadata for distribution in self.known.distributions}
         copies = tuple(f"{path}/" for path, _ in copied_links(self.environment))  # reported by `check_links`
-        tools: Counter[str] = Counter()
-        compiled: list[Compiled] = []
         for path in files:
-            if (
-                path in self.known.expected
-                or ("/" not in path and path not in tops)
-                or path.partition("/")[0] not in tops
-            ):
-                continue
-            if path.startswith(copies):
-                continue
+            if path not in self.known.expected and path.partition("/")[0] in tops and not path.startswith(copies):
+                yield path
+
+    def bytecode_files(self, files: Mapping[str, File]) -> dict[str, Compiled]:
+        """Return the unlisted bytecode files by path; each belongs to the distribution of its source."""
+        found = {}
+        for path in self.unlisted_files(files):
             match = BYTECODE.fullmatch(path)
             if match and (files[path].kind == "file" or self.is_installed_link(files[path])):
                 source = f"{match['directory'] or ''}{match['stem']}.py"
-                if source not in files:
-                    self.report("added", path, "is bytecode without its source")
-                elif source in self.known.expected:
+                found[path] = Compiled(path, source, match["tag"], int(match["level"] or 0))
+                if source in self.known.expected and source in files:
                     self.known.owners.setdefault(path, self.known.owners.get(source, ""))
-                    compiled.append(Compiled(path, source, match["tag"], int(match["level"] or 0)))
+        return found
+
+    def check_added(self, files: Mapping[str, File], bytecode: Mapping[str, Compiled]) -> None:
+        """Report files in the directories of installed files that nothing lists, and bytecode without a source."""
+        links = (link for link, _ in self.environment.layout.links)
+        known = {*self.known.expected, *self.known.owners, *self.pythons(files), *links}
+        if not self.known.is_ours:
+            known |= set(self.others_files(files))
+        known |= {distribution.metadata for distribution in self.known.distributions}
+        tools: Counter[str] = Counter()
+        for path in self.unlisted_files(files):
+            if path in bytecode:
+                if bytecode[path].source not in files:
+                    self.report("added", path, "is bytecode without its source")
             elif (path not in known or path.endswith(".pyc")) and not self.is_link_of_runtime(files[path]):
                 if tool := tool_of_file(path):
                     tools[tool] += 1
@@ -315,8 +323,6 @@ class Verifier:
         self.unverified += (
             f"{counted(count, 'file')} of {tool}: nothing records their hashes" for tool, count in tools.items()
         )
-        if self.bytecode == "compared":
-            self.check_bytecode(compiled)
 
     def is_installed_link(self, file: File) -> bool:
         """Return whether a package has a file that is a link to a regular file, as with `--link-mode symlink`."""
