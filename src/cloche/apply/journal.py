@@ -45,17 +45,36 @@ class Action(Value):
 
     kind: Kind
     mark: int
-    """What a later run needs to undo or complete the step. For `add` and `swap` the inode of the new entry, which shows
-    whether the step was performed; for `take-over` and `move` that of the new tree; for `remove` the directory's permission
-    bits; for `mode` a `mode_change`; otherwise 0."""
+    """What a later run needs to undo or complete the step: an `inode`, permission bits (see `mode_change`), or 0."""
     path: str
     """Relative to the root, with `/`; empty or `.` for the root itself. For `move`, the absolute path of the old tree."""
     number: int
     """Its index among the steps; the old entry is kept under that name until the commit is complete."""
 
+    @property
+    def inode(self) -> int:
+        """For `add` and `swap`, that of the new entry; for `take-over` and `move`, that of the new tree.
+
+        Where it is found shows whether the step was performed.
+        """
+        return self.mark
+
+    @property
+    def old_mode(self) -> int:
+        """For `remove` and `mode`, the permission bits before the step."""
+        return self.mark & 0o7777
+
+    @property
+    def new_mode(self) -> int:
+        """For `mode`, the permission bits after the step."""
+        return self.mark >> 12
+
 
 def mode_change(old: int, new: int) -> int:
-    """Return the mark of a step that changes permission bits: the old ones in the low twelve bits, the new ones above."""
+    """Return the mark of a step that changes permission bits: the old ones in the low twelve bits, the new ones above.
+
+    The mark of `remove` has only the old ones.
+    """
     return new << 12 | old
 
 
@@ -160,7 +179,7 @@ def perform_step(action: Action, staging: str, target: str) -> None:
     elif action.kind == "remove":
         os.rmdir(existing)
     elif action.kind == "mode":
-        os.chmod(existing, action.mark >> 12)
+        os.chmod(existing, action.new_mode)
     elif action.kind == "set-aside":
         os.rename(target, set_aside_path(staging))
     elif not exchange(new, existing):
@@ -212,20 +231,20 @@ def undo_step(action: Action, staging: str, target: str) -> None:
         case "set-aside":
             restore_directory(set_aside_path(staging), target)
         case "add":
-            if not os.path.lexists(new) and os.path.lexists(existing) and os.lstat(existing).st_ino == action.mark:
+            if not os.path.lexists(new) and os.path.lexists(existing) and os.lstat(existing).st_ino == action.inode:
                 os.rename(existing, new)
         case "remove":
             if not os.path.lexists(existing):
                 os.mkdir(existing)
-                os.chmod(existing, action.mark)
+                os.chmod(existing, action.old_mode)
         case "mode":
             if os.path.exists(existing) and not os.path.islink(existing):
-                os.chmod(existing, action.mark & 0o7777)
+                os.chmod(existing, action.old_mode)
         case "drop" | "swap" if os.path.lexists(old):
             if os.path.isdir(old) and not os.path.islink(old) and os.path.lexists(existing):
                 os.rename(existing, new)  # the new directory, which `replace` would not overwrite
             os.replace(old, existing)
-        case "swap" if os.lstat(new).st_ino != action.mark:
+        case "swap" if os.lstat(new).st_ino != action.inode:
             exchange(new, existing)
 
 

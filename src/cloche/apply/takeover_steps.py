@@ -100,9 +100,9 @@ def complete_takeover(actions: Sequence[Action], staging: str, target: str) -> N
     :raises OSError: a system call failed.
     """
     first, new, old = actions[0], os.path.join(staging, "new"), old_tree(staging, actions[0].kind)
-    if inode_of(new) == first.mark:
+    if inode_of(new) == first.inode:
         return  # it was not put in place, or that was undone
-    if inode_of(target) != first.mark:
+    if inode_of(target) != first.inode:
         if first.kind == "move" and not os.path.exists(old):
             return  # `old` is a link, and the old tree was moved or removed as well: nothing depends on it
         raise ValueError(f"`{target}` was moved or replaced")
