@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Layout
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import Operation
+    from cloche.model.plan import Blueprint
 
     State: TypeAlias = Literal["absent", "empty", "environment", "directory"]
 
@@ -275,6 +276,23 @@ def find_python_mismatch(destination: Destination, interpreter: Interpreter, lay
     if not os.path.isdir(os.path.join(destination.target, layout.purelib)):
         return "another Python"
     return None
+
+
+def refuse_other_kind(blueprint: Blueprint, destination: Destination) -> None:
+    """Refuse to turn an existing environment into a portable one, or the reverse.
+
+    :raises DestinationError: only one of the two would be portable.
+    """
+    if blueprint.runtime and destination.settings.get("home"):
+        raise DestinationError(
+            f"`{destination.location}` is an environment that uses the Python in `{destination.settings['home']}`",
+            hint="choose another destination, or replace the environment with `--clear`",
+        )
+    if not blueprint.runtime and pyvenv_cfg.is_portable(destination.settings):
+        raise DestinationError(
+            f"`{destination.location}` is a portable environment, which contains its own Python",
+            hint="`--creator portable` refreshes it, and `--clear` replaces it",
+        )
 
 
 def refuse_long_names(target: str) -> None:

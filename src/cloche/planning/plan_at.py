@@ -26,8 +26,9 @@ from cloche.planning.destination import (
     mount_flags,
     nearest_existing_path,
     refuse_long_paths,
+    refuse_other_kind,
 )
-from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, is_portable, settings_for
+from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, settings_for
 from cloche.plugins import call_component, load_object, omission_warning, refusal_of
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
     notes.extend(mount_notes(blueprint, destination))
     scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
     operations: list[Operation] = [
-        *interpreter_operations(blueprint, destination, target, strategy, kept),
+        *interpreter_operations(blueprint, destination, target, kept),
         *preparations,
         *seed_operations(images, environment),
         *(script_operation(script, blueprint.layout) for script in scripts),
@@ -121,7 +122,7 @@ def find_kept_files(
 
 
 def interpreter_operations(
-    blueprint: Blueprint, destination: Destination, target: Target, strategy: Strategy, kept: Kept | None
+    blueprint: Blueprint, destination: Destination, target: Target, kept: Kept | None
 ) -> Iterator[Operation]:
     """Yield the operations of the creator, and the one that installs the interpreter of a portable environment.
 
@@ -130,7 +131,7 @@ def interpreter_operations(
     """
     if blueprint.runtime:
         refuse_links_to_cache(target)
-    if kept or (strategy == "merge" and target.existing == "keep"):
+    if kept:
         refuse_other_kind(blueprint, destination)
     for operation in blueprint.operations:
         if not (kept and isinstance(operation, Link) and operation.path in kept.directories):
@@ -162,23 +163,6 @@ def refuse_links_to_cache(target: Target) -> None:
         raise UsageError(
             "a portable environment cannot consist of links to the cache",
             hint="leave out `--link-mode symlink`: by default, files are shared with the cache where that is possible",
-        )
-
-
-def refuse_other_kind(blueprint: Blueprint, destination: Destination) -> None:
-    """Refuse to turn an existing environment into a portable one, or the other way round.
-
-    :raises DestinationError: only one of both is portable.
-    """
-    if blueprint.runtime and destination.settings.get("home"):
-        raise DestinationError(
-            f"`{destination.location}` is an environment that uses the Python in `{destination.settings['home']}`",
-            hint="choose another destination, or replace the environment with `--clear`",
-        )
-    if not blueprint.runtime and is_portable(destination.settings):
-        raise DestinationError(
-            f"`{destination.location}` is a portable environment, which contains its own Python",
-            hint="`--creator portable` refreshes it, and `--clear` replaces it",
         )
 
 

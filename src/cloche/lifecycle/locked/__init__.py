@@ -19,8 +19,8 @@ from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import Copy, Link, MakeDir, Write
 from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.planning.destination import find_python_mismatch, inspect_destination
-from cloche.planning.plan_at import collect_scripts, environment_at, placement_for, plan_at, refuse_other_kind
+from cloche.planning.destination import find_python_mismatch, inspect_destination, refuse_other_kind
+from cloche.planning.plan_at import collect_scripts, environment_at, placement_for, plan_at
 from cloche.planning.pyvenv_cfg import ADDED_KEY, settings_for
 
 if TYPE_CHECKING:
