@@ -31,7 +31,7 @@ COMMANDS = {
             (
                 Option(
                     "format",
-                    "print a bill of materials in this format instead",
+                    "instead, print a bill of materials in this format",
                     metavar="FORMAT",
                     choices=("cyclonedx",),
                     sources="argv",
@@ -155,7 +155,7 @@ COMMANDS = {
                 Option("shell", "the shell; by default the current one", metavar="NAME", sources="argv"),
                 Option(
                     "print-env",
-                    "print the variables that activation sets instead",
+                    "instead, print the variables that activation sets",
                     metavar="FORMAT",
                     choices=("json", "dotenv"),
                     sources="argv",

@@ -122,7 +122,7 @@ EXAMPLES_OF = {
         ("cloche unpack env.zip env --json", "print the result for programs"),
     ),
     "run": (
-        ("cloche run -- pytest -x", "run pytest in the nearest `.venv`"),
+        ("cloche run -- pytest -x", "run pytest in the active environment or the nearest `.venv`"),
         ("cloche run ~/envs/tools -- ruff check", "run a program of another environment"),
     ),
     "activate": (

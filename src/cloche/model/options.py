@@ -54,7 +54,7 @@ PORTABLE_OPTIONS = (
     ),
     Option(
         "carry-libraries",
-        "add the system libraries that it needs, except the C library, to a portable environment",
+        "include the system libraries that a portable environment needs, except the C library",
         "flag",
         group="portable environments",
     ),
