@@ -138,6 +138,21 @@ def test_a_name_that_cannot_work_is_refused(cloche: Cloche, argv: list[str], mes
 
 
 @pytest.mark.parametrize(
+    ("directory", "hint"),
+    [
+        ("a-", "start with a letter, "),
+        ("1a", "start with a letter, "),
+        ("cloche", "choose another name, "),
+        ("cloche-1a", "choose another name, "),
+        ("none", "choose another name, "),
+        ("a" * 101, "choose a shorter name"),
+    ],
+)
+def test_the_hint_says_why_a_name_cannot_work(cloche: Cloche, directory: str, hint: str) -> None:
+    assert cloche("plugins", "new", "finder", directory).err.splitlines()[1].startswith(f"hint: {hint}")
+
+
+@pytest.mark.parametrize(
     ("directory", "distribution"),
     [
         ("json", "cloche-json"),

@@ -119,11 +119,17 @@ def names_for(kind: str, directory: str) -> tuple[str, str]:
     """
     words = directory.split("-")
     name = "-".join(word for word in words if word != "cloche")
-    is_valid = all(NAME.fullmatch(text) and len(text) <= LONGEST for text in (directory, name))
-    if not is_valid or name in ("all", "none", *BUILTIN):
+    if not NAME.fullmatch(directory):
         raise UsageError(
             f"`{directory}` cannot be the name of a plugin",
-            hint="use lower-case letters, digits and hyphens, for example `cloche-acme`",
+            hint="start with a letter, and join words of lower-case letters and digits with hyphens: `cloche-acme`",
+        )
+    if not NAME.fullmatch(name) or len(directory) > LONGEST or name in ("all", "none", *BUILTIN):
+        raise UsageError(
+            f"`{directory}` cannot be the name of a plugin",
+            hint="choose another name, for example `cloche-acme`"
+            if len(directory) <= LONGEST
+            else "choose a shorter name",
         )
     if DEVICES.fullmatch(directory):
         raise UsageError(
