@@ -17,7 +17,7 @@ from cloche.testing import Shell
 from cloche.testing.fakes import KINDS, fake_environment
 from cloche.testing.hostile import HOSTILE as NAMES
 from cloche.testing.hostile import directory_name
-from cloche.testing.shells import Runner
+from cloche.testing.shell_checks import Runner
 from tests.shells.driver import HOSTILE, Outcome, attempt, describe
 from tests.shells.test_posix_shells import SHELLS, STRICT
 from tests.tools import require

@@ -1,6 +1,6 @@
 """The contract of activators: they quote every text correctly, and their scripts can be undone completely.
 
-The checks in this module run no shell; those in `cloche.testing.shells` do.
+The checks in this module run no shell; those in `cloche.testing.shell_checks` do.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from cloche.testing.checks import (
 )
 from cloche.testing.fakes import KINDS
 from cloche.testing.hostile import HOSTILE, PLAIN, absolute_path, directory_name, environment_of, supported_kinds
-from cloche.testing.shells import shell_checks
+from cloche.testing.shell_checks import shell_checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
