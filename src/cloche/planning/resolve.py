@@ -98,7 +98,7 @@ def choose_runtime(
             f"an environment created with `--creator {component.name}` cannot use the packages of its base interpreter",
             hint="leave out `--system-site-packages`, and install the packages that you need",
         )
-    runtime = call_component(lambda: describe(interpreter, layout), "creator", component.name, component.source)
+    runtime = call_component(lambda: describe(interpreter, layout), *origin(component))
     if problem := find_runtime_problem(runtime, operations):
         raise PluginError(f"creator `{component.name}` of plugin {component.source} is broken: {problem}")
     return build_runtime(runtime, interpreter)
@@ -115,12 +115,7 @@ def record_inputs(component: Component, item: object, arguments: Iterable[object
     if inputs_of is None:
         inputs.undeclared.append(f"{component.kind} `{component.name}` of plugin {component.source}")
         return
-    paths = call_component(
-        lambda: as_tuple(inputs_of(*arguments), "inputs", "a list of paths"),
-        component.kind,
-        component.name,
-        component.source,
-    )
+    paths = call_component(lambda: as_tuple(inputs_of(*arguments), "inputs", "a list of paths"), *origin(component))
     for path in paths:
         if not isinstance(path, str):
             raise PluginError(
@@ -167,9 +162,7 @@ def creator_operations(
     """
     operations = call_component(
         lambda: as_tuple(creator.operations(interpreter, layout), "operations", "a list of operations"),
-        "creator",
-        component.name,
-        component.source,
+        *origin(component),
     )
     if problem := find_operation_problem(operations):
         raise PluginError(f"creator `{component.name}` of plugin {component.source} is broken: {problem}")
@@ -208,9 +201,7 @@ def choose_images(
     record_inputs(component, seeder, (interpreter, wanted, store), inputs)
     images = call_component(
         lambda: as_tuple(seeder.images(interpreter, wanted, store), "images", "a list of `cloche.Image`"),
-        "seeder",
-        component.name,
-        component.source,
+        *origin(component),
     )
     for image in images:
         if type(image) is not Image:

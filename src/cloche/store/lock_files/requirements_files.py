@@ -25,7 +25,7 @@ from cloche.store.lock_files.requirement_lines import SETTINGS, invalid_line, re
 from cloche.store.markers import marker_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from cloche.model.interpreter import Interpreter
     from cloche.store import Store
@@ -139,13 +139,22 @@ def read_requirements(path: str, interpreter: Interpreter, store: Store) -> list
         if other:
             package = replace(package, hashes=package.hashes | other[0].hashes)
         pinned[package.name] = package, line
-    for package, line in pinned.values() if settings.requires_hashes else ():
+    refuse_missing_hashes(pinned.values(), settings)
+    return [package for package, _ in pinned.values()]
+
+
+def refuse_missing_hashes(pinned: Collection[tuple[LockedPackage, Line]], settings: FileSettings) -> None:
+    """Refuse packages without a hash if the file requires hashes, or has some; see pip's hash-checking mode.
+
+    :raises UsageError: one has no hash.
+    """
+    for package, line in pinned if settings.requires_hashes else ():
         if not is_protected(package):
             raise UsageError(
                 f"{line.position}: `{package.name}` has no hash, but the file has `--require-hashes`",
                 hint="create the file again with hashes for all packages",
             )
-    pins = [(package, line) for package, line in pinned.values() if not (package.artifact or package.source)]
+    pins = [(package, line) for package, line in pinned if not (package.artifact or package.source)]
     is_hashed = any(package.hashes for package, _ in pins)
     for package, line in pins:
         if is_hashed and not package.hashes:
@@ -153,7 +162,6 @@ def read_requirements(path: str, interpreter: Interpreter, store: Store) -> list
                 f"{line.position}: `{package.name}` has no hash, but other lines have one",
                 hint="create the file again with hashes for all packages",
             )
-    return [package for package, _ in pinned.values()]
 
 
 def is_protected(package: LockedPackage) -> bool:
