@@ -15,13 +15,13 @@ from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, DestinationError
 from cloche.fs.locks import DirectoryLock, identity_of
 from cloche.lifecycle import external_references
-from cloche.lifecycle.doctor.repair import relocation_context
 from cloche.lifecycle.embedded_paths import relocate_tree
 from cloche.lifecycle.examination import examine, failing_activations, is_same_file, modules_of
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import read_environment
 from cloche.lifecycle.relocation import Relocation, is_within, refuse_other_encoding, spellings
+from cloche.lifecycle.relocation_context import relocation_context
 from cloche.model.operations import CopyTree, SetMode
 from cloche.model.value import Value, replace
 from cloche.planning.destination import absolute_path, contains_current_directory, inspect_destination, is_mount_point

@@ -9,29 +9,20 @@ from typing import TYPE_CHECKING
 from cloche.apply.obstacles import commands_before_removal
 from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError, SeedError
-from cloche.fs.inputs import UNRECORDED
-from cloche.fs.manifests import MANIFEST
 from cloche.lifecycle.doctor.case import ONLY_YOU
 from cloche.lifecycle.doctor.checks.packages import missing_scripts
 from cloche.lifecycle.doctor.checks.parts import PIP, missing_parts
 from cloche.lifecycle.doctor.checks.scripts import broken_scripts
 from cloche.lifecycle.doctor.diagnosis import diagnose, open_case
-from cloche.lifecycle.embedded_paths import (
-    RelocationContext,
-    relocate_tree,
-    retarget_scripts,
-)
+from cloche.lifecycle.embedded_paths import relocate_tree, retarget_scripts
 from cloche.lifecycle.external_references import find_external_references
-from cloche.lifecycle.installed import site_directories
-from cloche.lifecycle.installed_startup_code import startup_rule
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import rebase
+from cloche.lifecycle.relocation_context import activation_scripts, relocation_context
+from cloche.lifecycle.seed_replacement import reinstall_seeds
 from cloche.lifecycle.tree import files_in_tree
-from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import Value, replace
-from cloche.planning.plan_at import collect_scripts, script_operation
-from cloche.planning.resolve import choose_activators
 from cloche.shells import quote_word
 from cloche.store.installation import entry_point_script
 from cloche.store.startup_code import StartupCodeRefused
@@ -40,9 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cloche.lifecycle.doctor.case import Case, Finding
-    from cloche.lifecycle.info import EnvironmentInfo
-    from cloche.lifecycle.relocation import Relocation
-    from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
 
@@ -264,86 +252,3 @@ def platform_of(case: Case) -> str:
     """Return `sys.platform` of the Python of an environment."""
     interpreter = case.environment.interpreter or case.replacement
     return interpreter.platform if interpreter else case.host.platform
-
-
-def relocation_context(
-    info: EnvironmentInfo, environment: Environment, relocation: Relocation, old_name: str, session: Session
-) -> RelocationContext:
-    """Return the context for replacing the embedded paths of an environment.
-
-    :param environment: the environment at its new location; its prompt is ignored.
-    :param old_name: the old name of its directory.
-    """
-    derived = "prompt" not in info.settings
-    name = os.path.basename(environment.location)
-    moved = replace(environment, prompt=name if derived else info.environment.prompt)
-    interpreter = environment.interpreter
-    return RelocationContext(
-        environment=moved,
-        relocation=relocation,
-        platform=interpreter.platform if interpreter else session.host.platform,
-        shells=info.shells,
-        generated=generated_scripts(info, moved, session),
-        prompts=(old_name, name) if derived and old_name != name else None,
-    )
-
-
-def generated_scripts(info: EnvironmentInfo, environment: Environment, session: Session) -> dict[str, bytes]:
-    """Return the activation scripts that cloche would write for an environment, by path; none if cloche did not create it."""
-    if not os.path.isfile(os.path.join(info.environment.location, MANIFEST)):
-        return {}
-    return activation_scripts(environment, session)
-
-
-def activation_scripts(environment: Environment, session: Session) -> dict[str, bytes]:
-    """Return the scripts of all activators for an environment, by path; none if its interpreter is unknown."""
-    if environment.interpreter is None:
-        return {}
-    try:
-        interpreter = environment.interpreter
-        chosen = choose_activators(EnvironmentSpec(), interpreter, session.registry, UNRECORDED)
-        scripts, _, _ = collect_scripts(chosen, environment, interpreter)
-    except ClocheError:
-        return {}
-    return {write.path: write.content for write in (script_operation(script, environment.layout) for script in scripts)}
-
-
-def reinstall_seeds(
-    overlay: Overlay,
-    info: EnvironmentInfo,
-    requirements: tuple[str, ...],
-    session: Session,
-    remnants: Iterable[str] = (),
-) -> list[str]:
-    """Replace installed seeds with new ones; return these as `NAME VERSION`. If a seed is not available, edit nothing.
-
-    :param remnants: paths to remove that belong to these seeds, but to no installed distribution.
-    :raises SeedError: a seed is not available, or has startup code that is refused.
-    """
-    from cloche.model.operations import InstallTree, MakeDir, Write
-    from cloche.model.plan import Wanted
-    from cloche.store.installation import image_operations
-
-    environment = info.environment
-    assert environment.interpreter is not None
-    wanted_seeds = Wanted(requirements, dependencies="omitted")
-    images = session.images_for(wanted_seeds, environment.interpreter, startup_rule(info.settings, session))
-    wanted = {image.distribution for image in images}
-    for path in remnants:
-        overlay.remove(path)
-    for distribution in info.distributions:
-        if distribution.key in wanted:
-            for row in distribution.rows:
-                if not row.path.startswith(("/", "../")):
-                    overlay.remove(row.path)
-            overlay.remove(distribution.metadata)
-    for image in images:
-        for site in site_directories(environment.layout):
-            if os.path.isdir(overlay.on_disk(f"{site}/{image.distribution}")):
-                overlay.remove(f"{site}/{image.distribution}")
-        for operation in image_operations(image, environment):
-            if isinstance(operation, Write):
-                overlay.write(operation.path, operation.content, executable=operation.is_executable)
-            elif isinstance(operation, (InstallTree, MakeDir)):
-                overlay.add([operation])
-    return [f"{image.distribution} {image.version}" for image in images]

@@ -14,7 +14,7 @@ from cloche.errors import ClocheError, InterpreterNotFound, SeedError, UsageErro
 from cloche.lifecycle.doctor.checks.python import check_other_versions, check_start
 from cloche.lifecycle.doctor.checks.scripts import check_moved
 from cloche.lifecycle.doctor.diagnosis import diagnose, open_case
-from cloche.lifecycle.doctor.repair import plan_repairs, reinstall_seeds
+from cloche.lifecycle.doctor.repair import plan_repairs
 from cloche.lifecycle.examination import Examination, ask_python, examine, modules_of
 from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.installed_requirements import site_paths, unmet_requirements, visible_versions
@@ -22,6 +22,7 @@ from cloche.lifecycle.installed_startup_code import startup_rule
 from cloche.lifecycle.reader import implementation_and_build, recorded_release
 from cloche.lifecycle.rebase import has_same_abi, is_same_release, rebase, version_like
 from cloche.lifecycle.recorded_command import recorded_lock
+from cloche.lifecycle.seed_replacement import reinstall_seeds
 from cloche.lifecycle.upgrade.inventory import Inventory, Loss, refusal_reason, take_inventory
 from cloche.model.plan import EnvironmentSpec, Wanted
 from cloche.model.value import Value, replace

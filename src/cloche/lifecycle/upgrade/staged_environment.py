@@ -8,7 +8,6 @@ import stat
 from typing import TYPE_CHECKING
 
 from cloche.fs.manifests import MANIFEST
-from cloche.lifecycle.doctor.repair import relocation_context
 from cloche.lifecycle.embedded_paths import relocate_tree, retarget_scripts
 from cloche.lifecycle.embedded_paths.recorded_roots import environment_of_program, program_of_script
 from cloche.lifecycle.loose_files import manifest_with_kept_files
@@ -16,6 +15,7 @@ from cloche.lifecycle.overlay import Overlay, parent_directories
 from cloche.lifecycle.reader import LIBRARY_NAME
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import Relocation, spellings
+from cloche.lifecycle.relocation_context import relocation_context
 from cloche.lifecycle.tool_edits import with_edits_of
 from cloche.lifecycle.tree import file_with_status
 from cloche.lifecycle.upgrade.carried_files import PathMapping

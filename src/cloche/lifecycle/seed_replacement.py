@@ -1,0 +1,56 @@
+"""Replace the seeds of an environment that exists."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cloche.lifecycle.installed import site_directories
+from cloche.lifecycle.installed_startup_code import startup_rule
+from cloche.model.operations import InstallTree, MakeDir, Write
+from cloche.model.plan import Wanted
+from cloche.store.installation import image_operations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cloche.lifecycle.info import EnvironmentInfo
+    from cloche.lifecycle.overlay import Overlay
+    from cloche.session import Session
+
+
+def reinstall_seeds(
+    overlay: Overlay,
+    info: EnvironmentInfo,
+    requirements: tuple[str, ...],
+    session: Session,
+    remnants: Iterable[str] = (),
+) -> list[str]:
+    """Replace installed seeds with new ones; return these as `NAME VERSION`. If a seed is not available, edit nothing.
+
+    :param remnants: paths to remove that belong to these seeds, but to no installed distribution.
+    :raises SeedError: a seed is not available, or has startup code that is refused.
+    """
+    environment = info.environment
+    assert environment.interpreter is not None
+    wanted_seeds = Wanted(requirements, dependencies="omitted")
+    images = session.images_for(wanted_seeds, environment.interpreter, startup_rule(info.settings, session))
+    wanted = {image.distribution for image in images}
+    for path in remnants:
+        overlay.remove(path)
+    for distribution in info.distributions:
+        if distribution.key in wanted:
+            for row in distribution.rows:
+                if not row.path.startswith(("/", "../")):
+                    overlay.remove(row.path)
+            overlay.remove(distribution.metadata)
+    for image in images:
+        for site in site_directories(environment.layout):
+            if os.path.isdir(overlay.on_disk(f"{site}/{image.distribution}")):
+                overlay.remove(f"{site}/{image.distribution}")
+        for operation in image_operations(image, environment):
+            if isinstance(operation, Write):
+                overlay.write(operation.path, operation.content, executable=operation.is_executable)
+            elif isinstance(operation, (InstallTree, MakeDir)):
+                overlay.add([operation])
+    return [f"{image.distribution} {image.version}" for image in images]
