@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -317,19 +318,85 @@ def test_the_status_is_0_after_activation(tmp_path: Path) -> None:
     assert run(CSH, f"{activate}/usr/bin/printf %s $status\n", tmp_path / "cwd") == "0"
 
 
+LISTING = "/usr/bin/printf '\\001{}\\002'; ''set | /usr/bin/grep -v '^_\t'; ''set -r; alias\n"
+"""Prints a section with all shell variables and aliases."""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("path", "($path)"),
+        ("PATH", "$PATH"),
+        ("VIRTUAL_ENV", "mine"),
+        ("VIRTUAL_ENV_PROMPT", "(a list)"),
+        ("TCL_LIBRARY", ""),
+        ("_OLD_VIRTUAL_PATH", "mine"),
+        ("_OLD_VIRTUAL_PROMPT", "mine"),
+    ],
+)
 @pytest.mark.parametrize("active", [False, True])
-def test_a_read_only_path_is_reported_and_nothing_changes(active: bool, tmp_path: Path) -> None:
-    """By csh, which ends the script; another environment stays active."""
+def test_a_read_only_variable_is_reported_and_nothing_changes(
+    active: bool, name: str, value: str, tmp_path: Path
+) -> None:
+    """Another environment stays active, and aliases of keywords are restored."""
     activate = source(build(tmp_path / "active", activator, "active")) if active else ""
-    listing = "/usr/bin/printf '\\001{}\\002'; set | /usr/bin/grep -v '^_\t'; alias\n"
+    refused = source(build(tmp_path / "env", activator)).strip()
     script = (
-        f"set prompt = '% '\n{activate}set -r path = ($path)\n{tell('before')}{listing.format('names')}"
-        f"{source(build(tmp_path / 'env', activator))}{tell('after')}{listing.format('same names')}"
+        f"set prompt = '% '\n{activate}set -r {name} = {value}\nalias if 'echo mine'\n{LISTING.format('names')}"
+        f"/usr/bin/env -0\n{refused}\n/usr/bin/printf '\\001status\\002%s' $status\n{LISTING.format('same names')}"
+        "/usr/bin/env -0\n"
     )
     outcome = attempt(CSH, script, tmp_path / "cwd", {"PATH": "/usr/bin:/bin"})
     printed = sections(outcome.stdout)
-    assert outcome.stderr == "setenv: $path is read-only.\n"
-    assert state(printed["after"]) == state(printed["before"])
+    assert outcome.stderr == f"cannot activate: `{name}` is read-only\n"
+    assert printed["status"] == "1"
+    assert printed["same names"] == printed["names"]
+
+
+@pytest.mark.parametrize("value", ["text", "(a 'list  of' words)", "()"])
+def test_a_shell_variable_with_the_name_of_an_environment_variable_is_kept(value: str, tmp_path: Path) -> None:
+    """It hides the environment variable, whose value is restored."""
+    hide = "".join(f"set {name} = {value}\n" for name in NAMES)
+    activate = source(build(tmp_path / "env", activator, "its name", "/tcl", "/tk"))
+    show = "/usr/bin/printf '\\001{}\\002'; /usr/bin/env -0\n"
+    script = (
+        f"set prompt = '% '\n{hide}{LISTING.format('names')}{show.format('before')}{activate}{show.format('active')}"
+        f"{activate}deactivate\n{show.format('after')}{LISTING.format('same names')}"
+    )
+    outcome = attempt(CSH, script, tmp_path / "cwd", FULL)
+    printed = sections(outcome.stdout)
+    assert outcome.stderr == ""
+    active = dict(entry.split("=", 1) for entry in printed["active"].split("\0") if entry)
+    assert active["PATH"] == f"{tmp_path}/env/bin:{FULL['PATH']}"
+    assert active["VIRTUAL_ENV_PROMPT"] == "its name"
+    assert "PYTHONHOME" not in active
+    assert sorted(printed["after"].split("\0")) == sorted(printed["before"].split("\0"))
+    assert printed["same names"] == printed["names"]
+
+
+KEYWORDS = sorted(set(re.findall(r"(?m)^ *([a-z]+)\b|then ([a-z]+)\b", TEMPLATE)))
+
+
+@pytest.mark.parametrize("reason", ["", "moved"])
+def test_aliases_of_keywords_and_builtins_are_not_used(reason: str, tmp_path: Path) -> None:
+    """They still exist afterwards. (csh refuses aliases of `alias` and `unalias`.)"""
+    words = sorted({word for pair in KEYWORDS for word in pair if word} - {"alias", "unalias", "deactivate"})
+    assert {"set", "setenv", "if", "else", "endif", "foreach", "end", "goto", "eval"} <= {*words}
+    activate = source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))
+    if reason:
+        (tmp_path / "env").rename(tmp_path / "new")
+        activate = source(tmp_path / "new/bin")
+    aliases = "".join(f"alias {word} '/usr/bin/printf wrong; {word[:-1]}'\n" for word in [*words, "find", "test"])
+    show = "/usr/bin/printf '\\001{}\\002%s' $prompt:q; /usr/bin/env -0\n"
+    script = (
+        f"set prompt = '% '\n{aliases}{LISTING.format('names')}{show.format('before')}{activate}{show.format('active')}"
+        f"{'' if reason else 'deactivate'}\n{show.format('after')}{LISTING.format('same names')}"
+    )
+    outcome = attempt(CSH, script, tmp_path / "cwd", FULL)
+    printed = sections(outcome.stdout)
+    assert outcome.stderr == (MOVED if reason else "")
+    assert reason or f"\0VIRTUAL_ENV={tmp_path}/env\0" in printed["active"]
+    assert sorted(printed["after"].split("\0")) == sorted(printed["before"].split("\0"))
     assert printed["same names"] == printed["names"]
 
 

@@ -1,23 +1,60 @@
 # Activates this environment in the current csh or tcsh; `deactivate` undoes it.
 # Use:  source bin/activate.csh
 
+# Aliases also apply to keywords and builtins in scripts. Remove those of the words used here, and restore them at the end.
+# A word after '' is no alias, but is no keyword either. csh refuses aliases of `alias` and `unalias`.
+''set _virtual_alias_set = "`alias set`"
+''set _virtual_alias_foreach = "`alias foreach`"
+''set _virtual_alias_end = "`alias end`"
+unalias set foreach end
+set _virtual_names = (if else endif goto exit eval setenv unsetenv unset rehash)
+foreach _virtual_name ($_virtual_names)
+    ''eval 'set _virtual_alias_'$_virtual_name' = "`alias '$_virtual_name'`"; unalias '$_virtual_name
+end
+set _virtual_restore = ''
+foreach _virtual_name (set foreach end $_virtual_names)
+    eval 'set _virtual_value = $_virtual_alias_'$_virtual_name':q'
+    if ($_virtual_value:q != '') then
+        set _virtual_restore = "$_virtual_restore:q alias $_virtual_name "'$_virtual_alias_'"$_virtual_name"':q;'
+    endif
+end
+set _virtual_status = 1 # until the environment is active
+
 if ($?0) then
     if ($0:t == activate.csh) then
-        sh -c 'echo "this script must be sourced, not run; type: source $0" >&2' $0:q
+        'sh' -c 'echo "this script must be sourced, not run; type: source $0" >&2' $0:q
         exit 33
     endif
 endif
 
-# If PATH is read-only, stop here. Nothing changes before the environment is found.
-if ($?PATH) then
-    setenv PATH $PATH:q
-endif
-
-set _virtual_names = () # empty until the environment is found
+# Nothing changes before the environment is found.
 set _virtual_root = __CLOCHE_ROOT__
 set _virtual_prompt = __CLOCHE_PROMPT__
 if (! -d $_virtual_root:q/__CLOCHE_BIN_NAME__) then
-    sh -c 'echo "this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT" >&2'
+    'sh' -c 'echo "this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT" >&2'
+    goto _virtual_end
+endif
+
+# In tcsh, variables can be read-only. A shell variable hides an environment variable with the same name, so remove it until
+# the end. `set` lists the shell variables, and `set -r` those that are read-only, each with a tab after the name.
+set _virtual_names = (PATH VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME PKG_CONFIG_PATH TCL_LIBRARY TK_LIBRARY)
+set _virtual_fixed = ''
+set _virtual_refused = ''
+if ($?tcsh) then
+    set _virtual_fixed = ("`set -r`")
+    set _virtual_shell = ("`set`")
+    foreach _virtual_name (path PROMPT $_virtual_names)
+        foreach _virtual_value ($_virtual_name _OLD_VIRTUAL_$_virtual_name)
+            if (" $_virtual_fixed" =~ *" $_virtual_value	"*) set _virtual_refused = $_virtual_value
+        end
+        if (" $_virtual_shell" =~ *" $_virtual_name	"* && $_virtual_name != path) then
+            eval 'set _virtual_shell_'$_virtual_name' = ($'$_virtual_name':q); unset '$_virtual_name
+            set _virtual_restore = "$_virtual_restore:q set $_virtual_name = ("'$_virtual_shell_'"$_virtual_name"':q);'
+        endif
+    end
+endif
+if ($_virtual_refused != '') then
+    'sh' -c 'echo "cannot activate: \`$0\` is read-only" >&2' $_virtual_refused
     goto _virtual_end
 endif
 
@@ -41,9 +78,9 @@ foreach _virtual_name ($_virtual_names)
     eval 'set _virtual_is_set = $?'$_virtual_name
     if ($_virtual_is_set) then
         eval 'set _OLD_VIRTUAL_'$_virtual_name' = $'$_virtual_name':q'
-        alias _virtual_leave_$_virtual_name 'setenv '$_virtual_name' $_OLD_VIRTUAL_'$_virtual_name':q'
+        alias _virtual_leave_$_virtual_name "''setenv $_virtual_name "'$_OLD_VIRTUAL_'"$_virtual_name"':q'
     else
-        alias _virtual_leave_$_virtual_name unsetenv $_virtual_name
+        alias _virtual_leave_$_virtual_name "''unsetenv $_virtual_name"
     endif
 end
 
@@ -53,8 +90,13 @@ alias _virtual_leave_pydoc ''
 alias _virtual_leave '_virtual_leave_PATH; _virtual_leave_PYTHONHOME; _virtual_leave_PKG_CONFIG_PATH;' \
     '_virtual_leave_VIRTUAL_ENV; _virtual_leave_VIRTUAL_ENV_PROMPT;' \
     '_virtual_leave_TCL_LIBRARY; _virtual_leave_TK_LIBRARY; _virtual_leave_prompt; _virtual_leave_pydoc;' \
-    'unalias _virtual_leave_*; unset _OLD_VIRTUAL_*; rehash; alias _virtual_leave ""'
-alias deactivate '_virtual_leave; if ("\!:*" != nondestructive) unalias _virtual_leave deactivate'
+    "unalias _virtual_leave_*; ''unset _OLD_VIRTUAL_*; ''rehash; alias _virtual_leave ''"
+# The user's aliases of keywords do not apply in `deactivate` either. They are expanded in all words of a line before it runs.
+alias _virtual_done 'if ("\!:*" != nondestructive) unalias _virtual_leave _virtual_done deactivate;' \
+    'if ($_virtual_alias_set:q != "") alias set $_virtual_alias_set:q;' \
+    'if ($_virtual_alias_if:q != "") alias if $_virtual_alias_if:q;' "''unset _virtual_alias_*"
+alias deactivate "''set _virtual_alias_set = "'"`alias set`"; unalias set;' \
+    "''set _virtual_alias_if = "'"`alias if`"; unalias if;' "''eval "'"_virtual_leave; _virtual_done \!:*"'
 
 setenv VIRTUAL_ENV $_virtual_root:q
 setenv VIRTUAL_ENV_PROMPT $_virtual_prompt:q
@@ -83,11 +125,7 @@ if ($VIRTUAL_ENV_PROMPT:q == '') set _virtual_has_prompt = 0
 if ($?VIRTUAL_ENV_DISABLE_PROMPT) then
     if ($VIRTUAL_ENV_DISABLE_PROMPT:q != '') set _virtual_has_prompt = 0
 endif
-# In tcsh, the prompt can be read-only. `set -r` lists the read-only variables, each with a tab after its name.
-if ($?tcsh && $_virtual_has_prompt) then
-    set _virtual_fixed = ("`set -r`")
-    if (" $_virtual_fixed" =~ *' prompt	'*) set _virtual_has_prompt = 0
-endif
+if (" $_virtual_fixed" =~ *' prompt	'*) set _virtual_has_prompt = 0
 if ($_virtual_has_prompt) then
     set _OLD_VIRTUAL_PROMPT = ($prompt:q)
     if ($?tcsh) then
@@ -108,8 +146,9 @@ if ("`alias pydoc`" == '') then
     alias _virtual_leave_pydoc unalias pydoc
 endif
 
+set _virtual_status = 0
+
 _virtual_end:
 rehash
-if ($#_virtual_names) unset _virtual_*
-# The last command, which decides about the status of `source`, runs only if the environment was not found.
-if ($?_virtual_names) eval 'unset _virtual_*; set status = 1'
+# The last command decides about the status of `source`. Aliases are expanded before any word of it runs.
+eval "$_virtual_restore:q unset _virtual_*; set status = $_virtual_status"
