@@ -275,8 +275,9 @@ def test_a_restricted_shell_reports_that_path_is_read_only(restrict: str, tmp_pa
 
 
 BUILTINS = (
-    "test cd pwd echo printf hash alias unalias command export unset eval set shift typeset shopt readlink".split()
-)
+    "test cd pwd echo printf hash alias unalias command export unset eval set shift typeset shopt readlink "
+    ": true break continue exit local readonly emulate setopt unsetopt"
+).split()
 
 
 @pytest.mark.parametrize("name", BUILTINS)
@@ -296,6 +297,20 @@ def test_a_function_with_the_name_of_a_builtin_is_not_called(shell: list[str], n
     before, active, after = (set(section.split("\0")) for section in printed.split("\1"))
     assert f"VIRTUAL_ENV={tmp_path}/env" in active
     assert after == before
+
+
+def test_a_function_that_replaces_all_builtins_is_reported_and_the_shell_goes_on(
+    shell: list[str], tmp_path: Path
+) -> None:
+    name = "builtin" if shell[0] == "zsh" else "command"
+    activate = source(build(tmp_path / "env", activator)).strip()
+    script = f"state before\n{name} () {{ return 0; }}\n{activate} || echo failed\nunset -f {name}\nstate after\n{LEFT}"
+    outcome = attempt(shell, PROLOGUE + script, tmp_path / "cwd", FULL)
+    printed = sections(outcome.stdout)
+    assert outcome.stderr == f"cannot activate: your function `{name}` has the name of a builtin\n"
+    assert printed["before"].endswith("failed\n")
+    assert state(printed["after"]) == state(printed["before"].removesuffix("failed\n"))
+    assert printed["names"] == ""
 
 
 ALIASES = (

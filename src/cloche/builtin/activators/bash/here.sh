@@ -13,8 +13,8 @@ case "${BASH_VERSION:+bash}${ZSH_VERSION:+zsh}${KSH_VERSION-}" in
                 {
                     _VIRTUAL_VALUE=$(
                         PATH="${PATH-}:/usr/bin:/bin" readlink /proc/self/fd/0 && "$_VIRTUAL_BUILTIN" echo .
-                    ) || :
-                } 2>/dev/null <"/proc/self/fd/$_VIRTUAL_FD" || :
+                    ) || "$_VIRTUAL_BUILTIN" :
+                } 2>/dev/null <"/proc/self/fd/$_VIRTUAL_FD" || "$_VIRTUAL_BUILTIN" :
                 case "$_VIRTUAL_VALUE" in
                     */__CLOCHE_BIN_NAME__/activate??) _VIRTUAL_FILE="${_VIRTUAL_VALUE%??}" ;;
                 esac
@@ -30,7 +30,7 @@ case "$_VIRTUAL_FILE" in
     *) _VIRTUAL_FILE="./$_VIRTUAL_FILE" ;;
 esac
 while "$_VIRTUAL_BUILTIN" [ -h "$_VIRTUAL_FILE" ]; do
-    _VIRTUAL_VALUE=$(PATH="${PATH-}:/usr/bin:/bin" readlink "$_VIRTUAL_FILE" && "$_VIRTUAL_BUILTIN" echo .) || :
+    _VIRTUAL_VALUE=$(PATH="${PATH-}:/usr/bin:/bin" readlink "$_VIRTUAL_FILE" && "$_VIRTUAL_BUILTIN" echo .) || "$_VIRTUAL_BUILTIN" :
     case "$_VIRTUAL_VALUE" in
         /*) _VIRTUAL_FILE="${_VIRTUAL_VALUE%??}" ;;
         *) _VIRTUAL_FILE="${_VIRTUAL_FILE%/*}/${_VIRTUAL_VALUE%??}" ;;
@@ -45,10 +45,10 @@ for _VIRTUAL_NAME in -L -P; do
         else
             "$_VIRTUAL_BUILTIN" cd "$_VIRTUAL_NAME" "${_VIRTUAL_FILE%/*}"
         fi 2>/dev/null && "$_VIRTUAL_BUILTIN" pwd "$_VIRTUAL_NAME" && "$_VIRTUAL_BUILTIN" echo .
-    ) || :
+    ) || "$_VIRTUAL_BUILTIN" :
     _VIRTUAL_VALUE="${_VIRTUAL_VALUE%??}"
     if ! "$_VIRTUAL_BUILTIN" [ -h "$_VIRTUAL_VALUE" ]; then
-        "break"
+        "$_VIRTUAL_BUILTIN" break
     fi
 done
 _VIRTUAL_ROOT=
