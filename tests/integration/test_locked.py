@@ -495,6 +495,19 @@ def test_packages_that_somebody_installed_can_be_kept(cloche: Cloche, wheels: Pa
     assert ran.stdout == "1.0\n"
 
 
+def test_a_stronger_source_decides_between_keeping_packages_and_a_new_environment(cloche: Cloche, wheels: Path) -> None:
+    lock(cloche, simple_wheel(wheels, "spam"))
+    create(cloche, wheels)
+    env = cloche.cwd / "env"
+    install(env, simple_wheel(wheels, "eggs"))
+    options = ["--lock", "pylock.toml", "--find-links", wheels]
+
+    assert cloche("./env", *options, "--keep-extra", CLOCHE_CLEAR="1").code == 0
+    assert installed(env) == ["eggs-1.0", "spam-1.0"]
+    assert cloche("./env", *options, "--clear", CLOCHE_KEEP_EXTRA="1").code == 0
+    assert installed(env) == ["spam-1.0"]
+
+
 def test_a_locked_package_that_another_tool_replaced_is_restored(cloche: Cloche, wheels: Path, tmp_path: Path) -> None:
     lock(cloche, simple_wheel(wheels, "spam"))
     env = create_warm(cloche, wheels)
@@ -647,6 +660,7 @@ def test_a_stronger_setting_wins_over_its_opposite(cloche: Cloche, wheels: Path)
     ("options", "message"),
     [
         (["--lock", "pylock.toml", "--no-seed"], "`--lock` and `--no-seed` contradict each other"),
+        (["--lock", "pylock.toml", "--clear", "--keep-extra"], "`--clear` and `--keep-extra` contradict each other"),
         (["--extra", "fast"], "`--extra` needs a lock file"),
         (["--keep-extra"], "`--keep-extra` needs a lock file"),
         (["--seeder", "lock"], "the seeder `lock` needs a lock file"),

@@ -117,6 +117,7 @@ CREATE = CommandSpec(
             "keep-extra",
             "keep installed packages that the lock file does not name",
             "flag",
+            negation="clear",
             group="locked packages",
         ),
         Option("no-seed", "do not install any packages", "flag", negation="lock", group="seeds"),

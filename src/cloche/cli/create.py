@@ -200,6 +200,8 @@ def existing_policy(settings: Settings) -> OnExisting:
                 "`--force` needs `--clear`", hint="`--clear` alone replaces an environment and keeps all other files"
             )
         return "keep"
+    if settings.flag("keep-extra"):
+        raise UsageError("`--clear` and `--keep-extra` contradict each other", hint="choose one")
     return "replace-anything" if settings.flag("force") else "replace"
 
 
