@@ -107,11 +107,16 @@ def prefix_rows(record: str, prefix: str) -> str:
 
 def remove_rows(record: str, paths: frozenset[str]) -> str:
     """Return rows of a RECORD without those of these paths."""
+    return rows_of_paths(record, lambda path: path not in paths)
+
+
+def rows_of_paths(record: str, is_kept: Callable[[str], bool]) -> str:
+    """Return the rows of a RECORD whose paths, as they are written there, are kept."""
 
     def path_of(line: str) -> str:
         return next(parse_rows(line), [""])[0] if '"' in line else line.rstrip("\r\n").partition(",")[0]
 
-    return "".join(line for line in lines_of(record) if path_of(line) not in paths)
+    return "".join(line for line in lines_of(record) if is_kept(path_of(line)))
 
 
 def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:

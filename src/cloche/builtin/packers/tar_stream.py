@@ -19,28 +19,30 @@ TYPES = {"file": tarfile.REGTYPE, "directory": tarfile.DIRTYPE, "link": tarfile.
 CHUNK = 1 << 20
 """The smallest number of bytes that are passed on at once, except at the end."""
 
+PADDING = bytes(BLOCKSIZE)
+
 
 def tar_stream(members: Iterable[Member]) -> Iterator[bytes]:
-    """Yield a tar archive in large chunks. All owners are 0, and have no names."""
+    """Yield a tar archive in large chunks. All owners are 0, and have no names.
+
+    The format is that of GNU tar, which can hold names of any length and any bytes.
+    """
     pending: list[bytes] = []
     size = 0
-    for piece in tar_pieces(members):
-        pending.append(piece)
-        size += len(piece)
-        if size >= CHUNK:
-            yield b"".join(pending)
-            pending.clear()
-            size = 0
-    yield b"".join(pending)
-
-
-def tar_pieces(members: Iterable[Member]) -> Iterator[bytes]:
-    """Yield a tar archive in the format of GNU tar, which can hold names of any length and any bytes."""
     for member in members:
-        yield header(member)
-        yield from member.read()
-        yield bytes(-member.size % BLOCKSIZE)
-    yield bytes(2 * BLOCKSIZE)
+        pending.append(header(member))
+        size += BLOCKSIZE
+        for piece in member.read():
+            pending.append(piece)
+            size += len(piece)
+            if size >= CHUNK:
+                yield b"".join(pending)
+                pending.clear()
+                size = 0
+        if rest := member.size % BLOCKSIZE:
+            pending.append(PADDING[rest:])
+    pending.append(bytes(2 * BLOCKSIZE))
+    yield b"".join(pending)
 
 
 NAME, SIZE, CHECKSUM = slice(0, 100), slice(124, 135), slice(148, 156)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from cloche.errors import ClocheError, SeedError
 from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.pack.entries import Entry, changed_error, matching_patterns, read_exactly
-from cloche.lifecycle.relocation import is_within
 from cloche.model.value import replace
 from cloche.store.bytecode import (
     SUPPORTS_HASHES,
@@ -84,7 +83,7 @@ class BytecodeSource:
     def path_on_disk(self, entry: Entry) -> str:
         """Return the path of a source for the compiler: relative to the environment if it is in it."""
         location = self.environment.location
-        return os.path.relpath(entry.source, location) if is_within(entry.source, location) else entry.source
+        return entry.path if entry.source == os.path.join(location, entry.path) else entry.source
 
     def name(self, path: str) -> str:
         """Return the name of a module's file in its bytecode: relative to its site directory, else to the environment."""

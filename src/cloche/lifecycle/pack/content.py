@@ -10,7 +10,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, update_manifest
-from cloche.fs.records import parse_rows, path_from_root, remove_rows, update_record
+from cloche.fs.records import path_from_root, rows_of_paths, update_record
 from cloche.lifecycle.embedded_paths.recorded_roots import environment_of_program
 from cloche.lifecycle.embedded_paths.shebangs import parse_header, relocatable_script
 from cloche.lifecycle.pack.entries import read_whole
@@ -113,10 +113,11 @@ def packed_record(
 
     text = content.decode("utf-8", "surrogateescape")
     site = posixpath.dirname(posixpath.dirname(path))
-    rows = [row[0] for row in parse_rows(text)]
-    lost = frozenset(row for row in rows if "__pycache__/" in row or path_from_root(site, row) not in packed)
-    kept_rows = remove_rows(text, lost)
-    return update_record(kept_rows, site, changed, form).encode("utf-8", "surrogateescape")
+
+    def is_packed(row: str) -> bool:
+        return "__pycache__/" not in row and (f"{site}/{row}" in packed or path_from_root(site, row) in packed)
+
+    return update_record(rows_of_paths(text, is_packed), site, changed, form).encode("utf-8", "surrogateescape")
 
 
 def listed_lines(content: bytes, packed: Collection[str]) -> bytes:

@@ -85,6 +85,7 @@ def find_entries(environment: Environment, request: PackRequest, unused: set[str
                 found = sorted(scanned, key=attrgetter("name"))
         except OSError as error:
             raise cannot_read(directory, error) from error
+        is_cache = below.endswith("__pycache__")
         subdirectories: list[tuple[str, str, tuple[str, ...]]] = []
         for item in found:
             path = f"{below}/{item.name}" if below else item.name
@@ -100,7 +101,7 @@ def find_entries(environment: Environment, request: PackRequest, unused: set[str
                 )
             if not below and is_staging_inside(item.name):
                 continue
-            source, target = item.path, ""
+            source = item.path
             if item.is_symlink():
                 target = inner_target(path, item.path, root)
                 if not target and request.base_outside and is_python_link(path, environment):
@@ -112,7 +113,12 @@ def find_entries(environment: Environment, request: PackRequest, unused: set[str
                     outside.append(path)
                     continue
                 source = os.path.realpath(item.path)
-            status = entry_status(source)
+                status = entry_status(source)
+            else:
+                try:
+                    status = item.stat(follow_symlinks=False)
+                except OSError as error:
+                    raise cannot_read(source, error) from error
             if stat.S_ISDIR(status.st_mode):
                 reals: tuple[str, ...] = ()
                 if request.follows:  # only then can a directory contain itself
@@ -124,7 +130,7 @@ def find_entries(environment: Environment, request: PackRequest, unused: set[str
                         )
                 subdirectories.append((path, source, reals))
             elif stat.S_ISREG(status.st_mode):
-                kind = "bytecode" if path.endswith(".pyc") and below.endswith("__pycache__") else "file"
+                kind = "bytecode" if is_cache and item.name.endswith(".pyc") else "file"
                 mode = 0o755 if status.st_mode & 0o100 else 0o644
                 yield Entry(path, kind, source, "", mode, None, status.st_size, status.st_mtime_ns, "")
             else:
