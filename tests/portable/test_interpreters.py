@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloche.builtin.creators.portable.prefix import PLACEHOLDER
 from tests.portable.conftest import BUILDS, Portable, hidden_base, output_of, run
 from tests.tools import require
 
@@ -211,6 +212,26 @@ def test_programs_are_linked_with_it(portable: Portable) -> None:
         assert os.path.normpath(printed) == str(portable.root)
     for config in configs:
         assert f"-I{portable.root}/include" in output_of(config, "--includes")
+
+
+@every_build
+def test_python_config_prints_the_paths_of_any_environment(portable: Portable, tmp_path: Path) -> None:
+    configs = sorted((portable.root / "bin").glob("python*-config"))
+    if not configs:
+        pytest.skip("the base has no python-config")
+    assert portable.root / "bin" / "python3-config" in configs
+    elsewhere = tmp_path / "a & b"
+    (elsewhere / "bin").mkdir(parents=True)
+    for config in configs:
+        copy = shutil.copy(config, elsewhere / "bin")
+        printed = {
+            option: output_of(copy, f"--{option}")
+            for option in ("prefix", "includes", "cflags", "ldflags", "configdir")
+        }
+        assert printed["prefix"] == str(elsewhere)
+        assert printed["configdir"].startswith(f"{elsewhere}/lib/")
+        assert f"-L{elsewhere}/lib " in f"{printed['ldflags']} "
+        assert PLACEHOLDER not in str(printed)
 
 
 @every_build

@@ -136,5 +136,16 @@ def pkg_config(source: str, prefix: Prefix) -> str:
 
 
 def relative_text(source: str, prefix: Prefix) -> str:
-    """Return `python-config`, which replaces its built-in prefix with its own path, with a placeholder in it."""
+    """Return `python-config.py`, which replaces its built-in prefix with its own path, with a placeholder in it."""
     return prefix.replaced(source, f"/{PLACEHOLDER}")
+
+
+def config_script(source: str, prefix: Prefix) -> str:
+    """Return the shell script `python-config` with paths that follow the environment, wherever it is.
+
+    The original replaces its prefix only in some variables, not in `LIBS`, and fails if its own path contains a space.
+    """
+    text = prefix.replaced(source, "$prefix_real")
+    text = re.sub(r'\$\(echo "(.*)" \| sed "s#\$prefix#\$prefix_real#"\)', r'"\1"', text)
+    text = text.replace('$(dirname $(cd $(dirname "$1") && pwd -P))', '$(dirname "$(cd "$(dirname "$1")" && pwd -P)")')
+    return text.replace("echo $RESULT", 'echo "$RESULT"')

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cloche.builtin.creators.portable import certificates
 from cloche.builtin.creators.portable.names import directory, is_wanted, library_name
 from cloche.builtin.creators.portable.prefix import (
+    config_script,
     is_sysconfig_data,
     makefile,
     pkg_config,
@@ -179,7 +180,9 @@ def development_files(interpreter: Interpreter, layout: Layout, prefix: Prefix) 
     if os.path.isfile(source := os.path.join(interpreter.prefix, "bin", name)):
         text = read_text(source)
         if text.startswith("#!/bin/sh"):
-            yield RuntimeFile(f"{layout.bin}/{name}", content=encoded(relative_text(text, prefix)), executable=True)
+            content = encoded(config_script(text, prefix))
+            for alias in (name, "python3-config"):
+                yield RuntimeFile(f"{layout.bin}/{alias}", content=content, executable=True)
 
 
 def read_text(path: str) -> str:
