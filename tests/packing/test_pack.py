@@ -122,6 +122,7 @@ def test_times_come_from_source_date_epoch(cloche: Cloche, env: Path) -> None:
         ("-o ENV/e.zip", 4, "is inside the environment"),
         ("-o taken.zip", 4, "already exists"),
         ("-o missing/e.zip", 4, "does not exist"),
+        ("-o - --format zip", 2, "cannot be written to the standard output"),
         ("-o e.rar", 2, "cannot tell the format from the name"),
         ("-o e.zip --format rar", 2, "unknown packer `rar`"),
         ("-o e.zip --prefix a/b", 2, "is not the name of a directory"),
@@ -146,6 +147,23 @@ def test_invalid_arguments_are_refused(cloche: Cloche, env: Path, words: str, co
     assert len(done.err.splitlines()) == 2
     assert sorted(os.listdir(cloche.cwd)) == ["pipe", "taken.zip"]
     assert (cloche.cwd / "taken.zip").read_text() == "mine"
+
+
+def test_the_name_of_an_open_file_is_refused(cloche: Cloche, env: Path) -> None:
+    """`/dev/stdout` is a link, which must not be replaced even if it leads to an ordinary file."""
+    with open(cloche.cwd / "output", "wb") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "cloche", "pack", env, "--format", "zip", "--force", "-o", "/proc/self/fd/1"],
+            cwd=cloche.cwd,
+            env=cloche.environ,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 4
+    assert "is a device, a pipe or a socket" in done.stderr
 
 
 def test_a_pattern_that_matches_nothing_is_a_warning(cloche: Cloche, env: Path) -> None:

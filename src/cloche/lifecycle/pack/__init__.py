@@ -107,10 +107,15 @@ def refuse_prefix(name: str) -> None:
 
 
 def refuse_output(output: str, location: str, request: PackRequest) -> None:
-    """Refuse an output that is inside the environment, or that must not be replaced.
+    """Refuse an output that is not a file, that is inside the environment, or that must not be replaced.
 
+    :raises UsageError: it stands for the standard output.
     :raises DestinationError: it is refused.
     """
+    if request.output == "-":
+        raise UsageError(
+            "an archive cannot be written to the standard output", hint="`-o ./-` writes a file of that name"
+        )
     real = os.path.join(os.path.realpath(os.path.dirname(output)), os.path.basename(output))
     if is_within(real, os.path.realpath(location)):
         raise DestinationError(
@@ -122,12 +127,17 @@ def refuse_output(output: str, location: str, request: PackRequest) -> None:
         )
     if os.path.isdir(output) and not os.path.islink(output):
         raise DestinationError(f"the output `{output}` is a directory", hint="choose a path that does not exist")
-    if os.path.exists(output) and not os.path.isfile(output):
+    if is_open_file(real) or (os.path.exists(output) and not os.path.isfile(output)):
         raise DestinationError(
             f"the output `{output}` is a device, a pipe or a socket", hint="choose a path that does not exist"
         )
     if os.path.lexists(output) and not request.overwrites:
         raise DestinationError(f"the output `{output}` already exists", hint="choose another path")
+
+
+def is_open_file(path: str) -> bool:
+    """Return whether a path stands for a file that a process has opened, such as `/dev/stdout`; replacing it breaks others."""
+    return os.path.dirname(path) in ("/dev", "/dev/fd") or is_within(path, "/proc")
 
 
 def time_of_members(text: str) -> int:
