@@ -86,6 +86,39 @@ def test_scripts_that_pip_installed_find_the_python_beside_them(cloche: Cloche, 
     assert "healthy" in cloche("doctor", "there").out
 
 
+@pytest.mark.parametrize("way", ["moved", "linked"])
+def test_scripts_with_another_path_of_the_environment_find_the_python_beside_them(
+    cloche: Cloche, env: Path, way: str
+) -> None:
+    """The environment was moved with `mv`, or packages were installed through a link to it."""
+    other = env.with_name("other")
+    if way == "moved":
+        install(env)
+        env.rename(other)
+        packed = other
+    else:
+        other.symlink_to(env)
+        install(other)
+        packed = env
+    assert cloche("pack", packed, "-o", "env.tar.gz").code == 0
+    packed.rename(env.with_name("gone"))
+    assert cloche("unpack", "env.tar.gz", "there").code == 0
+
+    there = cloche.cwd / "there"
+    assert output_of(there / "bin" / "spam")[0] == str(there)
+
+
+def test_scripts_of_another_python_are_packed_as_they_are(cloche: Cloche, env: Path) -> None:
+    """The user wrote one for a Python that may exist elsewhere."""
+    install(env)
+    script = env / "bin" / "mine"
+    script.write_text("#!/opt/elsewhere/bin/python\n")
+    assert cloche("pack", "env", "-o", "env.tar.gz").code == 0
+    assert cloche("unpack", "env.tar.gz", "there").code == 0
+
+    assert (cloche.cwd / "there" / "bin" / "mine").read_text() == script.read_text()
+
+
 def test_followed_editable_installs_are_ordinary_ones(cloche: Cloche, env: Path) -> None:
     project = install(env, "--editable")
     refused = cloche("pack", "env", "-o", "env.tar.gz")

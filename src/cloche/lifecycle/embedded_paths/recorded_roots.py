@@ -15,7 +15,7 @@ from cloche.lifecycle.embedded_paths.activation_scripts import roots_in_script
 from cloche.lifecycle.embedded_paths.shebangs import parse_header
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.overlay import Overlay
@@ -71,7 +71,7 @@ def is_possible_root(root: str, settings: Mapping[str, str]) -> bool:
     return not os.path.isdir(root) or os.path.isfile(os.path.join(root, "pyvenv.cfg")) or not os.listdir(root)
 
 
-def own_scripts(environment: Environment, distributions: list[InstalledDistribution]) -> list[str]:
+def own_scripts(environment: Environment, distributions: Sequence[InstalledDistribution]) -> list[str]:
     """Return the existing files in the directory of executables that belong to an installed distribution, sorted."""
     prefix = f"{environment.layout.bin}/"
     recorded = {row.path for distribution in distributions for row in distribution.rows if row.path.startswith(prefix)}

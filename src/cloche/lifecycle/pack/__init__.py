@@ -81,7 +81,7 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
         from cloche.lifecycle.pack.editables import with_ordinary_installs
 
         entries = with_ordinary_installs(entries, info.editable, environment, session)
-    entries = with_portable_content(entries, environment, info.recorded_roots)
+    entries = with_portable_content(entries, info)
     kept = {entry.path for entry in entries}
     for path in (environment.layout.config, environment.layout.executable):
         if path not in kept:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, update_manifest
 from cloche.fs.records import path_from_root, rows_of_paths, update_record
-from cloche.lifecycle.embedded_paths.recorded_roots import environment_of_program
+from cloche.lifecycle.embedded_paths.recorded_roots import environment_of_program, own_scripts
 from cloche.lifecycle.embedded_paths.shebangs import parse_header, relocatable_script
 from cloche.lifecycle.pack.entries import read_whole
 from cloche.lifecycle.tool_edits import as_it_is, installed_form
@@ -21,23 +21,22 @@ from cloche.planning import pyvenv_cfg
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.pack.entries import Entry
-    from cloche.model.environment import Environment
 
 RECORD = ".dist-info/RECORD"
 
 
-def with_portable_content(
-    entries: Iterable[Entry], environment: Environment, recorded_roots: Iterable[str]
-) -> list[Entry]:
+def with_portable_content(entries: Iterable[Entry], info: EnvironmentInfo) -> list[Entry]:
     """Return entries without references to bytecode, to files that are left out, or to the path of the environment.
 
-    :param recorded_roots: former paths of the environment that its files contain.
     :raises ClocheError: a file cannot be read.
     """
     found = {entry.path: entry for entry in entries}
+    environment = info.environment
     layout = environment.layout
-    roots = {environment.location, os.path.realpath(environment.location), *recorded_roots}
+    roots = {environment.location, os.path.realpath(environment.location), *info.recorded_roots}
+    installed = frozenset(own_scripts(environment, info.distributions))
 
     def edit(paths: Iterable[str], change: Callable[[str, bytes], bytes]) -> None:
         for path in paths:
@@ -50,7 +49,11 @@ def with_portable_content(
 
     def relocatable(path: str, content: bytes) -> bytes:
         header = parse_header(content)
-        if header is None or environment_of_program(header.program, layout.bin) not in roots:
+        if header is None or not (root := environment_of_program(header.program, layout.bin)):
+            return content
+        # `mv` leaves scripts whose program is gone; the path of a mount point leads to the same directory.
+        is_former = path in installed and not os.path.exists(header.program)
+        if not (root in roots or is_former or is_same_directory(root, environment.location)):
             return content
         return relocatable_script(header, posixpath.basename(header.program)) or content
 
@@ -73,6 +76,14 @@ def with_portable_content(
 
     edit([MANIFEST], manifest)
     return list(found.values())
+
+
+def is_same_directory(one: str, other: str) -> bool:
+    """Return whether two paths lead to the same directory."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
 
 
 def is_script(entry: Entry) -> bool:
