@@ -17,7 +17,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from cloche.builtin.packers.squashfs import SquashfsPacker
 from cloche.lifecycle.pack.entries import inner_target
+from cloche.model.archive import Member
 from tests.run import Cloche
 from tests.tools import require, skip_missing
 
@@ -70,8 +72,16 @@ def test_other_programs_unpack_an_archive(cloche: Cloche, env: Path, name: str, 
     assert cloche("pack", env, "-o", name).code == 0
     output_of(program, *words.split()[1:], cloche.cwd / name, cwd=cloche.cwd)
     root = cloche.cwd / "squashfs-root" if "squashfs" in name else cloche.cwd
-
     assert output_of(root / "bin/python", "-c", "import pip, ssl; print(pip.__cached__ is not None)") == "True"
+
+
+def test_only_root_can_write_to_the_root_of_a_file_system(tmp_path: Path) -> None:
+    require("mksquashfs")
+    file = tmp_path / "e.squashfs"
+    SquashfsPacker().write(iter([Member("bin", "directory", 0o755, 0)]), str(file))
+
+    listed = output_of(require("unsquashfs"), "-lls", file).splitlines()
+    assert [line.split()[0] for line in listed if line.startswith("d")] == ["drwxr-xr-x", "drwxr-xr-x"]
 
 
 @pytest.mark.parametrize("name", ["e.tar.gz", "e.tar.zst", "e.zip", "e.squashfs"])

@@ -35,6 +35,7 @@ class SquashfsPacker:
         first = next(remaining)
         root = Member(".", "directory", 0o755, first.time)
         options = ["-tar", "-noappend", "-no-progress", "-quiet", "-no-xattrs", "-all-root", "-comp", "zstd"]
+        options += ["-root-mode", "755"]  # from a tar archive, it would be 777, whatever the archive says
         options += ["-mkfs-time", str(first.time), "-all-time", str(first.time)]
         environ = {"PATH": os.defpath, "LC_ALL": "C"}  # SOURCE_DATE_EPOCH would contradict the options
         with tempfile.TemporaryFile() as output:
