@@ -342,6 +342,43 @@ def test_another_lock_adds_removes_and_changes_packages(cloche: Cloche, wheels: 
     assert not (env / "bin" / "eggs").exists()
 
 
+@pytest.mark.parametrize("place", ["replaced", "kept"])
+def test_the_same_version_with_other_files_is_a_change(
+    place: str, cloche: Cloche, wheels: Path, tmp_path: Path
+) -> None:
+    """It is one whether a new tree replaces the environment, or only what differs is replaced in a project's directory."""
+    spam, eggs = simple_wheel(wheels, "spam"), simple_wheel(wheels, "eggs")
+    lock(cloche, spam, eggs)
+    create(cloche, wheels)
+    if place == "kept":
+        (cloche.cwd / "env" / ".git").mkdir()
+    newer = simple_wheel(tmp_path / "newer", "spam", files={"spam/__init__.py": "changed = True\n"})
+    lock(cloche, newer, eggs)
+    options = ("--lock", "pylock.toml", "--find-links", newer.parent, "--find-links", wheels, "--no-download")
+
+    dry = cloche("./env", *options, "--dry-run")
+    result = cloche("./env", *options, "--json").json
+
+    assert [line for line in dry.out.splitlines() if line.startswith("  ~")] == ["  ~ spam 1.0 (with other files)"]
+    assert "(1 changed)" in dry.out
+    assert result["plan"]["outcome"] == "updated"
+    assert changes(result) == {"spam": ("1.0", "1.0")}
+
+
+def test_damage_and_new_bytecode_are_no_changes(cloche: Cloche, wheels: Path) -> None:
+    """The second environment is the first one with bytecode, which its RECORD lists."""
+    lock(cloche, simple_wheel(wheels, "spam"), simple_wheel(wheels, "eggs"))
+    create(cloche, wheels)
+    create(cloche, wheels, env="second")
+    for package_name in ("spam", "eggs"):
+        (site_of(cloche.cwd / "env") / package_name / "__init__.py").unlink()
+
+    result = create(cloche, wheels)
+
+    assert result["plan"]["outcome"] == "repaired"
+    assert changes(result) == {}
+
+
 KERNEL = '{"argv": ["python"]}'
 
 
@@ -835,6 +872,19 @@ def test_a_directory_is_built_and_installed(editable: bool, cloche: Cloche) -> N
     assert where == str(member / "src" if editable else site_of(env))
     direct = json.loads((site_of(env) / "spam-1.0.dist-info" / "direct_url.json").read_text())
     assert direct == {"url": member.as_uri(), "dir_info": {"editable": editable}}
+
+
+@pytest.mark.nightly
+def test_a_directory_with_other_content_is_a_change(cloche: Cloche) -> None:
+    member = project(cloche.cwd / "member", "spam")
+    (cloche.cwd / "pylock.toml").write_text(pylock([package("spam", "", directory={"path": "member"})]))
+    assert cloche("./env", "--lock", "pylock.toml").code == 0
+    (member / "src" / "spam.py").write_text("changed = True\n")
+
+    result = cloche("./env", "--lock", "pylock.toml", "--json").json
+
+    assert result["plan"]["outcome"] == "updated"
+    assert changes(result) == {"spam": ("1.0", "1.0")}
 
 
 def test_a_build_can_be_refused(cloche: Cloche) -> None:

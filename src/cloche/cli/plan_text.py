@@ -74,6 +74,8 @@ def package_lines(plan: Plan) -> list[str]:
         else f"  + {change.distribution} {change.new}"
         if not change.old
         else f"  ~ {change.distribution} {change.old} -> {change.new}"
+        if change.old != change.new
+        else f"  ~ {change.distribution} {change.new} (with other files)"
         for change in plan.changes
     ]
 

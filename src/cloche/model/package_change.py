@@ -13,6 +13,6 @@ class PackageChange(Value):
     old: str
     """The installed version; empty if it is added."""
     new: str
-    """The version after the run; empty if it is removed."""
+    """The version after the run; empty if it is removed. It equals `old` if the same version has other files."""
     installer: str = ""
     """For a removed one, the tool that had installed it: `pip`; empty if it is not recorded."""

@@ -12,6 +12,7 @@ from cloche.fs import list_names, read_at_most
 from cloche.fs.manifests import MANIFEST, files_from_other_tools, format_manifest, parse_manifest
 from cloche.lifecycle.embedded_paths.activation_scripts import shells_by_script
 from cloche.lifecycle.installed import installed_distributions, site_directories
+from cloche.lifecycle.locked.changes import package_changes
 from cloche.lifecycle.locked.up_to_date import known_differences
 from cloche.lifecycle.loose_files import LooseFiles, files_with_edits, manifest_with_kept_files
 from cloche.lifecycle.overlay import Overlay
@@ -19,7 +20,6 @@ from cloche.lifecycle.reader import read_environment
 from cloche.lifecycle.tree import walk_files
 from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Write
-from cloche.model.package_change import PackageChange
 from cloche.model.value import replace
 from cloche.planning.clearing import OWN_DIRECTORIES, find_marker
 from cloche.planning.destination import is_relocatable, refuse_running_cloche, refuse_unreadable
@@ -65,8 +65,8 @@ def plan_update(blueprint: Blueprint, target: Target, destination: Destination, 
         after: Sequence[Image] = blueprint.images
     else:
         plan, dropped, after = plan_replacement(blueprint, target, destination, old, shells, edited, session)
-    changes = tuple(package_changes(dropped, after))
     plan = replace(plan, operations=tuple(with_kept_files(plan.operations, edited, old)))
+    changes = tuple(package_changes(dropped, after, plan.operations, old))
     return replace(plan, changes=changes, outcome="updated" if changes else "repaired", images=blueprint.images)
 
 
@@ -159,21 +159,6 @@ def is_in_use(destination: Destination, session: Session) -> bool:
     """Return whether the directory of an environment is also used for something else, such as a project or a checkout."""
     skipped = OWN_DIRECTORIES[session.host.os_name]
     return ADDED_KEY in destination.settings or bool(find_marker(destination.target, skipped=skipped))
-
-
-def package_changes(dropped: Iterable[InstalledDistribution], images: Iterable[Image]) -> Iterator[PackageChange]:
-    """Yield the differences between the distributions that are replaced and those that replace them, sorted by name."""
-    before = {item.key: item for item in dropped}
-    after = {image.distribution: image for image in images}
-    for name in sorted(before.keys() | after.keys()):
-        old, new = before.get(name), after.get(name)
-        if old is None or new is None or old.version != new.version:
-            yield PackageChange(
-                name,
-                old.version if old else "",
-                new.version if new else "",
-                old.installer if old and not new else "",
-            )
 
 
 # A new tree that replaces the old one
