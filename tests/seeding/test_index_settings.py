@@ -250,6 +250,17 @@ def test_credentials_are_not_sent_to_another_server(store: Store, site: Site, pi
         assert "Authorization" not in other.requests[0][1]
 
 
+@pytest.mark.parametrize("setting", ["index-url", "extra-index-url", "find-links"])
+def test_a_setting_with_an_invalid_url_is_a_one_line_error(
+    setting: str, store: Store, pip_options: dict[str, str]
+) -> None:
+    pip_options[setting] = "https://me:secret@a]b/"
+
+    message = failure(store, spam(index="https://index.invalid/simple"))
+
+    assert message == "pip's settings name an index or a page that is not a valid URL: `https://a]b/`"
+
+
 def test_missing_credentials_have_a_remedy(store: Store, private: Site, pip_options: dict[str, str]) -> None:
     pip_options["index-url"] = f"{private.url}/simple"
 

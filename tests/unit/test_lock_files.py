@@ -329,8 +329,27 @@ def test_values_that_no_parser_accepts_are_reported(value: str, store: Store, tm
             pylock([simple("spam", marker="python_version ~= 'x'")]),
             'the marker `python_version ~= "x"` of `spam` in `pylock.toml` cannot be evaluated',
         ),
+        (
+            pylock([package("spam", wheels=[wheel_entry(PURE.format("spam"), url="https://me:secret@a]b/x")])]),
+            "`pylock.toml` is not a valid lock file: `https://a]b/x` is not a valid URL",
+        ),
+        (
+            pylock([simple("spam", index="http://ex\u2100mple.org/")]),
+            "`pylock.toml` is not a valid lock file: `http://ex\u2100mple.org/` is not a valid URL",
+        ),
+        (
+            pylock([package("spam", vcs={"type": "git", "url": "https://[", "commit-id": "a" * 40})]),
+            "`pylock.toml` is not a valid lock file: `https://[` is not a valid URL",
+        ),
+        (
+            pylock([package("spam", directory={"path": "a\0b"})]).replace("\0", "\\u0000"),
+            "`a\0b` is not a valid path in a lock file",
+        ),
     ],
-    ids=["version", "name", "marker", "file-name", "hash", "newer", "twice", "host", "comparison"],
+    ids=[
+        *("version", "name", "marker", "file-name", "hash", "newer", "twice", "host", "comparison"),
+        *("url of a file", "url of an index", "url of a repository", "path"),
+    ],
 )
 def test_an_invalid_lock_file_is_refused(text: str, message: str, store: Store, tmp_path: Path) -> None:
     error = refusal(text, store, tmp_path)

@@ -310,6 +310,11 @@ def test_the_same_pin_twice_has_the_hashes_of_both(store: Store, tmp_path: Path)
         ("spam==1 --global-option=x\n", "`requirements.txt`, line 1: `--global-option` is not supported"),
         ("spam==1 --frobnicate\n", "`requirements.txt`, line 1 is not valid: unknown option `--frobnicate`"),
         ("--frobnicate\n", "`requirements.txt`, line 1 is not valid: unknown option `--frobnicate`"),
+        ("spam==1\n./member\0\n", "the lock file `requirements.txt` contains a null character (line 2)"),
+        ("-e file:%00\n", "`requirements.txt` names a file with an invalid path: `file:%00`"),
+        ("spam @ http://[::1\n", "`requirements.txt`, line 1 is not valid: `http://[::1` is not a valid URL"),
+        ("-i https://me:secret@a]b/\n", "`requirements.txt`, line 1 is not valid: `https://a]b/` is not a valid URL"),
+        ("-f https://[/\n", "`requirements.txt`, line 1 is not valid: `https://[/` is not a valid URL"),
         (f"spam==1 --hash={A}\neggs==1\n", "`requirements.txt`, line 2: `eggs` has no hash, but other lines have one"),
         (
             "spam==1\nspam==2\n",

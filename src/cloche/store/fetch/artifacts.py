@@ -13,7 +13,7 @@ from cloche.fs import list_names, open_regular_file
 from cloche.model.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from typing import BinaryIO
 
 
@@ -83,14 +83,26 @@ def check_artifact(artifact: Artifact) -> None:
     """
     name = artifact.file_name
     if name in ("", ".", "..") or any(character in "/\\:" or not character.isprintable() for character in name):
-        raise SeedError(f"`{name}` is not a valid file name in a lock file")
-    try:
-        scheme = urlsplit(artifact.url).scheme
-    except ValueError:
-        scheme = "invalid"
+        raise SeedError(f"`{name}` is not a valid file name in a lock file", hint="create the lock file again")
+    if invalid := invalid_url([artifact.url, artifact.index]):
+        raise SeedError(f"the lock file has an invalid URL for `{name}`: `{invalid}`", hint="create it again")
+    scheme = urlsplit(artifact.url).scheme
     if artifact.url and scheme not in ("http", "https", "file"):
-        raise SeedError(f"the URL of `{name}` in the lock file is not supported: it begins with `{scheme}:`")
+        raise SeedError(
+            f"the URL of `{name}` in the lock file is not supported: it begins with `{scheme}:`",
+            hint="name the file with an `https:` URL or a path",
+        )
     check_hashes(name, artifact.hashes.items())
+
+
+def invalid_url(urls: Iterable[str]) -> str:
+    """Return the first URL that cannot be split into its parts, without credentials; empty if there is none."""
+    for url in urls:
+        try:
+            urlsplit(url)
+        except ValueError:  # brackets without an address in them, or characters that stand for others
+            return re.sub("//[^/]*@", "//", url)
+    return ""
 
 
 def check_hashes(name: str, hashes: Collection[tuple[str, str]]) -> None:
@@ -102,7 +114,9 @@ def check_hashes(name: str, hashes: Collection[tuple[str, str]]) -> None:
     known = [(algorithm, digest) for algorithm, digest in hashes if _is_known(algorithm)]
     for algorithm, digest in known:
         if not re.fullmatch(f"[0-9a-f]{{{2 * new_hasher(algorithm).digest_size}}}", digest):
-            raise SeedError(f"the lock file has an invalid {algorithm} of `{name}`: `{digest}`")
+            raise SeedError(
+                f"the lock file has an invalid {algorithm} of `{name}`: `{digest}`", hint="create the lock file again"
+            )
     if hashes and all(algorithm in WEAK for algorithm, _ in known):
         raise SeedError(
             f"the lock file has no secure hash for `{name}`, only {', '.join(sorted({name for name, _ in hashes}))}",

@@ -6,6 +6,8 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from cloche.errors import SeedError
+from cloche.store.fetch.artifacts import invalid_url
 from cloche.store.fetch.http import Client, RequestFailed, printable_url
 from cloche.store.fetch.pip_settings import default_index, read_pip_settings
 from cloche.store.fetch.simple_index import linked_files, local_path
@@ -26,13 +28,18 @@ class Indexes:
 
         :param named: indexes that a lock file names.
         :param stopped: set by another thread to end all requests.
-        :raises SeedError: pip's settings cannot be read.
+        :raises SeedError: pip's settings cannot be read, or name a URL that is not valid.
         """
         self._host = store.host
         self._settings = read_pip_settings(store.host)
         self._configured = self._settings.text("index-url", "pypi-url")
         self._more = self._settings.texts("extra-index-url")
         links = self._settings.texts("find-links")
+        if invalid := invalid_url(filter(None, (self._configured, *self._more, *links))):
+            raise SeedError(
+                f"pip's settings name an index or a page that is not a valid URL: `{invalid}`",
+                hint="correct the setting: `pip config debug` shows where each one is",
+            )
         self.local_links = [link for link in links if link.startswith("file:") and _exists(link)]
         """URLs of directories and pages on this machine (pip's `find-links`)."""
         self._remote_links = [link for link in links if not link.startswith("file:")]

@@ -12,7 +12,7 @@ from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist
 from packaging.version import InvalidVersion
 
 from cloche.errors import UsageError
-from cloche.store.fetch.artifacts import Artifact
+from cloche.store.fetch.artifacts import Artifact, invalid_url
 from cloche.store.lock_files.packages import LockedPackage, absolute_path, direct_url, path_of_file_url
 from cloche.store.lock_files.requirement_lines import invalid_line
 
@@ -44,6 +44,8 @@ def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line
     :raises UsageError: the URL does not name a package, or can change.
     """
     base = os.path.dirname(line.path)
+    if invalid := invalid_url([url]):
+        raise invalid_line(line, f"`{invalid}` is not a valid URL")
     address, fragment = urldefrag(url)
     if "://" not in url and not url.startswith("file:"):  # a path can contain `#`
         address, _, fragment = url.rpartition("#")

@@ -104,6 +104,12 @@ def read_lock_text(path: str, store: Store, named_in: str = "") -> str:
         )
     if before != after:
         raise UsageError(f"the lock file `{path}`{origin} changed while it was read", hint="try again")
+    if b"\0" in content and not content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise UsageError(
+            f"the lock file `{path}`{origin} contains a null character (line {line})",
+            hint="save it as UTF-8, or create it again",
+        )
     encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"  # PowerShell 5 writes it
     try:
         return content.decode(encoding)
@@ -132,16 +138,23 @@ def checked_file_name(name: str, distribution: str, path: str) -> str:
 
 
 def absolute_path(text: str, base: str) -> str:
-    """Return a path of a lock file, which may have POSIX separators on every system, as an absolute path."""
+    """Return a path of a lock file, which may have POSIX separators on every system, as an absolute path.
+
+    :raises UsageError: it contains a null character.
+    """
+    if "\0" in text:
+        raise UsageError(f"`{text}` is not a valid path in a lock file", hint="create the lock file again")
     return os.path.normpath(os.path.join(base, text.replace("/", os.sep)))
 
 
 def path_of_file_url(url: str, named_in: str) -> str:
     """Return the path of a `file:` URL.
 
-    :raises UsageError: it names another machine.
+    :raises UsageError: it names another machine, or its path contains a null character.
     """
     parts = urlsplit(url)
+    if "%00" in url or "\0" in url:
+        raise UsageError(f"`{named_in}` names a file with an invalid path: `{url}`", hint="create the lock file again")
     if parts.netloc not in ("", "localhost"):
         raise UsageError(f"`{named_in}` names a file on another machine: `{url}`", hint="use a path or an `https:` URL")
     return url2pathname(parts.path)

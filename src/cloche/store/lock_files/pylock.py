@@ -9,6 +9,7 @@ import dataclasses
 import os
 import re
 from bisect import bisect_left
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from packaging.tags import parse_tag
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from cloche.errors import SeedError, UsageError
-from cloche.store.fetch.artifacts import Artifact
+from cloche.store.fetch.artifacts import Artifact, invalid_url
 from cloche.store.fetch.pins import shortened
 from cloche.store.lock_files.packages import (
     LockedPackage,
@@ -34,7 +35,7 @@ from cloche.store.markers import marker_environment, unknown_variables
 from cloche.store.tags import supported_tags, unsupported_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from packaging.markers import Environment, Marker
     from packaging.tags import Tag
@@ -57,7 +58,12 @@ def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
     logger = logging.getLogger("packaging.pylock")
     disabled, logger.disabled = logger.disabled, True  # it logs a warning that is shown below
     try:
-        lock = pylock.Pylock.from_dict(parse_toml(text))
+        content = parse_toml(text)
+        if invalid := invalid_url(urls_in(content.get("packages"))):
+            raise UsageError(
+                f"`{path}` is not a valid lock file: `{invalid}` is not a valid URL", hint="create it again"
+            )
+        lock = pylock.Pylock.from_dict(content)
     except InvalidToml as error:
         raise UsageError(f"`{path}` is not valid TOML: {fragment(error)}", hint="create it again") from None
     except pylock.PylockUnsupportedVersionError as error:
@@ -81,6 +87,18 @@ def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
             f"`{path}` has version {lock.lock_version}; cloche reads version 1.0 and ignores what is new in it"
         )
     return lock, path
+
+
+def urls_in(value: object, key: str = "") -> Iterator[str]:
+    """Yield the URLs in the packages of a lock file, whose structure has not been checked."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from urls_in(item, name)
+    elif isinstance(value, list):
+        for item in value:
+            yield from urls_in(item)
+    elif isinstance(value, str) and key in ("url", "index"):
+        yield value
 
 
 def select(read: tuple[pylock.Pylock, str], request: LockRequest, interpreter: Interpreter) -> list[LockedPackage]:

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 from cloche.errors import UsageError
 from cloche.model.value import replace
+from cloche.store.fetch.artifacts import invalid_url
 from cloche.store.fetch.pins import SearchScope
 from cloche.store.lock_files.direct_references import URL_OR_PATH, from_directory, from_url
 from cloche.store.lock_files.packages import LockedPackage, absolute_path, file_url
@@ -97,8 +98,13 @@ class FileSettings:
 
 
 def as_url(text: str, line: Line) -> str:
-    """Return a URL, or a path relative to the file of the line, as a URL."""
+    """Return a URL, or a path relative to the file of the line, as a URL.
+
+    :raises UsageError: the URL is not valid.
+    """
     if re.match(r"[a-z]+:", text) and not re.match(r"[A-Za-z]:[/\\]", text):
+        if invalid := invalid_url([text]):
+            raise invalid_line(line, f"`{invalid}` is not a valid URL")
         return text
     return file_url(absolute_path(text, os.path.dirname(line.path)))
 
