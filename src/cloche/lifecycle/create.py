@@ -14,7 +14,7 @@ from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.plan_at import plan_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Literal
 
     from cloche.model.distribution import Image
@@ -101,11 +101,48 @@ def plan_unless_update(blueprint: Blueprint, request: Request, session: Session)
 
 
 def with_link_mode(plan: Plan, blueprint: Blueprint, request: Request, session: Session) -> Plan:
-    """Return a plan with the link mode that its images allow."""
+    """Return a plan with the link mode that its images allow.
+
+    :raises DestinationError: the copies of its images clearly do not fit on the disk.
+    """
     if plan.strategy == "nothing":
         return plan
     link_mode = session.link_mode(request.target.link_mode, blueprint.all_images)
-    return plan if plan.link_mode == link_mode else replace(plan, link_mode=link_mode)
+    plan = plan if plan.link_mode == link_mode else replace(plan, link_mode=link_mode)
+    refuse_full_disk(plan, blueprint.all_images)
+    return plan
+
+
+def refuse_full_disk(plan: Plan, images: Sequence[Image]) -> None:
+    """Refuse a new tree whose files are copies that clearly do not fit on the disk.
+
+    Links and clones need no space, so nothing is refused if the images are on the same device, unless copies are wanted.
+
+    :raises DestinationError: they do not fit.
+    """
+    if plan.link_mode == "symlink" or plan.strategy not in ("new", "exchange") or not images:
+        return
+    parent = os.path.dirname(plan.target)
+    try:
+        if plan.link_mode != "copy" and os.stat(parent).st_dev == os.stat(images[0].root).st_dev:
+            return
+    except OSError:  # the parent does not exist yet, or an image was removed
+        pass
+    from cloche.fs.free_space import device_of, in_megabytes, lacking_space
+    from cloche.model.operations import InstallTree
+
+    trees = [item for item in plan.operations if isinstance(item, InstallTree) and not item.without]
+    try:
+        device = None if plan.link_mode == "copy" else device_of(parent)
+        needed = sum(tree.size for tree in trees if device_of(tree.source) != device)
+    except OSError:
+        return
+    if (free := lacking_space(parent, needed)) is not None:
+        raise DestinationError(
+            f"the environment does not fit on the disk: it needs at least {in_megabytes(needed)} in `{parent}`, "
+            f"and {in_megabytes(free)} are free",
+            hint="free some space, or choose a directory on another disk",
+        )
 
 
 def plan_or_recover(blueprint: Blueprint, request: Request, session: Session) -> Plan | None:

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from cloche.errors import SeedError, counted, reason_of
 from cloche.fs import remove_path
+from cloche.fs.free_space import in_megabytes, lacking_space
 from cloche.model.value import replace
 from cloche.store.fetch.artifacts import (
     Artifact,
@@ -97,11 +98,31 @@ def obtaining(
     if not missing:
         yield iter(local)
         return
-    store.progress(f"downloading {counted(len(missing), 'file')} for {interpreter.name}")
     artifacts = store.writable_directory("artifacts")
+    refuse_full_disk(missing, artifacts)
+    store.progress(f"downloading {counted(len(missing), 'file')} for {interpreter.name}")
     store.writable_directory("locks")  # now, because threads must not prepare it at the same time
     with staging_directory(store.staging, artifacts) as stage:
         yield itertools.chain(local, _Downloads(missing, search, store, stopped).completed(artifacts, stage))
+
+
+def refuse_full_disk(missing: Iterable[Artifact | Pin], artifacts: str) -> None:
+    """Refuse to download files that do not fit on the disk, with what is unpacked from them, as far as that is known.
+
+    :param artifacts: where they are stored.
+    :raises SeedError: they do not fit.
+    """
+    needed = 0
+    for item in missing:
+        if isinstance(item, Artifact) and item.size:
+            is_new_image = item.file_name.endswith(".whl") and {*item.hashes} == {"sha256"}
+            needed += 2 * item.size if is_new_image else item.size
+    if (free := lacking_space(artifacts, needed)) is not None:
+        raise SeedError(
+            f"the packages do not fit on the disk: they need at least {in_megabytes(needed)} in `{artifacts}`, "
+            f"and {in_megabytes(free)} are free",
+            hint="free some space, or choose another directory with `--cache-dir`",
+        )
 
 
 def _negative_size(found: tuple[Artifact | Pin, str]) -> int:

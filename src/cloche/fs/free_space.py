@@ -1,0 +1,64 @@
+"""Whether a file system clearly lacks the space for what a run is going to write.
+
+That is known only of file systems that neither compress nor share the content of files, so others are never asked. Where it
+is not known, the system call that fails says so.
+"""
+
+from __future__ import annotations
+
+import os
+
+PLAIN_FILE_SYSTEMS = frozenset(("ext2", "ext3", "ext4", "exfat", "tmpfs", "vfat", "xfs"))
+"""File systems of Linux on which a new file needs at least as many bytes as it has."""
+
+TOLERANCE = 0.9
+"""The part of the bytes that has to fit: the smallest files may be stored beside their names."""
+
+
+def lacking_space(path: str, needed: int) -> int | None:
+    """Return the free bytes of the file system that a path is, or will be, on, if new files of that size cannot fit on it.
+
+    :param needed: the bytes of new files, none of which is a link to another one.
+    :return: None if they fit, or if it is not known.
+    """
+    try:
+        path = existing_part(path)
+        found = os.statvfs(path)
+        blocks = found.f_bavail if os.geteuid() else found.f_bfree
+        free = blocks * found.f_frsize
+        if needed * TOLERANCE <= free or file_system_of(os.stat(path).st_dev) not in PLAIN_FILE_SYSTEMS:
+            return None
+    except (AttributeError, OSError, ValueError):  # Windows has no `statvfs`
+        return None
+    return free
+
+
+def device_of(path: str) -> int:
+    """Return the device number (`st_dev`) of the file system that an absolute path is, or will be, on.
+
+    :raises OSError: it is not known.
+    """
+    return os.stat(existing_part(path)).st_dev
+
+
+def existing_part(path: str) -> str:
+    """Return an absolute path, or the innermost of its parents that exists."""
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def file_system_of(device: int) -> str:
+    """Return the type of the file system with this device number (`st_dev`), as Linux names it; empty if it is not known."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            mount, _, details = line.partition(" - ")
+            if mount.split(" ")[2] == number:
+                return details.partition(" ")[0]
+    return ""
+
+
+def in_megabytes(size: int) -> str:
+    """Return a number of bytes for a message: `1.5 MB`."""
+    return f"{size / 1e6:.1f} MB"
