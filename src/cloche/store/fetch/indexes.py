@@ -38,7 +38,7 @@ class Indexes:
         if invalid := invalid_url(filter(None, (self._configured, *self._more, *links))):
             raise SeedError(
                 f"pip's settings name an index or a page that is not a valid URL: `{invalid}`",
-                hint="correct the setting: `pip config debug` shows where each one is",
+                hint="correct the setting in pip's configuration file, or the variable that overrides it",
             )
         self.local_links = [link for link in links if link.startswith("file:") and _exists(link)]
         """URLs of directories and pages on this machine (pip's `find-links`)."""
