@@ -95,24 +95,25 @@ def run() -> NoReturn:
     """Run the console script and end the process. Programs that continue afterwards call `main` instead.
 
     Freeing every object takes longer than creating some environments, and the system frees the memory anyway. So the
-    process ends at once, unless an exit callback, a thread, a debugger or a profiler needs an orderly exit.
+    process ends as soon as the exit callbacks have run, unless a thread, a debugger or a profiler needs an orderly exit.
 
     Before cloche handles signals, and after it has finished, there is nothing to undo, and Ctrl-C just ends the process.
     """
     import gc
 
-    from cloche.cpython import signal
+    from cloche.cpython import run_exit_callbacks, signal
 
     gc.set_threshold(1_000_000)  # most runs create fewer objects than that, and none leaves cycles worth looking for
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     code = main()
+    is_over = not needs_orderly_exit() and run_exit_callbacks()
     try:
         sys.stdout.flush()
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         sys.exit(code)  # Python reports the error
-    if not needs_orderly_exit():
+    if is_over:
         from os import _exit
 
         _exit(code)
@@ -120,13 +121,10 @@ def run() -> NoReturn:
 
 
 def needs_orderly_exit() -> bool:
-    """Return whether something needs an orderly exit: callbacks, running threads, a debugger, a profiler."""
-    from cloche.cpython import count_exit_callbacks
-
+    """Return whether something needs an orderly exit: running threads, a debugger, a profiler."""
     threading = sys.modules.get("threading")
     return (
-        count_exit_callbacks() != 0  # None where they cannot be counted
-        or (threading is not None and threading.active_count() > 1)
+        (threading is not None and threading.active_count() > 1)
         or bool(sys.flags.interactive)
         or sys.getprofile() is not None
         or sys.gettrace() is not None

@@ -24,7 +24,7 @@ else:
     except ImportError:
         import signal
 
-__all__ = ["count_exit_callbacks", "import_sha256", "keyed_hash", "signal"]
+__all__ = ["import_sha256", "keyed_hash", "run_exit_callbacks", "signal"]
 """`signal` has the functions and numbers of the public module, without the enums that take 1.5 ms to create."""
 
 
@@ -55,9 +55,11 @@ def import_sha256() -> Callable[[bytes], Hash]:
     return function
 
 
-def count_exit_callbacks() -> int | None:
-    """Return the number of functions that `atexit` will call; None if it is unknown."""
+def run_exit_callbacks() -> bool:
+    """Call the functions that `atexit` calls at the end, as it does; return False if only Python itself can do so."""
     import atexit
 
-    count: Callable[[], int] | None = getattr(atexit, "_ncallbacks", None)
-    return None if count is None else count()
+    run: Callable[[], None] | None = getattr(atexit, "_run_exitfuncs", None)
+    if run is not None:
+        run()
+    return run is not None
