@@ -10,7 +10,7 @@ import pytest
 
 from cloche.errors import SeedError
 from cloche.model.plan import LockRequest, Wanted
-from cloche.store import Store
+from cloche.store import Store, distributions
 from cloche.store.lock_files.images import locked_images
 from cloche.testing.fakes import fake_environment, fake_interpreter
 from tests.distributions import host_with_home, make_wheel
@@ -99,6 +99,8 @@ def test_a_local_wheel_that_is_not_a_file_is_refused(kind: str, tmp_path: Path, 
 def test_a_wheel_that_changes_while_it_is_unpacked_is_refused(
     moment: str, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """One that is small enough to be read at once cannot change while it is open."""
+    monkeypatch.setattr(distributions, "MAX_SIZE_IN_MEMORY", 0)
     wheel = simple_wheel(tmp_path / "wheels", "spam")
     text = pylock([package("spam", wheels=[wheel])])
     evil = simple_wheel(tmp_path / "evil", "spam", files={"spam/__init__.py": "evil = True\n"})

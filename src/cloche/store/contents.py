@@ -72,7 +72,15 @@ class FileContent:
 
         :raises SeedError: the file cannot be read, or differs from its hash; the message names it.
         """
-        content = b"".join(self.pieces())
+        try:
+            content = self._members.read(self.file.member)
+        except (OSError, ValueError) as error:
+            raise self._unreadable(error) from error
+        sha256 = hashlib.sha256(content)
+        self._compare(
+            (sha256 if self.file.algorithm == "sha256" else hashlib.new(self.file.algorithm, content)).digest()
+        )
+        self.sha256 = sha256.hexdigest()
         if self.distribution.kind == "of environment" and self.file.tree == "scripts":
             content = self._script_in_wheel(content)
             self.sha256 = hashlib.sha256(content).hexdigest()
@@ -83,7 +91,7 @@ class FileContent:
 
         :raises SeedError: the file cannot be read, or differs from its hash; the message names it.
         """
-        algorithm, location = self.file.algorithm, self.distribution.location
+        algorithm = self.file.algorithm
         sha256 = hashlib.sha256()
         declared = sha256 if algorithm == "sha256" else hashlib.new(algorithm)
         try:
@@ -94,9 +102,14 @@ class FileContent:
                 yield piece
         except (OSError, ValueError) as error:
             raise self._unreadable(error) from error
-        if digest_text(declared.digest()) != self.file.digest:
-            raise unusable_distribution(location, f"`{self.file.member}` does not match its hash in RECORD")
+        self._compare(declared.digest())
         self.sha256 = sha256.hexdigest()
+
+    def _compare(self, digest: bytes) -> None:
+        if digest_text(digest) != self.file.digest:
+            raise unusable_distribution(
+                self.distribution.location, f"`{self.file.member}` does not match its hash in RECORD"
+            )
 
     def _script_in_wheel(self, content: bytes) -> bytes:
         location, member = self.distribution.location, self.file.member
@@ -134,6 +147,13 @@ class Members(Protocol):
         :raises OSError: the file cannot be opened, or is not a regular file.
         """
 
+    def read(self, name: str) -> bytes:
+        """Return the content.
+
+        :raises OSError: the file cannot be read.
+        :raises ValueError: the archive is damaged.
+        """
+
     def pieces(self, name: str) -> Iterator[bytes]:
         """Yield the content in pieces.
 
@@ -151,6 +171,9 @@ class ArchivedMembers:
     def status(self, name: str) -> tuple[int, bool]:
         return self._archive.size(name), bool(self._archive.mode(name) & 0o111)
 
+    def read(self, name: str) -> bytes:
+        return self._archive.read(name)
+
     def pieces(self, name: str) -> Iterator[bytes]:
         return self._archive.pieces(name)
 
@@ -166,6 +189,9 @@ class InstalledMembers:
         if not stat.S_ISREG(found.st_mode):
             raise OSError("not a regular file")
         return found.st_size, bool(found.st_mode & stat.S_IXUSR) and os.name != "nt"
+
+    def read(self, name: str) -> bytes:
+        return b"".join(self.pieces(name))
 
     def pieces(self, name: str) -> Iterator[bytes]:
         with open(open_for_reading(os.path.join(self._site, name)), "rb", buffering=0) as file:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import re
 import stat
@@ -31,6 +32,9 @@ TREES = ("purelib", "platlib", "headers", "scripts", "data")
 
 MAX_UNPACKED_SIZE = 1 << 33
 """The maximum size of an unpacked distribution in bytes; a larger one is treated as an attack. PyTorch has about 2 GB."""
+
+MAX_SIZE_IN_MEMORY = 1 << 24
+"""The size in bytes up to which a wheel is read at once, instead of with a few system calls for each of its files."""
 
 HARMLESS_SIZE = 100 << 20
 """The size in bytes that any wheel may unpack to."""
@@ -329,8 +333,8 @@ _SAFE_PATH = re.compile(f"{_PART}(?:/{_PART})*")
 
 def _check_path(location: str, name: str) -> None:
     """Refuse a name that means another path on some system, or that cannot be a line of a RECORD or file list."""
-    if len(name) < 64 and _SAFE_PATH.fullmatch(name):
-        return
+    if (len(name) < 64 or (len(name) <= MAX_NAME_BYTES and name.isascii())) and _SAFE_PATH.fullmatch(name):
+        return  # short enough, whatever its characters are
     if len(name.encode("utf-8", "replace")) > MAX_PATH_BYTES:
         raise unusable_distribution(location, f"`{_escape(name)}` is a path of more than {MAX_PATH_BYTES} bytes")
     parts = name.split("/")
@@ -443,7 +447,10 @@ def open_archive(path: str) -> Iterator[Archive]:
 
     with contextlib.ExitStack() as opened:
         try:
-            archive = Archive(opened.enter_context(open_regular_file(path)))
+            file = opened.enter_context(open_regular_file(path))
+            if os.fstat(file.fileno()).st_size <= MAX_SIZE_IN_MEMORY:
+                file = io.BytesIO(file.read())
+            archive = Archive(file)
         except InvalidArchive as error:
             raise unusable_distribution(path, f"it {error}") from None
         except OSError as error:
