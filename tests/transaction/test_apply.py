@@ -12,6 +12,7 @@ import pytest
 from cloche.apply import DestinationChanged, apply, journal, leftovers, merge, rehearse
 from cloche.apply.staging import recover_destination
 from cloche.errors import ClocheError
+from cloche.fs.locks import DirectoryLock, try_lock_directory
 from cloche.model.operations import Link, MakeDir, Remove, Rewrite, SetMode, Write
 from tests.trees import snapshot
 
@@ -71,6 +72,22 @@ def test_an_error_in_verify_rolls_everything_back(tmp_path: Path, strategy: Stra
     with pytest.raises(ClocheError, match="it does not work"):
         apply(TREE, str(target), strategy, refuse)
     assert snapshot(tmp_path) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="directories cannot be locked there")
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_another_run_cannot_lock_the_result_before_it_is_verified(tmp_path: Path, strategy: Strategy) -> None:
+    target = prepare(tmp_path, strategy)
+
+    def verify() -> None:
+        assert try_lock_directory(str(target)) == (None, "busy")
+
+    with DirectoryLock(str(target)):
+        apply(TREE, str(target), strategy, verify)
+    descriptor, state = try_lock_directory(str(target))
+    assert state == "locked"
+    assert descriptor is not None
+    os.close(descriptor)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

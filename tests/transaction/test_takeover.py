@@ -16,6 +16,7 @@ from cloche.apply.staging import recover_environment
 from cloche.apply.takeover import TakeoverTransaction
 from cloche.apply.transaction import Transaction
 from cloche.errors import ClocheError
+from cloche.fs.locks import try_lock_directory
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Rewrite, Run, SetMode, Write
 from tests.trees import snapshot
 
@@ -230,6 +231,19 @@ def test_a_failed_verification_restores_the_old_tree(tmp_path: Path, change: Cal
 
     assert snapshot(tmp_path) == before
     assert times(old) == {OLD_TIME}
+
+
+@pytest.mark.parametrize("change", [move, replace])
+def test_another_run_cannot_lock_the_result_before_it_is_verified(tmp_path: Path, change: Callable[..., None]) -> None:
+    old, new = make_tree(tmp_path / "old"), tmp_path / "new"
+    states = []
+
+    def verify() -> None:
+        states.append(try_lock_directory(str(new if change is move else old))[1])
+
+    change(old, new, verify)
+
+    assert states == ["busy"]
 
 
 def test_a_verification_that_needs_the_old_tree_gets_both(tmp_path: Path) -> None:

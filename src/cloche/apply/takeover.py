@@ -101,6 +101,7 @@ class TakeoverTransaction(Transaction):
         :raises NotTakenOver: a system call failed; nothing was changed.
         :raises DestinationChanged: something has appeared at the target; nothing was changed.
         """
+        self._lock_tree()
         if not self.moved_from:
             self._give_to_owner()
         inode = os.lstat(self._new).st_ino

@@ -25,6 +25,7 @@ from cloche.apply.executor import StagingTree, perform_operations
 from cloche.apply.staging import claim_staging, discard_staging, stem_beside, stem_inside, sweep_slots
 from cloche.cpython import signal
 from cloche.errors import ClocheError, DestinationError, reason_of
+from cloche.fs.locks import lock_open_directory
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ class Transaction:
         :raises DestinationChanged: something has appeared at the target; nothing was changed.
         :raises OSError: a system call failed; the previous state was restored.
         """
+        self._lock_tree()
         if self.strategy == "new":
             self._rename_into_place()
         else:
@@ -155,6 +157,14 @@ class Transaction:
 
             self._give_to_owner()
             self._performed = commit_tree(self._staging, self.target, self.strategy, self._changes)
+
+    def _lock_tree(self) -> None:
+        """Lock the new tree until the transaction ends: in its place, other runs must not use it before it is verified.
+
+        The lock that the caller holds is on the directory that it replaces.
+        """
+        if self.tree.descriptor is not None:
+            lock_open_directory(self.tree.descriptor)
 
     def revert(self) -> None:
         """Revert a commit and restore the previous state. Call it once, while the context is open.

@@ -40,31 +40,38 @@ def try_lock_directory(path: str) -> tuple[int | None, State]:
 
     :raises OSError: the directory cannot be opened.
     """
-    # Not filelock: every warm run gets here, and importing filelock takes 50 ms. It also locks only files, and a lock file
-    # would remain in or beside the environment.
-    try:
-        from fcntl import LOCK_EX, LOCK_NB, flock
-    except ImportError:
+    if os.name == "nt":
         return None, "unsupported"
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None, "busy"
+    state = lock_open_directory(descriptor)
+    if state == "locked":
+        try:
+            same = os.path.samestat(os.fstat(descriptor), os.stat(path))
+        except FileNotFoundError:
+            same = False
+        state = "locked" if same else "busy"
+    if state == "busy":
+        os.close(descriptor)
+        return None, "busy"
+    return descriptor, state
+
+
+def lock_open_directory(descriptor: int) -> State:
+    """Try to lock a directory by an open descriptor of it; return the lock's state. Closing the descriptor releases it."""
+    # Not filelock: every warm run gets here, and importing filelock takes 50 ms. It also locks only files, and a lock file
+    # would remain in or beside the environment.
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, flock
+    except ImportError:
+        return "unsupported"
     try:
         flock(descriptor, LOCK_EX | LOCK_NB)
     except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            os.close(descriptor)
-            return None, "busy"
-        return descriptor, "unsupported"
-    try:
-        same = os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        same = False
-    if not same:
-        os.close(descriptor)
-        return None, "busy"
-    return descriptor, "locked"
+        return "busy" if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else "unsupported"
+    return "locked"
 
 
 class ReplacedMeanwhile(ClocheError):
