@@ -1,7 +1,8 @@
 """Commands for existing environments, compared with uv, which makes the same environment from its cache.
 
 Each set has the packages that uv resolves for a file in `requirements`, pure and compiled ones, all from wheels. The
-environments are made by uv, with hard links to its cache. A command that changes one gets a copy with hard links.
+environments are made by uv, with hard links to its cache, except for one that cloche makes from the same versions. A command
+that changes one gets a copy with hard links.
 """
 
 from __future__ import annotations
@@ -52,6 +53,13 @@ def rows_for(name: str) -> tuple[Row, ...]:
             others=(shell("cp", f"cp -a {trees}/new {{env}}"),),  # the minimum for files that are not shared
         ),
         row(
+            "copy-own",
+            f"`move --copy` {words}, made by cloche",
+            1.5,
+            f"{{bin}}/cloche -q move --copy {trees}/own {{env}}",
+            others=(shell("cp", f"cp -al {trees}/own {{env}}"),),
+        ),
+        row(
             "fix",
             f"`doctor --fix` {words} that was moved",
             1.5,
@@ -98,19 +106,20 @@ def older_python(peers: Peers) -> dict[str, Any]:
 
 
 def make_environments(peers: Peers, name: str, older: dict[str, Any]) -> int:
-    """Create `new` and `old`, environments of this and an older Python; return the number of packages.
+    """Create `new` and `old`, environments of this and an older Python, and `own`; return the number of packages.
 
     Copies of `old` are upgraded twice: the first upgrade asks pip and fills the cache, and the second compiles bytecode.
     """
     directory = peers.work / "trees" / name
     directory.mkdir(parents=True)
-    pins, uv = directory / "pins.txt", peers.root / "bin" / "uv"
+    pins, uv, python = directory / "pins.txt", peers.root / "bin" / "uv", peers.root / "bin" / "python"
     resolve = [uv, "pip", "compile", "-q", "-p", older["path"], "--no-header", "--no-annotate", "--only-binary=:all:"]
     subprocess.run([*resolve, HERE / "requirements" / f"{name}.in", "-o", pins], check=True, stdout=sys.stderr)
     environ = {**peers.environ(), **dict(index_settings())}
-    for kind, python in (("new", str(peers.root / "bin" / "python")), ("old", older["path"])):
-        peers.capture([str(uv), "venv", "-q", "--offline", "-p", python, str(directory / kind)])
+    for kind, path in (("new", str(python)), ("old", older["path"])):
+        peers.capture([str(uv), "venv", "-q", "--offline", "-p", path, str(directory / kind)])
         peers.capture([*f"{SYNC}{directory / kind} --link-mode hardlink".split(), str(pins)], environ)
+    peers.capture([*f"{{bin}}/cloche -q {directory}/own -p {python} --lock".split(), str(pins)], environ)
     for copy in ("first", "second"):
         for words in (
             f"cp -al {directory}/old {directory}/{copy}",

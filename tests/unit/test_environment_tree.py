@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.lifecycle.embedded_paths import content_search
+from cloche.fs.records import Row
+from cloche.lifecycle.embedded_paths import content_search, files_to_relocate
 from cloche.lifecycle.embedded_paths.content_search import TEXT_LIMIT, ContentSearch
+from cloche.lifecycle.installed import InstalledDistribution
 from cloche.lifecycle.tree import Tree
 
 if TYPE_CHECKING:
@@ -50,6 +52,31 @@ def test_a_tree_with_an_unreadable_directory_is_read_again(root: Path) -> None:
     (root / "unnamed").touch()
 
     assert "unnamed" in before.after(["bin"]).entries
+
+
+@pytest.mark.parametrize(
+    ("installer", "mode", "links", "size", "searched"),
+    [
+        ("cloche", 0o444, 2, 4, False),
+        ("uv", 0o444, 2, 4, True),
+        ("cloche", 0o644, 2, 4, True),
+        ("cloche", 0o444, 1, 4, True),
+        ("cloche", 0o444, 2, 5, True),
+    ],
+)
+def test_only_files_of_images_are_not_searched(
+    tmp_path: Path, installer: str, mode: int, links: int, size: int, searched: bool
+) -> None:
+    root = tmp_path / "env"
+    root.mkdir()
+    (root / "demo.py").write_text("pass")
+    (root / "demo.py").chmod(mode)
+    if links > 1:
+        (tmp_path / "image.py").hardlink_to(root / "demo.py")
+    rows = (Row("demo.py", "sha256=", str(size)),)
+    demo = InstalledDistribution("demo", "1", ".", "demo-1.dist-info", rows, installer, True, (), (), "", (), {}, "")
+
+    assert [file.path for file in files_to_relocate(Tree(str(root)), [demo])] == ["demo.py"] * searched
 
 
 @pytest.mark.parametrize("size", [0, 100, TEXT_LIMIT - 3, TEXT_LIMIT + 3])

@@ -15,7 +15,7 @@ from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, DestinationError
 from cloche.fs.locks import DirectoryLock, identity_of
 from cloche.lifecycle import external_references
-from cloche.lifecycle.embedded_paths import relocate_tree
+from cloche.lifecycle.embedded_paths import files_to_relocate, relocate_tree
 from cloche.lifecycle.examination import examine, failing_activations, is_same_file, modules_of
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.overlay import Overlay
@@ -89,7 +89,7 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
     overlay = Overlay(source)
     moved = replace(info.environment, location=destination.location)
     context = relocation_context(info, moved, relocation, os.path.basename(source), session)
-    remaining = relocate_tree(overlay, context)
+    remaining = relocate_tree(overlay, context, files_to_relocate(info.tree, info.distributions))
     overlay.update_checksums(destination.location)
     tree = CopyTree(source, tuple(overlay.changed), "hardlink" if action == "move" else "clone")
     operations = [tree, *overlay.operations]

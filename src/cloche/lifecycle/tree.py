@@ -67,11 +67,6 @@ def walk_files(root: str, on_error: OnError = ignore) -> Iterator[File]:
             yield file_with_status(path, status)
 
 
-def files_in_tree(tree: Tree) -> Iterator[File]:
-    """Yield what `walk_files` yields, from a tree that was read already."""
-    return (file_with_status(path, status) for path, status in tree.entries.items() if not stat.S_ISDIR(status.st_mode))
-
-
 def file_with_status(path: str, status: os.stat_result) -> File:
     """Return the file with this status, which is not a directory."""
     if stat.S_ISREG(status.st_mode):

@@ -14,14 +14,13 @@ from cloche.lifecycle.doctor.checks.packages import missing_scripts
 from cloche.lifecycle.doctor.checks.parts import PIP, missing_parts
 from cloche.lifecycle.doctor.checks.scripts import broken_scripts
 from cloche.lifecycle.doctor.diagnosis import diagnose, open_case
-from cloche.lifecycle.embedded_paths import relocate_tree, retarget_scripts
+from cloche.lifecycle.embedded_paths import files_to_relocate, relocate_tree, retarget_scripts
 from cloche.lifecycle.external_references import find_external_references
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import rebase
 from cloche.lifecycle.relocation_context import activation_scripts, relocation_context
 from cloche.lifecycle.seed_replacement import reinstall_seeds
-from cloche.lifecycle.tree import files_in_tree
 from cloche.model.value import Value, replace
 from cloche.shells import quote_word
 from cloche.store.installation import entry_point_script
@@ -179,7 +178,7 @@ class Repairs:
         old_roots = case.old_roots
         old_name = os.path.basename(old_roots[0])
         context = relocation_context(case.info, self.environment, case.relocation, old_name, self.session)
-        remaining = relocate_tree(self.overlay, context, files_in_tree(case.tree))
+        remaining = relocate_tree(self.overlay, context, files_to_relocate(case.tree, case.info.distributions))
         self.notes += (f"`{path}` still contains `{old_roots[0]}`" for path in remaining)
         lost = [root for root in old_roots if not os.path.isdir(root)]  # the others have references of their own
         references = find_external_references(lost, [*lost, case.root], host) if lost else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import stat
 from typing import TYPE_CHECKING
 
 from cloche.fs import lines_of, list_names
@@ -25,16 +26,17 @@ from cloche.lifecycle.embedded_paths.activation_scripts import (
 from cloche.lifecycle.embedded_paths.content_search import TEXT_LIMIT, ContentSearch
 from cloche.lifecycle.embedded_paths.shebangs import parse_header, relocatable_script, script_with_program
 from cloche.lifecycle.relocation import Relocation, is_within, needle
-from cloche.lifecycle.tree import walk_files
+from cloche.lifecycle.tree import file_with_status, walk_files
 from cloche.model.value import Value, replace
 from cloche.planning.pyvenv_cfg import shorten_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cloche.lifecycle.embedded_paths.shebangs import Header
+    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.overlay import Overlay
-    from cloche.lifecycle.tree import File
+    from cloche.lifecycle.tree import File, Tree
     from cloche.model.environment import Environment
     from cloche.shells import ShellFamily
 
@@ -53,6 +55,25 @@ class RelocationContext(Value):
     """The content that cloche would give its activation scripts at the new location, by path."""
     prompts: tuple[str, str] | None = None
     """(old, new) if the prompt is the name of the directory and changes with it."""
+
+
+def files_to_relocate(tree: Tree, distributions: Iterable[InstalledDistribution]) -> Iterator[File]:
+    """Yield the files in a tree that may contain the path of the environment: all but those of images.
+
+    An image is made before the environments that get its files. They are read-only and have several links, so that nothing
+    changes them for one environment.
+    """
+    installed = {
+        row.path: row.size
+        for distribution in distributions
+        if distribution.installer == "cloche"
+        for row in distribution.rows
+    }
+    for path, status in tree.entries.items():
+        if status.st_nlink > 1 and not status.st_mode & 0o222 and installed.get(path) == str(status.st_size):
+            continue
+        if not stat.S_ISDIR(status.st_mode):
+            yield file_with_status(path, status)
 
 
 def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[File] | None = None) -> list[str]:
