@@ -380,7 +380,6 @@ WITH_THE_VARIABLES_OF_THE_USER = ("cloche.lifecycle.run", "cloche.testing.")
 WITHOUT_VARIABLES = (
     "cloche.builtin.creators.portable.libraries",
     "cloche.builtin.packers.squashfs",
-    "cloche.lifecycle.unsquashfs",
 )
 """Modules that start programs of the system with no variable of the user."""
 
@@ -394,9 +393,9 @@ def test_every_module_that_starts_a_program_cleans_its_variables() -> None:
         module
         for module, names in imported.items()
         if "subprocess" in names
-        and not any(name.startswith("cloche.programs") for name in names)
+        and not any(name.startswith(("cloche.programs", "cloche.store.pip")) for name in names)
         and not module.startswith(WITH_THE_VARIABLES_OF_THE_USER)
-        and module not in ("cloche.programs.pip", *WITHOUT_VARIABLES)
+        and module not in WITHOUT_VARIABLES
     ]
     assert violations == []
 
@@ -471,7 +470,7 @@ def test_only_declared_dependencies_are_imported() -> None:
 
 
 APPLY_INTERFACE = frozenset(
-    ("cloche.apply", *(f"cloche.apply.{name}" for name in ("file_list", "obstacles", "output", "staging")))
+    ("cloche.apply", *(f"cloche.apply.{name}" for name in ("file_list", "obstacles", "output", "processes", "staging")))
 )
 """What other packages may import from `apply`."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.programs.pip import kept_settings, pip_environ
+from cloche.store.pip import kept_settings, pip_environ
 
 
 def test_pip_never_checks_for_a_newer_version() -> None:

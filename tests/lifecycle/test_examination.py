@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.lifecycle.examination import run_to_end
+from cloche.apply.processes import run_program
 from tests.pages import REPOSITORY
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def test_a_signal_while_a_program_starts_ends_it(monkeypatch: pytest.MonkeyPatch
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         with pytest.raises(Interrupted):
-            run_to_end([sys.executable, "-c", "import time; time.sleep(600)"], os.environ, str(tmp_path))
+            run_program([sys.executable, "-c", "import time; time.sleep(600)"], os.environ, str(tmp_path))
     finally:
         signal.signal(signal.SIGTERM, before)
     assert [process.returncode for process in started] == [-signal.SIGKILL]

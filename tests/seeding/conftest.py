@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.programs.pip import PipRun
 from cloche.store import Store
 from cloche.store.fetch import http, pip_settings
+from cloche.store.pip import PipRun
 from cloche.testing import fake_host
 from tests.seeding.server import Site, serving
 

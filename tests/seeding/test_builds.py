@@ -22,12 +22,12 @@ from cloche.api import find
 from cloche.errors import SeedError
 from cloche.model.plan import Wanted
 from cloche.model.value import replace
-from cloche.programs.pip import PipRun
 from cloche.store import Store, builds
 from cloche.store.builds import build_wheels, sources_to_build
 from cloche.store.builds.log import build_error, likely_reason
 from cloche.store.builds.sources import Source
 from cloche.store.fetch import pip_settings
+from cloche.store.pip import PipRun
 from cloche.testing import fake_host, fake_interpreter
 from tests import interpreters
 from tests.seeding.projects import EDITABLE, make_project, make_repository, make_sdist

@@ -10,7 +10,7 @@ import pytest
 
 from cloche.model.value import replace
 from cloche.programs import python_environ, shell_environ
-from cloche.programs.pip import FIXED_VARIABLES, kept_settings, pip_environ, run_pip
+from cloche.store.pip import FIXED_VARIABLES, kept_settings, pip_environ, run_pip
 from cloche.testing.fakes import fake_host
 from tests.distributions import host_with_home, make_wheel
 

@@ -365,8 +365,8 @@ def pip_environ(environment: Environment, environ: Mapping[str, str] | None = No
     """
     from tempfile import TemporaryDirectory
 
-    from cloche.programs.pip import kept_settings, list_settings
-    from cloche.programs.pip import pip_environ as environ_with
+    from cloche.store.pip import kept_settings, list_settings
+    from cloche.store.pip import pip_environ as environ_with
 
     host = current_host(environ)
     with TemporaryDirectory(prefix="cloche-") as directory:

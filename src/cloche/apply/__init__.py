@@ -97,10 +97,21 @@ class NewTree(Value):
 
     def stage_in(self, transaction: Transaction) -> None:
         """Perform the operations in the staging tree of an open transaction, then those that `complete` returns."""
+        transaction.tree.run = run_program
         with transaction.delivered_signals():
             transaction.perform(self.operations, self.link_mode)
             if self.complete is not None:
                 transaction.perform(self.complete(transaction.tree.root), self.link_mode)
+
+
+def run_program(root: str, arguments: tuple[str, ...], purpose: str) -> None:
+    """Run a program for the tree that is staged at `root`.
+
+    :raises ClocheError: it fails.
+    """
+    from cloche.apply.processes import run_in_tree  # only the creator `venv` needs it
+
+    run_in_tree(root, arguments, purpose)
 
 
 def carry_out(transaction: Transaction, tree: NewTree, verify: Callable[[], None] | None) -> list[str]:

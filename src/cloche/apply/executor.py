@@ -10,7 +10,6 @@ import errno
 import os
 import stat
 
-from cloche.errors import ClocheError
 from cloche.fs import DIRECTORY, NEW_FILE, READING, copied_mode, copy_file, paths_in, read_regular_file, write_all
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
@@ -54,7 +53,8 @@ def perform_operations(operations: Iterable[Operation], tree: StagingTree, link_
             case Remove(path):
                 tree.remove(path)
             case Run(arguments, purpose):
-                tree.run(arguments, purpose)
+                assert tree.run is not None
+                tree.run(tree.root, arguments, purpose)
 
 
 class StagingTree:
@@ -76,6 +76,8 @@ class StagingTree:
         self.take_over: Callable[[str, os.DirEntry[str]], bool] | None = None
         """Takes a path and the directory of a tree that is copied to it; may provide it in another way, and returns whether it
         did (see `cloche.apply.takeover`)."""
+        self.run: Callable[[str, tuple[str, ...], str], None] | None = None
+        """Performs the operation `Run` (see `cloche.apply.processes.run_in_tree`)."""
 
     def _at(self, path: str) -> str:
         return path if self.descriptor is not None else os.path.join(self.root, *path.split("/"))
@@ -267,27 +269,6 @@ class StagingTree:
             rmtree(os.path.join(self.root, *path.split("/")))
         else:
             os.unlink(entry, dir_fd=self.descriptor)
-
-    def run(self, arguments: tuple[str, ...], purpose: str) -> None:
-        import subprocess  # only the `venv` creator needs it
-
-        from cloche.programs import python_environ
-
-        command = [argument.replace("{root}", self.root) for argument in arguments]
-        nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
-        completed = subprocess.run(
-            command,
-            cwd=self.root,  # not the current directory, which is not trusted
-            env=python_environ(),
-            stdin=nothing,
-            stdout=pipe,
-            stderr=pipe,
-            text=True,
-            errors="replace",
-        )
-        if completed.returncode:
-            output = completed.stderr.strip() or completed.stdout.strip() or f"exit code {completed.returncode}"
-            raise ClocheError(f"cannot {purpose}: {output.splitlines()[-1]}")
 
     def install_tree(self, operation: InstallTree, link_mode: LinkMode) -> None:
         """Copy or link the files of an image, if all of them are intact.

@@ -16,6 +16,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from cloche.apply import DeferredSignals
+from cloche.apply.processes import kill_process_tree
 from cloche.discovery import serialization
 from cloche.discovery.cache import ProbeResult, too_old_result
 from cloche.errors import reason_of
@@ -192,26 +193,6 @@ def _read_chunks(descriptor: int, deadline: float) -> Iterator[bytes]:
             if not (piece := os.read(descriptor, 1 << 16)):
                 return
             yield piece
-
-
-def kill_process_tree(process: subprocess.Popen[bytes], environ: Mapping[str, str]) -> None:
-    """Kill the leader of a session and every process that it started in the same session."""
-    if sys.platform == "win32":
-        if process.poll() is None:
-            killer = os.path.join(environ.get("SYSTEMROOT", "C:\\Windows"), "System32", "taskkill.exe")
-            subprocess.run([killer, "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
-            process.kill()
-    else:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
-    try:
-        process.wait(timeout=1)
-    except subprocess.TimeoutExpired:
-        pass  # it hangs in the kernel
-    if process.stdout is not None:
-        process.stdout.close()
 
 
 def parse_probe_output(text: bytes) -> ProbeResult:

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cloche.apply import DeferredSignals
-from cloche.discovery.probe import kill_process_tree
+from cloche.apply.processes import kill_process_tree
 from cloche.errors import reason_of
 from cloche.model.value import Value
 from cloche.programs import SHELL_VARIABLES, python_environ

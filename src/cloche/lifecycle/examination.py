@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cloche.apply import DeferredSignals, DeliveredSignals
-from cloche.discovery.probe import kill_process_tree
+from cloche.apply.processes import run_program
 from cloche.errors import reason_of
 from cloche.lifecycle.installed import site_files
 from cloche.model.value import Value
@@ -22,7 +22,7 @@ from cloche.programs import python_environ, shell_environ
 from cloche.shells import built_in_shells, template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from typing import Literal
 
     from cloche.lifecycle.installed import InstalledDistribution
@@ -96,7 +96,7 @@ def ask_python(executable: str, host: Host, arguments: Iterable[str] = ()) -> Ex
     program = template.resource(__name__, "_examine.py")
     try:
         command = [executable, "-I", "-B", "-c", program, *arguments]
-        completed = run_to_end(command, python_environ(host.environ), os.path.abspath(os.sep))
+        completed = run_program(command, python_environ(host.environ), os.path.abspath(os.sep), timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
         return Examination(
             f"no answer after {TIMEOUT:.0f} s", starts_without_site=starts_without_site(executable, host)
@@ -126,9 +126,10 @@ def starts_without_site(executable: str, host: Host) -> bool:
     """Return whether a Python starts if it runs no code of its environment."""
     try:
         command = [executable, "-I", "-S", "-B", "-c", ""]
-        return run_to_end(command, python_environ(host.environ), os.path.abspath(os.sep)).returncode == 0
+        done = run_program(command, python_environ(host.environ), os.path.abspath(os.sep), timeout=TIMEOUT)
     except (OSError, subprocess.TimeoutExpired):
         return False
+    return done.returncode == 0
 
 
 def blocking_file(environment: Environment) -> str:
@@ -145,31 +146,6 @@ def blocking_file(environment: Environment) -> str:
         if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
             return path
     return ""
-
-
-def run_to_end(
-    command: Sequence[str], environ: Mapping[str, str], directory: str
-) -> subprocess.CompletedProcess[bytes]:
-    """Run a program without input until it exits; on a timeout or an interrupt, kill its process tree.
-
-    :raises subprocess.TimeoutExpired: it took longer than `TIMEOUT`.
-    :raises OSError: it cannot be started.
-    """
-    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
-    deferred = DeferredSignals(starts_programs=True)  # a signal while it starts must not lose the process
-    with (
-        deferred,
-        subprocess.Popen(
-            command, env=environ, cwd=directory, stdin=nothing, stdout=pipe, stderr=pipe, start_new_session=True
-        ) as process,
-    ):
-        try:
-            with DeliveredSignals(deferred):
-                output, errors = process.communicate(timeout=TIMEOUT)
-        except BaseException:
-            kill_process_tree(process, environ)
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
 def failing_activations(environment: Environment, host: Host) -> list[str]:
@@ -207,10 +183,11 @@ def try_activation(
             TemporaryDirectory(prefix="cloche-", ignore_cleanup_errors=True) as home,  # shells write files into HOME
             DeliveredSignals(deferred),
         ):
-            completed = run_to_end(
+            completed = run_program(
                 [executable, *shell.test_options[program], text],
                 {**shell_environ(host.environ), "TERM": "dumb", "HOME": home},
                 environment.path_to(environment.layout.bin),
+                timeout=TIMEOUT,
             )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"

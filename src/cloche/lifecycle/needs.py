@@ -7,6 +7,7 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
+from cloche.apply.processes import run_program
 from cloche.fs import open_regular_file
 from cloche.fs.elf import MAGIC, read_dependencies
 from cloche.lifecycle.tree import walk_files
@@ -120,12 +121,10 @@ def loader_answer(loader: str, path: str, environ: Mapping[str, str]) -> str:
         "LD_TRACE_LOADED_OBJECTS": "1",
     }  # as `ldd` does; `--list` stops at a missing library
     try:
-        listed = subprocess.run(
-            [loader, path], env=variables, capture_output=True, text=True, errors="replace", timeout=60
-        )
+        listed = run_program([loader, path], variables, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return listed.stdout + listed.stderr
+    return (listed.stdout + listed.stderr).decode("utf-8", "replace")
 
 
 def glibc_version() -> str:

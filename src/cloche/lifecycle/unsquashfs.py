@@ -6,9 +6,9 @@ import errno
 import os
 import re
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
+from cloche.apply.processes import run_program
 from cloche.errors import ClocheError
 from cloche.store.archives import InvalidArchive
 
@@ -49,9 +49,7 @@ def run_unsquashfs(arguments: Sequence[str]) -> str:
             hint="install squashfs-tools, or mount the file system instead",
         )
     environ = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-    done = subprocess.run(
-        [program, *arguments], env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
+    done = run_program([program, *arguments], environ)
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         if any(os.strerror(errno.ENOSPC) in line for line in lines):

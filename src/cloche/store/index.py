@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
-from cloche.programs.pip import run_pip
+from cloche.store.pip import run_pip
 from cloche.store.staging import staging_directory
 from cloche.store.tags import abi_tag, supported_tags
 

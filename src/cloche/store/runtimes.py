@@ -11,6 +11,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
+from cloche.apply.processes import run_program
 from cloche.errors import ClocheError, SeedError, reason_of
 from cloche.fs import open_regular_file, remove_path
 from cloche.fs.elf import MAGIC, DynamicFile, NotEditable
@@ -124,9 +125,7 @@ def check_start(program: str, interpreter: Interpreter) -> None:
     """
     command = [program, "-I", "-S", "-B", "-c", "pass"]
     try:
-        done = subprocess.run(
-            command, env=python_environ(), cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT
-        )
+        done = run_program(command, python_environ(), "/", timeout=TIMEOUT)
     except PermissionError:
         return  # the cache is on a file system from which nothing can be executed
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -12,6 +12,7 @@ import subprocess
 from importlib.util import MAGIC_NUMBER
 from typing import TYPE_CHECKING
 
+from cloche.apply.processes import run_program
 from cloche.errors import SeedError, reason_of
 from cloche.programs import python_environ
 
@@ -62,19 +63,10 @@ def refuse_broken_seed(
     :raises SeedError: it does not start.
     """
     command = [interpreter.executable, "-I", "-S", "-B", "-W", "ignore", "-c", PROGRAMS[name], *directories]
-    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
     environ = {name: text for name, text in python_environ(host.environ).items() if not name.startswith("PIP_")}
     try:
-        done = subprocess.run(
-            command,
-            cwd=interpreter.prefix,
-            env={**environ, "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
-            stdin=nothing,
-            stdout=pipe,
-            stderr=pipe,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
+        environ = {**environ, "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        done = run_program(command, environ, interpreter.prefix, timeout=TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         problem = f"no answer after {TIMEOUT_SECONDS:.0f} s"
     except OSError as error:

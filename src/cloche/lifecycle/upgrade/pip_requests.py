@@ -10,11 +10,11 @@ from cloche.errors import ClocheError, SeedError
 from cloche.lifecycle.installed import pip_arguments
 from cloche.lifecycle.upgrade.inventory import Loss, item_of
 from cloche.model.plan import Wanted
-from cloche.programs.pip import command_of_pip, run_pip
 from cloche.store.compiling import available_processors
 from cloche.store.distributions import read_wheel
 from cloche.store.fetch.worker_threads import in_threads
 from cloche.store.images import find_or_build_image
+from cloche.store.pip import command_of_pip, run_pip
 from cloche.store.runnable_pip import runnable_pip
 from cloche.store.staging import scratch_directory
 from cloche.store.tags import incompatibility

@@ -6,6 +6,7 @@ import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
+from cloche.apply.processes import run_program
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.programs import python_environ
 from cloche.shells.template import resource
@@ -57,15 +58,8 @@ def compare_slice(
             for name in [item.source.removeprefix(f"{site}/")]
         ]
         try:
-            done = subprocess.run(
-                command,
-                input=os.fsencode("\n".join(lines) + "\n"),
-                capture_output=True,
-                env=python_environ(host.environ),
-                cwd=root,
-                timeout=TIMEOUT_SECONDS,
-                check=False,
-            )
+            content = os.fsencode("\n".join(lines) + "\n")
+            done = run_program(command, python_environ(host.environ), root, timeout=TIMEOUT_SECONDS, content=content)
             verdicts = done.stdout.decode("ascii", "replace").split("\n")[:-1]
         except (OSError, subprocess.TimeoutExpired):
             verdicts = []

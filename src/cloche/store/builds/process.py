@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from cloche.apply import DeferredSignals, DeliveredSignals
 from cloche.errors import reason_of
-from cloche.programs.pip import pip_environ
 from cloche.store.builds.sources import unusable
 from cloche.store.fetch.pip_settings import read_pip_settings
+from cloche.store.pip import pip_environ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

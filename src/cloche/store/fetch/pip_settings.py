@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
 from cloche.model.value import Value
-from cloche.programs.pip import PipRun, kept_settings, list_settings, show_help
+from cloche.store.pip import PipRun, kept_settings, list_settings, show_help
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,6 +13,7 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
+from cloche.apply.processes import run_program
 from cloche.errors import reason_of
 from cloche.model.value import Value
 from cloche.programs import python_environ
@@ -202,11 +203,8 @@ def _variable_of(setting: str) -> str:
 
 
 def _run(command: Sequence[str], environ: Mapping[str, str], directory: str, timeout: float | None) -> PipRun:
-    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
     try:
-        done = subprocess.run(
-            command, cwd=directory, env=environ, stdin=nothing, stdout=pipe, stderr=pipe, timeout=timeout, check=False
-        )
+        done = run_program(command, environ, directory, timeout=timeout)
     except subprocess.TimeoutExpired:
         return PipRun(f"timed out after {timeout:.0f} s")
     except OSError as error:
