@@ -13,6 +13,7 @@ import pytest
 
 from cloche.__main__ import main
 from cloche.api import open_session
+from cloche.apply.journal import number_steps, write_journal
 from cloche.fs.locks import ReplacedMeanwhile
 from cloche.lifecycle.doctor.diagnosis import open_case
 from cloche.lifecycle.doctor.repair import repair_environment
@@ -297,6 +298,27 @@ def test_what_another_run_stages_is_not_an_environment(tmp_path: Path) -> None:
     found = environments_below(str(tmp_path), lambda error: pytest.fail(str(error)))
 
     assert found == [str(tmp_path / name) for name in (".cloche-tools", ".my.cloche", "a")]
+
+
+def test_an_environment_that_a_killed_run_has_set_aside_is_found(tmp_path: Path) -> None:
+    for name in (".set-aside.cloche-0", ".replaced.cloche-1"):
+        (tmp_path / "work" / name / "old").mkdir(parents=True)
+        (tmp_path / "work" / name / "old" / "pyvenv.cfg").touch()
+    write_journal(
+        str(tmp_path / "work" / ".set-aside.cloche-0"),
+        str(tmp_path / "work" / "set-aside"),
+        number_steps([("set-aside", 0, "")]),
+    )
+    env = tmp_path / "work" / "replaced"
+    env.mkdir()
+    (env / "pyvenv.cfg").touch()
+
+    def find(leftovers: str) -> list[str]:
+        return environments_below(str(tmp_path), lambda error: pytest.fail(str(error)), leftovers)
+
+    assert find("kept") == [str(env)]
+    assert find("swept") == [str(env), str(tmp_path / "work" / "set-aside")]
+    assert sorted(os.listdir(tmp_path / "work")) == ["replaced", "set-aside"]
 
 
 @pytest.mark.parametrize("options", [(), ("--json",), ("--traceback",)])

@@ -44,8 +44,8 @@ class Outcome(Value):
 def doctor(invocation: Invocation) -> int:
     """Diagnose environments, repair them if `--fix` is given, and report; return 1 if one is not healthy, else 0."""
     arguments, settings = invocation.arguments, invocation.settings
-    paths = requested_environments(invocation)
     fix = arguments.flag("fix")
+    paths = requested_environments(invocation, "swept" if fix else "kept")
     with invocation.open_session() as session:
         outcomes = []
         for outcome in examine_all(paths, session, fix=fix):

@@ -13,6 +13,8 @@ from cloche.planning.destination import absolute_path
 from cloche.plugins import describe_exception
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from cloche.cli.invocation import Invocation
 
 
@@ -22,9 +24,10 @@ def is_fleet(invocation: Invocation) -> bool:
     return len(arguments.operands) > 1 or "find" in arguments.given
 
 
-def requested_environments(invocation: Invocation) -> list[str]:
+def requested_environments(invocation: Invocation, leftovers: Literal["kept", "swept"]) -> list[str]:
     """Return the paths of the environments in the arguments, and of those below the `--find` directories.
 
+    :param leftovers: what happens to leftovers of killed runs below these directories (see `environments_below`).
     :raises UsageError: there are no arguments and no default environment, one is blank, or a `--find` path is
         not a directory.
     """
@@ -39,16 +42,19 @@ def requested_environments(invocation: Invocation) -> list[str]:
                 f"`{directory}` is not a directory",
                 hint="`--find` takes a directory that contains environments at any depth",
             )
-        below = environments_below(location, warn_unreadable)
+        below = environments_below(location, warn_about, leftovers)
         if not below:
             report.print_warnings([f"no environment found below `{directory}`"])
         paths += below
     return list(dict.fromkeys(os.path.normpath(path) for path in paths))
 
 
-def warn_unreadable(error: OSError) -> None:
-    """Warn about a directory that could not be searched."""
-    report.print_warnings([f"`{error.filename}` was not searched: {reason_of(error)}"])
+def warn_about(error: ClocheError | OSError) -> None:
+    """Warn about a directory that could not be searched, or in which an environment could not be restored."""
+    if isinstance(error, OSError):
+        report.print_warnings([f"`{error.filename}` was not searched: {reason_of(error)}"])
+    else:
+        report.print_warnings([error.message])
 
 
 def failure_of(error: Exception) -> ClocheError:

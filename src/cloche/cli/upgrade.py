@@ -42,7 +42,7 @@ class Outcome(Value):
 def upgrade(invocation: Invocation) -> int:
     """Upgrade environments, or only report with `--check` or `--dry-run`; return the exit code."""
     arguments, settings = invocation.arguments, invocation.settings
-    paths = requested_environments(invocation)
+    paths = requested_environments(invocation, "swept")
     several = is_fleet(invocation) or "from" in arguments.given
     chosen, outcomes = chosen_by_python(paths, arguments)
     for outcome in outcomes:
