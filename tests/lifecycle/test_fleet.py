@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -154,6 +156,23 @@ def test_an_upgrade_that_another_run_was_faster_with_is_not_repeated(cloche, emp
     assert code == 0
     assert json.loads(capsys.readouterr().out)["summary"]["outcomes"] == {"up to date": 1}
     assert works(env)
+
+
+def test_of_two_runs_at_once_only_one_upgrades_each_environment(cloche, empty_env) -> None:
+    envs = [empty_env("cloche", "3.11", name=f"work/{name}") for name in ("a/.venv", "b")]
+    command = [sys.executable, "-m", "cloche", "upgrade", "--find", "work", "-p", "3.12", "--json"]
+    pipe = subprocess.PIPE
+    runs = [
+        subprocess.Popen(command, env=cloche.environ, cwd=cloche.cwd, stdout=pipe, stderr=pipe, text=True)
+        for _ in range(2)
+    ]
+    printed = [run.communicate() for run in runs]
+
+    assert [run.returncode for run in runs] == [0, 0], printed
+    outcomes = [item["outcome"] for out, _ in printed for item in json.loads(out)["environments"]]
+    assert sorted(outcomes) == ["up to date", "up to date", "upgraded", "upgraded"]
+    assert all(works(env) for env in envs)
+    assert (os.listdir(cloche.cwd / "work" / "a"), sorted(os.listdir(cloche.cwd / "work"))) == ([".venv"], ["a", "b"])
 
 
 @pytest.mark.parametrize("change", ["upgrade", "move", "doctor"])

@@ -111,3 +111,34 @@ def test_a_killed_upgrade_leaves_the_old_environment_or_the_new_one(cloche, empt
             continue
         assert find_problems(env, populated=False) == []
     assert sorted(os.listdir(cloche.cwd)) == ["env", "original"]
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("words", [("upgrade", "-p", "3.12"), ("doctor", "--fix")], ids=["upgrade", "doctor"])
+def test_the_next_run_finishes_a_killed_one_for_many_environments(cloche, empty_env, words) -> None:
+    made, work, original = (cloche.cwd / name for name in ("made", "work", "original"))
+    paths = ("a/.venv", "b")
+    for path in paths:
+        empty_env("cloche", "3.11", name=f"made/{path}")
+    made.rename(original)  # `doctor` repairs environments that were moved
+
+    def restore() -> None:
+        subprocess.run(["rm", "-rf", work], check=True)
+        subprocess.run(["cp", "-a", original, work], check=True)
+
+    for _ in range(2):  # the first run also probes the interpreter and caches the answer
+        restore()
+        total = count_calls(cloche, *words, "--find", "work")
+    for call in select_calls(total):
+        restore()
+        assert run_and_kill(cloche, call, *words, "--find", "work") == -9
+
+        only = ("--from", "3.11") if "upgrade" in words else ()
+        done = cloche(*words, *only, "--find", "work", "--json")
+
+        assert done.code == 0, (call, done.err)
+        assert len(done.json["environments"]) == (done.json["summary"]["chosen"] if only else len(paths)), call
+        for path in paths:
+            assert (work / path / "lib" / ("python3.12" if only else "python3.11")).exists(), (call, path)
+            assert find_problems(work / path, original / path, populated=False) == [], (call, path)
+        assert (os.listdir(work / "a"), sorted(os.listdir(work))) == ([".venv"], ["a", "b"]), call
