@@ -220,6 +220,7 @@ def test_an_image_that_fails_stops_its_processes(
     compiler = Compiler(wrapped("sleep 600"), store, str(tmp_path), 978307200, 0)
     compiler.add("spam.py", "spam.pyc", "spam.py", 10)
     wait_until(lambda: compiler._batches[0].process is not None)
+    wait_until(lambda: pids(tmp_path) != [])
 
     compiler.close()
 
