@@ -49,15 +49,18 @@ def install_from_source(env: Path, project: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_an_upgrade_ends_pip_and_what_pip_has_started(cloche, empty_env, number: signal.Signals) -> None:
     env, project, pipe = empty_env(), cloche.cwd / "project", cloche.cwd / "pipe"
+    temporary = cloche.cwd / "temporary"
     project.mkdir()
+    temporary.mkdir()
     (project / "pyproject.toml").write_text(PYPROJECT)
     (project / "backend.py").write_text(BACKEND.format(pipe=str(pipe)))
     install_from_source(env, project)
     os.mkfifo(pipe)
     before = snapshot(env)
     command = [sys.executable, "-m", "cloche", "upgrade", str(env), "-p", "3.11"]
+    environ = {**cloche.environ, "TMPDIR": str(temporary)}
     reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    with subprocess.Popen(command, env=cloche.environ, cwd=cloche.cwd, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=environ, cwd=cloche.cwd, stderr=subprocess.PIPE, text=True) as process:
         readable, _, _ = select.select([reading], [], [], 60)
         assert readable
         builder = int(os.read(reading, 100))
@@ -70,4 +73,5 @@ def test_a_signal_to_an_upgrade_ends_pip_and_what_pip_has_started(cloche, empty_
     assert readable
     assert (process.returncode, error.splitlines()[-1]) == (128 + number, "cloche: interrupted")
     assert snapshot(env) == before
-    assert sorted(os.listdir(cloche.cwd)) == ["env", "pipe", "project"]
+    assert sorted(os.listdir(cloche.cwd)) == ["env", "pipe", "project", "temporary"]
+    assert os.listdir(temporary) == []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.apply import apply
-from cloche.apply.transaction import DeferredSignals, DeliveredSignals, Transaction
+from cloche.apply.transaction import DeferredHandlers, DeferredSignals, DeliveredSignals, Transaction
 from cloche.errors import ClocheError
 from cloche.lifecycle.overlay import Overlay
 from tests.trees import snapshot
@@ -191,7 +191,7 @@ def test_a_program_that_starts_while_signals_are_deferred_receives_them(terminat
     masks: list[str] = []
 
     def start_program() -> None:
-        with DeferredSignals(starts_programs=True):
+        with DeferredHandlers():
             terminate()
             command = ["grep", "SigBlk", "/proc/self/status"]
             masks.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

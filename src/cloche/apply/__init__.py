@@ -15,7 +15,14 @@ from __future__ import annotations
 import errno
 import os
 
-from cloche.apply.transaction import DeferredSignals, DeliveredSignals, DestinationChanged, NotTakenOver, Transaction
+from cloche.apply.transaction import (
+    DeferredHandlers,
+    DeferredSignals,
+    DeliveredSignals,
+    DestinationChanged,
+    NotTakenOver,
+    Transaction,
+)
 from cloche.errors import ClocheError, reason_of
 from cloche.model.value import TYPE_CHECKING, Value
 
@@ -29,7 +36,15 @@ if TYPE_CHECKING:
     Complete: TypeAlias = Callable[[str], Iterable[Operation]]
     """Takes the absolute path of the staged tree, may run programs there, and returns more operations."""
 
-__all__ = ("DeferredSignals", "DeliveredSignals", "DestinationChanged", "NotTakenOver", "apply", "rehearse")
+__all__ = (
+    "DeferredHandlers",
+    "DeferredSignals",
+    "DeliveredSignals",
+    "DestinationChanged",
+    "NotTakenOver",
+    "apply",
+    "rehearse",
+)
 
 
 def apply(

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from cloche.apply.transaction import DeferredSignals, DeliveredSignals
+from cloche.apply.transaction import DeferredHandlers, DeliveredSignals
 from cloche.errors import ClocheError
 from cloche.programs import python_environ
 
@@ -36,7 +36,7 @@ def run_program(
     """
     pipe = subprocess.PIPE
     stdin = subprocess.DEVNULL if content is None else pipe
-    deferred = DeferredSignals(starts_programs=True)  # a signal while it starts must not lose the process
+    deferred = DeferredHandlers()  # a signal while it starts must not lose the process
     with (
         deferred,
         subprocess.Popen(

@@ -297,20 +297,22 @@ def remove_directory(path: str) -> str:
 
 # Signals
 
+CAN_MASK_SIGNALS = hasattr(signal, "pthread_sigmask")
+
 
 class DeferredSignals:
     """A context manager that defers the signals that ask a program to stop.
 
     They are delivered when the context ends. Masking them is enough in a program with one thread. With several threads, the
     system delivers a signal to another thread, and Python still runs its handler in the main thread. So the handlers are
-    replaced by one that only records the signal. A program that is started inside would inherit the mask and never receive
-    these signals, so there is a way to do without it: the handlers alone keep a new process from being lost.
+    replaced by one that only records the signal.
 
     Entering the context twice has the same effect as entering it once.
     """
 
-    def __init__(self, *, starts_programs: bool = False) -> None:
-        self._masks = CAN_MASK_SIGNALS and not starts_programs
+    _masks = CAN_MASK_SIGNALS
+
+    def __init__(self) -> None:
         self._pending: list[int] = []
         self._handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
         self._before: set[int] | None = None
@@ -350,6 +352,15 @@ class DeferredSignals:
             signal.raise_signal(self._pending.pop(0))
 
 
+class DeferredHandlers(DeferredSignals):
+    """Like `DeferredSignals`, but programs can be started inside, and a signal does not lose the new process.
+
+    The signals are not masked: a program would inherit the mask, and never receive them.
+    """
+
+    _masks = False
+
+
 class DeliveredSignals:
     """A context manager for long operations that delivers the signals that an outer `DeferredSignals` defers."""
 
@@ -362,8 +373,6 @@ class DeliveredSignals:
     def __exit__(self, *_: object) -> None:
         self._outer.__enter__()
 
-
-CAN_MASK_SIGNALS = hasattr(signal, "pthread_sigmask")
 
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that ask a program to stop."""

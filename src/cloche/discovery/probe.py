@@ -15,7 +15,7 @@ import threading
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from cloche.apply import DeferredSignals
+from cloche.apply import DeferredHandlers
 from cloche.apply.processes import kill_process_tree
 from cloche.discovery import serialization
 from cloche.discovery.cache import ProbeResult, too_old_result
@@ -114,7 +114,7 @@ def _start(
     """Start a process and add it to `running`; if too many files are open, wait for other processes to end."""
     while True:
         try:
-            with _SPAWN_LOCK, DeferredSignals(starts_programs=True):  # a signal must not lose the process
+            with _SPAWN_LOCK, DeferredHandlers():  # a signal must not lose the process
                 process = _spawn(command, environ)
                 running.add(process)
                 return process

@@ -11,7 +11,7 @@ import subprocess
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cloche.apply import DeferredSignals
+from cloche.apply import DeferredHandlers
 from cloche.apply.processes import kill_process_tree
 from cloche.errors import reason_of
 from cloche.model.value import Value
@@ -59,7 +59,7 @@ def ask(commands: Sequence[tuple[str, ...]], host: Host) -> list[Answer]:
     try:
         for command in commands:
             try:
-                with DeferredSignals(starts_programs=True):  # a signal must not lose the process
+                with DeferredHandlers():  # a signal must not lose the process
                     started.append(_start(command, host))
             except OSError as error:
                 started.append(error)

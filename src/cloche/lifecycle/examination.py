@@ -13,7 +13,7 @@ import subprocess
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from cloche.apply import DeferredSignals, DeliveredSignals
+from cloche.apply import DeferredHandlers, DeliveredSignals
 from cloche.apply.processes import run_program
 from cloche.errors import reason_of
 from cloche.lifecycle.installed import site_files
@@ -177,7 +177,7 @@ def try_activation(
         return "unknown"
     text = shell.activation_test.format(line=shell.source_line(f"./{shell.script_names[0]}"))
     try:
-        deferred = DeferredSignals(starts_programs=True)
+        deferred = DeferredHandlers()
         with (
             deferred,
             TemporaryDirectory(prefix="cloche-", ignore_cleanup_errors=True) as home,  # shells write files into HOME

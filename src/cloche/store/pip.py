@@ -203,8 +203,9 @@ def _variable_of(setting: str) -> str:
 
 
 def _run(command: Sequence[str], environ: Mapping[str, str], directory: str, timeout: float | None) -> PipRun:
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), directory)  # pip leaves files behind if it is killed
     try:
-        done = run_program(command, environ, directory, timeout=timeout)
+        done = run_program(command, {**environ, **temporary}, directory, timeout=timeout)
     except subprocess.TimeoutExpired:
         return PipRun(f"timed out after {timeout:.0f} s")
     except OSError as error:

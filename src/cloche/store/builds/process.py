@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloche.apply import DeferredSignals, DeliveredSignals
+from cloche.apply import DeferredHandlers, DeliveredSignals
 from cloche.errors import reason_of
 from cloche.store.builds.sources import unusable
 from cloche.store.fetch.pip_settings import read_pip_settings
@@ -84,7 +84,7 @@ def run_build(
     A build starts compilers and other programs. If the user interrupts the run, all of them are killed.
     """
     started = time.monotonic()
-    deferred = DeferredSignals(starts_programs=True)  # a signal while it starts must not lose the process
+    deferred = DeferredHandlers()  # a signal while it starts must not lose the process
     with open(log, "wb") as output, deferred:
         try:
             process = subprocess.Popen(
