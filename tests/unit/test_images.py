@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import os
@@ -280,6 +281,43 @@ def test_an_image_is_compiled_for_its_second_environment(
     assert second.files > first.files
     assert verify_image(second.root) == []
     assert progress == [f"unpacking spam 1.0 for {interpreter.name}", f"compiling spam 1.0 for {interpreter.name}"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no permissions that an image could compare")
+def test_an_image_that_is_compiled_shares_its_files_with_its_first_environment(
+    tmp_path: Path, interpreter: Interpreter, store: Store
+) -> None:
+    distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
+    first = find_or_build_image(distribution, interpreter, store)
+    paths = [path for path in snapshot(first.root) if os.path.isfile(os.path.join(first.root, path)) and "/" in path]
+    environment = tmp_path / "environment"
+    environment.mkdir()
+    for number, path in enumerate(paths):
+        os.link(os.path.join(first.root, path), environment / str(number))
+    store.mark_installed([first])
+
+    with Store.open(store.host, store.root) as later:
+        second = find_or_build_image(distribution, interpreter, later)
+
+    assert len(paths) > 3
+    for number, path in enumerate(paths):
+        assert os.path.samefile(os.path.join(second.root, path), environment / str(number))
+
+
+def test_an_image_is_compiled_where_files_cannot_be_linked(
+    tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    first = find_or_build_image(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, store)
+    store.mark_installed([first])
+    monkeypatch.setattr(os, "link", refuse)
+
+    with Store.open(store.host, store.root) as later:
+        second = find_or_build_image(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, later)
+    assert second.bytecode == "complete"
+    assert verify_image(second.root) == []
 
 
 @pytest.mark.parametrize("access", ["read-only", "none"])

@@ -66,6 +66,8 @@ def complete_bytecode(image: Image, interpreter: Interpreter, store: Store) -> I
     store.progress(f"compiling {image.distribution} {image.version} for {interpreter.name}")
     try:
         with store.lock(f"{os.path.basename(abi)}-{name}"):
+            if (meanwhile := load_image(image.root)) and meanwhile.bytecode == "complete":
+                return meanwhile
             _build_and_publish(StoredSource(image, lists), interpreter, store, abi, name, compiling=True)
     except (ClocheError, OSError) as error:
         reason = error.message if isinstance(error, ClocheError) else reason_of(error)
@@ -88,10 +90,15 @@ def find_or_build_image(
 ) -> Image:
     """Return the image of a distribution for an interpreter's ABI, and build it if the store has no intact one.
 
+    An image without bytecode that an environment already uses gets bytecode, if that is possible.
+
     :param archive: the archive of a wheel if it is open already.
     :raises SeedError: the distribution is damaged or unsafe, or the image cannot be created.
     """
-    return find_or_build(DistributionSource(distribution, archive), interpreter, store)
+    source = DistributionSource(distribution, archive)
+    if found := _find_image(store, abi_name(interpreter), image_name(source)):
+        return complete_bytecode(found, interpreter, store)
+    return find_or_build(source, interpreter, store)
 
 
 def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -> Image:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from typing import TYPE_CHECKING, Protocol
 
 from cloche.apply.file_list import DamagedImage, FileList
@@ -12,7 +10,7 @@ from cloche.fs import read_regular_file
 from cloche.model.value import Value, fields
 from cloche.store import bytecode
 from cloche.store.contents import contents_of
-from cloche.store.images.writer import READ_ONLY, SHEBANGS, ImageWriter
+from cloche.store.images.writer import SHEBANGS, ImageWriter
 from cloche.store.startup_code import is_startup_file, path_in_site
 
 if TYPE_CHECKING:
@@ -176,7 +174,7 @@ class StoredSource(Value):
     def write(
         self, writer: ImageWriter, compiler: bytecode.Compiler, interpreter: Interpreter, *, compiling: bool
     ) -> Bytecode:
-        """Copy every file whose hash is still right, and compile the modules.
+        """Link every file whose hash is still right, and compile the modules.
 
         :raises DamagedImage: a file was modified.
         """
@@ -187,8 +185,7 @@ class StoredSource(Value):
                 content = read_regular_file(source)
                 if hashlib.sha256(content).hexdigest() != digest:
                     raise DamagedImage(f"`{root}/{path}` was modified")
-                executable = bool(os.stat(source).st_mode & stat.S_IXUSR) and READ_ONLY
-                writer.add(tree, path, content, executable=executable, sha256=digest)
+                writer.add_link(tree, path, source, content, digest)
                 target = bytecode.bytecode_path(path, interpreter.cache_tag)
                 if path.endswith(".py") and tree in ("purelib", "platlib") and target not in known:
                     compiler.add(f"{tree}/{path}", f"{tree}/{target}", path, len(content))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -49,10 +50,29 @@ class ImageWriter:
 
         :param sha256: the hash of the content in hexadecimal, if it is known.
         """
-        self.register(tree, path, len(content), sha256 or hashlib.sha256(content).hexdigest())
-        if is_startup_file(path_in_site(tree, path)[1]):
-            self._startup_files[tree, path] = content
+        self._register_content(tree, path, content, sha256 or hashlib.sha256(content).hexdigest())
         self._write(f"{tree}/{path}", (content,), 0o555 if executable else 0o444)
+
+    def add_link(self, tree: str, path: str, source: str, content: bytes, sha256: str) -> None:
+        """Add a file of another image by a hard link, so that environments that have the file go on sharing it.
+
+        If it has other permissions or another time than a new file would have, or cannot be linked, it is written anew.
+
+        :param content: its content, which was compared with its hash.
+        """
+        status = os.stat(source, follow_symlinks=False)
+        is_executable = bool(status.st_mode & stat.S_IXUSR) and READ_ONLY
+        state = (stat.S_IMODE(status.st_mode), status.st_mtime_ns)
+        if state == (0o555 if is_executable else 0o444, self.seconds * 10**9):
+            self._create_parent(f"{tree}/{path}")
+            try:
+                os.link(source, f"{self.root}/{tree}/{path}", follow_symlinks=False)
+            except OSError:  # the file system does not support links, or not that many
+                pass
+            else:
+                self._register_content(tree, path, content, sha256)
+                return
+        self.add(tree, path, content, executable=is_executable, sha256=sha256)
 
     def add_large(self, content: FileContent) -> None:
         """Write a new file piece by piece and register it.
@@ -62,6 +82,11 @@ class ImageWriter:
         tree, path = content.file.tree, content.file.path
         self._write(f"{tree}/{path}", content.pieces(), 0o555 if content.is_executable else 0o444)
         self.register(tree, path, content.size, content.sha256)
+
+    def _register_content(self, tree: str, path: str, content: bytes, sha256: str) -> None:
+        self.register(tree, path, len(content), sha256)
+        if is_startup_file(path_in_site(tree, path)[1]):
+            self._startup_files[tree, path] = content
 
     def register(self, tree: str, path: str, size: int, sha256: str) -> None:
         """Add an existing file to the file list."""
