@@ -40,7 +40,14 @@ def rows_for(name: str) -> tuple[Row, ...]:
     def row(task: str, title: str, limit: float, line: str, before: str = "", others: tuple[Command, ...] = ()) -> Row:
         cloche = shell("cloche", line, before)._replace(environ=index_settings())
         goals = (Goal(limit, ("uv",)),)
-        return Row(f"{task}-{name}", title, (cloche, uv, *others), goals, most_rounds=SETS[name], leaves="nothing")
+        return Row(
+            f"{task}-{name}",
+            title,
+            (cloche, uv, *others),
+            goals,
+            most_rounds=SETS[name],
+            leaves="nothing" if task == "copy" else "environments",  # those copies share no files
+        )
 
     return (
         row("doctor", f"`doctor` for {words}", 1.0, f"{{bin}}/cloche -q doctor {trees}/new"),
