@@ -68,7 +68,7 @@ class PluginError(ClocheError):
 
 
 def reason_of(error: Exception) -> str:
-    """Return the reason of an error, for a message: the text of its `errno` if it has one, starting in lower case."""
+    """Return the reason for an error, for a message: the text of its `errno` if it has one, starting in lower case."""
     text = getattr(error, "strerror", None) or str(error)
     return text[:1].lower() + text[1:]
 

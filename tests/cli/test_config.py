@@ -198,7 +198,7 @@ def test_a_linked_file_is_changed_and_the_link_stays(cloche: Cloche, user_file: 
     [
         (["set", "link-mode", "teleport"], "invalid value `teleport` for `link-mode`"),
         (["set", "no-seed", "maybe"], "`no-seed` must be true or false, not `maybe`"),
-        (["set", "prompt", "a", "b"], "`prompt` has one value, but got 2"),
+        (["set", "prompt", "a", "b"], "`prompt` takes one value, but got 2"),
         (["set", "cache-dir", " "], "`cache-dir` must not be blank"),
         (["set", "replace", "bash"], "must be a list of `BUILT-IN=NAME`"),
         (["set", "promt", "x"], "did you mean `prompt`?"),

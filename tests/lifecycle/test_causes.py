@@ -74,7 +74,10 @@ def test_an_upgrade_refuses_to_lose_a_file_that_differs_from_its_copy(cloche, co
     for library in ("lib", "lib64"):
         (copied / library / "notes.txt").write_text(library)
     outcome = cloche("upgrade", copied, "-p", "3.12")
-    assert "lib64/notes.txt: it is different in the directory that its directory is a copy of" in outcome.err
+    assert (
+        "lib64/notes.txt: it differs from the file of the same name in the directory that its own directory duplicates"
+        in outcome.err
+    )
     assert (copied / "lib64" / "notes.txt").read_text() == "lib64"
 
 
@@ -167,7 +170,7 @@ def test_both_spellings_of_a_path_through_a_link_are_replaced(cloche, wheels, ho
     assert find_problems(new, old, cloche.cwd / "real" / "env") == []
 
 
-# References from outside
+# External references
 
 
 def test_external_references_are_reported_after_a_repair(cloche, empty_env) -> None:

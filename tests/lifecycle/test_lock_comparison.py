@@ -1,4 +1,4 @@
-"""Test that `cloche verify` finds a difference from the lock file exactly if a run with it would change the environment."""
+"""Test that `cloche verify` finds a difference from the lock file exactly when a run with it would change the environment."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ EDITS: dict[str, tuple[Callable[[Project], object], list[str]]] = {
     ),
     "another URL": (
         lambda project: project.write(eggs=elsewhere(project)),
-        ["was installed from another source than the locked one"],
+        ["was installed from a source other than the locked one"],
     ),
 }
 

@@ -183,7 +183,7 @@ COMBINED = {
     "half-made: python, half-made: activation, moved: to a quoted path": "all can be repaired",
     "base-upgraded: patch, record-missing: RECORD, script-dead: Python": "all can be repaired",
 }
-"""Damages that happen together, and what makes that special."""
+"""Cases of damage that occur together, and what makes that special."""
 
 
 def combinations() -> list[object]:

@@ -363,8 +363,8 @@ def test_a_source_distribution_cannot_write_elsewhere(python: Interpreter, store
         ({"vcs": "git", "commit": "--upload-pack=x", "url": "https://x.invalid"}, "is not a full commit ID of git"),
         ({"vcs": "git", "commit": "0" * 40, "url": "ext::sh -c planted"}, "it begins with `ext:`"),
         ({"vcs": "git", "commit": "0" * 40, "url": "--upload-pack=x"}, "the URL of its repository is not supported"),
-        ({"vcs": "git", "commit": "0" * 40, "url": "https://x.invalid"}, "`--no-download` forbids the network"),
-        ({"vcs": "git", "commit": "0" * 40, "url": "git@x.invalid:a/b"}, "`--no-download` forbids the network"),
+        ({"vcs": "git", "commit": "0" * 40, "url": "https://x.invalid"}, "`--no-download` prevents downloads"),
+        ({"vcs": "git", "commit": "0" * 40, "url": "git@x.invalid:a/b"}, "`--no-download` prevents downloads"),
     ],
 )
 def test_an_unusable_source_is_a_one_line_error(

@@ -167,7 +167,7 @@ def test_executable_files_in_a_wheel_stay_executable(tmp_path: Path, interpreter
     assert stat.S_IMODE(os.stat(f"{image.root}/purelib/spam/helper").st_mode) == 0o555
 
 
-def test_the_target_accepts_the_byte_code_of_an_image(image: Image, interpreter: Interpreter) -> None:
+def test_the_target_accepts_the_bytecode_of_an_image(image: Image, interpreter: Interpreter) -> None:
     program = "import sys; sys.path.insert(0, sys.argv[1]); import spam, spam.deep.er.module, réseau"
     done = subprocess.run(
         [interpreter.executable, "-I", "-S", "-v", "-c", program, f"{image.root}/purelib"],
@@ -358,7 +358,7 @@ def test_a_seeder_plugin_gets_the_image_of_a_wheel_from_the_store(
     assert SeedStore(store).image_of(str(full_wheel(tmp_path / "wheels")), interpreter) == image
 
 
-def test_each_kind_of_byte_code_has_its_own_image(
+def test_each_kind_of_bytecode_has_its_own_image(
     tmp_path: Path, interpreter: Interpreter, store: Store, image: Image
 ) -> None:
     other = replace(interpreter, cache_tag="cpython-399", magic="00000d0a")
@@ -421,7 +421,7 @@ def test_a_large_file_with_a_wrong_hash_is_refused(
 # Installed distributions
 
 
-def test_byte_code_of_an_installed_distribution_is_reused(
+def test_bytecode_of_an_installed_distribution_is_reused(
     tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info = install_wheel(make_wheel(tmp_path), tmp_path / "site")
@@ -450,7 +450,7 @@ def test_byte_code_of_an_installed_distribution_is_reused(
     ],
     ids=["another magic number", "another time", "hash-based", "truncated", "missing"],
 )
-def test_byte_code_that_does_not_match_its_source_is_compiled_again(
+def test_bytecode_that_does_not_match_its_source_is_compiled_again(
     damage: Callable[[Path], object], tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     info = install_wheel(make_wheel(tmp_path), tmp_path / "site")

@@ -113,7 +113,7 @@ def test_options_before_the_first_operand_are_stored_separately():
         ),
         (["--cache-dir", "--json", "venv"], "followed by the option `--json`", "--cache-dir DIR"),
         (["venv", "-p", "--pip=24.0"], "followed by the option `--pip=24.0`", "`-p--pip=24.0`"),
-        (["\u2014clear"], "`\u2014clear` starts with a dash that is not the `-` of options", "write `--clear`"),
+        (["\u2014clear"], "`\u2014clear` starts with a dash other than `-`", "write `--clear`"),
         (["venv", "\u2013p", "3.12"], "`\u2013p` starts with a dash", "write `-p`"),
         (["info", "\u2212\u2013json"], "`\u2212\u2013json` starts with a dash", "write `--json`"),
         (["-"], "`-` does not mean standard input", "`./-`"),

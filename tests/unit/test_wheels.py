@@ -613,7 +613,9 @@ def test_a_missing_dependency_is_an_error_that_names_it(
     with pytest.raises(SeedError) as raised:
         resolve("spam", interpreter, store, tmp_path)
 
-    assert "dependencies of the seeds are missing, and the network is not allowed: `eggs" in raised.value.message
+    assert (
+        "dependencies of the seeds are missing, and `--no-download` prevents downloads: `eggs" in raised.value.message
+    )
     assert "(required by " in raised.value.message
     assert "`--no-deps`" in str(raised.value.hint)
     assert "`--no-download`" in str(raised.value.hint)

@@ -105,11 +105,11 @@ def create(
     :param network: when seeds may be downloaded: `never`, `last-resort` (the default) or `newest`.
     :param dependencies: whether what the seeds depend on is installed too: `included` (the default) or `omitted`.
     :param activators: names of activators, () for none; by default all that support the interpreter.
-    :param existing: `keep` what exists (the default), `replace` an environment but no other files, `replace-anything` in the
-        directory, unless it contains a project.
+    :param existing: `keep` what exists (the default), `replace` the environment but no other files, or `replace-anything`:
+        everything in the directory, unless it contains a project.
     :param site_packages: `isolated` (the default), or `system` to see the base interpreter's packages.
-    :param startup_code: what happens to packages with code that runs whenever Python starts: `allow`, `list` (the default; for
-        this function, the same) or `refuse`, or a list of the packages that may have such code.
+    :param startup_code: what happens to packages with code that runs whenever Python starts: `allow`, `list` (the default;
+        here the same as `allow`) or `refuse`, or a list of the packages that may have such code.
     :param prompt: the text that an activated shell shows, by default the name of the directory; `.` for the name of the current
         directory.
     :param link_mode: how seeds get into the environment: `auto` (the default), `clone`, `hardlink`, `copy`, `symlink`.

@@ -33,7 +33,7 @@ UNLOCKED_LIFETIME = 24 * 3600
 """Seconds after which a staging directory counts as a leftover if locks are not supported."""
 
 CONTENTS = frozenset(("new", "old", JOURNAL))
-"""What a staging directory may hold, beside a directory of its own name (see `takeover_steps.lead_back`)."""
+"""What a staging directory may hold, beside a directory of its own name (see `takeover_steps.link_to_new_tree`)."""
 
 
 def sweep_leftover(staging: str) -> None:
@@ -132,7 +132,7 @@ def remove_tree(path: str) -> bool:
 
 
 def remove_files(remaining: list[Directory], below: list[Directory]) -> bool:
-    """Remove the files in the last directories of a list, and these from the list; return whether no file is left in them.
+    """Take directories from the end of a list, and remove the files in them; return whether all files are gone.
 
     It keeps as many directories open as it can, up to `OPEN_AT_ONCE`.
 

@@ -47,17 +47,17 @@ def find_obstacle(error: OSError, target: str) -> str:
         path for path in (error.filename, error.filename2, target) if isinstance(path, str) and os.path.isabs(path)
     ]
     paths = dict.fromkeys(place for path in named for place in (path, os.path.dirname(path)))
-    find = mount_in if error.errno == errno.EBUSY else attribute_or_owner
+    find = mount_remedy if error.errno == errno.EBUSY else attribute_or_owner
     return next(filter(None, map(find, paths)), "")
 
 
-def mount_in(path: str) -> str:
-    """Return that a path is a mount point, if it is one."""
+def mount_remedy(path: str) -> str:
+    """Return a remedy if a path is a mount point; otherwise empty."""
     return f"`{path}` is a mount point: unmount it" if os.path.ismount(path) else ""
 
 
 def attribute_or_owner(path: str) -> str:
-    """Return what keeps a path as it is, if something does: an attribute, or a directory that only lets owners move files."""
+    """Return what prevents a change to a path: an attribute, or a sticky directory; empty if there is neither."""
     for name, program, argument in attributes_of(path):
         return f"`{path}` is {name}, which `{quote_words([program, argument, path], os.name)}` changes"
     parent = os.path.dirname(path)

@@ -95,7 +95,7 @@ def sweep_slots(stem: str) -> bool:
 
 
 def sweep_staging(staging: str) -> None:
-    """Undo and remove what a killed run left in a staging directory, unless it is in use or not ours."""
+    """Call `sweep_leftover`, which is imported only if it is needed."""
     from cloche.apply.leftovers import sweep_leftover
 
     sweep_leftover(staging)

@@ -12,7 +12,7 @@ from cloche.apply.exchange import exchange
 from cloche.apply.executor import perform_operations
 from cloche.apply.file_list import read_file_list
 from cloche.apply.journal import close_journal, number_steps, restore_error, set_aside_path, write_journal
-from cloche.apply.takeover_steps import exchange_entries, lead_back, link_to, old_tree, take_over
+from cloche.apply.takeover_steps import exchange_entries, link_to, link_to_new_tree, old_tree, take_over
 from cloche.apply.transaction import NotTakenOver, Transaction
 from cloche.model.operations import CopyTree, InstallTree, Run
 
@@ -75,7 +75,7 @@ class TakeoverTransaction(Transaction):
                 raise NotTakenOver
         if not self.moved_from:
             os.unlink(set_aside_path(self._staging))
-        lead_back(self._old, self.target)
+        link_to_new_tree(self._old, self.target)
         try:
             self._touched = frozenset(touched_paths(operations))
         except ValueError:

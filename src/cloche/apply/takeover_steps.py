@@ -60,12 +60,12 @@ def link_to(path: str, old: str) -> str:
     return f"{'../' * (path.count('/') + 1)}{os.path.basename(staging)}/{name}/{path}"
 
 
-def lead_back(old: str, target: str) -> None:
+def link_to_new_tree(old: str, target: str) -> None:
     """Create a link in the staging directory, so that links that end up in the old tree lead to the new one.
 
     A module in a directory that is still in the old tree may look for its libraries in `../other`, which the new tree has
-    taken over: then the old tree has only a link there. Its text begins with the names of the staging directory and of the
-    old tree, so there is a link to the new tree under these names.
+    taken over: then the old tree has only a link there. The text of that link begins with the names of the staging directory
+    and of the old tree, so this creates a link with these names that leads to the new tree.
     """
     staging, name = os.path.split(old)
     bridge = os.path.join(staging, os.path.basename(staging))

@@ -159,7 +159,7 @@ class Transaction:
             self._performed = commit_tree(self._staging, self.target, self.strategy, self._changes)
 
     def _lock_tree(self) -> None:
-        """Lock the new tree until the transaction ends: in its place, other runs must not use it before it is verified.
+        """Lock the new tree until the transaction ends, so that other runs do not use it before it is verified.
 
         The lock that the caller holds is on the directory that it replaces.
         """
@@ -291,7 +291,7 @@ def remove_directory(path: str) -> str:
         try:
             os.rmdir(path)
         except OSError:
-            pass  # its content is gone, so this must not undo what the caller has done; another program is using it
+            pass  # another program uses the directory; its content is gone, so this must not undo the caller's work
         return "".join(emptying.left)
 
 

@@ -23,7 +23,7 @@ class CommandSpec(Value):
     max_operands: int = 0
     """The largest number of operands; -1 for any number."""
     rest: str = ""
-    """The name of the words after `--`, which are passed on unchanged: `CMD`."""
+    """The name of the arguments after `--`, which are passed on unchanged: `CMD`."""
     choices: tuple[str, ...] = ()
     """The allowed values of the first operand; empty for any."""
     inherits: str = ""
@@ -78,7 +78,7 @@ CREATE = CommandSpec(
         Option("try-first-with", "an interpreter to try first", "list", "EXE", group="python"),
         NO_FINDER,
         Option("creator", "how to create the environment", metavar="NAME", group="components"),
-        Option("seeder", "how to install the initial packages", metavar="NAME", group="components"),
+        Option("seeder", "how to install the seeds, the first packages", metavar="NAME", group="components"),
         Option(
             "activators",
             "shells to create activation scripts for: names, `all` or `none`",
@@ -123,7 +123,7 @@ CREATE = CommandSpec(
         Option("no-seed", "do not install any packages", "flag", negation="lock", group="seeds"),
         Option("pip", "the version of pip to install", metavar="VERSION", group="seeds"),
         Option("seed", "an additional package to install", "list", "REQUIREMENT", group="seeds"),
-        Option("no-deps", "do not install what the seeds depend on", "flag", group="seeds"),
+        Option("no-deps", "do not install the dependencies of the seeds", "flag", group="seeds"),
         Option("download", "download the newest seeds from the index", "flag", group="seeds"),
         Option("no-download", "never use the network", "flag", negation="download", group="seeds"),
         Option(

@@ -82,14 +82,14 @@ COMMANDS = {
             (
                 Option(
                     "python",
-                    "the Python to use; by default the newest of the same version",
+                    "the Python to use; by default, the newest patch release of the same minor version",
                     "list",
                     "SPEC",
                     short="p",
                     sources="argv",
                 ),
                 Option("find", "search a directory for environments", "list", "DIR", sources="argv"),
-                Option("from", "upgrade only the environments of this Python", metavar="SPEC", sources="argv"),
+                Option("from", "upgrade only environments that use this Python", metavar="SPEC", sources="argv"),
                 Option("seeds", "update pip and the other seeds", "flag", sources="argv"),
                 Option("check", "change nothing; exit with 1 if an upgrade is due", "flag", sources="argv"),
                 Option("dry-run", "try the upgrade, but do not change the environment", "flag", sources="argv"),
@@ -102,7 +102,7 @@ COMMANDS = {
         ),
         CommandSpec(
             "pack",
-            "write an environment as one file that runs elsewhere",
+            "pack an environment into one file, to unpack on another machine",
             "cloche.cli.pack:pack",
             (
                 Option("output", "the file to write", metavar="FILE", short="o", sources="argv"),

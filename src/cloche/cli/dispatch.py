@@ -128,7 +128,7 @@ def run_own_command(invocation: Invocation) -> int:
 
     :raises PluginError: a plugin tried to end the process with its own exit code.
     """
-    umask = os.umask(0o077)  # no function only reads it
+    umask = os.umask(0o077)  # it can only be read by setting it
     os.umask(umask if invocation.arguments.command.name == "run" else umask & 0o077)
     try:
         code: int = load_object(invocation.arguments.command.implementation)(invocation)

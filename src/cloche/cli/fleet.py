@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def is_fleet(invocation: Invocation) -> bool:
-    """Return whether a command was asked to work on several environments, perhaps none."""
+    """Return whether the arguments name several environments, or use `--find`, which may find any number."""
     arguments = invocation.arguments
     return len(arguments.operands) > 1 or "find" in arguments.given
 
@@ -74,7 +74,7 @@ def failure_of(error: Exception) -> ClocheError:
 
 
 def print_failure(failure: ClocheError, path: str, invocation: Invocation) -> None:
-    """Print the error of one environment among several, after its traceback with `--traceback`; not with `--json`."""
+    """Print the error of one environment among several, after its traceback with `--traceback`; none with `--json`."""
     if invocation.wants_traceback:
         from traceback import format_exception
 

@@ -63,7 +63,7 @@ def help_text(
 
 
 CLOSING = (
-    "`cloche COMMAND --help` shows the options of a command. Write `./doctor` for a directory named like a command. "
+    "`cloche COMMAND --help` shows the options of a command. If a directory has the name of a command, write `./doctor`. "
     "The options of virtualenv work too; `cloche --help -v` lists them."
 )
 
@@ -152,7 +152,7 @@ EXAMPLES_OF = {
 }
 """Examples of each command."""
 
-POINTERS = "`cloche --help` lists all options, `cloche help COMMAND` those of a command."
+POINTERS = "`cloche --help` lists all options; `cloche help COMMAND` lists those of one command."
 
 
 def show_help(invocation: Invocation) -> int:
@@ -257,7 +257,7 @@ def entry_lines(name: str, text: str, indent: int = INDENT) -> Iterator[str]:
 
 
 def indent_below() -> int:
-    """Return the column at which a description begins that is below what it describes."""
+    """Return the column of a description that is printed below its entry."""
     return 6 if terminal_width() >= 40 else 4
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class RecordedLock(Value):
-    """The lock file that an environment was made from, as far as it is recorded."""
+    """The lock file that an environment was created from, as far as it is recorded."""
 
     digest: str
     """A hash of what the lock file selected: `sha256:…`."""
@@ -98,7 +98,7 @@ def summary_lines(facts: EnvironmentInfo, needs: Needs | None, details: int) -> 
 
 
 def lock_of(facts: EnvironmentInfo) -> RecordedLock | None:
-    """Return the lock file that an environment was made from; None if it was made without one."""
+    """Return the lock file that an environment was created from; None if it was created without one."""
     from cloche.lifecycle.recorded_command import recorded_lock
 
     if "lock" not in facts.settings:
@@ -215,7 +215,7 @@ def startup_json(item: InstalledStartupCode) -> dict[str, object]:
 
 
 def lock_json(lock: RecordedLock) -> dict[str, object]:
-    """Return the JSON object of the lock file that an environment was made from."""
+    """Return the JSON object of the lock file that an environment was created from."""
     request = lock.request
     return {
         "digest": lock.digest,

@@ -37,7 +37,7 @@ def describe_limit(command: CommandSpec) -> str:
 INSTALL = "`cloche run [ENV] -- pip install NAME` installs packages; `--seed NAME` installs one with a new environment"
 REMOVE = "`cloche run [ENV] -- pip uninstall NAME` removes packages; to remove an environment, delete its directory"
 NEW = "`cloche DEST` creates an environment"
-LIST = "`cloche doctor --find DIR` finds environments, `cloche pythons` interpreters, `cloche plugins` plugins"
+LIST = "`cloche doctor --find DIR` finds environments, `cloche pythons` lists interpreters, and `cloche plugins` lists plugins"
 SYNC = "`cloche DEST --lock FILE` creates an environment with the packages of a lock file, or updates it"
 MOVE = "`cloche move ENV DEST` moves an environment"
 COPY = "`cloche move --copy ENV DEST` copies an environment"
@@ -134,7 +134,7 @@ def refuse_dash(word: str) -> None:
     if word[:1] in DASHES and name:
         dashes = "-" if len(name) == 1 else "--"
         raise UsageError(
-            f"`{word}` starts with a dash that is not the `-` of options",
+            f"`{word}` starts with a dash other than `-`",
             hint=f"write `{dashes}{name}`\n`./{word}` creates an environment of that name",
         )
 

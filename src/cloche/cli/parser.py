@@ -33,7 +33,7 @@ class ParsedArguments(Value):
     """Values by option name, in the order given; those of a flag are `true`."""
     operands: tuple[str, ...]
     rest: tuple[str, ...] = ()
-    """The words after `--`, for a command that passes them on."""
+    """The arguments after `--`, for a command that passes them on."""
     is_named: bool = False
     """Whether the command was named; otherwise it is `create`."""
     first: int = -1
@@ -51,7 +51,10 @@ class ParsedArguments(Value):
         return len(self.given.get(name, ()))
 
     def check(self) -> None:
-        """:raises UsageError: an option is unknown or has an invalid value, or there are too few or too many operands."""
+        """Refuse invalid arguments.
+
+        :raises UsageError: an option is unknown or has an invalid value, or there are too few or too many operands.
+        """
         wants_text = self.flag("help") or self.flag("version")
         if self.first >= 0 and not wants_text and is_bare_word(self.operands[0]):
             from cloche.cli.mistakes import refuse_misread_command
@@ -226,7 +229,10 @@ def expand_home(path: str) -> str:
 
 
 def check_operands(arguments: ParsedArguments) -> None:
-    """:raises UsageError: there are too few or too many operands, or the first one is not one of the choices."""
+    """Refuse invalid operands.
+
+    :raises UsageError: there are too few or too many of them, or the first one is not one of the choices.
+    """
     command, operands = arguments.command, arguments.operands
     name = "cloche" if command.name == "create" else f"cloche {command.name}"
     if len(operands) < command.min_operands:

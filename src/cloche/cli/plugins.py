@@ -146,7 +146,7 @@ def describe_offers(plugin: Report, registry: Registry) -> list[str]:
 
 def describe_component(given: Component, registry: Registry) -> str:
     if conflict := registry.conflict_of(given):
-        return f"{given.name} (left out, {conflict.used.source} offers it too)"
+        return f"{given.name} (left out: {conflict.used.source} also offers it)"
     if other := registry.replaced_by(given):
         return f"{given.name} (replaced by {other})"
     return given.name

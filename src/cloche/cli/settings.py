@@ -87,7 +87,10 @@ class Settings(Value):
         return self.last(name) == "true"
 
     def check(self) -> None:
-        """:raises UsageError: a variable or a config file gives an option an invalid value."""
+        """Refuse invalid settings.
+
+        :raises UsageError: a variable or a config file gives an option an invalid value.
+        """
         for problem in self.problems.values():
             raise problem
 

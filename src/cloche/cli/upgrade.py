@@ -181,7 +181,7 @@ def report_lines(
             yield f"  carried over: {packages}, {files} outside packages"
         if inventory.reinstalled:
             names = [f"{distribution.key} {distribution.version}" for distribution in inventory.reinstalled]
-            yield f"  in another build, from pip: {report.summarize(names, details)}"
+            yield f"  reinstalled by pip, in a build for the new Python: {report.summarize(names, details)}"
 
 
 def describe_change(plan: UpgradePlan) -> str:
@@ -208,7 +208,7 @@ def summary_of(outcomes: Sequence[Outcome], others: int) -> str:
     """
     words = [f"{count} {word}" for word, count in count_outcomes(outcomes).items()]
     number = counted(len(outcomes), "environment")
-    left_out = f"; {others} of another Python left out" if others else ""
+    left_out = f"; {others} that use a different Python left out" if others else ""
     return f"{number}{': ' if words else ''}{', '.join(words)}{left_out}"
 
 

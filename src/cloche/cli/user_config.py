@@ -34,7 +34,7 @@ def typed_value(name: str, values: Sequence[str], option: Option | None, host: H
         parse_replacements([*values], "the command line")
         return [*values]
     if option.kind not in ("list", "words") and len(values) > 1:
-        raise UsageError(f"`{name}` has one value, but got {len(values)}", hint="quote a value that contains spaces")
+        raise UsageError(f"`{name}` takes one value, but got {len(values)}", hint="quote a value that contains spaces")
     checked = parse_values(option, values[0] if len(values) == 1 else [*values], f"`{name}`")
     if option.kind == "flag":
         return checked[-1] == "true"

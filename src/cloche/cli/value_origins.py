@@ -18,7 +18,7 @@ def hint_with_origins(error: ClocheError, settings: Settings) -> str | None:
 
 
 def origins(error: ClocheError, settings: Settings) -> Iterator[str]:
-    """Yield a line for each value in an error message that does not come from the command line, and has no origin there."""
+    """Yield a line for each value in an error that was not set on the command line, unless the error names its origin."""
     told = f"{error.message}\n{error.hint}"
     for name, setting in settings.chosen.items():
         if setting.origin == "command line" or setting.origin in told:

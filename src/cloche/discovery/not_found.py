@@ -63,7 +63,7 @@ def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, beca
         refused = [f"; `{result.path}` {result.reason}" for result in search.results(specs[0]) if result.reason]
         hint = f"{LIST_HINT}; for a file in the current directory, write `./{specs[0].name}`"
         if meant := installation_request(specs[0].name, search):
-            hint = f"did you mean `{meant}`? A request has the version of Python, or is a path"
+            hint = f"did you mean `{meant}`? Request a version of Python or a path, not the name of an installation"
         return InterpreterNotFound(f"no command `{specs[0].name}` found on PATH{''.join(refused)}", hint=hint)
     requested = " or ".join(f"`{spec.text}`" for spec in specs)
     if all(is_too_old(spec) for spec in specs):

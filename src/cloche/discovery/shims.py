@@ -30,7 +30,7 @@ PYENV_LINES = frozenset(
         *("SHIM_PATH=${0%/*}", 'export _PYENV_SHIM_PATH="$SHIM_PATH"'),
     )
 )
-"""The lines of the shims of all versions of pyenv, without indentation; those that contain paths are not in it."""
+"""The lines of the shims of all versions of pyenv, without indentation; lines that contain paths are left out."""
 
 MAX_LINKS = 8
 """How many links to follow from one that may lead to mise."""

@@ -1,6 +1,7 @@
 """Read and write regular files, without blocking on a FIFO and without leaving half-written files.
 
-The modules compute checksums of files, record the inputs of a decision, and take locks.
+The modules handle manifests and RECORD, the inputs of a decision, locks, ELF files, TOML, free space, and names that file
+systems confuse or forbid.
 """
 
 from __future__ import annotations

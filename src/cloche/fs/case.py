@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def folded(path: str) -> str:
-    """Return a path in the form in which two paths are equal if a file system that ignores case confuses them.
+    """Return a path in a form in which two paths are equal if a file system that ignores case treats them as one.
 
     Such file systems also ignore the Unicode form of accents: those of macOS, and ext4 with `casefold`.
     """

@@ -1,6 +1,6 @@
 """Whether a file system clearly lacks the space for what a run is going to write.
 
-That is known only of file systems that neither compress nor share the content of files, so others are never asked. Where it
+This is known only for file systems that neither compress nor share the content of files; others are not checked. Where it
 is not known, the system call that fails says so.
 """
 
@@ -16,8 +16,9 @@ TOLERANCE = 0.9
 
 
 def lacking_space(path: str, needed: int) -> int | None:
-    """Return the free bytes of the file system that a path is, or will be, on, if new files of that size cannot fit on it.
+    """Return the free bytes of a path's file system if new files of this size cannot fit there.
 
+    :param path: an absolute path, which need not exist.
     :param needed: the bytes of new files, none of which is a link to another one.
     :return: None if they fit, or if it is not known.
     """

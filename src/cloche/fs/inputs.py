@@ -30,8 +30,8 @@ class Inputs:
         self.undeclared: list[str] = []
         """Descriptions of components that do not declare their inputs; if there are any, the inputs are incomplete."""
         self.server_choices: list[str] = []
-        """Descriptions of files that a server chose for a version, because no hash decides. Next time it may choose others, so
-        the result may only be compared with an environment that was created from it."""
+        """Descriptions of files that a server chose for a version, because no hash decides. The server may choose others
+        next time, so the result may only be compared with an environment that was created from it."""
 
     def path(self, path: str) -> None:
         """Record a file, or the list of names in a directory. If it does not exist, its absence is recorded."""

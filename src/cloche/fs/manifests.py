@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 sha256 = import_sha256()
 
 MANIFEST = ".cloche-manifest"
-"""The name of its file in the environment's root."""
+"""The name of the manifest, in the root of the environment."""
 
 RUNTIME_MANIFEST = ".cloche-runtime"
 """The same for the files of the interpreter in a portable environment, without bytecode."""

@@ -14,7 +14,7 @@ FORBIDDEN = re.compile(r'[\x00-\x1f<>:"|?*\\]')
 
 
 def unusable_name(path: str) -> str:
-    """Return the first name in a relative path (with `/`) that is not a file of that name on Windows; empty if all are."""
+    """Return the first name in a relative path (with `/`) that Windows does not accept as a file name; empty if there is none."""
     for name in path.split("/"):
         if DEVICES.fullmatch(name) or FORBIDDEN.search(name) or name.endswith((" ", ".")):
             return name

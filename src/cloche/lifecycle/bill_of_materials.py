@@ -104,7 +104,7 @@ def unique(distributions: Iterable[InstalledDistribution]) -> list[InstalledDist
 
 
 def python_component(facts: EnvironmentInfo) -> Component:
-    """Return the component of an environment's Python; its version is the recorded one if that no longer exists."""
+    """Return the component of an environment's Python; if that Python no longer exists, the version is the recorded one."""
     interpreter = facts.environment.interpreter
     name = interpreter.implementation if interpreter else "python"
     version = interpreter.version_text if interpreter else facts.version_text

@@ -1,6 +1,6 @@
 """Examine an environment by running it: its Python, and its activation scripts in the shells on this machine.
 
-Other modules start an environment's Python only to run pip (`rebuild`) or a command of the user (`run`).
+Other modules start an environment's Python only to run pip (`upgrade.pip_requests`) or the user's command (`run`).
 """
 
 from __future__ import annotations

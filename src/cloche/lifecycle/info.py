@@ -62,7 +62,7 @@ class EnvironmentInfo(Value):
 
     @cached_property
     def tree(self) -> Tree:
-        """Its files, as they were when this was first asked."""
+        """Its files, as they were when this property was first read."""
         return self.known_tree or Tree(self.environment.location)
 
     @property

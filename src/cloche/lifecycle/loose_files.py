@@ -1,4 +1,4 @@
-"""Loose files: those in an environment that neither an installed package wrote nor the tool that created it."""
+"""Loose files: files in an environment that belong to no installed package and were not written by the tool that created it."""
 
 from __future__ import annotations
 

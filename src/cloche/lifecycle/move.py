@@ -155,8 +155,8 @@ def move_environment(plan: MovePlan, session: Session) -> Environment:
             moved.append(verify_move(plan, session))
         except ClocheError as error:
             raise ClocheError(
-                f"`{plan.source}` would not work at its new path: {error.message}",
-                hint=error.hint or "the environment was not moved or changed",
+                f"`{plan.source}` would not work at its new path: {error.message}; it was not moved",
+                hint=error.hint,
             ) from error
 
     with DirectoryLock(plan.source, plan.identity):

@@ -98,14 +98,14 @@ def hint_about_command(name: str, environment: Environment) -> str:
     """Return what to do about a command that does not exist: what it was probably meant as, or how to install it."""
     where = quote_word(environment.location, os.name)
     if name in SHELL_BUILTINS:
-        return f"it is a command of shells: `cloche run {where} -- sh -c '{name} …'`"
+        return f"it is built into shells: `cloche run {where} -- sh -c '{name} …'`"
     if hint := python_file_hint(name, environment):
         return hint
     if " " in name and quote_word(name.replace(" ", ""), os.name) == name.replace(" ", ""):
-        return f"give each word as an argument of its own: `cloche run {where} -- {name}`"
+        return f"pass each word as a separate argument: `cloche run {where} -- {name}`"
     if shutil.which("pip", path=environment.path_to(environment.layout.bin)):
-        return f"if a package has it, `cloche run {where} -- pip install PACKAGE` installs it"
-    return f"if a package has it, `cloche {where} --seed PACKAGE` installs it"
+        return f"if a package provides it, `cloche run {where} -- pip install PACKAGE` installs it"
+    return f"if a package provides it, `cloche {where} --seed PACKAGE` installs it"
 
 
 def python_file_hint(path: str, environment: Environment) -> str:
@@ -171,7 +171,7 @@ def cannot_execute(path: str, environment: Environment) -> CommandFailed:
     return CommandFailed(
         f"`{path}` cannot be executed: its mode is {mode:03o}",
         NOT_EXECUTABLE,
-        hint=f"`chmod +x {quote_word(path, os.name)}` allows it",
+        hint=f"`chmod +x {quote_word(path, os.name)}` makes it executable",
     )
 
 

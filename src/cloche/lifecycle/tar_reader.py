@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from cloche.model.aliases import MemberKind
 
 PIECE = 1 << 20
-"""The most bytes of a member in memory."""
+"""The maximum number of bytes of a member in memory."""
 
 MAX_EXTENDED_SIZE = 1 << 16
-"""The bytes of the longest header with a name or with attributes; the longest path of a system has 4096."""
+"""The maximum size, in bytes, of a header with a name or with attributes; the longest path of a system has 4096."""
 
 MAX_PADDING = 1 << 20
-"""The most bytes after the last member. GNU tar fills up a record, which usually has 10 kB."""
+"""The maximum number of bytes after the last member. GNU tar pads an archive to a full record, usually 10 kB."""
 
 LATEST = 1 << 40
 """The time in seconds that no member reaches; every system can represent earlier ones."""
@@ -136,7 +136,7 @@ class TarReader:
         if kind == "directory" or (header.type == AREGTYPE and name.endswith(b"/")):  # before POSIX
             kind, name = "directory", name.rstrip(b"/")
         if kind != "file" and size:
-            raise InvalidArchive(f"has a content for `{shown}`, which is not a file")
+            raise InvalidArchive(f"has content for `{shown}`, which is not a file")
         self._left, self._padding = size, -size % BLOCKSIZE
         path = os.fsdecode(name)
         if kind == "file":

@@ -75,12 +75,12 @@ def file_with_status(path: str, status: os.stat_result) -> File:
 
 
 class Tree:
-    """The tree of an environment. It is read when something is first asked, and does not change after that."""
+    """The tree of an environment. It is read on first use, and does not change after that."""
 
     def __init__(self, root: str) -> None:
         self.root = root
         self.errors: list[OSError] = []
-        """Why directories could not be read, after `entries` was asked."""
+        """Why directories could not be read; known once `entries` was read."""
         self._times: dict[str, int] = {}
 
     @cached_property

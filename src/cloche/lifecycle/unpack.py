@@ -50,7 +50,7 @@ ROW_SIZE = 68
 """The bytes of a row in the list of files besides the path, with a line ending of two characters."""
 
 LARGEST_CONFIGURATION = 1 << 20
-"""The bytes of the largest `pyvenv.cfg`."""
+"""The maximum size of `pyvenv.cfg`, in bytes."""
 
 UNUSABLE_NAME_ERRORS = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
@@ -87,7 +87,7 @@ def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
     def verify() -> None:
         session.progress(f"verifying `{destination.location}`")
         try:
-            session.warn(concerns(destination.location, session))
+            session.warn(unpack_warnings(destination.location, session))
         except DestinationError as error:
             raise ClocheError(
                 f"`{source}` does not contain an environment", hint="use `tar` or `unzip` if that is what you expect"
@@ -120,7 +120,7 @@ def refuse_unpacked(root: str, session: Session) -> None:
         )
 
 
-def concerns(location: str, session: Session) -> Iterator[str]:
+def unpack_warnings(location: str, session: Session) -> Iterator[str]:
     """Yield the warnings about an environment that is exactly what was packed."""
     verification = verify_environment(location, session, bytecode="skipped")
     examination = examine(verification.environment, session.host, seed=False)
@@ -184,7 +184,10 @@ class Extraction:
         return os.path.join(self.root, *path.split("/"))
 
     def refuse(self, member: str, reason: str) -> ClocheError:
-        return ClocheError(f"`{self.source}` is not safe: `{shortened(member)}` {reason}", hint="nothing was unpacked")
+        return ClocheError(
+            f"`{self.source}` is not safe: `{shortened(member)}` {reason}",
+            hint="get the archive again, from a source that you trust",
+        )
 
     def add(self, member: Member) -> None:
         """Extract one member.

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 OnExisting: TypeAlias = Literal["keep", "replace", "replace-anything"]
-"""What to do with an existing destination: `keep` and refresh it, `replace` an environment but no other files, or
-`replace-anything` in the directory, unless it contains a project."""
+"""What to do with an existing destination: `keep` and refresh it, `replace` the environment but no other files, or
+`replace-anything`: everything in the directory, unless it contains a project."""
 
 SitePackages: TypeAlias = Literal["isolated", "system"]
 """Whether the environment sees the packages of its base interpreter."""

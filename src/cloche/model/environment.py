@@ -194,4 +194,4 @@ class Script(Value):
     newline: str = "\n"
     """The line ending in the file: `\\n` or `\\r\\n`."""
     byte_order_mark: bool = False
-    """Whether the file begins with one. Windows PowerShell 5.1 needs it to read non-ASCII text correctly."""
+    """Whether the file begins with a byte order mark. Windows PowerShell 5.1 needs it to read non-ASCII text correctly."""

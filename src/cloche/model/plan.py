@@ -139,7 +139,7 @@ class ChosenComponent(Value):
 class Blueprint(Value):
     """Everything about an environment that does not depend on its destination.
 
-    If it was resolved for an existing environment, seeds that stay there have no image: the `root` of theirs is empty.
+    If it was resolved for an existing environment, seeds that stay there have no image: the `root` of their `Image` is empty.
     """
 
     spec: EnvironmentSpec

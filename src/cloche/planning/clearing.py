@@ -99,8 +99,8 @@ def plan_replacement(
         return Replacement()
     if destination.state == "directory":
         raise DestinationError(
-            f"`{location}` is not an environment, so there is nothing that `--clear` could replace",
-            hint="without `--clear`, an environment is added to the directory and nothing in it is changed",
+            f"`{location}` is not an environment, so there is nothing for `--clear` to replace",
+            hint="without `--clear`, cloche adds an environment and leaves the existing files unchanged",
         )
     added_to_directory = ADDED_KEY in destination.settings or bool(markers_in(target))
     owned = owned_files(target) if added_to_directory else with_whole_directories(target, owned_entries(target, host))
@@ -119,7 +119,7 @@ def refuse_to_empty(destination: Destination, host: Host) -> None:
     user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
     if is_system_directory(os.path.realpath(destination.target), host.os_name):
         raise DestinationError(
-            f"`{destination.location}` is a directory of the system, and `--clear --force` would empty it",
+            f"`{destination.location}` is a system directory, and `--clear --force` would empty it",
             hint="choose another destination",
         )
     if not is_environment and (library := standard_library_in(destination.target)):

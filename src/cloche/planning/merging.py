@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 OTHERS_SCRIPTS = ("activate", "deactivate", "pydoc")
-"""How the names of the scripts begin that other tools write for shells, in lower case."""
+"""The beginnings of the names of scripts that other tools write for shells, in lower case."""
 
 
 class Kept(Value):
@@ -47,7 +47,7 @@ def find_kept(destination: Destination, blueprint: Blueprint, environment: Envir
     is_environment = destination.state == "environment"
     manifest = read_manifest(destination) if is_environment else ""
     is_others = is_environment and not manifest
-    others = others_scripts(destination.target, blueprint.layout.bin) if is_others else {}
+    others = scripts_of_other_tools(destination.target, blueprint.layout.bin) if is_others else {}
     return Kept(
         frozenset(
             operation.path
@@ -60,7 +60,7 @@ def find_kept(destination: Destination, blueprint: Blueprint, environment: Envir
     )
 
 
-def others_scripts(root: str, directory: str) -> dict[str, str]:
+def scripts_of_other_tools(root: str, directory: str) -> dict[str, str]:
     """Return the SHA-256 in hexadecimal of the scripts that other tools write for a shell, by path.
 
     :param directory: that of the scripts, relative to the root of the environment.

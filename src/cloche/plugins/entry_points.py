@@ -93,9 +93,9 @@ def find_sources(path: Iterable[str]) -> list[Source]:
 def command_sources(name: str, path: Iterable[str]) -> list[Source]:
     """Return the plugins that may offer a command of this name.
 
-    They are those with an entry point of the command's name, if their module mentions the hook. If there is none, they also
-    are the others whose module mentions it, so that no other plugin is imported to find out whether a word is a command or
-    a directory.
+    They are those with an entry point of the command's name, if their module mentions the hook. If there is none, the
+    result also contains every other plugin whose module mentions the hook. So no other plugin is imported to find out
+    whether a word is a command or a directory.
     """
     installed = InstalledPlugins(path)
     sources = installed.sources()

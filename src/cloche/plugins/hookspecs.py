@@ -293,7 +293,7 @@ def cloche_creators() -> Iterable[Creator | Descriptor]:
 
 @hookspec
 def cloche_seeders() -> Iterable[Seeder | Descriptor]:
-    """Return seeders: ways to install the first packages into an environment, chosen with `--seeder NAME`.
+    """Return seeders: ways to install seeds, the first packages, into an environment, chosen with `--seeder NAME`.
 
     :since: 0.1
 
@@ -375,7 +375,7 @@ def cloche_created(result: Result) -> None:
 def cloche_moved(environment: Environment, old: str) -> None:
     """Act on an environment that `cloche move` has moved or copied. A failure is only a warning.
 
-    `environment` is where it is now, and `old` is the absolute path where it was. After `--copy`, that still exists.
+    `environment` is the environment at its new path; `old` is its previous absolute path, which still exists after `--copy`.
 
     The word `cloche_moved` must appear in the file of the module that the entry point names: the others are not imported.
 

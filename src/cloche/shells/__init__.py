@@ -213,9 +213,9 @@ def quote_word(word: str, os_name: str) -> str:
 
 
 def quote_as_shlex(word: str) -> str:
-    """Return a word exactly as Python's `shlex.quote` writes it, and with it `venv` and uv in their scripts.
+    """Return a word exactly as `shlex.quote` does; `venv` and uv quote words in their scripts in the same way.
 
-    It is not called, because importing `shlex` takes too long for every run.
+    `shlex` is not used, because importing it takes too long for every run.
     """
     if word and UNQUOTED.issuperset(word):
         return word

@@ -39,8 +39,9 @@ SPECIAL_IN_PROMPT = frozenset("$`\\!%").union(map(chr, range(32)))
 def quote_for_python_too(text: str) -> str:
     """Return `text` as one word, in a form that is also valid inside a Python string with three double quotes.
 
-    In double quotes, both escape the backslash and the quote in the same way. `$` and the backquote are put in single quotes,
-    because Python has no escape for them. Bytes that are not UTF-8 are printed from octal numbers, which both understand.
+    In double quotes, the shell and Python escape the backslash and the quote in the same way. `$` and the backquote are put
+    in single quotes, because Python has no escape for them. Bytes that are not UTF-8 are printed from octal numbers, which
+    both understand.
     The result never contains three double quotes in a row.
     """
     word = ""

@@ -68,7 +68,7 @@ def marshalled(text, name):  # type: (bytes, str) -> bytes
     if has_equal_sets(held):
         code = compile(text, name, "exec", dont_inherit=True)
         held += parts(code)
-    if sys.implementation.name == "pypy":  # the module makes it a list of objects, not one of the characters of strings
+    if sys.implementation.name == "pypy":  # a module in the list makes it a list of objects
         held += [sys, *(sys.intern(item) for item in held if isinstance(item, str))]
     return marshal.dumps(code)
 

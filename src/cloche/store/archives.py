@@ -321,5 +321,5 @@ def _numbers_64(extra: dict[int, bytes], count: int) -> list[int]:
     """Return the numbers in a zip64 extra field, which must have exactly this many."""
     content = extra.get(ZIP64, b"")
     if not count or len(content) != 8 * count:
-        raise InvalidArchive("has zip64 numbers that nothing needs, or lacks some")
+        raise InvalidArchive("has unnecessary zip64 fields, or lacks required ones")
     return [*struct.unpack(f"<{count}Q", content)]

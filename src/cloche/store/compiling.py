@@ -64,7 +64,7 @@ class CompilingProcesses:
         self._environ = environ
         self._limit = available_processors()
         self._lock = threading.Lock()
-        """Held to use what follows, and never while anything is awaited."""
+        """Held while the attributes below are used, and never while waiting."""
         self._waiting: list[tuple[int, int, Batch]] = []
         """A heap: every image gets its first batch compiled before any image gets its second one."""
         self._submitted = 0

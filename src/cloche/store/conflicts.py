@@ -51,7 +51,7 @@ def settle_conflicts(images: list[Image], interpreter: Interpreter, store: Store
                 if other[2] != digest and not path.endswith(".pyc"):
                     store.warnings.append(
                         f"`{images[other[0]].distribution}` and `{image.distribution}` both contain `{path}`; "
-                        f"the one of `{image.distribution}` is installed"
+                        f"the file from `{image.distribution}` is installed"
                     )
             owners[key] = number, member, digest
     for directory in directories_of(owners):

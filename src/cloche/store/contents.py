@@ -127,13 +127,13 @@ def script_in_wheel(content: bytes, directory: str) -> bytes:
     """Return a script of an environment as its wheel has it: without the path of the environment's Python.
 
     :param directory: where the scripts of the environment are.
-    :raises ValueError: it starts in a way of which it is not known what the wheel has.
+    :raises ValueError: its first line has an unknown form, so the line in the wheel cannot be determined.
     """
     line, newline, rest = content.partition(b"\n")
     if line.startswith(b"#!" + os.fsencode(os.path.join(directory, "py"))) and b" " not in line:
         return b"#!python" + newline + rest
     if line.startswith(b"#!") and b"/env " not in line:
-        raise ValueError("it is not known what its first line is in the wheel")
+        raise ValueError("its original first line in the wheel cannot be determined")
     return content
 
 

@@ -1,7 +1,7 @@
 """The dependencies of seeds: found among local wheels if possible, else resolved by pip.
 
-The local search is greedy. If it meets a conflict or finds nothing, pip resolves all of them from the index, unless the
-network is not allowed.
+The local search is greedy. If it meets a conflict or finds nothing, pip resolves all of them from the index, unless
+`--no-download` prevents that.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def with_dependencies(
             found.append(dependency)
             continue
         if wanted.network == "never":
-            raise _missing_error(needs, "the network is not allowed")
+            raise _missing_error(needs, PREVENTED)
         found = _resolve_with_pip(chosen, interpreter, wanted, store)
         if needs := list(unmet_needs(found, interpreter)):
             raise _missing_error(needs, "pip did not download them")
@@ -149,9 +149,12 @@ def _resolve_with_pip(
     return [*kept.values(), *(one for name, one in downloaded.items() if name not in kept)]
 
 
+PREVENTED = "`--no-download` prevents downloads"
+
+
 def _missing_error(needs: Sequence[Need], reason: str) -> SeedError:
     remedies = ["name a directory that has their wheels with `--find-links`", "install without them: `--no-deps`"]
-    if reason == "the network is not allowed":
+    if reason == PREVENTED:
         remedies.insert(0, "leave out `--no-download`")
     return SeedError(
         f"dependencies of the seeds are missing, and {reason}: {', '.join(dict.fromkeys(map(str, needs)))}",

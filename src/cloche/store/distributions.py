@@ -43,7 +43,7 @@ MAX_RATIO = 250
 """How many times its own size a wheel may unpack to if that is more."""
 
 DIRECTORY_SIZE = 4096
-"""The bytes of the disk that a directory uses, which costs a wheel only two bytes."""
+"""The disk space, in bytes, that a directory uses; in a wheel, it takes only two bytes."""
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._!+-]*[A-Za-z0-9])?")

@@ -1,4 +1,4 @@
-"""Successors: the images that an upgrade to another Python installs, found by what is installed before.
+"""Successors: the images that an upgrade to another Python installs, found by what was installed before.
 
 If the new Python can use a distribution as it is, its successor is an image of the installed files. Otherwise it is the
 image of the wheel that pip provided for the new Python. The store records both, so that only the first upgrade of a
@@ -6,7 +6,7 @@ distribution unpacks it, or asks pip.
 
 The key is a hash of every hash in the RECORD: environments with the same files have the same successor. An image of installed
 files is bound to these hashes, and contains neither an edited file nor bytecode. Images are named for what they contain,
-and an image of installed files never has the name of an image of a wheel. So a lock file does not lead to one.
+and an image of installed files never has the name of an image of a wheel. So a lock file never selects one.
 
 The store also records which modules were imported from which images, because importing packages takes longer than
 everything else that an upgrade does to verify its result.

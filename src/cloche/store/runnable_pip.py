@@ -1,6 +1,6 @@
 """A pip that an interpreter can run, whichever pip is installed with cloche.
 
-It usually is an image in the store. The pip beside cloche is run where it is if its bytecode is for that interpreter.
+It is usually an image in the store. The pip beside cloche is run where it is if its bytecode is for that interpreter.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def runnable_pip(interpreter: Interpreter, wanted: Wanted, store: Store, *, comp
         raise SeedError(
             f"pip {distribution.version} is too old to install packages for {interpreter.name}: "
             f"pip {OLDEST_PIP} or later is needed",
-            hint="allow the network, or name a directory that has a newer pip with `--find-links`",
+            hint="leave out `--no-download`, or name a directory that has a newer pip with `--find-links`",
         )
     runner = os.path.join(distribution.location, "pip", RUNNER)
     if distribution.kind == "installed" and interpreter.magic == MAGIC_NUMBER.hex() and os.path.isfile(runner):

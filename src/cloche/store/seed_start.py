@@ -37,7 +37,9 @@ PROGRAMS = {
 
 
 def is_known_to_start(distribution: Distribution, interpreter: Interpreter) -> bool:
-    """Return whether a pip needs no test: it came with the interpreter, or is that of cloche on the same version."""
+    """Return whether a distribution needs no test: it is not pip, came with the interpreter, or is the pip beside cloche.
+
+    That pip runs on the same version of Python."""
     beside = distribution.kind == "installed" and interpreter.magic == MAGIC_NUMBER.hex()
     return distribution.name != "pip" or beside or distribution.location.startswith(interpreter.stdlib)
 

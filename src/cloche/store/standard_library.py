@@ -26,7 +26,7 @@ def shadowing_warnings(distribution: Distribution, interpreter: Interpreter) -> 
         names = ", ".join(f"`{name}`" for name in shared)
         yield (
             f"{distribution.name} {distribution.version} contains {names}, "
-            "but Python imports what its standard library has under that name"
+            "but Python imports the modules of the same name in its standard library instead"
         )
 
 

@@ -175,7 +175,7 @@ def parse_policy(values: Iterable[str]) -> StartupRule:
     chosen = [policy for policy in POLICIES if policy in words]
     if chosen and len(set(words)) > 1:
         raise UsageError(
-            f"`startup-code` combines `{chosen[0]}` with something else",
+            f"`startup-code` combines `{chosen[0]}` with other values",
             hint="choose `allow`, `list` or `refuse`, or name the packages that may run code",
         )
     for word in words:
@@ -190,7 +190,7 @@ def parse_policy(values: Iterable[str]) -> StartupRule:
 
 
 def refuse_startup_code(images: Iterable[Image], allowed: Sequence[str]) -> None:
-    """Refuse packages that run code whenever Python starts.
+    """Refuse images of packages that run code whenever Python starts.
 
     :param allowed: the packages that may, normalized.
     :raises StartupCodeRefused: another one does.

@@ -276,7 +276,9 @@ def _read_candidate(candidate: SeedCandidate) -> Distribution:
     try:
         with open(vendored, encoding="utf-8") as file:
             if re.search(r"^DEBUNDLED = True", file.read(), re.MULTILINE):
-                raise SeedError(f"the pip in `{site}` lacks its bundled libraries, as packaged by Linux distributions")
+                raise SeedError(
+                    f"the pip in `{site}` has no bundled libraries, because a Linux distribution removed them"
+                )
     except (OSError, ValueError) as error:
         raise SeedError(f"`{vendored}` cannot be read ({reason_of(error)})") from error
     return distribution

@@ -163,7 +163,9 @@ def check_slot_like_name(activator: Activator) -> None:
             not_applicable(f"the activator cannot write the name of a slot: {error.message}")
         counts.append(sum(script.text.count(prompt) for script in scripts))
     if counts[0] != counts[1]:
-        broken(f"in a directory named `{name}`, the scripts replace the name by the prompt; a value is not a template")
+        broken(
+            f"in a directory named `{name}`, the scripts replace the name with the prompt; do not search values for slots"
+        )
 
 
 def check_relocatable(activator: Activator) -> None:

@@ -100,7 +100,7 @@ def check_runtime(creator: Creator, interpreter: Interpreter, _: Path) -> None:
         broken(f"in `runtime`, {problem}")
     created = [*operations, *runtime.files]
     if path := find_missing_path(created, required_paths(layout)):
-        broken(f"neither `operations` nor `runtime` create `{path}`, which is part of the layout")
+        broken(f"neither `operations` nor `runtime` creates `{path}`, which is part of the layout")
 
 
 check_serves = check_support_for_an_interpreter

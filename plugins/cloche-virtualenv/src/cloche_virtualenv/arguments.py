@@ -219,7 +219,7 @@ def check_values(parser: argparse.ArgumentParser, options: Options) -> None:
             if version not in ("bundle", "embed", "none"):
                 Version(version)
         except InvalidVersion:
-            parser.error(f"argument --{name}: `{version}` is not a version, nor `bundle`, `embed` or `none`")
+            parser.error(f"argument --{name}: `{version}` is neither a version nor `bundle`, `embed` or `none`")
 
 
 def ignored_options(options: Options) -> list[str]:

@@ -148,4 +148,4 @@ def path_in(environment: Environment, path: str) -> str:
 
 
 def cannot_change(environment: Environment, error: OSError) -> ClocheError:
-    return ClocheError(f"cannot change `{environment.location}`: {error}", hint="nothing was changed")
+    return ClocheError(f"cannot change `{environment.location}`: {error}; nothing was changed")

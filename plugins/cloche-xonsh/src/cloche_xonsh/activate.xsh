@@ -61,7 +61,7 @@ def _cloche_activate():
 
     old_field = fields.get("env_name")
 
-    # An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep a `pydoc` of the user.
+    # An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep the user's own `pydoc`.
     pydoc = ["python", "-m", "pydoc"] if "pydoc" not in aliases else None
 
     @unthreadable

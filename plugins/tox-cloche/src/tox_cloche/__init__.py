@@ -64,7 +64,7 @@ class ClocheEnv(Python, ABC):
             keys=["startup_code"],
             of_type=list[str],
             default=["list"],
-            desc="`refuse` packages whose code runs whenever Python starts, or the names of those that may",
+            desc="`refuse` to reject packages whose code runs whenever Python starts, or the names of the packages to allow",
         )
         self.conf.add_config(
             keys=["always_copy", "alwayscopy"],

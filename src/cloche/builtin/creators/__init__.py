@@ -1,1 +1,1 @@
-"""The built-in creators: one module for each, and the modules `posix` and `windows`, which they use."""
+"""The built-in creators: one module for each, and `posix`, `windows` and `distutils_guard`, which they share."""

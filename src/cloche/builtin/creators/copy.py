@@ -39,7 +39,9 @@ class CopyCreator:
         if interpreter.os_name == "nt":
             yield from windows.python_executables(interpreter, layout)
             return
-        for name in layout.names:  # no links: CPython would take the copy that a link leads to for the base interpreter
+        for (
+            name
+        ) in layout.names:  # no links: CPython would mistake the copy that a link leads to for the base interpreter
             yield Copy(f"{layout.bin}/{name}", os.path.realpath(interpreter.executable))
         yield from shared_library(interpreter, layout)
 

@@ -28,7 +28,7 @@ SUMMARIES = {
     "creator": "creates environments in one more way",
     "finder": "finds Pythons in one more place",
     "packer": "packs environments in one more format",
-    "seeder": "installs the first packages in one more way",
+    "seeder": "installs seeds in one more way",
 }
 """What a plugin can be, and what such a plugin does."""
 
@@ -140,7 +140,7 @@ def names_for(kind: str, directory: str) -> tuple[str, str]:
         raise UsageError(f"the distribution `{distribution}` already exists", hint="choose another name")
     if name in (COMMANDS if kind == "command" else built_in_names(kind)):
         raise UsageError(
-            f"cloche itself has the {kind} `{name}`", hint="choose another name, so that users can tell them apart"
+            f"cloche already has a {kind} named `{name}`", hint="choose another name, so that users can tell them apart"
         )
     return distribution, name
 

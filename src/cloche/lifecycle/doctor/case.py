@@ -123,7 +123,7 @@ class Case(Value):
 
 
 ONLY_YOU = "only you can decide"
-"""How a remedy begins that cloche must not choose: it names the possibilities, with their commands where there are any."""
+"""The beginning of a remedy if cloche must not choose for the user. It lists the alternatives, with their commands if any."""
 
 
 def missing_directory(path: str) -> str:

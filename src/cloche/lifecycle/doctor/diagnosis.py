@@ -74,7 +74,7 @@ def diagnose(case: Case, checks: Iterable[Check] = CHECKS) -> list[Finding]:
 
 
 def lacks_python(case: Case, findings: Iterable[Finding]) -> bool:
-    """Return whether no program that the Python of an environment runs, such as pip, would work on it, or soon will."""
+    """Return whether programs that the environment's Python runs, such as pip, do not work on it, or soon will not."""
     examination = case.examination
     if not examination.failure and not is_same_file(examination.prefix, case.root):
         return True  # pip would change another environment, or the base
@@ -110,7 +110,7 @@ CODES = {
     "installed-twice": "files of two versions of one package are mixed",
     "left-behind": "a killed run has left its staging directory",
     "lib-of-other-version": "there are packages in a directory that this Python does not search",
-    "link-copied": "a directory is a copy of another one to which it should be a link",
+    "link-copied": "a directory that should be a link to another one is a copy of it instead",
     "link-dangling": "the target of a symbolic link, or the directory to which all links of a package lead, does not exist",
     "metadata-broken": "the metadata of an installed package is unusable",
     "mount-noexec": "the file system of the environment is mounted with `noexec`",

@@ -40,7 +40,7 @@ class LostSeed(Value):
 
 
 class LostTarget(Value):
-    """A directory that does not exist, to which links lead by the paths that they have in `site-packages`."""
+    """A missing directory that links in `site-packages` point into, each to the same relative path."""
 
     directory: str
     links: tuple[str, ...]

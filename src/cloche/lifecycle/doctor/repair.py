@@ -88,7 +88,7 @@ def left_to_user(finding: Finding) -> Finding:
         return finding
     commands = [*commands_before_removal(finding.path), f"rm -r {quote_word(finding.path, os.name)}"]
     remove = " and ".join(f"`{command}`" for command in commands)
-    remedy = f"cloche cannot remove it, and {ONLY_YOU} what you still need from it; then run {remove}"
+    remedy = f"{ONLY_YOU} what you still need from it: save that, then run {remove}; cloche cannot remove the directory"
     return replace(finding, remedy=remedy, repairable=False)
 
 
@@ -104,7 +104,7 @@ def repair_once(case: Case, findings: list[Finding], session: Session) -> tuple[
     def verify() -> None:
         after = open_case(case.root, session, case.tree.after(overlay.changed))
         if after.examination.failure and not case.examination.failure:
-            raise ClocheError(f"`{case.root}` would not work: {after.examination.failure}", hint="nothing was changed")
+            raise ClocheError(f"`{case.root}` would not work: {after.examination.failure}; nothing was changed")
         repaired.append(after)
 
     overlay.apply(verify, session.link_mode("auto"), case.identity)

@@ -219,8 +219,8 @@ PROMPT_LINE = re.compile(r"""prompt|PS1=|set_color|env_name|"x?\(|!=\s""", re.IG
 def replace_prompt(line: str, old: str, new: str, shell: ShellFamily) -> str:
     """Return a line of an activation script with the prompt replaced.
 
-    What a shell draws as its prompt is a pattern. In csh, the special characters in a name are escaped there. In sh, this
-    is different in each shell, so that the pattern refers to the directory of the environment.
+    The prompt of a shell is a pattern. In csh, special characters of a name are escaped in it. The shells that read the
+    script for sh escape them differently, so there the pattern refers to the directory of the environment.
     """
     names = [old]
     if SH_PATTERN.search(line) and not posix.SPECIAL_IN_PROMPT.isdisjoint(new):

@@ -51,7 +51,7 @@ class ContentSearch:
 def read_into(descriptor: int, buffer: bytearray, size: int) -> int:
     """Read the beginning of an open file into a buffer until it is full or the file ends; return the number of bytes.
 
-    :param size: the expected number: the end is not looked for after as many.
+    :param size: the expected number; after as many, the end of the file is not checked for.
     """
     if not hasattr(os, "readv"):  # Windows
         content = os.read(descriptor, min(size + 1, len(buffer)))
@@ -67,7 +67,10 @@ def read_into(descriptor: int, buffer: bytearray, size: int) -> int:
 def common_part(needles: Iterable[bytes]) -> bytes:
     """Return the beginning that some byte strings share: content without it, as most is, contains none of them."""
     found = frozenset(needles)
-    first, last = min(found, default=b""), max(found, default=b"")  # what these two share, all in between do
+    first, last = (
+        min(found, default=b""),
+        max(found, default=b""),
+    )  # every string between them begins with what they share
     count = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
     return first[:count]
 

@@ -32,9 +32,9 @@ def find_recorded_roots(
 ) -> dict[str, list[str]]:
     """Return the roots that files in an environment record for it, with the paths of these files.
 
-    Roots are recorded by activation scripts, by the command in `pyvenv.cfg` (but in a relocatable environment that may be
-    any old path), by editable installs of a source directory in the environment, and by the first lines of scripts that
-    belong to installed packages. Other scripts may have a reason to name another environment.
+    Roots are recorded by activation scripts, by the command in `pyvenv.cfg` (except in a relocatable environment, where
+    it may name any former path), by editable installs of a source directory in the environment, and by the first lines of
+    scripts that belong to installed packages. Other scripts may have a reason to name another environment.
     """
     found: dict[str, list[str]] = {}
     layout = environment.layout

@@ -97,7 +97,7 @@ class LockComparison:
         if found.installer != "cloche":
             return f"was installed by {found.installer or 'another tool'}, and not from the lock file"
         if locked != {name: origin for name, origin in origins.items() if origin is not None}:
-            return "was installed from another source than the locked one"
+            return "was installed from a source other than the locked one"
         if locked or not allowed:
             return ""
         image = self._image_of(found)

@@ -1,8 +1,8 @@
-"""The record that an environment was up to date, by which the next run need not look at each of its files.
+"""The record that an environment was up to date, which saves the next run from checking every file.
 
 Comparing an environment with its images means checking thousands of files. The record has the signatures of everything that
 changes when a file is added, removed or replaced: the directories, and the files that can be written to in place. Only
-read-only files are left out, which environments share by hard links. What changes one of those without replacing it, such as
+read-only files, which environments share by hard links, are left out. What changes one of those without replacing it, such as
 a write by root, is found by `cloche verify`.
 
 A record is one file in the plan cache, for one environment and one question: what the environment had to be. It also has the

@@ -23,7 +23,7 @@ from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Writ
 from cloche.model.value import replace
 from cloche.planning.clearing import OWN_DIRECTORIES, find_marker
 from cloche.planning.destination import is_relocatable, refuse_running_cloche, refuse_unreadable
-from cloche.planning.merging import others_scripts
+from cloche.planning.merging import scripts_of_other_tools
 from cloche.planning.plan_at import plan_at
 from cloche.planning.pyvenv_cfg import ADDED_KEY
 from cloche.store.bytecode import bytecode_path
@@ -74,7 +74,7 @@ def with_kept_files(operations: Sequence[Operation], edited: Sequence[str], old:
     """Yield operations, with a manifest that also lists the files that another tool wrote and that are kept."""
     overlay = Overlay(old.location)
     written, _ = written_paths(operations)
-    scripts = others_scripts(old.location, old.layout.bin) if overlay.content(MANIFEST) is None else {}
+    scripts = scripts_of_other_tools(old.location, old.layout.bin) if overlay.content(MANIFEST) is None else {}
     kept = {*edited, *scripts, *files_from_other_tools(overlay.text(MANIFEST))} - written
     for operation in operations:
         if isinstance(operation, Write) and operation.path == MANIFEST:
@@ -214,7 +214,7 @@ def plan_exchange(
     A kept file stays the same file, by a hard link or in its directory, so that a program that has it open goes on writing
     to it.
 
-    :param is_kept: decides, by its path and whether it is a link, whether a file is kept that the plan does not create.
+    :param is_kept: decides, by its path and whether it is a link, whether to keep a file that the plan does not create.
     :param remnants: paths of metadata that describes no package, perhaps directories without files.
     """
     root = destination.target

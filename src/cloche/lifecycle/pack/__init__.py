@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
 LONGEST_NAME = 255
-"""The bytes of the longest name on all usual file systems."""
+"""The maximum length of a name, in bytes, on all common file systems."""
 
 PAUSE = 0.1
 """Seconds between two updates of the progress."""
@@ -103,7 +103,7 @@ def refuse_prefix(name: str) -> None:
         return
     is_printable = name.isprintable() and name.strip() == name  # undecodable bytes are not printable
     if name in (".", "..") or set("/\\") & set(name) or not is_printable or len(name.encode()) > LONGEST_NAME:
-        raise UsageError(f"`{name}` is not the name of a directory", hint="`--prefix` takes one name")
+        raise UsageError(f"`{name}` is not a valid directory name", hint="give `--prefix` one name without separators")
 
 
 def refuse_output(output: str, location: str, request: PackRequest) -> None:
@@ -113,9 +113,7 @@ def refuse_output(output: str, location: str, request: PackRequest) -> None:
     :raises DestinationError: it is refused.
     """
     if request.output == "-":
-        raise UsageError(
-            "an archive cannot be written to the standard output", hint="`-o ./-` writes a file of that name"
-        )
+        raise UsageError("an archive cannot be written to standard output", hint="`-o ./-` writes a file of that name")
     real = os.path.join(os.path.realpath(os.path.dirname(output)), os.path.basename(output))
     if is_within(real, os.path.realpath(location)):
         raise DestinationError(

@@ -148,7 +148,7 @@ class BytecodeSource:
     def read(self, entry: Entry, source_digest: bytes, scratch: str) -> bytes | None:
         """Return the bytecode for the source of a module; None if it cannot be compiled.
 
-        If the seal does not fit, all modules are compiled whose bytecode has a seal that does not fit.
+        If the seal does not fit, all modules whose bytecode has a seal that does not fit are compiled.
 
         :param source_digest: the SHA-256 of the source.
         :param scratch: the path of a new directory to compile in.

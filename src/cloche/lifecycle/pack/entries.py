@@ -25,7 +25,7 @@ PIECE = 1 << 20
 
 
 UNUSUAL = frozenset("\\\n\r")
-"""Characters that a path in an archive, or a line in a list of hashes, does not have on every system."""
+"""Characters that some systems do not allow in a path of an archive, or in a line of a list of hashes."""
 
 
 class PackRequest(Value):

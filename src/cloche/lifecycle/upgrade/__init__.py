@@ -348,5 +348,4 @@ def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
 
 def verification_error(environment: Environment, reason: str, remedy: str = "") -> ClocheError:
     """Return the error for an environment that failed its verification."""
-    hint = f"{remedy}; nothing was changed" if remedy else "nothing was changed"
-    return ClocheError(f"`{environment.location}` would not work: {reason}", hint=hint)
+    return ClocheError(f"`{environment.location}` would not work: {reason}; nothing was changed", hint=remedy or None)

@@ -36,7 +36,7 @@ class Loss(Value):
     """`NAME VERSION`, or a path."""
     reason: str
     is_absent: bool = True
-    """False if the new environment has it, but it lacks something that it requires."""
+    """False if the new environment will have the distribution, but not something that it requires."""
 
 
 def item_of(distribution: InstalledDistribution) -> str:
@@ -100,7 +100,11 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
         if is_extension_module(root, path):
             losses.append(Loss(path, "it is an extension module outside of packages"))
         elif any(is_replaced_in(root, path, link, target) for link, target in links):
-            losses.append(Loss(path, "it is different in the directory that its directory is a copy of"))
+            losses.append(
+                Loss(
+                    path, "it differs from the file of the same name in the directory that its own directory duplicates"
+                )
+            )
         else:
             kept.append(path)
     return Inventory(

@@ -73,7 +73,7 @@ def rebuild(upgrade: UpgradePlan, session: Session, *, losses: Losses = "refused
         )
         session.warn(warnings)
 
-    return build_and(exchange, upgrade, session, losses)
+    return with_new_environment(exchange, upgrade, session, losses)
 
 
 def rehearse_rebuild(upgrade: UpgradePlan, session: Session) -> UpgradeResult:
@@ -85,10 +85,10 @@ def rehearse_rebuild(upgrade: UpgradePlan, session: Session) -> UpgradeResult:
     def discard(new: NewEnvironment) -> None:
         rehearse(new.operations, new.plan.target, new.plan.strategy, new.complete, link_mode=new.link_mode)
 
-    return build_and(discard, upgrade, session, "allowed")
+    return with_new_environment(discard, upgrade, session, "allowed")
 
 
-def build_and(
+def with_new_environment(
     finish: Callable[[NewEnvironment], None], upgrade: UpgradePlan, session: Session, losses: Losses
 ) -> UpgradeResult:
     """Build a new environment and call a function that does something with it; start again if an image is damaged."""
@@ -412,5 +412,7 @@ def missing_modules_hint(modules: set[str], upgrade: UpgradePlan) -> str:
     ]
     if seeds := [name for name in owners if name in SEEDS]:
         return f"`--seeds` brings {' and '.join(seeds)} up to date"
-    uninstalled = f"`python -m pip uninstall {' '.join(owners)}` in it, and install again afterwards"
-    return uninstalled if owners else ""
+    if not owners:
+        return ""
+    uninstall = f"run `python -m pip uninstall {' '.join(owners)}` in the environment"
+    return f"{uninstall}, upgrade it, and install these packages again"

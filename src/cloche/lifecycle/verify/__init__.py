@@ -308,7 +308,7 @@ class Verifier:
         links = (link for link, _ in self.environment.layout.links)
         known = {*self.known.expected, *self.known.owners, *self.pythons(files), *links}
         if not self.known.is_ours:
-            known |= set(self.others_files(files))
+            known |= set(self.files_of_other_tools(files))
         known |= {distribution.metadata for distribution in self.known.distributions}
         tools: Counter[str] = Counter()
         for path in self.unlisted_files(files):
@@ -339,7 +339,7 @@ class Verifier:
         inside = os.path.relpath(os.path.realpath(os.path.join(self.root, file.path)), os.path.realpath(self.root))
         return inside.replace(os.sep, "/") in self.known.expected
 
-    def others_files(self, files: Iterable[str]) -> Iterator[str]:
+    def files_of_other_tools(self, files: Iterable[str]) -> Iterator[str]:
         """Yield the files that other tools write without recording them."""
         names = [path for path in files if path.startswith(f"{self.environment.layout.bin}/")]
         scripts = shells_by_script([posixpath.basename(path) for path in names], self.environment, self.session)
@@ -385,8 +385,8 @@ class Verifier:
         verdicts = list(compare_bytecode(items, self.root, site, interpreter, self.session.host))
         counts = Counter(verdict for _, verdict in verdicts)
         for item, verdict in verdicts:
-            # If it was compiled elsewhere, it is that of the image, but was changed, or Python wrote it before the
-            # environment was moved, and then more than one file.
+            # Bytecode that was compiled at another path either comes from the image and was modified, or was written by
+            # Python before the environment was moved. In the second case, several files have that path.
             if verdict.startswith("image") and item.path in with_image:
                 prefix = bytes.fromhex(verdict.partition(" ")[2])
                 sample = read_at_most(samples.get(self.known.owners[item.source], ""), 1 << 24) or b""

@@ -1,7 +1,7 @@
 """What the files of an environment must be: their hashes, and the distribution that each file belongs to.
 
 It is recorded in the environment: in the RECORD of each distribution, in the manifest of what cloche generated, and in that of
-a portable interpreter. A RECORD can be changed together with its files, so it is compared with the image in the cache that it
+a portable interpreter. A RECORD can be changed together with its files, so it is compared with the image in the store that it
 was installed from, if there is one. Of the files that the records name, this module looks only at those that name installers.
 """
 

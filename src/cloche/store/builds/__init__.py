@@ -63,7 +63,7 @@ def build_wheels(
     if only_binary and sources:
         names = ", ".join(f"`{source.title}`" for source in sources)
         raise SeedError(
-            f"`--only-binary` forbids building, and the lock file has no wheel for this Python of {names}",
+            f"`--only-binary` prevents building, and the lock file has no wheel of {names} for this Python",
             hint="leave out `--only-binary`, or add wheels to the lock file",
         )
     if missing := sources_to_build(sources, interpreter, wanted, store):
@@ -80,7 +80,7 @@ def find_or_build_wheel(
         return found
     if source.vcs and wanted.network == "never" and urlsplit(repository_url(source)).scheme != "file":
         raise SeedError(
-            f"`--no-download` forbids the network, and {source.title} comes from a repository",
+            f"`--no-download` prevents downloads, and {source.title} comes from a repository",
             hint="leave out `--no-download`",
         )
     builds = store.writable_directory("builds")

@@ -31,7 +31,7 @@ class BuildKey(Value):
     digest: str
     """A hash of everything that the wheel depends on."""
     is_complete: bool
-    """Whether nothing else is known to decide the wheel. If something may, the wheel is only used in this run."""
+    """Whether the hash covers everything that the wheel depends on. If it does not, the wheel is used only in this run."""
 
 
 def build_key(source: Source, interpreter: Interpreter, environ: Mapping[str, str], store: Store) -> BuildKey:

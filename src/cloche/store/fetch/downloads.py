@@ -392,7 +392,7 @@ def _network_forbidden(missing: Sequence[Artifact | Pin], search: LocalSearch) -
     if unhashed := [f"`{_name(item)}`" for item in missing if not item.hashes]:
         shown = ", ".join(shortened(unhashed, MAX_NAMES))
         return SeedError(
-            f"`--no-download` forbids the network, and without a hash no cached file counts as {shown}",
+            f"`--no-download` prevents downloads, and without a hash no cached file counts as {shown}",
             hint="leave out `--no-download`, name a directory that has the files with `--find-links`, or lock with hashes",
         )
     names = []
@@ -401,7 +401,7 @@ def _network_forbidden(missing: Sequence[Artifact | Pin], search: LocalSearch) -
         names.append(f"`{_name(item)}`{notes}")
     shown = ", ".join(shortened(names, MAX_NAMES))
     return SeedError(
-        f"`--no-download` forbids the network, and these files are not on this machine: {shown}",
+        f"`--no-download` prevents downloads, and these files are not on this machine: {shown}",
         hint="leave out `--no-download`, or name a directory that has the files with `--find-links`",
     )
 

@@ -219,7 +219,7 @@ class Client:
         return response
 
     def overdue(self) -> str:
-        """Return a URL whose server has not completed the headers of its answer for very long; empty if there is none.
+        """Return a URL whose server has taken very long to send the headers of its response; empty if there is none.
 
         A server that sends a byte from time to time passes every timeout, and the thread that waits for it cannot be stopped.
         """
@@ -282,12 +282,12 @@ class Client:
     def _pause(self, failures: int, asked: float | None) -> None:
         """Wait before another attempt; longer after each failure, or as long as the server asks for."""
         if asked is not None and asked > MAX_PAUSE:
-            raise RequestFailed(f"the server asks to wait for {asked:.0f} s")
+            raise RequestFailed(f"the server asks cloche to wait for {asked:.0f} s")
         if self._stopped.wait(self._backoff(failures) if asked is None else asked):
             raise Stopped
 
     def _backoff(self, failures: int) -> float:
-        return min(0.25 * 2.0**failures, 30.0) * random.uniform(0.5, 1)  # many clients do not return at once
+        return min(0.25 * 2.0**failures, 30.0) * random.uniform(0.5, 1)  # so that many clients do not return at once
 
     def _credentials(self, url: str) -> tuple[str, tuple[str, str] | None]:
         """Return a URL without credentials, and those from it, from an index on the same server, or from `netrc`."""
@@ -364,7 +364,7 @@ def _system_certificates(settings: PipSettings) -> ssl.SSLContext | None:
 
 
 class _Adapter(HTTPAdapter):
-    """Opens connections; downloads run in several threads, so that the pool must hold a connection for each."""
+    """Opens connections; downloads run in several threads, so the pool must hold a connection for each."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         self._context = context
@@ -396,7 +396,7 @@ def _content_type(response: requests.Response) -> str:
 def _start(response: requests.Response, sink: Sink, size: int | None) -> None:
     """Check the headers of a response, and make the sink ready for its body.
 
-    :raises RequestFailed: the server sends something else than the file.
+    :raises RequestFailed: the server sends something other than the file.
     """
     headers = response.headers
     encoding = headers.get("Transfer-Encoding", "chunked").lower()
@@ -406,7 +406,7 @@ def _start(response: requests.Response, sink: Sink, size: int | None) -> None:
         match = _RANGE.fullmatch(headers.get("Content-Range", ""))
         if not match or int(match[1]) != sink.size:
             sink.restart()
-            raise RequestFailed("the server sent another part of the file than requested", temporary=True)
+            raise RequestFailed("the server did not send the requested part of the file", temporary=True)
     elif sink.size:
         sink.restart()  # the file has changed, or the server does not support ranges
     length = headers.get("Content-Length", "")
@@ -430,7 +430,7 @@ def _status_failure(response: requests.Response) -> RequestFailed:
             pause = None
         return RequestFailed(text, temporary=True, pause=pause)
     if status == 416:
-        return RequestFailed("the server sent another part of the file than requested", temporary=True)
+        return RequestFailed("the server did not send the requested part of the file", temporary=True)
     return RequestFailed(text, missing=status in (404, 410))
 
 

@@ -1,6 +1,6 @@
 """Search this machine for the files that a lock file names: the store, `--find-links`, and local paths and URLs.
 
-A file that does not match its hash is skipped in a place that may hold another file of the same name, such as
+A file that does not match its hash is skipped in a source that may have another file of the same name, such as
 `--find-links`. It is an error at a path that the lock file names.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class LocalSearch:
-    """Finds files for artifacts and pins, and keeps the reasons why a place did not have one."""
+    """Finds files for artifacts and pins, and keeps the reasons why a source did not have one."""
 
     def __init__(self, wanted: Wanted, interpreter: Interpreter, store: Store) -> None:
         self._wanted = wanted

@@ -138,7 +138,7 @@ def why_none_fits(pin: Pin, files: Sequence[OfferedFile], interpreter: Interpret
         f"`{name}` {reason}" for name, file in names.items() if (reason := rank(file)) and isinstance(reason, str)
     ]
     if not reasons:
-        return f"none of {counted(len(names), 'file')} on the index is of this version"
+        return f"none of the {counted(len(names), 'file')} on the index has this version"
     return "; ".join(shortened(reasons))
 
 

@@ -32,7 +32,7 @@ class Stopped(Exception):
 def raise_if_stopped() -> None:
     """Raise an exception in a worker thread whose work is not needed any more; called often during long work.
 
-    :raises Stopped: it is one.
+    :raises Stopped: the work of this thread is not needed any more.
     """
     stopped: threading.Event | None = getattr(CURRENT, "stopped", None)
     if stopped is not None and stopped.is_set():
@@ -63,7 +63,7 @@ def as_completed(
     threads: int = 4,
     report: Callable[[], object] = int,
 ) -> Generator[tuple[Item, Outcome], None, None]:
-    """Call a function for each item, in several threads; yield each item and its result as soon as it is there.
+    """Call a function for each item, in several threads; yield each item and its result as soon as it is available.
 
     After the first exception, or if the iterator is closed early, as when the user interrupts the run, the event is set, and
     the exception is raised without waiting long for the other threads, which may wait for a server. They end at their next

@@ -1,4 +1,4 @@
-"""The images that the cache has for an interpreter, by the distribution that they contain."""
+"""The images that the store has for an interpreter, by the distribution that they contain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ImageListing:
-    """The images for an interpreter's ABI. The cache is listed once, however many distributions are looked up."""
+    """The images for an interpreter's ABI. The store is listed once, however many distributions are looked up."""
 
     def __init__(self, interpreter: Interpreter, store: Store) -> None:
         self._roots: dict[str, list[str]] = {}

@@ -56,7 +56,7 @@ class ImageWriter:
     def add_link(self, tree: str, path: str, source: str, content: bytes, sha256: str) -> None:
         """Add a file of another image by a hard link, so that environments that have the file go on sharing it.
 
-        If it has other permissions or another time than a new file would have, or cannot be linked, it is written anew.
+        If it has other permissions or another time than a new file would have, or cannot be linked, it is written again.
 
         :param content: its content, which was compared with its hash.
         """

@@ -2,7 +2,7 @@
 # Use:  source bin/activate.csh
 
 # Aliases also apply to keywords and builtins in scripts. Remove those of the words used here, and restore them at the end.
-# A word after '' is no alias, but is no keyword either. csh refuses aliases of `alias` and `unalias`.
+# A word after '' is not expanded as an alias, but is not a keyword either. csh refuses aliases of `alias` and `unalias`.
 ''set _virtual_alias_set = "`alias set`"
 ''set _virtual_alias_foreach = "`alias foreach`"
 ''set _virtual_alias_end = "`alias end`"
@@ -140,7 +140,7 @@ if ($_virtual_has_prompt) then
     endif
 endif
 
-# An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep a `pydoc` of the user.
+# An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep the user's own `pydoc`.
 if ("`alias pydoc`" == '') then
     alias pydoc 'python -m pydoc'
     alias _virtual_leave_pydoc unalias pydoc

@@ -1,5 +1,5 @@
 # Find the path of this file. csh does not provide it, so use the open files of the process (/proc on Linux, or lsof).
-# A quoted word is no alias.
+# A quoted word is never expanded as an alias.
 if (-d /proc/$$/fd) then
     set _virtual_file = "`'find' /proc/$$/fd -type l -exec readlink '{}' \; | 'grep' -x '.*/activate.csh' | 'tail' -n 1`"
 else

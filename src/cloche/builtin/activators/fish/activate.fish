@@ -112,7 +112,7 @@ if test -n "$VIRTUAL_ENV_PROMPT"; and test -z "$VIRTUAL_ENV_DISABLE_PROMPT"; and
     end
 end
 
-# An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep a `pydoc` of the user.
+# An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep the user's own `pydoc`.
 if not builtin functions -q pydoc
     function pydoc
         python -m pydoc $argv

@@ -102,7 +102,7 @@ if ($function:prompt -and -not $env:VIRTUAL_ENV_DISABLE_PROMPT) {
     try { $function:global:prompt = $function:_cloche_prompt } catch { $function:_cloche_prompt = $null }
 }
 
-# An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep a `pydoc` of the user.
+# On POSIX, an environment has no `pydoc`, so the one on PATH belongs to another Python. Keep the user's own `pydoc`.
 if (-not $function:pydoc) {
     $function:global:_cloche_pydoc = { python -m pydoc @args }
     $function:global:pydoc = $function:_cloche_pydoc

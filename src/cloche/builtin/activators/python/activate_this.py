@@ -71,7 +71,7 @@ def add_environment(script, os, site):
     for directory in first:
         site.addsitedir(directory)
     first += [path for path in sys.path if path not in others]
-    # Tools recognize an environment that was activated in this way by `real_prefix`, as virtualenv sets it.
+    # Tools recognize this kind of activation by `real_prefix`, which virtualenv sets too.
     sys.real_prefix = getattr(sys, "real_prefix", sys.prefix)
     sys.prefix = sys.exec_prefix = root
     return sorted(set(first), key=first.index)

@@ -56,7 +56,7 @@ def loader_of(executable: str) -> str:
         for segment in ELFFile(file).iter_segments("PT_INTERP"):
             if isinstance(segment, InterpSegment):
                 return segment.get_interp_name()
-    raise ClocheError(f"`{executable}` is a static program", hint="leave out `--carry-libraries`")
+    raise ClocheError(f"`{executable}` is statically linked", hint="leave out `--carry-libraries`")
 
 
 def libraries_of(binaries: Iterable[str], loader: str) -> dict[str, str]:
@@ -75,7 +75,7 @@ def libraries_of(binaries: Iterable[str], loader: str) -> dict[str, str]:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             reason = reason_of(error) if isinstance(error, OSError) else "no answer"
-            raise ClocheError(f"cannot ask `{loader}` for the libraries of `{binary}`: {reason}") from None
+            raise ClocheError(f"cannot list the libraries of `{binary}` with `{loader}`: {reason}") from None
         for line in listed.stdout.splitlines():
             if match := LISTED.fullmatch(line):
                 found.setdefault(match["name"], os.path.realpath(match["path"]))

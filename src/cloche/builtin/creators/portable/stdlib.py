@@ -93,7 +93,9 @@ def walk_directories(root: str, layout: Layout) -> Iterator[tuple[str, str, list
 def files(interpreter: Interpreter, layout: Layout, prefix: Prefix) -> Iterator[RuntimeFile]:
     """Yield the files of the standard library and what `sysconfig` refers to."""
     target = directory(interpreter)
-    adding: AddSearchPath = "never"  # that of the executable is valid for them too, but PyPy has a `DT_RUNPATH`
+    adding: AddSearchPath = (
+        "never"  # the search path of the executable applies to these files too, but not PyPy's `DT_RUNPATH`
+    )
     if interpreter.implementation == "pypy" and is_wanted(layout, "carry-libraries"):
         adding = "always"
     for found, inside, names in walk_directories(interpreter.stdlib, layout):

@@ -120,7 +120,9 @@ def check_metadata(case: Case) -> Iterator[Finding]:
         message = f"pip was interrupted while it replaced a package{and_more(len(interrupted))}"
         remnants = [path for path in site_files(case.environment, "") if is_remnant(path)]
         remove = case.command("rm", "-r", *map(case.environment.path_to, remnants))
-        remedy = f"{ONLY_YOU}, because they are the only copy of the old version: {remove} removes what it left"
+        remedy = (
+            f"{ONLY_YOU}, because the files that pip left are the only copy of the old version: {remove} removes them"
+        )
         yield Finding("metadata-broken", interrupted[0], message, remedy)
     for path in paths:
         if is_remnant(path) or path in known:

@@ -91,7 +91,7 @@ def wrong_names(case: Case) -> Iterator[tuple[str, str]]:
                 return  # then it is not known which of the names is right
             yield (
                 f"{layout.bin}/{name}",
-                f"`{layout.bin}/{name}` is a link to another program than `{layout.executable}`",
+                f"`{layout.bin}/{name}` links to a program other than `{layout.executable}`",
             )
 
 

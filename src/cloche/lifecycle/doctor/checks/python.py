@@ -217,7 +217,7 @@ def check_libraries(case: Case) -> Iterator[Finding]:
             f"{ONLY_YOU}: install it on this system, or use an environment that was created with `--carry-libraries`"
         )
         if missing.library == "glibc" or not missing.path:
-            remedy = f"{ONLY_YOU}: create the environment on a system that is as old as the oldest one that it will be used on"
+            remedy = f"{ONLY_YOU}: create the environment on the oldest system that it will be used on"
         yield Finding("library-missing", missing.path or executable, f"`{missing.library}` {missing.reason}", remedy)
 
 
@@ -241,7 +241,7 @@ def check_other_versions(case: Case) -> Iterator[Finding]:
     for name in list_names(case.environment.path_to(layout.bin)):
         match = PYTHON_NAME.fullmatch(name)
         if match and match["version"] and "." in match["version"] and match["version"] != interpreter.python_version:
-            message = f"its name is that of another version, but it starts {interpreter.name}"
+            message = f"it is named after another version, but starts {interpreter.name}"
             yield Finding(
                 "name-of-other-version", f"{layout.bin}/{name}", message, f"{case.fix} removes it", repairable=True
             )

@@ -73,11 +73,11 @@ def check_copied_links(case: Case) -> Iterator[Finding]:
     for path, target in copied_links(case.environment):
         different = differing_files(case.root, path, target)
         if not different:
-            message = f"it is a copy of `{target}`, to which it should be a link"
+            message = f"it should be a link to `{target}`, but is a copy of it"
             yield Finding("link-copied", path, message, f"{case.fix} replaces it with the link", repairable=True)
         else:
             message = (
-                f"it is a copy of `{target}`, to which it should be a link, and {len(different)} files in it are not in "
+                f"it should be a link to `{target}`, but is a copy of it, and {len(different)} files in it are not in "
                 f"`{target}` or are different there, such as `{different[0]}`"
             )
             remove = case.command("rm", "-r", case.environment.path_to(path))
@@ -98,9 +98,8 @@ def differing_files(root: str, path: str, target: str) -> list[str]:
 def check_permissions(case: Case) -> Iterator[Finding]:
     """Report files and directories that every user can change."""
     if open_to_all := case.tree.world_writable:
-        message = (
-            f"every user can write to it{and_more(len(open_to_all))}, and so run code as the users of the environment"
-        )
+        more = and_more(len(open_to_all))
+        message = f"every user can write to it{more}, and can therefore run code as anyone who uses the environment"
         yield Finding("world-writable", open_to_all[0], message, f"{case.fix} removes that permission", repairable=True)
 
 
