@@ -331,7 +331,7 @@ def test_other_directories_are_not_of_the_system(path: str, os_name: str) -> Non
 def test_a_directory_of_the_system_is_not_emptied(cloche: Cloche, path: str) -> None:
     done = cloche("--clear", "--force", "--dry-run", path)
     assert done.code == 4
-    assert "is a directory of the system" in done.err
+    assert "is a system directory" in done.err
 
 
 def test_an_installation_of_python_is_not_deleted(cloche: Cloche) -> None:

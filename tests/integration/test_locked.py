@@ -644,7 +644,7 @@ def test_of_two_different_files_the_later_one_is_installed(cloche: Cloche, wheel
         site = site_of(cloche.cwd / env)
         name = f"{site.relative_to(cloche.cwd / env)}/shared/__init__.py"
         assert done.err == (
-            f"cloche: warning: `eggs` and `spam` both contain `{name}`; the one of `spam` is installed\n"
+            f"cloche: warning: `eggs` and `spam` both contain `{name}`; the file from `spam` is installed\n"
         )
         ran = subprocess.run(
             [cloche.cwd / env / "bin/python", "-c", "import shared; print(shared.x)"], capture_output=True, text=True
@@ -659,7 +659,7 @@ def test_a_script_that_two_packages_declare_is_installed_once(cloche: Cloche, wh
 
     done = cloche("./env", "--lock", "pylock.toml", "--find-links", wheels)
 
-    assert done.err == "cloche: warning: `eggs` and `spam` both contain `bin/tool`; the one of `spam` is installed\n"
+    assert done.err == "cloche: warning: `eggs` and `spam` both contain `bin/tool`; the file from `spam` is installed\n"
     assert "from spam import main" in (cloche.cwd / "env" / "bin" / "tool").read_text()
 
 
@@ -894,7 +894,7 @@ def test_a_build_can_be_refused(cloche: Cloche) -> None:
     done = cloche("./env", "--lock", "pylock.toml", "--only-binary")
 
     assert done.code == 5
-    assert "`--only-binary` forbids building" in done.err
+    assert "`--only-binary` prevents building" in done.err
     assert "`spam 1.0`" in done.err
     assert not (cloche.cwd / "env").exists()
 

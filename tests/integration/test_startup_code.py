@@ -163,7 +163,7 @@ def test_an_upgrade_respects_the_policy_for_what_pip_installs(cloche: Cloche, tm
 
     done = cloche(*command, "--startup-code", "spam", **settings)
     assert done.code == 0, done.err
-    assert "in another build, from pip: spam 1.0" in done.out
+    assert "reinstalled by pip, in a build for the new Python: spam 1.0" in done.out
 
 
 def test_newer_seeds_respect_the_policy(cloche: Cloche, tmp_path: Path) -> None:

@@ -149,6 +149,6 @@ def test_scripts_that_pip_installs_again_get_the_edits_of_pipx(cloche, empty_env
     assert run(script) == "1\n"
     outcome = cloche("upgrade", "-p", "3.12", env, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels))
     assert outcome.code == 0, outcome.err
-    assert "in another build, from pip: native 1.0" in outcome.out
+    assert "reinstalled by pip, in a build for the new Python: native 1.0" in outcome.out
     assert run(script) == "1\n"
     assert cloche("doctor", env).out == f"{env}: healthy\n"

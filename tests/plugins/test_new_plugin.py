@@ -106,10 +106,10 @@ def test_names_come_from_the_directory_and_existing_files_stay(cloche: Cloche) -
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["activator", "fish"], "cloche itself has the activator `fish`"),
-        (["activator", "sub/cloche-fish"], "cloche itself has the activator `fish`"),
-        (["command", "doctor"], "cloche itself has the command `doctor`"),
-        (["packer", "cloche-zip"], "cloche itself has the packer `zip`"),
+        (["activator", "fish"], "cloche already has a activator named `fish`"),
+        (["activator", "sub/cloche-fish"], "cloche already has a activator named `fish`"),
+        (["command", "doctor"], "cloche already has a command named `doctor`"),
+        (["packer", "cloche-zip"], "cloche already has a packer named `zip`"),
         (["finder", "cloche"], "`cloche` cannot be the name of a plugin"),
         (["activator", "none"], "`none` cannot be the name of a plugin"),
         (["finder", "class.py"], "`class.py` cannot be the name of a plugin"),

@@ -125,7 +125,7 @@ def test_a_conflict_is_listed_and_is_only_a_warning(site: Site, tmp_path: Path) 
     shown = cloche("plugins")
     created = cloche("create", str(tmp_path / "env"), "--no-seed")
 
-    assert "fancy (left out, `mine` of acme 1.0 offers it too)" in " ".join(shown.stdout.split())
+    assert "fancy (left out: `mine` of acme 1.0 also offers it)" in " ".join(shown.stdout.split())
     assert created.returncode == 0
     for ran in (shown, created):
         assert ran.stderr == (

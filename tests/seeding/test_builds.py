@@ -384,7 +384,7 @@ def test_builds_can_be_refused(store: Store) -> None:
     """Earlier wheels do not count: otherwise the answer would depend on the cache."""
     sources = [Source("spam", "1.0", "/spam.tar.gz"), Source("egg", path="/egg")]
 
-    with pytest.raises(SeedError, match=r"`--only-binary` forbids building, .* `spam 1\.0`, `egg`"):
+    with pytest.raises(SeedError, match=r"`--only-binary` prevents building, .* `spam 1\.0`, `egg`"):
         build_wheels(sources, fake_interpreter(), OFFLINE, store, only_binary=True)
     assert build_wheels([], fake_interpreter(), OFFLINE, store, only_binary=True) == []
 

@@ -433,7 +433,7 @@ def test_the_pause_that_a_server_asks_for_is_respected(store: Store, site: Site)
         (status(503, Retry_After="1") if handler.count() == 1 else content(DATA))(handler)
 
     site.add("/late", status(429, Retry_After="3600"))
-    assert "the server asks to wait for 3600 s" in failure(store, spam(url=f"{site.url}/late"))
+    assert "the server asks cloche to wait for 3600 s" in failure(store, spam(url=f"{site.url}/late"))
     assert obtain_bytes(store, spam(url=site.add("/spam", answer))) == DATA
     assert times[1] - times[0] >= 1
 

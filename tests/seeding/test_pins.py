@@ -79,7 +79,7 @@ def test_without_a_suitable_file_the_error_says_why_each_does_not_fit(store: Sto
         "cannot obtain spam 1.0: `spam-1.0.tar.gz` has another hash; `spam-1.0.zip` has another hash; "
         "`spam-1.0-py3-none-any.whl` has another hash; `spam-1.0-cp312-none-any.whl` has another hash; and 2 more"
     )
-    with pytest.raises(SeedError, match=r"cannot obtain spam 3\.0: none of 10 files on the index is of this version"):
+    with pytest.raises(SeedError, match=r"cannot obtain spam 3\.0: none of the 10 files on the index has this version"):
         obtain_pinned(store, version="3.0")
 
 

@@ -175,9 +175,9 @@ INVALID: dict[str, tuple[Callable[[], bytes] | bytes, str]] = {
         "contradicts the central directory",
     ),
     "two sizes": (archive_bytes([replace(A, local_extra=zip_64(1, 1))]), "has two sizes for `a.py`"),
-    "half of the zip64 sizes": (archive_bytes([replace(A, local_extra=zip_64(1))]), "or lacks some"),
-    "zip64 numbers without need": (archive_bytes([replace(A, central_extra=zip_64(1))]), "that nothing needs"),
-    "missing zip64 numbers": (archive_bytes([replace(A, central={"size": 0xFFFFFFFF})]), "or lacks some"),
+    "half of the zip64 sizes": (archive_bytes([replace(A, local_extra=zip_64(1))]), "or lacks required ones"),
+    "zip64 numbers without need": (archive_bytes([replace(A, central_extra=zip_64(1))]), "unnecessary zip64 fields"),
+    "missing zip64 numbers": (archive_bytes([replace(A, central={"size": 0xFFFFFFFF})]), "or lacks required ones"),
     "a missing zip64 end record": (archive_bytes([A], **MARKED), "lacks its zip64 end record"),
     "a zip64 end record elsewhere": (
         archive_bytes([A, B], end_64=end_64(2, SIZE, START, offset=0)),

@@ -182,7 +182,7 @@ def test_a_warning_says_what_windows_confuses(kind: str, tmp_path: Path, store: 
     images_of(kind, tmp_path, store, "cpython-3.12-windows")
 
     [warning] = store.warnings
-    assert ("Python cannot import both" if kind == "packages" else "the one of `two` is installed") in warning
+    assert ("Python cannot import both" if kind == "packages" else "the file from `two` is installed") in warning
 
 
 def test_a_file_with_the_name_of_a_directory_of_another_package_is_refused(tmp_path: Path, store: Store) -> None:

@@ -55,7 +55,7 @@ def test_a_seed_with_a_module_of_the_standard_library_is_named(module: str, stor
     assert len(SeedStore(store).images_for(wanted, find())) == 1
     name = module.partition(".")[0].partition("/")[0]
     assert store.warnings == [
-        f"spam 1.0 contains `{name}`, but Python imports what its standard library has under that name"
+        f"spam 1.0 contains `{name}`, but Python imports the modules of the same name in its standard library instead"
     ]
 
 

@@ -108,7 +108,7 @@ REFUSED: Mapping[str, tuple[bytes, str]] = {
     "a sparse file": (member("x", b"s", tarfile.GNUTYPE_SPARSE), "`x`, which is not a file"),
     "a device": (member("x", b"", tarfile.CHRTYPE), "`x`, which is not a file"),
     "a hard link": (member("x", b"", tarfile.LNKTYPE), "`x`, which is not a file"),
-    "a directory with a content": (member("x", b"s", tarfile.DIRTYPE), "has a content for `x`"),
+    "a directory with a content": (member("x", b"s", tarfile.DIRTYPE), "has content for `x`"),
     "a name without a member": (member("n", b"a\0", tarfile.GNUTYPE_LONGNAME), "truncated"),
     "a larger size": (member("x", b"s" * 600, size=6000), "truncated"),
     "a size of 2^70": (member("x", b"s" * 600, size=1 << 70), "truncated"),

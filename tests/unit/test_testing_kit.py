@@ -236,7 +236,7 @@ def test_slots_in_inserted_values_must_not_be_filled(tmp_path: Path) -> None:
                 text = text.replace(f"__CLOCHE_{name}__", self.quote(value))
             return [Script("activate", text)]
 
-    assert "a value is not a template" in static_failures(Replaces(), tmp_path)["slot-like-names"]
+    assert "do not search values for slots" in static_failures(Replaces(), tmp_path)["slot-like-names"]
 
 
 def test_a_quoter_that_does_not_escape_quotes_fails(tmp_path: Path) -> None:

@@ -335,7 +335,7 @@ def test_a_debundled_pip_is_not_used(
     install_wheel(make_wheel(tmp_path / "wheels", "pip", "26.0", files), tmp_path / "site")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
 
-    assert "lacks its bundled libraries" in refusal("pip", interpreter, store).message
+    assert "has no bundled libraries" in refusal("pip", interpreter, store).message
 
 
 @pytest.mark.parametrize(
