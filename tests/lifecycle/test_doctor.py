@@ -340,7 +340,7 @@ def test_a_staging_directory_that_cannot_be_removed_is_left_to_the_user(cloche, 
     outcome = cloche("doctor", "--fix", env)
     assert outcome.code == 1
     assert (
-        f"cloche cannot remove it, and only you can decide what you still need from it; then run `rm -r {env}/.cloche-0`"
+        f"only you can decide what you still need from it: save that, then run `rm -r {env}/.cloche-0`; cloche cannot remove"
         in outcome.out
     )
     assert (env / ".cloche-0" / "thesis").is_dir()

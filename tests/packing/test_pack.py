@@ -132,7 +132,7 @@ def test_times_come_from_source_date_epoch(cloche: Cloche, env: Path) -> None:
         ("-o ENV/e.zip", 4, "is inside the environment"),
         ("-o taken.zip", 4, "already exists"),
         ("-o missing/e.zip", 4, "does not exist"),
-        ("-o - --format zip", 2, "cannot be written to the standard output"),
+        ("-o - --format zip", 2, "cannot be written to standard output"),
         ("-o e.rar", 2, "cannot tell the format from the name"),
         ("-o e.zip --format rar", 2, "unknown packer `rar`"),
         ("-o e.zip --prefix a/b", 2, "is not a valid directory name"),
