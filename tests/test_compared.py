@@ -312,7 +312,7 @@ CHECKS: Mapping[str, Callable[..., bool]] = {
     "a failure leaves the old environment as it was": keeps_the_old,
     "repairs an environment after `mv`": repairs,
     "moves an environment": moves,
-    "changes its Python and keeps the packages": changes_python,
+    "switches to another minor version of Python and keeps the packages": changes_python,
     "finds files that have changed since they were installed": finds_changes,
     "the environment contains its Python": contains_python,
     "writes an environment as one file": packs,
