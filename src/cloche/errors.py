@@ -82,3 +82,12 @@ def system_error(error: OSError, hint: str | None = None) -> ClocheError:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun, for a message: `1 file`, `2 files`."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def human_size(size: float) -> str:
+    """Return a number of bytes in readable form: `7.4 MB`."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

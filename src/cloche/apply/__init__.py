@@ -112,14 +112,14 @@ class NewTree(Value):
 
     def stage_in(self, transaction: Transaction) -> None:
         """Perform the operations in the staging tree of an open transaction, then those that `complete` returns."""
-        transaction.tree.run = run_program
+        transaction.tree.run = run_for_tree
         with transaction.delivered_signals():
             transaction.perform(self.operations, self.link_mode)
             if self.complete is not None:
                 transaction.perform(self.complete(transaction.tree.root), self.link_mode)
 
 
-def run_program(root: str, arguments: tuple[str, ...], purpose: str) -> None:
+def run_for_tree(root: str, arguments: tuple[str, ...], purpose: str) -> None:
     """Run a program for the tree that is staged at `root`.
 
     :raises ClocheError: it fails.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from cloche.cli import json_output, report
-from cloche.cli.info import human_size
 from cloche.discovery import cache as probes
-from cloche.errors import counted
+from cloche.errors import counted, human_size
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning import plan_cache
 from cloche.store import cache_directory, maintenance

@@ -6,7 +6,7 @@ import os
 
 from cloche.cli import json_output, plan_text, report
 from cloche.cli.default_environment import chosen_environment
-from cloche.errors import UsageError
+from cloche.errors import UsageError, human_size
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.installed_startup_code import installed_startup_code
 from cloche.model.options import PORTABLE_OPTIONS
@@ -170,15 +170,6 @@ def is_same_directory(first: str, second: str) -> bool:
         return os.path.samefile(first, second)
     except OSError:
         return False
-
-
-def human_size(size: float) -> str:
-    """Return a number of bytes in readable form: `7.4 MB`."""
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
 
 
 def info_json(facts: EnvironmentInfo, needs: Needs | None) -> dict[str, object]:

@@ -6,8 +6,7 @@ import sys
 
 from cloche.cli import json_output, report
 from cloche.cli.default_environment import chosen_environment
-from cloche.cli.info import human_size
-from cloche.errors import counted
+from cloche.errors import counted, human_size
 from cloche.lifecycle.verify import verify_environment
 from cloche.model.value import TYPE_CHECKING, fields
 

@@ -58,8 +58,3 @@ def file_system_of(device: int) -> str:
             if mount.split(" ")[2] == number:
                 return details.partition(" ")[0]
     return ""
-
-
-def in_megabytes(size: int) -> str:
-    """Return a number of bytes for a message: `1.5 MB`."""
-    return f"{size / 1e6:.1f} MB"

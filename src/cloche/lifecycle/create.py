@@ -7,7 +7,7 @@ from time import perf_counter
 
 from cloche.apply import DestinationChanged, apply
 from cloche.apply.staging import recover_destination
-from cloche.errors import ClocheError, DestinationError
+from cloche.errors import ClocheError, DestinationError, human_size
 from cloche.fs.locks import DirectoryLock
 from cloche.model.plan import Result
 from cloche.model.value import TYPE_CHECKING, replace
@@ -83,8 +83,8 @@ def plan_for(blueprint: Blueprint, request: Request, session: Session) -> Plan:
     if has_lock_file(request.spec):
         from cloche.lifecycle.locked import plan_locked
 
-        return with_link_mode(plan_locked(blueprint, request.target, session), blueprint, request, session)
-    return with_link_mode(plan_at(blueprint, request.target, session.host), blueprint, request, session)
+        return complete_plan(plan_locked(blueprint, request.target, session), blueprint, request, session)
+    return complete_plan(plan_at(blueprint, request.target, session.host), blueprint, request, session)
 
 
 def plan_unless_update(blueprint: Blueprint, request: Request, session: Session) -> Plan | None:
@@ -97,11 +97,11 @@ def plan_unless_update(blueprint: Blueprint, request: Request, session: Session)
     from cloche.lifecycle.locked import plan_unless_update
 
     plan = plan_unless_update(blueprint, request.target, session)
-    return plan and with_link_mode(plan, blueprint, request, session)
+    return plan and complete_plan(plan, blueprint, request, session)
 
 
-def with_link_mode(plan: Plan, blueprint: Blueprint, request: Request, session: Session) -> Plan:
-    """Return a plan with the link mode that its images allow.
+def complete_plan(plan: Plan, blueprint: Blueprint, request: Request, session: Session) -> Plan:
+    """Return a plan with the link mode that its images allow, after a check that it fits on the disk.
 
     :raises DestinationError: the copies of its images clearly do not fit on the disk.
     """
@@ -128,7 +128,7 @@ def refuse_full_disk(plan: Plan, images: Sequence[Image]) -> None:
             return
     except OSError:  # the parent does not exist yet, or an image was removed
         pass
-    from cloche.fs.free_space import device_of, in_megabytes, lacking_space
+    from cloche.fs.free_space import device_of, lacking_space
     from cloche.model.operations import InstallTree
 
     trees = [item for item in plan.operations if isinstance(item, InstallTree) and not item.without]
@@ -139,8 +139,8 @@ def refuse_full_disk(plan: Plan, images: Sequence[Image]) -> None:
         return
     if (free := lacking_space(parent, needed)) is not None:
         raise DestinationError(
-            f"the environment does not fit on the disk: it needs at least {in_megabytes(needed)} in `{parent}`, "
-            f"and {in_megabytes(free)} are free",
+            f"the environment does not fit on the disk: it needs at least {human_size(needed)} in `{parent}`, "
+            f"and {human_size(free)} are free",
             hint="free some space, or choose a directory on another disk",
         )
 

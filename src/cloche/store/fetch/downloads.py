@@ -22,9 +22,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cloche.errors import SeedError, counted, reason_of
+from cloche.errors import SeedError, counted, human_size, reason_of
 from cloche.fs import remove_path
-from cloche.fs.free_space import in_megabytes, lacking_space
+from cloche.fs.free_space import lacking_space
 from cloche.model.value import replace
 from cloche.store.fetch.artifacts import (
     Artifact,
@@ -119,8 +119,8 @@ def refuse_full_disk(missing: Iterable[Artifact | Pin], artifacts: str) -> None:
             needed += 2 * item.size if is_new_image else item.size
     if (free := lacking_space(artifacts, needed)) is not None:
         raise SeedError(
-            f"the packages do not fit on the disk: they need at least {in_megabytes(needed)} in `{artifacts}`, "
-            f"and {in_megabytes(free)} are free",
+            f"the packages do not fit on the disk: they need at least {human_size(needed)} in `{artifacts}`, "
+            f"and {human_size(free)} are free",
             hint="free some space, or choose another directory with `--cache-dir`",
         )
 
