@@ -327,5 +327,6 @@ def test_entries_of_the_import_path_that_are_not_strings_are_skipped(
 ) -> None:
     archive = tmp_path / "empty.zip"
     archive.write_bytes(b"PK\5\6" + bytes(18))
-    monkeypatch.setattr(sys, "path", [None, b"/usr/lib", tmp_path, 3, str(archive), *sys.path])
+    # Last: Python 3.10 fails at bytes when an import gets as far as that.
+    monkeypatch.setattr(sys, "path", [*sys.path, None, b"/usr/lib", tmp_path, 3, str(archive)])
     assert cloche.create(tmp_path / "env").executable.exists()
