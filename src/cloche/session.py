@@ -8,6 +8,7 @@ import sys
 from cloche.fs.inputs import UNRECORDED, Inputs
 from cloche.model.interpreter import Host
 from cloche.model.plan import EnvironmentSpec, Result
+from cloche.model.progress import ignore_progress
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins import PluginFinder, failures, slow_calls, take_all
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.model.plan import Blueprint, ChosenComponent, Target, Wanted
+    from cloche.model.progress import ReportProgress
     from cloche.model.runtime import Runtime
     from cloche.planning.plan_cache import CachedPlan, PlanCache
     from cloche.plugins.hookspecs import Finder
@@ -80,8 +82,7 @@ class Session:
         self.warnings: list[str] = []
         self.plugin_errors: list[BaseException] = []
         """The failures of plugins that were only reported as warnings."""
-        self.progress: Callable[[str], object] = str
-        """Called with a description (`downloading pip`) before something that may take seconds."""
+        self.progress: ReportProgress = ignore_progress
         self.announce: Callable[[Iterable[str]], object] = self.warn
         """Called with messages that users must see before the environment is changed."""
         self.startup_rule: StartupRule | None = None

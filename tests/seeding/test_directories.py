@@ -13,7 +13,7 @@ from cloche.lifecycle.locked import up_to_date
 from cloche.model.plan import Wanted
 from cloche.store import Store, builds
 from cloche.store.builds import build_wheels, sources_to_build
-from cloche.store.builds.directories import content_of_directory, dependence
+from cloche.store.builds.directories import content_of_directory, wheel_inputs
 from cloche.store.builds.sources import Source
 from cloche.testing import fake_host
 from tests.locks import package, pylock, simple_wheel
@@ -73,13 +73,13 @@ def project(tmp_path: Path) -> Path:
 )
 def test_an_editable_wheel_of_a_known_backend_depends_on_names(project: Path, content: dict[str, object]) -> None:
     for editable in (True, False):
-        found = dependence(Source("spam", path=str(project), editable=editable), content)
+        found = wheel_inputs(Source("spam", path=str(project), editable=editable), content)
         assert found
         assert found.only_names == editable
 
 
 def test_a_version_that_is_read_from_a_module_depends_on_its_content(project: Path) -> None:
-    found = dependence(
+    found = wheel_inputs(
         Source("spam", path=str(project), editable=True), {**HATCHLING, "project": DYNAMIC, "tool": HATCH_PATH}
     )
 
@@ -90,8 +90,8 @@ def test_a_version_that_is_read_from_a_module_depends_on_its_content(project: Pa
 def test_poetry_asks_version_control_unless_the_wheel_is_editable(project: Path) -> None:
     content = {**POETRY, "project": STATIC}
 
-    assert dependence(Source("spam", path=str(project), editable=True), content)
-    assert not dependence(Source("spam", path=str(project)), content)
+    assert wheel_inputs(Source("spam", path=str(project), editable=True), content)
+    assert not wheel_inputs(Source("spam", path=str(project)), content)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_what_other_wheels_depend_on_is_unknown(project: Path, content: dict[str
     inputs = Inputs()
     source = Source("spam", path=str(project), editable=True)
 
-    assert dependence(source, content) is None
+    assert wheel_inputs(source, content) is None
     assert content_of_directory(source, content, inputs) is None
     assert inputs.undeclared == [f"the directory `{project}`"]
 
@@ -144,7 +144,7 @@ def test_what_other_wheels_depend_on_is_unknown(project: Path, content: dict[str
 def test_a_file_that_the_backend_runs_may_read_anything(project: Path, content: dict[str, object], name: str) -> None:
     (project / name).write_text("")
 
-    assert dependence(Source("spam", path=str(project)), {**content, "project": STATIC}) is None
+    assert wheel_inputs(Source("spam", path=str(project)), {**content, "project": STATIC}) is None
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_file_that_the_backend_runs_may_read_anything(project: Path, content: 
 def test_a_project_that_names_files_outside_may_depend_on_them(project: Path, name: str, text: str) -> None:
     (project / name).write_text(text)
 
-    assert dependence(Source("spam", path=str(project)), {**SETUPTOOLS, "project": STATIC}) is None
+    assert wheel_inputs(Source("spam", path=str(project)), {**SETUPTOOLS, "project": STATIC}) is None
 
 
 def test_patterns_and_version_ranges_name_nothing_outside(project: Path) -> None:
@@ -171,15 +171,15 @@ def test_patterns_and_version_ranges_name_nothing_outside(project: Path) -> None
         'requires-python = "~=3.9"\nexclude = ["/docs", "*.txt"]\nurl = "https://example.org/~me/..."\n'
     )
 
-    assert dependence(Source("spam", path=str(project)), {**HATCHLING, "project": STATIC})
+    assert wheel_inputs(Source("spam", path=str(project)), {**HATCHLING, "project": STATIC})
 
 
 def test_the_project_in_a_subdirectory_decides(project: Path) -> None:
     (project / "setup.py").write_text("")
     source = Source("spam", path=str(project.parent), subdirectory=project.name)
 
-    assert dependence(source, {**SETUPTOOLS, "project": STATIC}) is None
-    assert dependence(Source("spam", path=str(project.parent)), {**SETUPTOOLS, "project": STATIC})
+    assert wheel_inputs(source, {**SETUPTOOLS, "project": STATIC}) is None
+    assert wheel_inputs(Source("spam", path=str(project.parent)), {**SETUPTOOLS, "project": STATIC})
 
 
 # Which changes count

@@ -673,7 +673,7 @@ def test_files_are_downloaded_in_parallel(store: Store, site: Site) -> None:
 def test_progress_names_files_bytes_and_time(store: Store, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_threads, "REPORT_INTERVAL", 0.02)
     texts: list[str] = []
-    store.progress = texts.append
+    store.progress = lambda text, **_: texts.append(text)
 
     def slow(handler: Handler) -> None:
         handler.begin(Content_Length=len(DATA))
@@ -749,7 +749,7 @@ def test_two_processes_do_not_download_the_same_file(store: Store, site: Site, t
 
     url = site.add("/spam", answer)
     texts: list[str] = []
-    store.progress = texts.append
+    store.progress = lambda text, **_: texts.append(text)
     process = multiprocessing.get_context("fork").Process(
         target=fetch_in_another_process, args=(store.root, str(tmp_path), url)
     )

@@ -964,7 +964,7 @@ def test_a_builder_without_the_lock_removes_no_files_of_another_builder(
         build_compiled_image(distribution, interpreter, store)
 
     assert f"{name}.0badcafe{images.UNFINISHED}" in os.listdir(directory)
-    assert "another process still holds the lock" in store.warnings[0]
+    assert "still locked by another process" in store.warnings[0]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="only POSIX has this limit")

@@ -1,4 +1,4 @@
-"""Test that only one process at a time holds a lock, and that a killed process releases it."""
+"""Test that only one process at a time owns a lock, and that a killed process releases it."""
 
 from __future__ import annotations
 

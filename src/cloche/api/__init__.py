@@ -324,7 +324,7 @@ def lock_environment(path: StrPath) -> AbstractContextManager[object]:
     For programs that change an environment themselves. Entering the context waits for a run that is changing the
     environment. The lock does not affect readers, or tools other than cloche.
 
-    :raises ClocheError: another run holds the lock for more than a minute.
+    :raises ClocheError: another run keeps the environment locked for more than a minute.
     """
     from cloche.fs.locks import DirectoryLock
 

@@ -9,7 +9,7 @@ renamed over it (a mount point). The new tree is written to `new/` there. It is 
   a failure, or the next run after a kill, restores the previous state;
 - `merge-emptied`: the same, after everything in the directory is moved out.
 
-A running process holds a lock on its staging directory, and the system releases it however the process ends. So a staging
+A running process locks its staging directory, and the system releases the lock however the process ends. So a staging
 directory that can be locked was left by a killed run; the next run for the same destination undoes and removes it.
 
 A warm run needs only this module and the strategy `new`. `merge`, `exchange`, `journal` and `leftovers` are imported when

@@ -51,7 +51,8 @@ def doctor(invocation: Invocation) -> int:
         for outcome in examine_all(paths, session, fix=fix):
             outcomes.append(outcome)
             if len(paths) > 1:
-                session.progress(f"{len(outcomes)} of {len(paths)} environments")
+                done, total = len(outcomes), len(paths)
+                session.progress(f"{done} of {total} environments", environments=done, total_environments=total)
     for outcome in outcomes:
         if outcome.failure is not None:
             print_failure(outcome.failure, outcome.path, invocation)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cloche.cli.report import print_result, recorded_warnings, restore_stdout
+from time import monotonic
+
+from cloche.cli.report import print_message, print_result, recorded_warnings, restore_stdout
 from cloche.errors import ClocheError
 from cloche.model.value import TYPE_CHECKING, Value, fields
 
@@ -55,6 +57,29 @@ def print_json(**parts: object) -> None:
     restore_stdout()
     content = {"schema_version": SCHEMA_VERSION, **parts, "warnings": recorded_warnings()}
     print_result(json.dumps(as_json(content), indent=2))
+
+
+def json_line(**parts: object) -> str:
+    """Return a JSON object with `schema_version` as one line of ASCII."""
+    import json
+
+    return json.dumps(as_json({"schema_version": SCHEMA_VERSION, **parts}))
+
+
+class ProgressLines:
+    """Prints measured progress on standard error for programs: JSON objects of one line, at most one a second and the last."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        """When another line may be printed, as `time.monotonic` counts."""
+
+    def __call__(self, text: str, /, **amounts: float) -> None:
+        """Print a line if the progress is measured."""
+        is_complete = all(amounts.get(f"total_{name}", done) == done for name, done in amounts.items())
+        if not amounts or (monotonic() < self._next and not is_complete):
+            return
+        self._next = monotonic() + 1
+        print_message(json_line(progress=text, **amounts))
 
 
 def error_json(error: ClocheError) -> dict[str, object]:

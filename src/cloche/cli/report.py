@@ -139,7 +139,7 @@ def can_show_progress(host: Host) -> bool:
     return sys.stderr.isatty() and host.environ.get("TERM") != "dumb"
 
 
-def show_progress(text: str) -> None:
+def show_progress(text: str, /, **_: float) -> None:
     """Show a temporary progress line, until other output replaces it or the run ends."""
     shown = one_line(f"cloche: {text} ...")
     room = (columns_of(sys.stderr) or 80) - 1

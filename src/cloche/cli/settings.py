@@ -138,8 +138,13 @@ def open_reporting_session(settings: Settings, host: Host) -> Session:
     if settings.flag("json"):
         report.reserve_stdout()
     session = ReportingSession(settings, host)
-    if "quiet" not in settings.chosen and report.can_show_progress(host):
-        session.progress = report.show_progress
+    if "quiet" not in settings.chosen:
+        if report.can_show_progress(host):
+            session.progress = report.show_progress
+        elif settings.flag("json"):
+            from cloche.cli.json_output import ProgressLines
+
+            session.progress = ProgressLines()
     return session
 
 

@@ -48,9 +48,10 @@ def upgrade(invocation: Invocation) -> int:
     for outcome in outcomes:
         print_outcome(outcome, invocation, 0)
     with invocation.open_session() as session:
-        for number, path in enumerate(chosen):
-            if len(chosen) > 1:
-                session.progress(f"{number} of {len(chosen)} environments")
+        total = len(chosen)
+        for done, path in enumerate(chosen):
+            if total > 1:
+                session.progress(f"{done} of {total} environments", environments=done, total_environments=total)
             started = perf_counter() if several else invocation.started
             try:
                 outcome = upgrade_environment(path, session, arguments)

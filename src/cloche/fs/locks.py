@@ -34,7 +34,7 @@ POLL_INTERVAL = 0.02
 
 
 def try_lock_directory(path: str) -> tuple[int | None, State]:
-    """Try to lock a directory; return the descriptor that holds the lock, and the lock's state.
+    """Try to lock a directory; return the descriptor that keeps it locked, and the lock's state.
 
     Closing the descriptor releases the lock. A directory that was removed or replaced meanwhile counts as `busy`.
 

@@ -7,7 +7,7 @@ which is not cached: a store that is told which seeds an existing environment ke
 
 from __future__ import annotations
 
-from cloche.errors import ClocheError, PluginError, UsageError
+from cloche.errors import ClocheError, UsageError
 from cloche.model.distribution import Image
 from cloche.model.plan import Blueprint, ChosenComponent
 from cloche.model.value import TYPE_CHECKING, replace
@@ -100,7 +100,7 @@ def choose_runtime(
         )
     runtime = call_component(lambda: describe(interpreter, layout), *origin(component))
     if problem := find_runtime_problem(runtime, operations):
-        raise PluginError(f"creator `{component.name}` of plugin {component.source} is broken: {problem}")
+        raise component.contract_error(problem)
     return build_runtime(runtime, interpreter)
 
 
@@ -118,10 +118,7 @@ def record_inputs(component: Component, item: object, arguments: Iterable[object
     paths = call_component(lambda: as_tuple(inputs_of(*arguments), "inputs", "a list of paths"), *origin(component))
     for path in paths:
         if not isinstance(path, str):
-            raise PluginError(
-                f"{component.kind} `{component.name}` of plugin {component.source} is broken: "
-                f"`inputs` returned {path!r}: expected a path as a string"
-            )
+            raise component.contract_error(f"`inputs` returned {path!r}: expected a path as a string")
         inputs.entries(path)
 
 
@@ -165,11 +162,9 @@ def creator_operations(
         *origin(component),
     )
     if problem := find_operation_problem(operations):
-        raise PluginError(f"creator `{component.name}` of plugin {component.source} is broken: {problem}")
+        raise component.contract_error(problem)
     if path := find_missing_path(operations, [layout.executable]):
-        raise PluginError(
-            f"creator `{component.name}` of plugin {component.source} is broken: it does not create `{path}`"
-        )
+        raise component.contract_error(f"it does not create `{path}`")
     return operations
 
 
@@ -205,10 +200,7 @@ def choose_images(
     )
     for image in images:
         if type(image) is not Image:
-            raise PluginError(
-                f"seeder `{component.name}` of plugin {component.source} is broken: "
-                f"`images` returned {image!r}: expected a `cloche.Image`"
-            )
+            raise component.contract_error(f"`images` returned {image!r}: expected a `cloche.Image`")
     if len(images) > 1:
         from cloche.store.conflicts import refuse_shared_files
 

@@ -61,6 +61,10 @@ class Component(Value):
                 hint=f"reinstall {self.source.distribution}, or leave it out with `--no-plugin {self.source.name}`",
             ) from error
 
+    def contract_error(self, problem: str) -> PluginError:
+        """Return the error for a component that does not do what its kind requires."""
+        return PluginError(f"{self.kind} `{self.name}` of plugin {self.source} is broken: {problem}")
+
 
 def parse_component(kind: Kind, item: object, source: Source) -> Component:
     """Return the component that describes an object which a hook returned.

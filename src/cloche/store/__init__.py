@@ -15,10 +15,11 @@ import stat
 
 from cloche.errors import ClocheError, reason_of
 from cloche.fs.inputs import UNRECORDED
+from cloche.model.progress import ignore_progress
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from typing import Literal, TypeAlias
 
     from typing_extensions import Self
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from cloche.model.aliases import Access, Compile
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
+    from cloche.model.progress import ReportProgress
     from cloche.store.compiling import CompilingProcesses
 
     Kind: TypeAlias = Literal[
@@ -89,8 +91,7 @@ class Store:
         self.access = access
         self.warnings: list[str] = []
         """Warnings for the user, one line each."""
-        self.progress: Callable[[str], object] = str
-        """Called with a message before a step that may take seconds: `downloading pip==24.0`."""
+        self.progress: ReportProgress = ignore_progress
         self.compile: Compile = "auto"
         """When images are compiled to bytecode."""
         self.compiled: list[str] = []

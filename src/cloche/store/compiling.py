@@ -151,7 +151,7 @@ class CompilingProcesses:
             thread.join(max(deadline - time.monotonic(), 0))
 
     def _new_thread(self) -> threading.Thread:
-        """Return a new thread that is going to be started; the caller holds the lock."""
+        """Return a new thread that is going to be started; the caller owns the lock."""
         thread = threading.Thread(target=self._serve, daemon=True)
         self._threads.add(thread)
         return thread
@@ -168,7 +168,7 @@ class CompilingProcesses:
                 raise self._error(f"cannot be run ({error})") from error
 
     def _discard(self, thread: threading.Thread) -> None:
-        """Forget a thread that ends; the caller holds the lock."""
+        """Forget a thread that ends; the caller owns the lock."""
         self._threads.discard(thread)
         if not self._threads:  # no one else takes these
             for _, _, batch in self._waiting:

@@ -21,11 +21,11 @@ from cloche.testing.checks import (
     as_test,
     broken,
     call_twice,
+    cause_of,
     check_documented,
     check_name,
     check_sentence,
     not_applicable,
-    place_of,
 )
 from cloche.testing.fakes import KINDS
 from cloche.testing.hostile import HOSTILE, PLAIN, absolute_path, directory_name, environment_of, supported_kinds
@@ -206,7 +206,7 @@ def check_hostile(activator: Activator, name: str, _: Path) -> None:
         message = (
             f"`scripts` raises {error!r} for {HOSTILE[name]!r}; it must raise `Inexpressible` if it refuses a text"
         )
-        broken(message, cause=place_of(error))
+        broken(message, cause=cause_of(error))
 
 
 # Optional attributes

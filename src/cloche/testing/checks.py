@@ -95,7 +95,7 @@ def as_test(checks: Iterable[Check]) -> ContractTest:
         except NotApplicable as exemption:
             reason = str(exemption)
         except Exception as error:
-            report_once(place_of(error), check, repr(error))
+            report_once(cause_of(error), check, repr(error))
             raise
         if message:
             report_once(cause, check, message)
@@ -118,7 +118,7 @@ def run_first(check: Check, directory: Path) -> None:
         not_applicable(f"`{check.name}` fails: {violation}")
 
 
-def place_of(error: BaseException) -> object:
+def cause_of(error: BaseException) -> object:
     """Return what identifies the cause of an exception: its type, and the line that raised it."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cloche.apply import DestinationChanged, write_error
 from cloche.apply.output import create_output
-from cloche.errors import ClocheError, DestinationError, PluginError, UsageError, counted
+from cloche.errors import ClocheError, DestinationError, UsageError, counted
 from cloche.fs.manifests import FILES, format_manifest
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.pack.bytecode import BytecodeSource
@@ -227,7 +227,7 @@ def refuse_dependent(environment: Environment, editable: Sequence[InstalledDistr
 
 
 def pack_environment(plan: PackPlan, session: Session) -> int:
-    """Write an archive; return its number of members. The caller holds the lock of the environment.
+    """Write an archive; return its number of members. The caller owns the lock of the environment.
 
     :raises DestinationError: another program has created a file with the name of the output.
     :raises ClocheError: a file changed while it was read, or the archive cannot be written; nothing is left of it.
@@ -262,9 +262,7 @@ def write_archive(plan: PackPlan, path: str, scratch: str, session: Session) -> 
     written = Members(plan, entries, scratch, session)
     call_component(lambda: packer.write(iter(written), path), "packer", component.name, component.source)
     if not os.path.lexists(path):
-        raise PluginError(
-            f"packer `{component.name}` of plugin {component.source} is broken: `write` did not create the archive"
-        )
+        raise component.contract_error("`write` did not create the archive")
     return written.count
 
 
@@ -384,4 +382,6 @@ class Progress:
         self.done += size
         if (now := monotonic()) - self.shown > PAUSE:
             self.shown = now
-            self.session.progress(f"packing {100 * self.done // max(self.total, 1)} % of `{self.location}`")
+            percent = 100 * self.done // max(self.total, 1)
+            text = f"packing {percent} % of `{self.location}`"
+            self.session.progress(text, bytes=self.done, total_bytes=self.total)

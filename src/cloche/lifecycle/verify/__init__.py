@@ -196,11 +196,12 @@ class Verifier:
         started, done = monotonic(), 0
         chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
         with ThreadPoolExecutor(THREADS) as pool:
-            for found in pool.map(self.compare_chunk, chunks):
+            for chunk, found in zip(chunks, pool.map(self.compare_chunk, chunks), strict=True):
                 self.differences += found
-                done += CHUNK
+                done += len(chunk)
                 if monotonic() - started > 1:
-                    self.session.progress(f"verifying {min(done, len(paths))} of {len(paths)} files")
+                    text = f"verifying {done} of {len(paths)} files"
+                    self.session.progress(text, files=done, total_files=len(paths))
 
     def compare_chunk(self, paths: Iterable[str]) -> list[Difference]:
         return [

@@ -68,8 +68,8 @@ LIMIT = 1 << 20
 """The size of the largest configuration file that is read, in bytes."""
 
 
-class Dependence(Value):
-    """What a wheel depends on, beside the interpreter and the environment variables."""
+class WheelInputs(Value):
+    """What the wheel of a directory depends on, besides the interpreter and the environment variables."""
 
     only_names: bool
     """Whether modules count by name only, and hidden entries in the root not at all."""
@@ -83,13 +83,13 @@ def content_of_directory(source: Source, project: Mapping[str, object], inputs: 
     :param project: the content of its `pyproject.toml`.
     :param inputs: gets the files, or the directory as an input that is not declared.
     """
-    if depends := dependence(source, project):
-        inputs.tree(source.path, only_names=depends.only_names)
-        for path in depends.of_parents:
+    if found := wheel_inputs(source, project):
+        inputs.tree(source.path, only_names=found.only_names)
+        for path in found.of_parents:
             inputs.path(path)
         try:
-            content = tree_content(source.path, only_names=depends.only_names)
-            others = [hash_file(path) if os.path.isfile(path) else "" for path in depends.of_parents]
+            content = tree_content(source.path, only_names=found.only_names)
+            others = [hash_file(path) if os.path.isfile(path) else "" for path in found.of_parents]
         except OSError:  # a file that cannot be read, or a link that leads out
             pass
         else:
@@ -99,7 +99,7 @@ def content_of_directory(source: Source, project: Mapping[str, object], inputs: 
     return None
 
 
-def dependence(source: Source, project: Mapping[str, object]) -> Dependence | None:
+def wheel_inputs(source: Source, project: Mapping[str, object]) -> WheelInputs | None:
     """Return what the wheel of a directory depends on; None if that cannot be told.
 
     :param project: the content of its `pyproject.toml`.
@@ -124,7 +124,7 @@ def dependence(source: Source, project: Mapping[str, object]) -> Dependence | No
             only_names = False  # hatchling reads the version from the text of a module
         case _:
             return None
-    return Dependence(only_names, tuple(files_of_parents(source.path)))
+    return WheelInputs(only_names, tuple(files_of_parents(source.path)))
 
 
 def backend_alone(project: Mapping[str, object]) -> Backend | None:

@@ -100,7 +100,8 @@ def obtaining(
         return
     artifacts = store.writable_directory("artifacts")
     refuse_full_disk(missing, artifacts)
-    store.progress(f"downloading {counted(len(missing), 'file')} for {interpreter.name}")
+    text = f"downloading {counted(len(missing), 'file')} for {interpreter.name}"
+    store.progress(text, files=0, total_files=len(missing))
     store.writable_directory("locks")  # now, because threads must not prepare it at the same time
     with staging_directory(store.staging, artifacts) as stage:
         yield itertools.chain(local, _Downloads(missing, search, store, stopped).completed(artifacts, stage))
@@ -170,9 +171,13 @@ class _Downloads:
         def report() -> None:
             if url := self._indexes.client.overdue():
                 raise obtain_error(f"`{printable_url(url)}`", "the server takes too long to answer")
-            self._store.progress(self._meter.text())
+            self._report_progress()
 
-        return as_completed(fetch, self._items, self._stopped, CONNECTIONS, report)
+        yield from as_completed(fetch, self._items, self._stopped, CONNECTIONS, report)
+        self._report_progress()
+
+    def _report_progress(self) -> None:
+        self._store.progress(self._meter.text(), **self._meter.amounts())
 
     def _obtain(self, item: Artifact | Pin, artifacts: str, stage: str) -> str:
         if isinstance(item, Pin):
@@ -351,14 +356,25 @@ class _Meter:
             with self._lock:
                 self._waiting -= 1
 
+    def amounts(self) -> dict[str, float]:
+        """Return the state as numbers; `total_bytes` and `seconds_left` only if all sizes are known."""
+        amounts: dict[str, float] = {"files": self._finished, "total_files": self._files, "bytes": self._received}
+        if self._all_known:
+            amounts["total_bytes"] = self._bytes
+            if self._received:
+                seconds = (time.monotonic() - self._started) / self._received * (self._bytes - self._received)
+                amounts["seconds_left"] = round(max(seconds, 0), 1)
+        return amounts
+
     def text(self) -> str:
         """Return the state as text: `downloading 3 of 36 files, 12.3 of 80.1 MB, 4 s left`."""
-        parts = [f"downloading {self._finished} of {counted(self._files, 'file')}"]
-        if self._received and not self._all_known:
-            parts.append(f"{self._received / 1e6:.1f} MB")
-        elif self._received:
-            seconds = (time.monotonic() - self._started) / self._received * (self._bytes - self._received)
-            parts.append(f"{self._received / 1e6:.1f} of {self._bytes / 1e6:.1f} MB, {max(seconds, 0):.0f} s left")
+        amounts = self.amounts()
+        parts = [f"downloading {amounts['files']} of {counted(self._files, 'file')}"]
+        if "seconds_left" in amounts:
+            megabytes = f"{amounts['bytes'] / 1e6:.1f} of {amounts['total_bytes'] / 1e6:.1f} MB"
+            parts.append(f"{megabytes}, {amounts['seconds_left']:.0f} s left")
+        elif amounts["bytes"]:
+            parts.append(f"{amounts['bytes'] / 1e6:.1f} MB")
         if self._waiting:
             parts.append(f"waiting for another process that downloads {self._waiting} of them")
         return ", ".join(parts)

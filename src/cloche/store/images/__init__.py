@@ -129,9 +129,7 @@ def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -
                 if state == "locked":
                     _remove_leftovers(images, name, store)
                 elif state == "busy":
-                    store.warnings.append(
-                        f"another process still holds the lock on the image `{name}`; building it anyway"
-                    )
+                    store.warnings.append(f"the image `{name}` is still locked by another process; building it anyway")
                 exists = os.path.lexists(os.path.join(images, name))
                 compiling = store.compile == "now" or (exists and store.compile == "auto")
                 action = "compiling" if compiling else "unpacking"
@@ -344,7 +342,7 @@ def _publish(stage: str, target: str, code: Bytecode) -> None:
 
 
 def _remove_leftovers(images: str, name: str, store: Store) -> None:
-    """Remove what killed processes left of this image; the caller holds the lock, so no process is building it.
+    """Remove what killed processes left of this image; the caller owns the lock, so no process is building it.
 
     The directory is listed once, because it may have thousands of images. What is left later is removed by a later run.
     """
