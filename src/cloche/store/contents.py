@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloche.fs import open_for_reading
 from cloche.fs.records import digest_text
-from cloche.store.distributions import open_archive, unusable_distribution
+from cloche.store.distribution_checks import unusable_distribution
+from cloche.store.distributions import open_archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

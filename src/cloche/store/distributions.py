@@ -10,22 +10,28 @@ import hashlib
 import io
 import os
 import re
-import stat
 from typing import TYPE_CHECKING
 
-from cloche.errors import SeedError, reason_of
+from cloche.errors import reason_of
 from cloche.fs import open_regular_file
-from cloche.fs.case import folded
 from cloche.fs.records import digest_text, parse_rows
-from cloche.model.distribution import normalize_name, parse_headers, parse_metadata_name, parse_scripts
+from cloche.model.distribution import normalize_name, parse_headers, parse_metadata_name
 from cloche.model.value import Value, replace
+from cloche.store.distribution_checks import (
+    check_member,
+    check_path,
+    check_path_collisions,
+    count_directories,
+    unusable_distribution,
+    valid_scripts,
+)
 from cloche.store.reserved_names import is_reserved_path, is_reserved_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cloche.model.distribution import EntryPoint
-    from cloche.store.archives import Archive, Member
+    from cloche.store.archives import Archive
 
 TREES = ("purelib", "platlib", "headers", "scripts", "data")
 """The parts of an environment that a wheel may install into, as named in its `.data` directory (PEP 427)."""
@@ -121,12 +127,12 @@ def open_wheel(path: str) -> Iterator[tuple[Distribution, Archive]]:
 
 def _read_archive(path: str, archive: Archive) -> Distribution:
     for member in archive.members:
-        _check_member(path, member)
+        check_member(path, member)
     members = [member.name for member in archive.members if not member.is_directory]
     limit = min(MAX_UNPACKED_SIZE, max(HARMLESS_SIZE, MAX_RATIO * archive.file_size))
     if (size := sum(member.size for member in archive.members)) > limit:
         raise unusable_distribution(path, f"it unpacks to {size} bytes, more than the {limit} that cloche allows")
-    if (most := limit // DIRECTORY_SIZE) < _count_directories(members, most):
+    if (most := limit // DIRECTORY_SIZE) < count_directories(members, most):
         raise unusable_distribution(path, f"it has more than {most} directories")
     dist_info = _find_dist_info(path, members)
 
@@ -176,7 +182,7 @@ def read_installed(site: str, dist_info: str, root: str = "") -> Distribution:
             raise unusable_distribution(site, f"`{dist_info}/{name}` cannot be read ({error})") from error
 
     entry_points = read_text("entry_points.txt", "")
-    scripts = {entry.name for entry in _valid_scripts(site, entry_points)}
+    scripts = {entry.name for entry in valid_scripts(site, entry_points)}
     rows = []
     members = {}
     marker = dist_info.replace(".dist-info", ".virtualenv")  # virtualenv adds it, and `__pycache__`, to RECORD
@@ -271,7 +277,7 @@ def _build_distribution(
         tags=frozenset(about.get("tag", [])),
         requires_python=_first_value(headers, "requires-python"),
         requires=tuple(headers.get("requires-dist", [])),
-        entry_points=_valid_scripts(location, entry_points),
+        entry_points=valid_scripts(location, entry_points),
         files=_listed_files(location, dist_info, root_tree, rows, members),
     )
 
@@ -283,7 +289,7 @@ def _listed_files(
     data = f"{dist_info.removesuffix('.dist-info')}.data/"
     listed: dict[str, File] = {}
     for name, algorithm, digest in rows:
-        _check_path(location, name)
+        check_path(location, name)
         if name.startswith(f"{dist_info}/") and name.partition("/")[2] in _GENERATED:
             continue
         if algorithm not in ("sha256", "sha384", "sha512") or not digest:
@@ -304,89 +310,9 @@ def _listed_files(
             raise unusable_distribution(location, f"RECORD does not list `{name}`")
     if missing := listed.keys() - set(members):
         raise unusable_distribution(location, f"`{min(missing)}` is missing")
-    written = [File(root_tree, f"{dist_info}/{name}", f"{dist_info}/{name}", "", "") for name in _GENERATED]
-    _check_path_collisions(location, [*listed.values(), *written])
+    written = [(root_tree, f"{dist_info}/{name}", f"{dist_info}/{name}") for name in _GENERATED]
+    check_path_collisions(location, [*((file.tree, file.path, file.member) for file in listed.values()), *written])
     return tuple(listed.values())
-
-
-def _check_member(location: str, member: Member) -> None:
-    """Refuse a member of an archive that is not a regular file or a directory with a safe name."""
-    _check_path(location, member.name.removesuffix("/"))
-    if stat.S_IFMT(member.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise unusable_distribution(location, f"`{member.name}` is not a regular file")
-
-
-MAX_PATH_BYTES = 1024
-"""The length of the longest path that common systems allow, which includes the path of the environment."""
-
-MAX_NAME_BYTES = 255
-"""The length of the longest name of a file that common file systems allow."""
-
-_CHARACTERS = r"\x00-\x1f\x7f\x85\u2028\u2029\\:"
-FORBIDDEN = re.compile(f"[{_CHARACTERS}]")
-"""The characters that no name may contain."""
-
-_PART = f"[^/{_CHARACTERS}]*[^/{_CHARACTERS} .]"
-_SAFE_PATH = re.compile(f"{_PART}(?:/{_PART})*")
-"""A path that no check of `_check_path` refuses."""
-
-
-def _check_path(location: str, name: str) -> None:
-    """Refuse a name that means another path on some system, or that cannot be a line of a RECORD or file list."""
-    if (len(name) < 64 or (len(name) <= MAX_NAME_BYTES and name.isascii())) and _SAFE_PATH.fullmatch(name):
-        return  # short enough, whatever its characters are
-    if len(name.encode("utf-8", "replace")) > MAX_PATH_BYTES:
-        raise unusable_distribution(location, f"`{_escape(name)}` is a path of more than {MAX_PATH_BYTES} bytes")
-    parts = name.split("/")
-    if any(len(part.encode("utf-8", "replace")) > MAX_NAME_BYTES for part in parts):
-        raise unusable_distribution(location, f"`{_escape(name)}` contains a name of more than {MAX_NAME_BYTES} bytes")
-    if any(part in ("", ".", "..") for part in parts):
-        raise unusable_distribution(location, f"`{_escape(name)}` is not a safe relative path")
-    if FORBIDDEN.search(name):
-        raise unusable_distribution(
-            location, f"`{_escape(name)}` contains a character that is not allowed in file names"
-        )
-    if any(part.endswith((" ", ".")) for part in parts):
-        raise unusable_distribution(location, f"`{_escape(name)}` names another file on Windows")
-
-
-def _check_path_collisions(location: str, files: Iterable[File]) -> None:
-    """Refuse two files with the same path, and a file with the path of a directory.
-
-    Paths are compared as on file systems that ignore case and the Unicode form of accents. `purelib` and `platlib` count
-    as the same directory, because they are in nearly all environments.
-    """
-    seen: dict[str, str] = {}
-    for file in files:
-        tree = "lib" if file.tree.endswith("lib") else file.tree
-        path = f"{tree}/{file.path}"
-        key = folded(path)
-        if key in seen:
-            raise unusable_distribution(
-                location, f"`{seen[key]}` and `{file.member}` are the same file on some systems"
-            )
-        seen[key] = file.member
-    directories = set[str]()
-    for key, name in seen.items():
-        parent = key.rpartition("/")[0]
-        while parent and parent not in directories:
-            if parent in seen:
-                raise unusable_distribution(location, f"`{seen[parent]}` is both a file and the directory of `{name}`")
-            directories.add(parent)
-            parent = parent.rpartition("/")[0]
-
-
-def _count_directories(paths: Iterable[str], limit: int) -> int:
-    """Return the number of directories above some paths; stop when there are more than `limit`."""
-    found: set[str] = set()
-    for path in paths:
-        parent = path.rpartition("/")[0]
-        while parent and parent not in found:
-            found.add(parent)
-            parent = parent.rpartition("/")[0]
-        if len(found) > limit:
-            break
-    return len(found)
 
 
 def _find_dist_info(location: str, members: Iterable[str]) -> str:
@@ -414,27 +340,6 @@ def _first_value(headers: dict[str, list[str]], name: str) -> str:
     return headers.get(name, [""])[0]
 
 
-def _valid_scripts(location: str, text: str) -> tuple[EntryPoint, ...]:
-    """Return the scripts that an `entry_points.txt` declares.
-
-    :raises SeedError: one of them is not valid, or would replace another program.
-    """
-    found = tuple(parse_scripts(text))
-    for point in found:
-        usable = not FORBIDDEN.search(point.name) and "/" not in point.name and point.name not in ("", ".", "..")
-        if not usable or len(point.name.encode("utf-8", "replace")) > MAX_NAME_BYTES or not point.names_object():
-            declared = _escape(f"{point.name} = {point.module}:{point.attribute}")
-            raise unusable_distribution(location, f"its entry point `{declared}` is not valid")
-        if is_reserved_program(point.name):
-            raise unusable_distribution(
-                location, f"its script `{_escape(point.name)}` would replace a program of the environment itself"
-            )
-    names = [folded(point.name) for point in found]
-    if len(set(names)) != len(names):
-        raise unusable_distribution(location, "it declares a script twice")
-    return found
-
-
 def _is_script(name: str, declared: set[str]) -> bool:
     """Return whether an installer creates a script of this name for one of the declared ones: `pip3.12` for `pip`."""
     stem = name.removesuffix(".exe").removesuffix("-script.py").removesuffix("-script.pyw")
@@ -456,16 +361,3 @@ def open_archive(path: str) -> Iterator[Archive]:
         except OSError as error:
             raise unusable_distribution(path, f"it cannot be opened ({reason_of(error)})") from error
         yield archive
-
-
-def _escape(text: str) -> str:
-    """Return untrusted text as one line of at most 200 characters, with control characters escaped."""
-    return text.encode("unicode_escape", "backslashreplace").decode()[:200]
-
-
-def unusable_distribution(location: str, reason: str) -> SeedError:
-    plain = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in reason[:500])
-    return SeedError(
-        f"`{location}` cannot be used: {plain}",
-        hint="delete or reinstall it, or choose another version with `--pip`, with `--seed` or in the lock file",
-    )
