@@ -68,10 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ImportError, OSError) as error:  # `run_command` reports all other errors
         if "--traceback" in argv:
             raise
-        return report_import_error(error)
+        return report_import_error(error, wants_json="--json" in argv)
 
 
-def report_import_error(error: ImportError | OSError) -> int:
+def report_import_error(error: ImportError | OSError, *, wants_json: bool) -> int:
     """Report that a module cannot be imported or read, without the modules that report other errors."""
     from cloche.errors import ClocheError, reason_of
 
@@ -81,7 +81,7 @@ def report_import_error(error: ImportError | OSError) -> int:
         hint=f"reinstall cloche, and check that `{sys.executable}` is intact; `--traceback` shows the import",
     )
     sys.stderr.write(f"cloche: error: {problem.message}\nhint: {problem.hint}\n")
-    if "--json" in sys.argv:
+    if wants_json:
         try:
             from cloche.cli.json_output import error_json, print_error_json
 

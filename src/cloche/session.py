@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from cloche.discovery import FoundInterpreter, InterpreterListing
     from cloche.discovery.cache import ProbeCache
+    from cloche.fs.inputs import Recorded
     from cloche.model.aliases import Access, LinkMode, StartupRule
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from cloche.plugins.registry import Registry
     from cloche.store import Store
     from cloche.store.seeds import SeedStore
+
+    Check: TypeAlias = Literal["checked", "unchecked"]
+    Entry: TypeAlias = tuple[Blueprint, CachedPlan, Recorded]
+    """An entry of the plan cache with its inputs, after the blueprint to use."""
 
     Reuse: TypeAlias = Literal["decided", "any"]
     """Which cached blueprints are reused: only those whose files are all fixed by hashes, or also those whose files a server
@@ -252,7 +257,7 @@ class Session:
         target: Target | None = None,
         *,
         reuse: Reuse = "decided",
-        images: Literal["checked", "unchecked"] = "checked",
+        images: Check = "checked",
     ) -> Blueprint:
         """Return the blueprint for a spec, from the plan cache if its inputs are unchanged.
 
@@ -261,29 +266,56 @@ class Session:
         :param images: whether it is also returned if the store has lost some of its images.
         :raises ClocheError: any refusal.
         """
+        from cloche.planning.plan_cache import consults_project
+
+        entry = self._valid_entry(spec, reuse, images)
+        if entry is None and consults_project(spec):
+            entry = self._entry_of_other_directory(spec, reuse, images)
+        if entry is None:
+            return self.resolve(spec, target)
+        blueprint, cached, _ = entry
+        self._has_created_hooks = cached.has_created_hooks
+        self.is_cached = True
+        return blueprint
+
+    def _valid_entry(self, spec: EnvironmentSpec, reuse: Reuse, images: Check) -> Entry | None:
+        """Return the entry of the plan cache for a spec, and its blueprint if that is still valid."""
         from cloche.planning.plan_cache import are_intact
 
-        cached = self.plan_cache.find(spec, self.host)
-        is_usable = (
-            cached is not None
-            and (reuse == "any" or not cached.blueprint.server_choices)
-            and (images == "unchecked" or are_intact(cached.blueprint.all_images))
-        )
-        if cached is not None and is_usable and (blueprint := self._revalidate(spec, cached)):
-            self._has_created_hooks = cached.has_created_hooks
-            self.is_cached = True
-            return blueprint
-        return self.resolve(spec, target)
+        found = self.plan_cache.find(spec, self.host)
+        if found is None:
+            return None
+        cached, recorded = found
+        if cached.blueprint.server_choices and reuse == "decided":
+            return None
+        if images == "checked" and not are_intact(cached.blueprint.all_images):
+            return None
+        blueprint = self._revalidate(spec, cached)
+        return None if blueprint is None else (blueprint, cached, recorded)
+
+    def _entry_of_other_directory(self, spec: EnvironmentSpec, reuse: Reuse, images: Check) -> Entry | None:
+        """Return the entry of a project that requests the same Python, and store it for this directory, too."""
+        inputs = Inputs()
+        pythons, because = self._requested_pythons(spec, inputs)
+        entry = self._valid_entry(replace(spec, pythons=pythons, consult="nothing"), reuse, images)
+        if entry is None:
+            return None
+        blueprint, cached, recorded = entry
+        if not self.warnings:  # those about the project are only known if its files are read
+            stored = replace(cached, blueprint=replace(cached.blueprint, chosen_because=because))
+            self.plan_cache.store(spec, self.host, stored, (*inputs.recorded, *recorded))
+        return replace(blueprint, chosen_because=because), cached, recorded
 
     def resolve(self, spec: EnvironmentSpec, target: Target | None = None) -> Blueprint:
         """Resolve a spec, and store the blueprint in the plan cache if all of its inputs are known."""
         from cloche.planning.resolve import resolve
 
         self.is_cached = False
-        inputs = self.store.inputs = Inputs()
+        project = Inputs()
+        inputs = self.store.inputs = Inputs(self.host.cwd)
         if spec.wanted:
             self.store.compile = spec.wanted.compile
-        pythons, because = self._requested_pythons(spec, inputs)
+        pythons, because = self._requested_pythons(spec, project)
         found = self._search(spec, pythons, because, self.registry.finders(spec.no_finders), inputs)
         blueprint = resolve(
             spec, found.interpreter, because, self.registry, self._seed_store_for(target), inputs, self.runtime_image
@@ -292,19 +324,24 @@ class Session:
         will_repeat = set(self.warnings) <= set(found.warnings)  # the search runs every time and warns again
         reusable = all(image.root for image in blueprint.images)  # a run that installs them compiles the rest
         if will_repeat and reusable and not inputs.undeclared:
-            self._store_plan(spec, pythons, blueprint, inputs)
+            self._store_plan(spec, pythons, blueprint, inputs, project)
         return blueprint
 
     def _store_plan(
-        self, spec: EnvironmentSpec, pythons: tuple[str, ...], blueprint: Blueprint, inputs: Inputs
+        self, spec: EnvironmentSpec, pythons: tuple[str, ...], blueprint: Blueprint, inputs: Inputs, project: Inputs
     ) -> None:
-        """Store a blueprint in the plan cache, with the inputs that it depends on."""
-        from cloche.planning.plan_cache import CachedPlan
+        """Store a blueprint in the plan cache, with the inputs that it depends on.
+
+        :param project: the files of the project that may request a Python.
+        """
+        from cloche.planning.plan_cache import CachedPlan, consults_project
 
         registry = self.registry
         inputs.update(self._plugin_inputs)
         for path in imported_files():
             inputs.path(path)
+        if inputs.server_choices:  # the settings that name the server may contain relative paths
+            inputs.current_directory()
         cached = CachedPlan(
             blueprint=blueprint,
             specs=pythons,
@@ -312,6 +349,11 @@ class Session:
             offers=registry.offers if registry.has_objects else None,
             has_created_hooks=registry.has_created_hooks,
         )
+        if consults_project(spec):
+            of_request = replace(cached, blueprint=replace(blueprint, chosen_because=""))
+            request = replace(spec, pythons=pythons, consult="nothing")
+            self.plan_cache.store(request, self.host, of_request, inputs.recorded)
+            inputs.update(project)
         self.plan_cache.store(spec, self.host, cached, inputs.recorded)
 
     def _revalidate(self, spec: EnvironmentSpec, cached: CachedPlan) -> Blueprint | None:

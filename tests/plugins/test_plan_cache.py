@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -364,3 +365,59 @@ def test_cloche_created_is_called_for_every_environment(site: Site, user: Cloche
         create(user, "--no-seed", NOTES=str(notes))
 
     assert len(notes.read_text().splitlines()) == 3
+
+
+def in_directory(user: Cloche, name: str, **files: str) -> Cloche:
+    """Return the command line in a directory of the user with these files, given by their names without the dot."""
+    directory = user.cwd / name
+    directory.mkdir()
+    for file, text in files.items():
+        (directory / f".{file.replace('_', '-')}").write_text(text)
+    return Cloche(directory, user.environ)
+
+
+def minor_version(directory: Cloche) -> str:
+    """Return the version of the environment `env` in a directory: `3.9`."""
+    settings = (directory.cwd / "env" / "pyvenv.cfg").read_text()
+    return re.search(r"^version_info = (\d+\.\d+)", settings, re.MULTILINE)[1]
+
+
+def test_a_plan_is_used_in_other_directories(user: Cloche) -> None:
+    """People create one environment in each project."""
+    assert resolves(in_directory(user, "a"), "./env", "--no-seed")
+    assert not resolves(in_directory(user, "b"), "./env", "--no-seed")
+
+
+def test_a_plan_is_used_in_projects_that_request_the_same_python(user: Cloche) -> None:
+    pyenv("3.9")
+    first, same = (in_directory(user, name, python_version=RUNNING) for name in ("a", "b"))
+    other = in_directory(user, "c", python_version="3.9")
+
+    assert resolves(first, "./env", "--no-seed")
+    assert not resolves(same, "./env", "--no-seed")
+    assert resolves(other, "./env", "--no-seed")
+    assert [minor_version(directory) for directory in (first, same, other)] == [RUNNING, RUNNING, "3.9"]
+    for _ in range(2):  # from the entry for requests, and from that for the directory
+        shutil.rmtree(same.cwd / "env")
+        assert f"(from `.python-version` in {same.cwd})" in same("./env", "--no-seed").out
+    assert "(from " not in in_directory(user, "d")("./env", "--no-seed", "-p", RUNNING).out
+    (same.cwd / ".python-version").write_text("3.9")
+    shutil.rmtree(same.cwd / "env")
+    assert not resolves(same, "./env", "--no-seed"), "that of the third directory"
+    assert minor_version(same) == "3.9"
+
+
+def test_a_plan_that_may_depend_on_the_directory_is_used_only_there(site: Site, user: Cloche) -> None:
+    """A plugin may declare a path that it found relative to the current directory."""
+    site.install("acme", mine=COMPONENTS + DECLARED + OFFERED["descriptor"].replace("KIND", "creator"))
+    notes = []
+    for name, text in {"a": "first", "b": "other"}.items():
+        here = in_directory(user, name)
+        (here.cwd / "source").mkdir()
+        (here.cwd / "source" / "refusal").write_text("")
+        (here.cwd / "source" / "text").write_text(text)
+        relative = Cloche(here.cwd, {**here.environ, "SOURCE": "source"})
+        assert resolves(relative, "./env", *ARGUMENTS["creator"])
+        assert not resolves(relative, "./other", *ARGUMENTS["creator"])
+        notes += [(here.cwd / env / "note").read_text() for env in ("env", "other")]
+    assert notes == ["first", "first", "other", "other"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cloche.cli import json_output, report
 from cloche.cli.default_environment import chosen_environment
-from cloche.errors import UsageError, counted
+from cloche.errors import UsageError, counted, human_size
 from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.pack import pack_environment, plan_pack
 from cloche.lifecycle.pack.entries import PackRequest
@@ -51,7 +51,7 @@ def pack(invocation: Invocation) -> int:
     elif not arguments.count("quiet"):
         shown = report.one_line(report.relative_path(plan.output, host))
         source = report.one_line(report.relative_path(plan.environment.location, host))
-        text = counted(count, "member") + (f", {size / 1e6:.1f} MB" if size else "")
+        text = counted(count, "member") + (f", {human_size(size)}" if size else "")
         seconds = perf_counter() - invocation.started
         report.print_result(f"packed {source} as {shown}: {plan.component.name}, {text}, {seconds * 1000:.0f} ms")
     return 0

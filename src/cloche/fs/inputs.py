@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     """A value that changes when the input changes; None for an input that does not exist."""
 
     Recorded: TypeAlias = tuple[tuple[str, str, Signature], ...]
-    """(kind, name, signature) of each input; kind is a key of `SIGNATURES`, `variable` or `variables`."""
+    """(kind, name, signature) of each input; kind is a key of `SIGNATURES`, `variable`, `variables` or `current directory`."""
 
 
 class Inputs:
     """A record of inputs. An input that is recorded already keeps its first signature."""
 
-    def __init__(self) -> None:
+    def __init__(self, cwd: str = "") -> None:
+        self._cwd = cwd
         self._signatures: dict[tuple[str, str], Signature] = {}
         self.undeclared: list[str] = []
         """Descriptions of components that do not declare their inputs; if there are any, the inputs are incomplete."""
@@ -47,6 +48,10 @@ class Inputs:
         :param only_names: whether modules count by name only, and hidden entries in the root not at all.
         """
         self._record("layout" if only_names else "tree", path)
+
+    def current_directory(self) -> None:
+        """Record the current directory."""
+        self._signatures["current directory", ""] = self._cwd
 
     def variable(self, environ: Mapping[str, str], name: str) -> str:
         """Record an environment variable and return its value, empty if it is not set."""
@@ -77,6 +82,9 @@ class Inputs:
 class Unrecorded(Inputs):
     """A record that stays empty, for decisions that are not cached."""
 
+    def current_directory(self) -> None:
+        pass
+
     def variable(self, environ: Mapping[str, str], name: str) -> str:
         return environ.get(name, "")
 
@@ -90,9 +98,10 @@ class Unrecorded(Inputs):
 UNRECORDED = Unrecorded()
 
 
-def are_unchanged(recorded: Iterable[tuple[str, str, Signature]], environ: Mapping[str, str]) -> bool:
+def are_unchanged(recorded: Iterable[tuple[str, str, Signature]], environ: Mapping[str, str], cwd: str = "") -> bool:
     """Return whether all inputs are as they were recorded.
 
+    :param cwd: the current directory.
     :raises KeyError: this version does not know a kind of input.
     """
     for kind, name, signature in recorded:
@@ -100,6 +109,8 @@ def are_unchanged(recorded: Iterable[tuple[str, str, Signature]], environ: Mappi
             now: Signature = environ.get(name)
         elif kind == "variables":
             now = matching_variables(environ, tuple(name.split(" ")))
+        elif kind == "current directory":
+            now = cwd
         else:
             now = SIGNATURES[kind](name)
         if now != signature:

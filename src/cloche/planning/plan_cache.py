@@ -3,6 +3,9 @@
 A blueprint depends on the request and on the inputs that were read to resolve it. The request is the key of an entry. The
 code that reads an input records it (`cloche.fs.inputs`); the inputs are stored with the blueprint and compared before it
 is used. A component that does not declare its inputs is asked on every run.
+
+If the files of a project decide about the Python, the key contains the current directory, and a second entry has their
+request in place of it, for other directories.
 """
 
 from __future__ import annotations
@@ -92,8 +95,8 @@ class PlanCache(Value):
     context: tuple[str, ...] = ()
     """Other values that a blueprint depends on: the path of the store, and the plugins that are left out."""
 
-    def find(self, spec: EnvironmentSpec, host: Host) -> CachedPlan | None:
-        """Return the entry for a spec; None if there is none, or if a recorded input has changed.
+    def find(self, spec: EnvironmentSpec, host: Host) -> tuple[CachedPlan, Recorded] | None:
+        """Return the entry for a spec, and its inputs; None if there is none, or if a recorded input has changed.
 
         The caller must check that a search for `specs` still finds the same Python, that plugins still offer the same
         objects, and that the store still has the images (`are_intact`).
@@ -106,12 +109,12 @@ class PlanCache(Value):
             if not is_intact_entry(content):
                 return None
             stored_key, recorded, flat = marshal.loads(content[8:])
-            if stored_key != key or not are_unchanged(recorded, host.environ):
+            if stored_key != key or not are_unchanged(recorded, host.environ, host.cwd):
                 return None
             cached: CachedPlan = unflatten(flat)
         except (OSError, ValueError, TypeError, EOFError, KeyError):
             return None
-        return cached
+        return cached, recorded
 
     def store(self, spec: EnvironmentSpec, host: Host, cached: CachedPlan, recorded: Recorded) -> None:
         """Store an entry if it consists of plain values. A failure to write it is ignored."""
@@ -131,7 +134,15 @@ class PlanCache(Value):
 
     def _key(self, spec: EnvironmentSpec, host: Host) -> str:
         """Return the key of an entry: everything that a blueprint depends on, except the recorded inputs."""
-        return repr((VERSION, sys.version, host.executable, host.cwd, sys.path, self.context, fields(spec)))
+        import_path: list[object] = [*sys.path]
+        has_absolute_path = all(isinstance(entry, str) and os.path.isabs(entry) for entry in import_path)
+        place = "" if has_absolute_path and not consults_project(spec) else host.cwd
+        return repr((VERSION, sys.version, host.executable, place, sys.path, self.context, fields(spec)))
+
+
+def consults_project(spec: EnvironmentSpec) -> bool:
+    """Return whether the files of a project decide which Python is used."""
+    return not spec.pythons and spec.consult == "project"
 
 
 def without_objects(cached: CachedPlan) -> CachedPlan:

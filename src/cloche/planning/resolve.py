@@ -13,7 +13,7 @@ from cloche.model.plan import Blueprint, ChosenComponent
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.layout import layout_of
 from cloche.planning.validate import find_missing_path, find_operation_problem, find_runtime_problem
-from cloche.plugins import as_tuple, call_component, refusal_of
+from cloche.plugins import BUILT_IN, as_tuple, call_component, refusal_of
 from cloche.plugins.components import COMPONENT_KINDS
 from cloche.plugins.registry import ALIASES
 
@@ -111,6 +111,8 @@ def record_inputs(component: Component, item: object, arguments: Iterable[object
     :param arguments: those of its method `inputs`.
     :raises PluginError: the method fails, or returns something other than paths.
     """
+    if str(component.source) != BUILT_IN:
+        inputs.current_directory()  # a path that it declares may have been relative
     inputs_of = getattr(item, "inputs", None)
     if inputs_of is None:
         inputs.undeclared.append(f"{component.kind} `{component.name}` of plugin {component.source}")

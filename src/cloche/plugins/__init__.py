@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+BUILT_IN = "`builtin` of cloche"
+"""The plugin that is part of cloche, as text; its components are not reported as slow, and cannot be left out."""
+
+
 class Source(Value):
     """Where a plugin comes from."""
 
@@ -113,7 +117,7 @@ def record_duration(started: float, what: str, source: object) -> None:
 
 def record_seconds(seconds: float, what: str, source: object) -> None:
     """Keep the description of calls into a plugin if they took long, unless the plugin is built in."""
-    if seconds > SLOW and len(slow_calls) < MAX_OBSERVED and not str(source).startswith("`builtin` of cloche"):
+    if seconds > SLOW and len(slow_calls) < MAX_OBSERVED and str(source) != BUILT_IN:
         slow_calls.append(f"{what} of plugin {source} took {seconds:.1f} s")
 
 
@@ -148,7 +152,8 @@ def call_component(call: Callable[[], T], kind: str, name: str, source: object) 
     except BaseException as error:
         raise PluginError(
             f"{kind} `{name}` of plugin {source} failed: {describe_exception(error)}",
-            hint="`--traceback` shows where; `--no-plugin` leaves the plugin out",
+            hint="`--traceback` shows where"
+            + ("; `--no-plugin` leaves the plugin out" if str(source) != BUILT_IN else ""),
         ) from error
 
 

@@ -183,7 +183,10 @@ def _installed_beside_cloche(name: str, cwd: str, inputs: Inputs) -> Iterator[Se
     here = os.path.realpath(cwd) if cwd else ""
     path: list[object] = [*sys.path]
     for site in path:
-        if not isinstance(site, str) or not os.path.isabs(site) or os.path.realpath(site) == here:
+        if not isinstance(site, str) or not os.path.isabs(site):
+            continue
+        if os.path.realpath(site) == here:
+            inputs.current_directory()
             continue
         inputs.path(site)
         try:
