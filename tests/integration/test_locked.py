@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import cloche as api
 import cloche as library
 from tests.interpreters import pyenv
 from tests.locks import BASE, package, pylock, sha256_of, simple_wheel, wheel_entry
@@ -1007,6 +1008,34 @@ def test_a_cloche_in_the_environment_only_confirms_it(cloche: Cloche, wheels: Pa
     assert refused.returncode == 4
     assert "an update from a lock file would delete it" in refused.stderr
     assert installed(cloche.cwd / "env") == before
+
+
+def test_an_environment_in_use_as_the_current_directory_is_updated_in_place(cloche: Cloche, wheels: Path) -> None:
+    """A shell in a directory that was exchanged would be in the old one, which is removed."""
+    lock(cloche, simple_wheel(wheels, "spam"))
+    create(cloche, wheels)
+    lock(cloche, simple_wheel(wheels, "spam", "2.0"))
+    env = cloche.cwd / "env"
+    before = env.stat().st_ino
+
+    done = cloche(".", "--lock", "../pylock.toml", "--find-links", wheels, cwd=env)
+
+    assert done.code == 0, done.err
+    assert env.stat().st_ino == before
+    assert installed(env) == ["spam-2.0"]
+
+
+def test_an_environment_is_updated_where_clear_would_empty_no_directory(
+    cloche: Cloche, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An update replaces the environment only, so an image may have it at `/home/ci`."""
+    monkeypatch.setattr("cloche.planning.clearing.is_system_directory", lambda *_: True)
+    for version in ("1.0", "2.0"):
+        lock(cloche, simple_wheel(wheels, "spam", version))
+        options = {"lock": cloche.cwd / "pylock.toml", "find_links": [wheels], "environ": cloche.environ}
+        api.create(cloche.cwd / "env", **options)
+
+    assert installed(cloche.cwd / "env") == ["spam-2.0"]
 
 
 def test_an_interrupt_while_wheels_are_unpacked_leaves_nothing_unfinished(cloche: Cloche, wheels: Path) -> None:

@@ -353,6 +353,17 @@ def test_a_python_too_old_for_the_installed_pip_gets_the_newest_supported_pip(cl
     assert "python 3.7" in run(env / "bin" / "pip", "--version")
 
 
+def test_the_current_directory_is_not_deleted(cloche) -> None:
+    env = cloche.cwd / "env"
+    assert cloche("-p", pyenv("3.11"), "--no-seed", env).code == 0
+
+    refused = cloche("upgrade", "..", "-p", pyenv("3.12"), cwd=env / "bin")
+
+    assert refused.code == 4
+    message = f"the current directory is inside `{env}/bin`, and an upgrade to another Python would delete it"
+    assert message in refused.err
+
+
 def test_the_environment_that_cloche_runs_from_is_not_rebuilt(cloche) -> None:
     env = cloche.cwd / "env"
     assert cloche("-p", sys.executable, "--no-seed", env).code == 0

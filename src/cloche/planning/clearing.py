@@ -85,15 +85,16 @@ class Replacement(Value):
 
 
 def plan_replacement(
-    destination: Destination, existing: OnExisting, interpreter: Interpreter, host: Host
+    destination: Destination, existing: OnExisting, interpreter: Interpreter, host: Host, action: str = "`--clear`"
 ) -> Replacement:
     """Return the part of an existing directory that is replaced; the directory is not empty.
 
+    :param action: what replaces it, for messages.
     :raises DestinationError: it has no environment, or something would be deleted that must not be.
     """
     location, target = destination.location, destination.target
-    refuse_running_cloche(location, host, "`--clear`")
-    refuse_base_interpreter(location, interpreter)
+    refuse_running_cloche(location, host, action)
+    refuse_base_interpreter(location, interpreter, action)
     if existing == "replace-anything":
         refuse_to_empty(destination, host)
         return Replacement()
@@ -105,7 +106,7 @@ def plan_replacement(
     added_to_directory = ADDED_KEY in destination.settings or bool(markers_in(target))
     owned = owned_files(target) if added_to_directory else with_whole_directories(target, owned_entries(target, host))
     removed = tuple(removable(target, owned))
-    refuse_current_directory(destination, removed, host)
+    refuse_current_directory(destination, removed, host, action)
     others = [name for name in names_in(target) if name not in removed and not is_staging_inside(name)]
     return Replacement(removed, keeps_others=True, added_to_directory=added_to_directory) if others else Replacement()
 
@@ -170,7 +171,7 @@ def standard_library_in(root: str) -> str:
     return ""
 
 
-def refuse_current_directory(destination: Destination, removed: Iterable[str], host: Host) -> None:
+def refuse_current_directory(destination: Destination, removed: Iterable[str], host: Host, action: str) -> None:
     """Refuse to delete the current directory; the root of the environment itself stays.
 
     :raises DestinationError: it is inside a part of the environment.
@@ -178,7 +179,7 @@ def refuse_current_directory(destination: Destination, removed: Iterable[str], h
     for path in removed:
         if host.cwd and contains_path(os.path.join(destination.target, path), host.cwd):
             raise DestinationError(
-                f"the current directory is inside `{os.path.join(destination.location, path)}`, and `--clear` would"
+                f"the current directory is inside `{os.path.join(destination.location, path)}`, and {action} would"
                 " delete it",
                 hint="change to another directory, and run the command there",
             )

@@ -219,14 +219,15 @@ def refuse_running_cloche(location: str, host: Host, action: str) -> None:
         )
 
 
-def refuse_base_interpreter(location: str, interpreter: Interpreter) -> None:
+def refuse_base_interpreter(location: str, interpreter: Interpreter, action: str) -> None:
     """Refuse to replace a directory that contains the base interpreter of the new environment.
 
+    :param action: what would delete it.
     :raises DestinationError: the directory contains it.
     """
     if contains_path(location, interpreter.executable):
         raise DestinationError(
-            f"`{location}` contains the base interpreter of the new environment, and `--clear` would delete it",
+            f"`{location}` contains the base interpreter of the new environment, and {action} would delete it",
             hint="choose another destination, or another Python with `-p`",
         )
 

@@ -47,17 +47,24 @@ if TYPE_CHECKING:
     from cloche.plugins.hookspecs import Activator
 
 
-def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[str] = ()) -> Plan:
+def plan_at(
+    blueprint: Blueprint,
+    target: Target,
+    host: Host,
+    intact: Container[str] = (),
+    replaced: Replacement | None = None,
+) -> Plan:
     """Return the plan that creates the environment of a blueprint at a target.
 
     :param intact: distributions of a locked environment that exist at the target, and are not installed again.
+    :param replaced: the part of an existing environment that is replaced; None to let the target decide.
     :raises DestinationError: the destination cannot be used, or contains something that must not be changed.
     :raises UsageError: an activator that the user chose does not support the interpreter, or a link mode does not suit it.
     :raises Inexpressible: an activator that the user chose cannot express the destination or the prompt.
     :raises PluginError: an activator that the user chose failed.
     """
     destination = inspect_destination(target.destination, host)
-    strategy, outcome, replacement = strategy_for(destination, target, blueprint, host)
+    strategy, outcome, replacement = strategy_for(destination, target, blueprint, host, replaced)
     environment = replace(
         environment_at(destination.location, target, interpreter_in(blueprint), blueprint.layout, host),
         placement="relocatable" if blueprint.runtime else placement_for(target, destination, strategy),
@@ -167,9 +174,9 @@ def refuse_links_to_cache(target: Target) -> None:
 
 
 def strategy_for(
-    destination: Destination, target: Target, blueprint: Blueprint, host: Host
+    destination: Destination, target: Target, blueprint: Blueprint, host: Host, replaced: Replacement | None
 ) -> tuple[Strategy, str, Replacement | None]:
-    """Return how the new tree gets to its destination, the outcome in one word, and what is replaced with `--clear`.
+    """Return how the new tree gets to its destination, the outcome in one word, and what is replaced.
 
     :raises DestinationError: the destination must not be replaced, or is an environment of another Python.
     """
@@ -178,11 +185,12 @@ def strategy_for(
     if is_conda_environment(destination.target):
         raise conda_environment_error(destination.location)
     if target.existing != "keep":
-        from cloche.planning.clearing import plan_replacement
+        if replaced is None:
+            from cloche.planning.clearing import plan_replacement
 
-        replacement = plan_replacement(destination, target.existing, blueprint.interpreter, host)
+            replaced = plan_replacement(destination, target.existing, blueprint.interpreter, host)
         whole: Strategy = "merge-emptied" if destination.immovable else "exchange"
-        return ("merge" if replacement.keeps_others else whole), "replaced", replacement
+        return ("merge" if replaced.keeps_others else whole), "replaced", replaced
     if destination.state == "directory":
         return "merge", "added", None
     if python := find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):

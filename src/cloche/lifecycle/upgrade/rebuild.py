@@ -36,7 +36,13 @@ from cloche.model.operations import MakeDir, Remove, Write
 from cloche.model.options import PORTABLE_OPTIONS
 from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import Value, replace
-from cloche.planning.destination import describes_environment, read_settings, refuse_running_cloche
+from cloche.planning.clearing import plan_replacement
+from cloche.planning.destination import (
+    describes_environment,
+    inspect_destination,
+    read_settings,
+    refuse_running_cloche,
+)
 from cloche.planning.plan_at import plan_at
 from cloche.store.installation import image_operations
 from cloche.store.recorded_successors import import_key, is_known_to_import, record_import
@@ -57,6 +63,10 @@ if TYPE_CHECKING:
     from cloche.model.operations import Operation
     from cloche.model.plan import Blueprint, Plan
     from cloche.session import Session
+
+
+ACTION = "an upgrade to another Python"
+"""What replaces the environment, for messages."""
 
 
 def rebuild(upgrade: UpgradePlan, session: Session, *, losses: Losses = "refused") -> UpgradeResult:
@@ -125,7 +135,7 @@ def choose_content(upgrade: UpgradePlan, session: Session, losses: Losses, check
     """
     inventory = upgrade.inventory
     assert inventory is not None
-    refuse_running_cloche(upgrade.location, session.host, "an upgrade to another Python")
+    refuse_running_cloche(upgrade.location, session.host, ACTION)
     request = request_for(upgrade, session)
     refuse_losses(inventory.losses, losses)
     blueprint = session.blueprint(request.spec)
@@ -152,7 +162,10 @@ class NewEnvironment:
         self.losses = losses
         self.lost = [*upgrade.inventory.losses, *content.successors.losses]
         """The losses that are known so far."""
-        self.plan = plan_at(content.blueprint, content.request.target, session.host)
+        target = content.request.target
+        destination = inspect_destination(target.destination, session.host)
+        replaced = plan_replacement(destination, target.existing, upgrade.interpreter, session.host, ACTION)
+        self.plan = plan_at(content.blueprint, target, session.host, replaced=replaced)
         self.images = images_for(content.successors, content.blueprint, upgrade, session)
         self.link_mode = session.link_mode(self.plan.link_mode)
         self._packages = [
