@@ -238,6 +238,13 @@ def test_what_every_environment_needs_cannot_be_left_out(cloche: Cloche, env: Pa
     assert os.listdir(cloche.cwd) == []
 
 
+def test_packages_can_be_packed_without_the_directory_of_programs(cloche: Cloche, env: Path) -> None:
+    """AWS Lambda has a Python of its own."""
+    assert cloche("pack", env, "-o", "packed", "--format", "dir", "--exclude", "bin").code == 0
+    assert "lib" in os.listdir(cloche.cwd / "packed")
+    assert "bin" not in os.listdir(cloche.cwd / "packed")
+
+
 def test_a_socket_is_refused(cloche: Cloche, env: Path) -> None:
     copy = shutil.copytree(env, cloche.cwd / "copy", symlinks=True)
     with socket.socket(socket.AF_UNIX) as made:

@@ -84,7 +84,10 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
     entries = with_portable_content(entries, info)
     kept = {entry.path for entry in entries}
     for path in (environment.layout.config, environment.layout.executable):
-        if path not in kept:
+        directory = path.rpartition("/")[0]
+        if path not in kept and (
+            not directory or directory in kept
+        ):  # without `bin`, the archive is one of packages only
             raise UsageError(
                 f"`--exclude` leaves out `{path}`, which every environment needs",
                 hint="use a pattern that does not match it",
