@@ -373,3 +373,24 @@ def test_an_unexpected_exception_does_not_stop_the_rest(
         assert f"error: `{paths[1]}`: unexpected error: ZeroDivisionError: a bug" in err
         assert out.count("healthy" if command == "doctor" else "up to date ") >= 2
         assert ("in fail_for_one" in err) == bool(options)
+
+
+REPORTS = {
+    "upgrade --check": ["upgrade", "env", "--check"],
+    "upgrade --find --check": ["upgrade", "--find", ".", "--check"],
+    "move --dry-run": ["move", "env", "moved", "--dry-run"],
+    "doctor": ["doctor", "env"],
+    "create --dry-run": ["./env", "--dry-run", "--no-seed"],
+}
+
+
+@pytest.mark.parametrize("words", REPORTS.values(), ids=REPORTS)
+def test_a_command_that_only_reports_leaves_what_a_killed_run_left(cloche, empty_env, words: list[str]) -> None:
+    env = empty_env()
+    (env / ".cloche-0").mkdir()
+    (cloche.cwd / ".env.cloche-0").mkdir()
+
+    cloche(*words)
+
+    assert (env / ".cloche-0").is_dir()
+    assert (cloche.cwd / ".env.cloche-0").is_dir()

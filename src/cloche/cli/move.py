@@ -5,9 +5,11 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from cloche.apply.staging import recover_environment
 from cloche.cli import json_output, plan_text, report
 from cloche.errors import counted
 from cloche.lifecycle.move import move_environment, plan_move
+from cloche.planning.destination import absolute_path
 
 if TYPE_CHECKING:
     from cloche.cli.invocation import Invocation
@@ -20,6 +22,8 @@ def move(invocation: Invocation) -> int:
     source, destination = arguments.operands
     is_dry_run = arguments.flag("dry-run")
     with invocation.open_session() as session:
+        if not is_dry_run:
+            recover_environment(absolute_path(source, host))
         plan = plan_move(source, destination, "copy" if arguments.flag("copy") else "move", session)
         if not is_dry_run:
             session.progress(f"{'copying' if plan.action == 'copy' else 'moving'} `{plan.source}`")
@@ -32,7 +36,7 @@ def move(invocation: Invocation) -> int:
     elif not arguments.count("quiet"):
         new = report.one_line(report.relative_path(plan.destination.location, host))
         old = report.one_line(report.relative_path(plan.source, host))
-        count = f"{counted(len(plan.changed), 'file')} updated"
+        count = f"{counted(len(plan.changed), 'file')} {'to update' if is_dry_run else 'updated'}"
         word = f"would {plan.action}" if is_dry_run else outcome
         report.print_result(f"{word} {old} to {new}: {count}, {(perf_counter() - invocation.started) * 1000:.0f} ms")
         if is_dry_run or arguments.count("verbose"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from cloche.apply.staging import recover_environment
 from cloche.cli import json_output, report
 from cloche.cli.fleet import failure_of, is_fleet, print_failure, requested_environments
 from cloche.errors import UsageError, counted
@@ -42,7 +44,7 @@ class Outcome(Value):
 def upgrade(invocation: Invocation) -> int:
     """Upgrade environments, or only report with `--check` or `--dry-run`; return the exit code."""
     arguments, settings = invocation.arguments, invocation.settings
-    paths = requested_environments(invocation, "swept")
+    paths = requested_environments(invocation, "kept" if changes_nothing(arguments) else "swept")
     several = is_fleet(invocation) or "from" in arguments.given
     chosen, outcomes = chosen_by_python(paths, arguments)
     for outcome in outcomes:
@@ -71,6 +73,11 @@ def upgrade(invocation: Invocation) -> int:
     elif several and not arguments.count("quiet"):
         report.print_result(summary_of(outcomes, len(paths) - len(outcomes)))
     return int(any(outcome.word in ("failed", "due") for outcome in outcomes))
+
+
+def changes_nothing(arguments: ParsedArguments) -> bool:
+    """Return whether the command only reports."""
+    return arguments.flag("check") or arguments.flag("dry-run")
 
 
 def chosen_by_python(paths: Sequence[str], arguments: ParsedArguments) -> tuple[list[str], list[Outcome]]:
@@ -115,6 +122,8 @@ def upgrade_once(path: str, session: Session, arguments: ParsedArguments) -> Out
     :raises ClocheError: it cannot be upgraded; it is unchanged.
     """
     pythons = arguments.given.get("python", ())
+    if not changes_nothing(arguments):
+        recover_environment(os.path.realpath(path) if os.path.islink(path) else path)
     plan = plan_upgrade(path, pythons, "newest" if arguments.flag("seeds") else "keep", session)
     if arguments.flag("check"):
         is_due = plan.kind != "nothing" or bool(outdated_seeds(plan, session))

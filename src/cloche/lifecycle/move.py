@@ -11,7 +11,6 @@ import stat
 from typing import TYPE_CHECKING
 
 from cloche.apply import DestinationChanged, NotTakenOver, apply
-from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, DestinationError
 from cloche.fs.locks import DirectoryLock, identity_of
 from cloche.lifecycle import external_references
@@ -78,7 +77,6 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
             f"`{source}` is a symbolic link to `{real}`",
             hint=f"move its target: `cloche move {quote_word(real, os.name)} …`",
         )
-    recover_environment(source)
     identity = identity_of(source)
     destination = inspect_destination(absolute_path(to, host), host)
     refuse_other_encoding(source, destination.location)

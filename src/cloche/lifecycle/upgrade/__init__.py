@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, InterpreterNotFound, SeedError, UsageError
 from cloche.lifecycle.doctor.checks.python import check_other_versions, check_start
 from cloche.lifecycle.doctor.checks.scripts import check_moved
@@ -92,7 +91,6 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
     location = absolute_path(path, session.host)
     if os.path.islink(location):
         location = os.path.realpath(location)
-    recover_environment(location)
     case = open_case(location, session)
     info = case.info
     current = info.environment.interpreter
