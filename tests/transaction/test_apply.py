@@ -13,7 +13,7 @@ from cloche.apply import DestinationChanged, apply, journal, leftovers, merge, r
 from cloche.apply.staging import recover_destination
 from cloche.errors import ClocheError
 from cloche.fs.locks import DirectoryLock, try_lock_directory
-from cloche.model.operations import Link, MakeDir, Remove, Rewrite, SetMode, Write
+from cloche.model.operations import Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -308,3 +308,13 @@ def test_the_next_run_restores_permissions_that_a_killed_run_changed(tmp_path: P
     assert killed is (step < STEPS)
     assert recover_destination(str(target)) is killed
     assert is_edited(target) if not killed else snapshot(target) == before
+
+
+def test_programs_get_the_variables_of_the_caller(tmp_path: Path) -> None:
+    """`cloche.create(environ=...)` uses them instead of those of its process."""
+    program = Run(("/bin/sh", "-c", "echo $WHOSE $PYTHONHOME > '{root}/words'"), "write a file")
+    variables = {"WHOSE": "the caller's", "PYTHONHOME": "/elsewhere"}
+
+    apply([program], str(tmp_path / "env"), "new", environ=variables)
+
+    assert (tmp_path / "env" / "words").read_text() == "the caller's\n"

@@ -27,7 +27,7 @@ from cloche.errors import ClocheError, reason_of
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
     from cloche.model.aliases import LinkMode, Strategy
@@ -56,6 +56,7 @@ def apply(
     link_mode: LinkMode = "auto",
     complete: Complete | None = None,
     moved_from: str = "",
+    environ: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Perform operations and put the result at `target`, all or nothing; return warnings about what could not be removed.
 
@@ -67,11 +68,12 @@ def apply(
     :param complete: returns operations that depend on the staged tree; called before the commit.
     :param moved_from: absolute path of a directory to remove in the same transaction. It may be gone before `verify` is
         called, which can then raise `NotTakenOver` to be called again while both exist.
+    :param environ: the environment variables for programs that operations run; None for those of this process.
 
     :raises DestinationChanged: with the strategy `new`, something has appeared at the target; nothing was changed.
     :raises ClocheError: a system call failed, or `complete` or `verify` raised it; nothing was changed.
     """
-    tree = NewTree([*operations], link_mode, complete)
+    tree = NewTree([*operations], link_mode, complete, environ)
     if strategy == "exchange" or moved_from:
         from cloche.apply.takeover import TakeoverTransaction, can_take_over
 
@@ -109,24 +111,24 @@ class NewTree(Value):
     operations: Sequence[Operation]
     link_mode: LinkMode
     complete: Complete | None
+    environ: Mapping[str, str] | None = None
 
     def stage_in(self, transaction: Transaction) -> None:
         """Perform the operations in the staging tree of an open transaction, then those that `complete` returns."""
-        transaction.tree.run = run_for_tree
+        transaction.tree.run = self.run
         with transaction.delivered_signals():
             transaction.perform(self.operations, self.link_mode)
             if self.complete is not None:
                 transaction.perform(self.complete(transaction.tree.root), self.link_mode)
 
+    def run(self, root: str, arguments: tuple[str, ...], purpose: str) -> None:
+        """Run a program for the tree, which is staged at `root`.
 
-def run_for_tree(root: str, arguments: tuple[str, ...], purpose: str) -> None:
-    """Run a program for the tree that is staged at `root`.
+        :raises ClocheError: it fails.
+        """
+        from cloche.apply.processes import run_in_tree  # only the creator `venv` needs it
 
-    :raises ClocheError: it fails.
-    """
-    from cloche.apply.processes import run_in_tree  # only the creator `venv` needs it
-
-    run_in_tree(root, arguments, purpose)
+        run_in_tree(root, arguments, purpose, self.environ)
 
 
 def carry_out(transaction: Transaction, tree: NewTree, verify: Callable[[], None] | None) -> list[str]:

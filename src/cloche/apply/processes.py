@@ -52,15 +52,16 @@ def run_program(
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
-def run_in_tree(root: str, arguments: Sequence[str], purpose: str) -> None:
+def run_in_tree(root: str, arguments: Sequence[str], purpose: str, environ: Mapping[str, str] | None) -> None:
     """Run a program with `root` as its current directory, which is trusted; the user's is not.
 
     :param arguments: the command; `{root}` stands for the directory.
     :param purpose: what it is for, to complete "cannot …".
+    :param environ: the variables of the user; None for those of this process.
     :raises OSError: it cannot be started.
     :raises ClocheError: it fails.
     """
-    done = run_program([argument.replace("{root}", root) for argument in arguments], python_environ(), root)
+    done = run_program([argument.replace("{root}", root) for argument in arguments], python_environ(environ), root)
     if done.returncode:
         printed = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
         reason = printed.splitlines()[-1] if printed else f"exit code {done.returncode}"

@@ -160,9 +160,10 @@ def put_in_place(plan: Plan | None, blueprint: Blueprint, request: Request, sess
 
     :param plan: None for an update, which has not been planned yet.
     """
+    environ = session.host.environ
     if plan is not None and plan.strategy == "new":
         try:
-            session.warn(apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode))
+            session.warn(apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode, environ=environ))
         except DestinationChanged:
             pass  # another run created something there first
         else:
@@ -175,7 +176,7 @@ def put_in_place(plan: Plan | None, blueprint: Blueprint, request: Request, sess
             return plan  # another run has just created the same
         session.announce(announcements(plan))
         try:
-            session.warn(apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode))
+            session.warn(apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode, environ=environ))
         except DestinationChanged:
             raise ClocheError(
                 f"`{plan.environment.location}` keeps changing while the environment is created",

@@ -219,16 +219,17 @@ class Overlay:
 
     def apply(
         self, verify: Callable[[], None] | None = None, link_mode: LinkMode = "auto", expected: Identity | None = None
-    ) -> None:
-        """Apply the edits to the environment in one transaction.
+    ) -> list[str]:
+        """Apply the edits to the environment in one transaction; return warnings about what could not be removed.
 
         :param verify: checks the result; if it raises, every edit is undone.
         :param expected: the identity of the directory that the edits are for, see `DirectoryLock`.
         :raises ClocheError: an operation or `verify` failed; the environment is unchanged.
         """
-        if self.changed:
-            with DirectoryLock(self.root, expected):
-                apply(self.operations, self.root, "merge", verify, link_mode=link_mode)
+        if not self.changed:
+            return []
+        with DirectoryLock(self.root, expected):
+            return apply(self.operations, self.root, "merge", verify, link_mode=link_mode)
 
 
 def installs(tree: InstallTree, path: str) -> bool:

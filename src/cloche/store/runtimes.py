@@ -24,6 +24,8 @@ from cloche.store.bytecode import bytecode_path
 from cloche.store.images import find_or_build
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cloche.model.aliases import Bytecode
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
@@ -48,7 +50,7 @@ def find_or_build_runtime(runtime: Runtime, interpreter: Interpreter, store: Sto
     :raises ClocheError: a file cannot be read or edited, or the image cannot be created.
     """
     try:
-        return find_or_build(RuntimeSource(runtime), interpreter, store)
+        return find_or_build(RuntimeSource(runtime, store.host.environ), interpreter, store)
     except SeedError as error:  # no seed is involved
         raise ClocheError(
             f"cannot prepare the files of {interpreter.name}: {error.message}", hint=error.hint
@@ -59,6 +61,8 @@ class RuntimeSource(Value):
     """A runtime as the source of an image (`cloche.store.images.ImageSource`)."""
 
     runtime: Runtime
+    environ: Mapping[str, str]
+    """The environment variables of the user."""
 
     @property
     def name(self) -> str:
@@ -103,7 +107,7 @@ class RuntimeSource(Value):
         executable = os.path.realpath(interpreter.executable)
         for file in self.runtime.files:
             if file.source == executable and file.executable:
-                check_start(f"{writer.root}/{TREE}/{file.path}", interpreter)
+                check_start(f"{writer.root}/{TREE}/{file.path}", interpreter, self.environ)
         remove_bytecode(f"{writer.root}/{TREE}")
         for path, size in modules.items():
             compiler.add(f"{TREE}/{path}", f"{TREE}/{bytecode_path(path, interpreter.cache_tag)}", path, size)
@@ -118,14 +122,14 @@ def remove_bytecode(root: str) -> None:
             remove_path(os.path.join(directory, "__pycache__"))
 
 
-def check_start(program: str, interpreter: Interpreter) -> None:
+def check_start(program: str, interpreter: Interpreter, environ: Mapping[str, str]) -> None:
     """Refuse an interpreter that does not start in its new place, for whatever reason.
 
     :raises ClocheError: it does not start.
     """
     command = [program, "-I", "-S", "-B", "-c", "pass"]
     try:
-        done = run_program(command, python_environ(), "/", timeout=TIMEOUT)
+        done = run_program(command, python_environ(environ), "/", timeout=TIMEOUT)
     except PermissionError:
         return  # the cache is on a file system from which nothing can be executed
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -107,7 +107,7 @@ def repair_once(case: Case, findings: list[Finding], session: Session) -> tuple[
             raise ClocheError(f"`{case.root}` would not work: {after.examination.failure}; nothing was changed")
         repaired.append(after)
 
-    overlay.apply(verify, session.link_mode("auto"), case.identity)
+    session.warn(overlay.apply(verify, session.link_mode("auto"), case.identity))
     return repaired[0] if repaired else open_case(case.root, session), notes
 
 

@@ -237,7 +237,7 @@ def upgrade_in_place(upgrade: UpgradePlan, session: Session, *, losses: Losses =
         if after.seed and not before.seed:
             raise verification_error(environment, f"pip does not run: {after.seed}")
 
-    overlay.apply(verify, session.link_mode("auto"), case.identity)
+    session.warn(overlay.apply(verify, session.link_mode("auto"), case.identity))
     return UpgradeResult(environment, tuple(lost), seeds=seeded)
 
 

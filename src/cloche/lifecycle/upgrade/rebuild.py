@@ -211,7 +211,8 @@ class NewEnvironment:
         others = installed_distributions(here, written)
         self._refuse_startup_code(here, others)
         files = None if successors.installed else relocatable_files(staged, (*self._created, *self._carried))
-        rewrite_staged_paths(upgrade, staged, plan, others, successors, files, self.session).apply()
+        overlay = rewrite_staged_paths(upgrade, staged, plan, others, successors, files, self.session)
+        self.session.warn(overlay.apply())
         from_images = {image.distribution for image in self.images}
         return [*others, *(item for item in all_kept(upgrade) if item.key in from_images)]
 
