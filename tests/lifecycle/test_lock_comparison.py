@@ -136,7 +136,7 @@ def test_a_lock_file_that_became_invalid_is_a_difference(project: Project) -> No
 
     [message] = project.differences()
 
-    assert message.startswith("the lock file does not describe this environment any more: ")
+    assert message.startswith("the lock file no longer describes this environment: ")
 
 
 def test_a_missing_lock_file_is_a_note(project: Project) -> None:

@@ -169,7 +169,7 @@ def remove_files(remaining: list[Directory], below: list[Directory]) -> bool:
 def open_writable(path: str, identity: Identity) -> int | None:
     """Open a directory, and make it writable so that its entries can be removed; return None on Windows.
 
-    Somebody may replace a directory with a link to another one while the tree is removed. So its identity is compared, and
+    Another program may replace a directory with a link to another one while the tree is removed. So its identity is compared, and
     its entries are removed by their names in the open directory.
 
     :raises OSError: it does not exist, was replaced, or cannot be read or made writable.

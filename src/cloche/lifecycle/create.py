@@ -140,7 +140,7 @@ def refuse_full_disk(plan: Plan, images: Sequence[Image]) -> None:
     if (free := lacking_space(parent, needed)) is not None:
         raise DestinationError(
             f"the environment does not fit on the disk: it needs at least {human_size(needed)} in `{parent}`, "
-            f"and {human_size(free)} are free",
+            f"but only {human_size(free)} is free",
             hint="free some space, or choose a directory on another disk",
         )
 

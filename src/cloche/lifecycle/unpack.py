@@ -90,7 +90,7 @@ def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
             session.warn(unpack_warnings(destination.location, session))
         except DestinationError as error:
             raise ClocheError(
-                f"`{source}` does not contain an environment", hint="use `tar` or `unzip` if that is what you expect"
+                f"`{source}` does not contain an environment", hint="to unpack any other archive, use `tar` or `unzip`"
             ) from error
 
     strategy: Strategy = "merge" if destination.immovable else "new"

@@ -49,7 +49,7 @@ class Write(Value):
 
     @property
     def is_executable(self) -> bool:
-        """Whether `executable` is `yes`. The field is a text because plugins and `--json` have it from version 0.1."""
+        """Whether `executable` is `yes`. The field is a string because version 0.1 published it as one."""
         return self.executable == "yes"
 
 

@@ -165,7 +165,7 @@ def is_lost(root: str, row: Row) -> bool:
 
 
 def is_executable(root: str, path: str) -> bool:
-    """Return whether the mode of a file lets anybody execute it."""
+    """Return whether the mode of a file makes it executable for any user."""
     try:
         return bool(os.stat(os.path.join(root, path)).st_mode & 0o111)
     except OSError:

@@ -207,8 +207,8 @@ class Activator(Protocol):
 
     An activator may also have these attributes:
 
-    - `inputs(interpreter)`: returns the paths of the files and directories that `refusal` depends on; see `Creator`. Without
-      it, the activator is also asked on every run whether it supports the interpreter;
+    - `inputs(interpreter)`: returns the paths of the files and directories that `refusal` depends on; see `Creator`. An
+      activator that refused the interpreter is asked again only if one of them has changed; without `inputs`, on every run;
     - `source_line(path)`: returns the command that a user types to activate, given the path of the script, which is absolute or
       relative to the current directory, and does not begin with `-` or `~`. It raises `cloche.errors.Inexpressible` if the
       path cannot be typed in this shell. Without it, cloche does not print how to activate the environment;

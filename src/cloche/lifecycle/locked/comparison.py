@@ -73,7 +73,7 @@ class LockComparison:
         try:
             packages = locked_packages(wanted.lock, interpreter, self._store)
         except ClocheError as error:
-            yield "pyvenv.cfg", f"the lock file does not describe this environment any more: {error.message}"
+            yield "pyvenv.cfg", f"the lock file no longer describes this environment: {error.message}"
             return
         installed = {distribution.key: distribution for distribution in distributions}
         for package in packages:

@@ -349,7 +349,7 @@ def missing_packages(inventory: Inventory, found: Iterable[InstalledDistribution
 
 
 def unmet_after(upgrade: UpgradePlan, found: Sequence[InstalledDistribution], after: Examination) -> list[Loss]:
-    """Return the packages in a staged environment with requirements that were met before and are not met any more."""
+    """Return the packages in a staged environment with requirements that were met before and no longer are."""
     return [] if after.failure else lost_requirements(upgrade, found, after.path, after.user_site)
 
 

@@ -256,7 +256,7 @@ class Verifier:
                 self.report("missing", f"{layout.bin}/{name}", "is missing")
         base = environment.interpreter.executable if environment.interpreter else ""
         if not base and not is_portable(self.settings):
-            self.unverified.append(f"the links to the base interpreter: it {self.base_problem}")
+            self.unverified.append(f"the links to the base interpreter, because it {self.base_problem}")
         for path in self.pythons(files):
             full_path = os.path.join(self.root, path)
             if path in self.known.expected:

@@ -123,9 +123,7 @@ def build_wheel(
                 raise build_error(source, interpreter, likely_reason(log), log)
             wheel = check_built_wheel(source, interpreter, stage, log)
             os.unlink(log)
-            is_unchanged = (
-                build_key(source, interpreter, environ, store) == key
-            )  # somebody may have edited the directory
+            is_unchanged = build_key(source, interpreter, environ, store) == key  # another program may have edited it
             return publish_wheel(wheel, os.path.join(builds, key.digest if is_unchanged else f"{key.digest}-changed"))
     except OSError as error:
         raise SeedError(

@@ -121,7 +121,7 @@ def refuse_full_disk(missing: Iterable[Artifact | Pin], artifacts: str) -> None:
     if (free := lacking_space(artifacts, needed)) is not None:
         raise SeedError(
             f"the packages do not fit on the disk: they need at least {human_size(needed)} in `{artifacts}`, "
-            f"and {human_size(free)} are free",
+            f"but only {human_size(free)} is free",
             hint="free some space, or choose another directory with `--cache-dir`",
         )
 

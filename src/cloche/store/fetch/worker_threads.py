@@ -26,13 +26,13 @@ CURRENT = threading.local()
 
 
 class Stopped(Exception):
-    """The work of this thread is not needed any more, because of a failure in another thread or an interrupt."""
+    """The work of this thread is no longer needed, because of a failure in another thread or an interrupt."""
 
 
 def raise_if_stopped() -> None:
-    """Raise an exception in a worker thread whose work is not needed any more; called often during long work.
+    """Raise an exception in a worker thread whose work is no longer needed; called often during long work.
 
-    :raises Stopped: the work of this thread is not needed any more.
+    :raises Stopped: the work of this thread is no longer needed.
     """
     stopped: threading.Event | None = getattr(CURRENT, "stopped", None)
     if stopped is not None and stopped.is_set():
