@@ -54,6 +54,18 @@ def test_a_directory_that_contains_the_current_directory_is_immovable(tmp_path: 
     assert immovable == {"env": True, "env/bin": True, "env2": False}
 
 
+def test_a_directory_in_a_parent_that_is_read_only_is_immovable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may write to every directory, so the answer of the system is replaced."""
+    (tmp_path / "env").mkdir()
+    asked = []
+    monkeypatch.setattr(os, "access", lambda path, mode: asked.append((path, mode)))
+
+    assert inspect_destination(str(tmp_path / "env"), host(tmp_path.parent)).immovable
+    assert asked == [(str(tmp_path), os.W_OK)]
+
+
 def test_the_running_python_and_the_running_cloche_are_not_replaced(tmp_path: Path) -> None:
     """They can be in different directories: cloche may run from a zip archive or a checkout on PYTHONPATH."""
     python = host(tmp_path, str(tmp_path / "env" / "bin" / "python"))
@@ -90,8 +102,8 @@ def test_a_directory_with_the_base_interpreter_is_not_replaced(tmp_path: Path) -
     base = interpreter("CPython 3.12.1", str(tmp_path / "link" / "bin" / "python3.12"))
     for name in ("python", "link", "python/bin"):
         with pytest.raises(DestinationError, match="base interpreter"):
-            refuse_base_interpreter(str(tmp_path / name), base)
-    refuse_base_interpreter(str(tmp_path / "pyth"), base)
+            refuse_base_interpreter(str(tmp_path / name), base, "`--clear`")
+    refuse_base_interpreter(str(tmp_path / "pyth"), base, "`--clear`")
 
 
 @pytest.mark.parametrize(

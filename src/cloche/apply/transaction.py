@@ -96,7 +96,7 @@ class Transaction:
             denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
             if not (beside and denied and os.path.isdir(self.target)):
                 raise
-            # the directory is writable but its parent is not: keep the directory, and change its contents
+            # the directory is writable but its parent is not, whatever `access` said: change the contents of the directory
             self.strategy = "merge" if self.strategy == "new" else "merge-emptied"
             descriptor = self._claim()
         if descriptor is not None:

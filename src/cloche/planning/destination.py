@@ -37,7 +37,8 @@ class Destination(Value):
     settings: Mapping[str, str]
     """The settings in its `pyvenv.cfg`; empty if it has none."""
     immovable: bool
-    """Whether the directory cannot be exchanged for another: a mount point, or one that contains the current directory."""
+    """Whether the directory cannot be exchanged for another: a mount point, one that contains the current directory, or one
+    whose parent cannot be written to."""
 
 
 def is_conda_environment(location: str) -> bool:
@@ -116,8 +117,9 @@ def inspect_destination(location: str, host: Host) -> Destination:
         empty = next(entries, None) is None
     settings = {} if empty else read_settings(target, refuse_unreadable)
     state: State = "empty" if empty else "environment" if describes_environment(settings) else "directory"
+    is_fixed = is_mount_point(target) or not os.access(os.path.dirname(target), os.W_OK)
     return Destination(
-        location, target, state, settings, immovable=is_mount_point(target) or contains_current_directory(target, host)
+        location, target, state, settings, immovable=is_fixed or contains_current_directory(target, host)
     )
 
 

@@ -22,12 +22,7 @@ from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Write
 from cloche.model.value import replace
 from cloche.planning.clearing import OWN_DIRECTORIES, Replacement, find_marker
-from cloche.planning.destination import (
-    contains_current_directory,
-    is_relocatable,
-    refuse_running_cloche,
-    refuse_unreadable,
-)
+from cloche.planning.destination import is_relocatable, refuse_running_cloche, refuse_unreadable
 from cloche.planning.merging import scripts_of_other_tools
 from cloche.planning.plan_at import plan_at
 from cloche.planning.pyvenv_cfg import ADDED_KEY
@@ -161,13 +156,9 @@ def nameless_metadata(old: Environment, known: Iterable[InstalledDistribution]) 
 
 
 def is_in_use(destination: Destination, session: Session) -> bool:
-    """Return whether the directory of an environment is also used for something else: a project, a checkout, or a shell.
-
-    It must stay then, because these would be left with the old one.
-    """
-    if ADDED_KEY in destination.settings or contains_current_directory(destination.target, session.host):
-        return True
-    return bool(find_marker(destination.target, skipped=OWN_DIRECTORIES[session.host.os_name]))
+    """Return whether the directory of an environment is also used for something else, such as a project or a checkout."""
+    skipped = OWN_DIRECTORIES[session.host.os_name]
+    return ADDED_KEY in destination.settings or bool(find_marker(destination.target, skipped=skipped))
 
 
 # A new tree that replaces the old one
