@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
 from cloche.programs import python_environ
@@ -94,6 +92,8 @@ class Process:
         :param environ: the variables of the user.
         :raises OSError: it cannot be started.
         """
+        import subprocess  # often, everything is compiled already
+
         self.is_killed = False
         self._errors = new_log()  # not a pipe, which would have to be read before the process ends
         try:
@@ -159,6 +159,8 @@ class Process:
 
 def new_log() -> IO[bytes]:
     """Return a new file for error messages; the null device if there is no directory for temporary files."""
+    from tempfile import TemporaryFile
+
     try:
         return TemporaryFile()
     except OSError:

@@ -33,12 +33,17 @@ def tar_stream(members: Iterable[Member]) -> Iterator[bytes]:
         pending.append(header(member))
         size += BLOCKSIZE
         for piece in member.read():
-            pending.append(piece)
-            size += len(piece)
-            if size >= CHUNK:
+            if len(piece) >= CHUNK:  # not copied, as a part of a larger chunk would be
                 yield b"".join(pending)
-                pending.clear()
-                size = 0
+                yield piece
+            else:
+                pending.append(piece)
+                size += len(piece)
+                if size < CHUNK:
+                    continue
+                yield b"".join(pending)
+            pending.clear()
+            size = 0
         if rest := member.size % BLOCKSIZE:
             pending.append(PADDING[rest:])
     pending.append(bytes(2 * BLOCKSIZE))

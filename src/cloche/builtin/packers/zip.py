@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import stat
 import time
-import zipfile
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError
 
 if TYPE_CHECKING:
+    import zipfile
     from collections.abc import Iterable
 
     from cloche.model.archive import Member
@@ -33,6 +33,8 @@ class ZipPacker:
         return None
 
     def write(self, members: Iterable[Member], path: str) -> None:
+        import zipfile  # every packer is loaded, but few are used
+
         with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
             for member in members:
                 header = header_of(member)
@@ -49,6 +51,8 @@ def header_of(member: Member) -> zipfile.ZipInfo:
 
     :raises ClocheError: a zip archive cannot hold its name.
     """
+    import zipfile
+
     try:
         member.path.encode()
     except UnicodeEncodeError:

@@ -97,13 +97,15 @@ def roots_in_script(text: str, shell: ShellFamily) -> list[str]:
     return [
         root
         for line in lines_of(text)
-        if "virtual" in line.lower()  # most lines do not contain it, and reading words takes time
+        if "virtual" in line.lower()  # most lines do not contain it, and the search takes time
         for root in roots_in_line(line, shell)
     ]
 
 
 def roots_in_line(line: str, shell: ShellFamily) -> list[str]:
     """Return the roots that a line assigns, even if a tool wrote the path between quotes without quoting it."""
+    if not ASSIGNMENT.search(line):  # reading words takes time
+        return []
     words = [*shell.read_words(line)]
     if as_it_is := ROOT_IN_QUOTES.search(line):
         quoted, root = as_it_is["quoted"], as_it_is["root"]
@@ -125,6 +127,7 @@ def is_complete(line: str, word: Word) -> bool:
 
 
 BEFORE = r"(?:virtual_?env|virtual_root)[\"']?\s*(?::?=\s*|\s)(?:[\w.]+\()?(?:r#+)?(?:\$\(cygpath\s+(?:-\w\s+)?)?"
+ASSIGNMENT = re.compile(BEFORE, re.IGNORECASE)
 BEFORE_ROOT = re.compile(rf"{BEFORE}\Z", re.IGNORECASE)
 """The text directly before the root in an assignment, in any shell."""
 
