@@ -236,3 +236,45 @@ def test_a_file_that_changes_before_it_is_read_is_named(
     assert f"`{env}/bin/{name}`" in message
     assert "changed while it was read" in message or "cannot read" in message
     assert sorted(os.listdir(cloche.cwd)) == ["env", "program.py"]
+
+
+@pytest.mark.parametrize("to", ["packed", "packed/there", "packed/bin/there", "link/there", "packed/new/../there"])
+def test_a_directory_is_not_unpacked_into_itself(cloche: Cloche, small: Path, to: str) -> None:
+    """It would grow until the disk is full."""
+    assert cloche("pack", small, "--with-base-outside", "-o", "packed", "--format", "dir").code == 0
+    (cloche.cwd / "link").symlink_to("packed")
+    before = snapshot(cloche.cwd)
+
+    done = cloche("unpack", "packed", to)
+
+    assert (done.code, len(done.err.splitlines())) == (4, 2)
+    assert snapshot(cloche.cwd) == before
+
+
+@pytest.mark.parametrize("name", ["e.tar.gz", "e.tar.zst", "e.squashfs"])
+def test_an_archive_that_would_not_be_unpacked_is_a_warning(cloche: Cloche, small: Path, name: str) -> None:
+    env = shutil.copytree(small, cloche.cwd / "env", symlinks=True)
+    (env / "sparse").touch()
+    os.truncate(env / "sparse", 120 << 20)
+
+    done = cloche("pack", env, "--with-base-outside", "-o", name)
+
+    assert done.code == 0
+    assert f"warning: `cloche unpack` refuses `{cloche.cwd}/{name}`" in done.err
+    assert cloche("unpack", name, "there").code == 1
+
+
+@pytest.mark.parametrize("name", ["e.tar.gz", "e.zip", "e.squashfs"])
+def test_names_of_the_maximum_length_are_packed(cloche: Cloche, small: Path, name: str) -> None:
+    """The name of bytecode is longer than that of its module, and may be too long for every file system."""
+    env = shutil.copytree(small, cloche.cwd / "env", symlinks=True)
+    [site] = env.glob("lib/python3*/site-packages")
+    (site / f"{'m' * 252}.py").touch()
+    (site / f"{'n' * 239}.py").touch()
+    (env / ("x" * 255)).touch()
+
+    assert cloche("pack", env, "--with-base-outside", "-o", name, "--prefix", "p" * 255).code == 0
+    assert cloche("unpack", name, "there").code == 0
+
+    assert (cloche.cwd / "there" / ("x" * 255)).exists()
+    assert len([*(cloche.cwd / "there").rglob("n*.pyc")]) == 1

@@ -76,7 +76,8 @@ def tar_members(stream: SupportsRead) -> Iterator[Member]:
     """
     reader = TarReader(stream)
     while (member := reader.next()) is not None:
-        yield member
+        if member.kind != "directory" or member.path != ".":
+            yield member
         reader.skip_rest()
 
 
@@ -138,7 +139,7 @@ class TarReader:
         if kind != "file" and size:
             raise InvalidArchive(f"has content for `{shown}`, which is not a file")
         self._left, self._padding = size, -size % BLOCKSIZE
-        path = os.fsdecode(name)
+        path = os.fsdecode(name.removeprefix(b"./"))  # `tar -C DIR -c .` writes such names
         if kind == "file":
             return Member(path, kind, header.mode, time, size, reader=self._pieces)
         return Member(path, kind, header.mode, time, target=os.fsdecode(target) if kind == "link" else "")

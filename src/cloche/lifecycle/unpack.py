@@ -18,13 +18,13 @@ from cloche.fs import NEW_FILE
 from cloche.fs.case import folded
 from cloche.fs.manifests import FILES, parse_manifest
 from cloche.fs.windows_names import unusable_name
-from cloche.lifecycle.archive_members import cannot_read, read_members
+from cloche.lifecycle.archive_members import LONGEST_TARGET, cannot_read, read_members
 from cloche.lifecycle.examination import examine
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.installed_startup_code import installed_startup_code, refuse_distributions
 from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.verify import verify_environment
-from cloche.model.archive import Member
+from cloche.model.archive import LONGEST_NAME, MEMBER_SIZE, Member, largest_content
 from cloche.planning import pyvenv_cfg
 from cloche.planning.destination import absolute_path, inspect_destination
 from cloche.store.archives import InvalidArchive
@@ -36,15 +36,6 @@ if TYPE_CHECKING:
     from cloche.model.aliases import Strategy
     from cloche.model.operations import Operation
     from cloche.session import Session
-
-HARMLESS = 100 << 20
-"""The number of bytes that any archive may unpack to."""
-
-MAX_RATIO = 250
-"""How many times its own size a larger archive may unpack to."""
-
-MEMBER_SIZE = 4096
-"""The bytes that a member counts for in addition to its content: it uses a block of the disk, even if it is empty."""
 
 ROW_SIZE = 68
 """The bytes of a row in the list of files besides the path, with a line ending of two characters."""
@@ -76,6 +67,11 @@ def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
     if destination.state not in ("absent", "empty"):
         raise DestinationError(
             f"`{destination.location}` already exists", hint="choose a path that does not exist, or an empty directory"
+        )
+    if os.path.isdir(source) and is_within(os.path.realpath(destination.target), os.path.realpath(source)):
+        raise DestinationError(
+            f"`{destination.location}` is inside `{source}`, which is to be unpacked",
+            hint="choose a path outside of it",
         )
     count = [0]
 
@@ -159,7 +155,7 @@ class Extraction:
                 f"cannot read `{source}`: not a file or a directory",
                 hint="if it comes from a pipe, save it to a file first",
             )
-        self.limit = sys.maxsize if is_directory else max(HARMLESS, MAX_RATIO * status.st_size)
+        self.limit = sys.maxsize if is_directory else largest_content(status.st_size)
 
     def run(self) -> int:
         """Extract everything; return the number of files.
@@ -225,6 +221,16 @@ class Extraction:
         except OSError as error:
             if error.errno not in UNUSABLE_NAME_ERRORS:
                 raise
+            longest_name = max(len(os.fsencode(part)) for part in parts)
+            if (
+                error.errno == errno.ENAMETOOLONG
+                and longest_name <= LONGEST_NAME
+                and len(member.target) < LONGEST_TARGET
+            ):
+                raise DestinationError(
+                    f"the path of `{shortened(path)}` would be too long",
+                    hint="choose a shorter path for the environment",
+                ) from error
             raise self.refuse(path, "has a name or a target that this system cannot use") from error
 
     def count(self, path: str, size: int) -> None:
@@ -289,11 +295,12 @@ class Extraction:
         self.check_links(top)
         if top:
             inner = self.at(self.prefix)
-            spare = os.path.join(self.root, f"{FILES}.top")
+            temporary = tempfile.mkdtemp(prefix=".unpacking-", dir=self.root)
+            spare = os.path.join(temporary, "top")  # it may contain something with its own name
             os.rename(inner, spare)
             for name in os.listdir(spare):
                 os.rename(os.path.join(spare, name), os.path.join(self.root, name))
-            os.rmdir(spare)
+            shutil.rmtree(temporary)
             self.directories = {
                 path.removeprefix(top): member for path, member in self.directories.items() if path.startswith(top)
             }

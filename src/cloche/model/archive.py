@@ -14,6 +14,24 @@ SAME_TIME = 946684800
 """The modification time of files that have to be the same everywhere: the first second of the year 2000."""
 
 
+LONGEST_NAME = 255
+"""The maximum length of a name, in bytes, on all common file systems."""
+
+HARMLESS = 100 << 20
+"""The number of bytes that any archive may unpack to."""
+
+MAX_RATIO = 250
+"""How many times its own size a larger archive may unpack to."""
+
+MEMBER_SIZE = 4096
+"""The bytes that a member counts for in addition to its content: it uses a block of the disk, even if it is empty."""
+
+
+def largest_content(size: int) -> int:
+    """Return how many bytes an archive of this size, in bytes, may unpack to."""
+    return max(HARMLESS, MAX_RATIO * size)
+
+
 class Member(Value):
     """A file, directory or symbolic link in an archive."""
 

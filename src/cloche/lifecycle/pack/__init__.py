@@ -21,7 +21,7 @@ from cloche.lifecycle.pack.bytecode import BytecodeSource
 from cloche.lifecycle.pack.content import with_portable_content
 from cloche.lifecycle.pack.entries import PIECE, Entry, find_entries, read_exactly, read_source
 from cloche.lifecycle.relocation import is_within
-from cloche.model.archive import SAME_TIME, Member
+from cloche.model.archive import LONGEST_NAME, MAX_RATIO, MEMBER_SIZE, SAME_TIME, Member, largest_content
 from cloche.model.value import Value
 from cloche.planning import pyvenv_cfg
 from cloche.planning.destination import absolute_path, is_relocatable, read_settings
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from cloche.plugins.components import Component
     from cloche.plugins.hookspecs import Packer
     from cloche.session import Session
-
-LONGEST_NAME = 255
-"""The maximum length of a name, in bytes, on all common file systems."""
 
 PAUSE = 0.1
 """Seconds between two updates of the progress."""
@@ -237,13 +234,13 @@ def pack_environment(plan: PackPlan, session: Session) -> int:
     """
     staging = ""
 
-    def write(path: str, scratch: str) -> int:
+    def write(path: str, scratch: str) -> Members:
         nonlocal staging
         staging = os.path.dirname(scratch)
         return write_archive(plan, path, scratch, session)
 
     try:
-        return create_output(plan.output, "replaced" if plan.overwrites else "kept", write)
+        written = create_output(plan.output, "replaced" if plan.overwrites else "kept", write)
     except DestinationChanged:
         raise DestinationError(f"the output `{plan.output}` already exists", hint="choose another path") from None
     except ClocheError as error:
@@ -253,10 +250,14 @@ def pack_environment(plan: PackPlan, session: Session) -> int:
         raise
     except OSError as error:
         raise write_error(plan.output, OSError(error.errno, error.strerror)) from error
+    if not os.path.isdir(plan.output) and written.unpacked_size > largest_content(os.path.getsize(plan.output)):
+        refused = f"`cloche unpack` refuses `{plan.output}`, because it expands to more than {MAX_RATIO} times its size"
+        session.warn([f"{refused}; leave large files out with `--exclude`, or unpack it with another program"])
+    return written.count
 
 
-def write_archive(plan: PackPlan, path: str, scratch: str, session: Session) -> int:
-    """Write an archive to a path that does not exist; return its number of members."""
+def write_archive(plan: PackPlan, path: str, scratch: str, session: Session) -> Members:
+    """Write an archive to a path that does not exist; return its members."""
     component = plan.component
     packer = component.load()
     if count := len(plan.bytecode.modules) - len(plan.bytecode.taken):
@@ -266,7 +267,7 @@ def write_archive(plan: PackPlan, path: str, scratch: str, session: Session) -> 
     call_component(lambda: packer.write(iter(written), path), "packer", component.name, component.source)
     if not os.path.lexists(path):
         raise component.contract_error("`write` did not create the archive")
-    return written.count
+    return written
 
 
 def sorted_entries(plan: PackPlan, bytecode: Iterable[Entry]) -> list[Entry]:
@@ -300,10 +301,13 @@ class Members:
         self.sources: dict[str, bytes] = {}
         """The sources that were read and hashed before their turn, because of their bytecode."""
         self.count = 0
+        self.unpacked_size = 0
+        """What they count for when the archive is unpacked, in bytes."""
 
     def __iter__(self) -> Iterator[Member]:
         for member in self.generate():
             self.count += 1
+            self.unpacked_size += MEMBER_SIZE + member.size
             yield member
 
     def generate(self) -> Iterator[Member]:

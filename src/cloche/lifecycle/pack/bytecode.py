@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from cloche.errors import ClocheError, SeedError
 from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.pack.entries import Entry, changed_error, matching_patterns, read_exactly
+from cloche.model.archive import LONGEST_NAME
 from cloche.model.value import replace
 from cloche.store.bytecode import (
     SUPPORTS_HASHES,
@@ -67,6 +68,8 @@ class BytecodeSource:
                 continue
             target = bytecode_path(path, interpreter.cache_tag)
             if entry.content is not None or "\n" in self.path_on_disk(entry) or has_left_out_part(target, exclude):
+                continue
+            if len(os.fsencode(posixpath.basename(target))) > LONGEST_NAME:  # Python cannot write it either
                 continue
             self.modules[path] = entry
             existing = found.get(target)
