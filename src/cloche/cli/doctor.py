@@ -76,12 +76,11 @@ def examine_all(paths: Sequence[str], session: Session, *, fix: bool) -> Iterato
     if len(paths) < 2:
         yield from map(examine, paths)
         return
-    from concurrent.futures import ThreadPoolExecutor
+    from cloche.fs.threads import map_in_threads
 
     session.registry.finders()  # load what the threads share before they start
     _ = session.probes
-    with ThreadPoolExecutor(min(THREADS, len(paths))) as pool:
-        yield from pool.map(examine, paths)
+    yield from map_in_threads(examine, paths, THREADS)
 
 
 def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:

@@ -66,12 +66,16 @@ def probe_executables(
             until = min(deadline, monotonic() + timeout)
             results[at] = _probe_executable(path, source, environ, until, running)
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(MAX_PARALLEL, len(paths)) - 1)]
+    started = []
     try:
-        for thread in threads:
-            thread.start()
+        for thread in [threading.Thread(target=work, daemon=True) for _ in range(min(MAX_PARALLEL, len(paths)) - 1)]:
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads can be started, so those that run do the work
+                break
+            started.append(thread)
         work()
-        for thread in threads:
+        for thread in started:
             thread.join()
     except BaseException:  # an interrupt: leave no process behind
         waiting.clear()

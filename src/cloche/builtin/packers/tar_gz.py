@@ -46,19 +46,32 @@ class GzipPacker:
 
 def compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield a gzip stream."""
-    from concurrent.futures import ThreadPoolExecutor  # every packer is loaded, but few are used
+    from concurrent.futures import Future, ThreadPoolExecutor  # every packer is loaded, but few are used
 
     processors = os.cpu_count() or 1
+    is_limited = False
     checksum = size = 0
     previous = b""
     waiting: deque[Future[bytes]] = deque()
     executor = ThreadPoolExecutor(processors)
+
+    def start(block: bytes, dictionary: bytes) -> Future[bytes]:
+        nonlocal is_limited
+        if not is_limited:
+            try:
+                return executor.submit(deflate, block, dictionary)
+            except RuntimeError:  # no more threads can be started
+                is_limited = True
+        done: Future[bytes] = Future()
+        done.set_result(deflate(block, dictionary))
+        return done
+
     try:
         yield HEADER
         for block in blocks(chunks):
             checksum = zlib.crc32(block, checksum)
             size += len(block)
-            waiting.append(executor.submit(deflate, block, previous[-WINDOW:]))
+            waiting.append(start(block, previous[-WINDOW:]))
             previous = block
             if len(waiting) > 4 * processors:
                 yield waiting.popleft().result()

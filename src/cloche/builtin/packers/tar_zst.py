@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from cloche.builtin.packers.tar_stream import tar_stream
+from cloche.errors import ClocheError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,8 +47,14 @@ class ZstandardPacker:
         }
         compressor = zstd.ZstdCompressor(options=options)
         with open(path, "xb") as file:
-            file.writelines(compressor.compress(chunk) for chunk in tar_stream(members))
-            file.write(compressor.flush())
+            try:
+                file.writelines(compressor.compress(chunk) for chunk in tar_stream(members))
+                file.write(compressor.flush())
+            except zstd.ZstdError as error:
+                raise ClocheError(
+                    f"the compressor cannot start threads, or there is not enough memory: {error}",
+                    hint="choose another format with `--format`, or raise the limits that `ulimit -a` shows",
+                ) from error
 
 
 packer = ZstandardPacker()

@@ -11,13 +11,13 @@ import posixpath
 import re
 import stat
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 from cloche.errors import ClocheError, counted, reason_of
 from cloche.fs import is_unreadable, read_at_most
 from cloche.fs.inputs import path_signature
 from cloche.fs.manifests import MANIFEST, hash_file, sha256_of
+from cloche.fs.threads import map_in_threads
 from cloche.lifecycle.embedded_paths.activation_scripts import shells_by_script
 from cloche.lifecycle.locked.up_to_date import record_differences
 from cloche.lifecycle.loose_files import STARTUP_FILES
@@ -195,13 +195,12 @@ class Verifier:
         """Read every file once, in several threads, and compare its hashes."""
         started, done = monotonic(), 0
         chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
-        with ThreadPoolExecutor(THREADS) as pool:
-            for chunk, found in zip(chunks, pool.map(self.compare_chunk, chunks), strict=True):
-                self.differences += found
-                done += len(chunk)
-                if monotonic() - started > 1:
-                    text = f"verifying {done} of {len(paths)} files"
-                    self.session.progress(text, files=done, total_files=len(paths))
+        for chunk, found in zip(chunks, map_in_threads(self.compare_chunk, chunks, THREADS), strict=True):
+            self.differences += found
+            done += len(chunk)
+            if monotonic() - started > 1:
+                text = f"verifying {done} of {len(paths)} files"
+                self.session.progress(text, files=done, total_files=len(paths))
 
     def compare_chunk(self, paths: Iterable[str]) -> list[Difference]:
         return [

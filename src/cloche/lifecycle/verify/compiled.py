@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 
 from cloche.apply.processes import run_program
+from cloche.fs.threads import map_in_threads
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.programs import python_environ
 from cloche.shells.template import resource
@@ -40,9 +40,8 @@ def compare_bytecode(
     yield from ((item, "other") for item in compiled if item.tag != interpreter.cache_tag)
     count = os.cpu_count() or 1
     slices = [own[number::count] for number in range(count)]
-    with ThreadPoolExecutor(count) as pool:
-        for part in pool.map(lambda items: list(compare_slice(items, root, site, interpreter, host)), slices):
-            yield from part
+    for part in map_in_threads(lambda items: [*compare_slice(items, root, site, interpreter, host)], slices, count):
+        yield from part
 
 
 def compare_slice(

@@ -96,10 +96,19 @@ def as_completed(
             done.put(None)
 
     workers = [threading.Thread(target=work, daemon=True) for _ in range(min(threads, length_hint(items, threads)))]
-    running = len(workers)
+    running = 0
     try:
         for worker in workers:
-            worker.start()
+            try:
+                worker.start()
+            except RuntimeError:  # no more threads can be started, so those that run do the work
+                break
+            running += 1
+        if workers and not running:
+            previous = getattr(CURRENT, "stopped", None)
+            work()
+            CURRENT.stopped = previous
+            running = 1
         while running:
             try:
                 outcome = done.get(timeout=REPORT_INTERVAL)
