@@ -53,7 +53,7 @@ class ZstandardPacker:
             except zstd.ZstdError as error:
                 raise ClocheError(
                     f"the compressor cannot start threads, or there is not enough memory: {error}",
-                    hint="choose another format with `--format`, or raise the limits that `ulimit -a` shows",
+                    hint="choose another format with `--format`",
                 ) from error
 
 
