@@ -22,9 +22,12 @@ PROGRAM = (REPOSITORY / "src/cloche/lifecycle/_examine.py").read_text(encoding="
 
 def unresolvable(directory: Path, *arguments: str) -> list[str]:
     """Return the modules that the program does not find in a directory."""
-    command = [sys.executable, "-c", PROGRAM, *arguments]
+    options = [argument for argument in arguments if argument.startswith("--")]
+    modules = "".join(f"{argument}\n" for argument in arguments if argument not in options)
+    command = [sys.executable, "-c", PROGRAM, *options]
     environ = {**os.environ, "PYTHONPATH": str(directory)}
-    printed = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, env=environ, input=modules, capture_output=True, text=True, check=True)
+    printed = done.stdout
     return json.loads(printed)["unresolvable"]
 
 

@@ -102,14 +102,20 @@ class EnvironmentInfo(Value):
         return tuple(distribution for distribution in self.distributions if distribution.editable)
 
 
-def environment_info(path: str, session: Session, tree: Tree | None = None) -> EnvironmentInfo:
+def environment_info(path: str, session: Session) -> EnvironmentInfo:
     """Return information about the environment at a path.
 
-    :param tree: its files, if they were read before.
     :raises DestinationError: there is no environment at the path.
     """
+    return info_of(read_environment(path, session.host, session.probes), session)
+
+
+def info_of(environment: Environment, session: Session, tree: Tree | None = None) -> EnvironmentInfo:
+    """Return information about an environment that was read.
+
+    :param tree: its files, if they were read before.
+    """
     host, cache = session.host, session.probes
-    environment = read_environment(path, host, cache)
     settings = effective_settings(environment.location)
     distributions = installed_distributions(environment)
     names = list_names(environment.path_to(environment.layout.bin))

@@ -8,10 +8,10 @@ from cloche.fs.locks import identity_of
 from cloche.lifecycle.doctor.case import Case
 from cloche.lifecycle.doctor.checks import CHECKS, NEED_ITS_PYTHON
 from cloche.lifecycle.editable_modules import modules_of_editables
-from cloche.lifecycle.examination import examine, is_same_file
-from cloche.lifecycle.info import environment_info
+from cloche.lifecycle.examination import is_same_file, started_python
+from cloche.lifecycle.info import info_of
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.reader import find_base
+from cloche.lifecycle.reader import find_base, read_environment
 from cloche.lifecycle.rebase import find_replacement
 from cloche.lifecycle.relocation import Relocation, moved_parent, refuse_other_encoding
 
@@ -34,13 +34,12 @@ def open_case(path: str, session: Session, tree: Tree | None = None) -> Case:
     :raises ClocheError: its files contain its path in another encoding than that of the locale.
     """
     identity = identity_of(path)
-    info = environment_info(path, session, tree)
-    refuse_other_encoding(info.environment.location)
-    environment = info.environment
-    editables = modules_of_editables(info.distributions, Overlay(environment.location))
-    examination = examine(
-        environment, session.host, editable={module for found in editables.values() for module in found}
-    )
+    environment = read_environment(path, session.host, session.probes)
+    refuse_other_encoding(environment.location)
+    with started_python(environment, session.host) as python:  # while it starts, this process reads the packages
+        info = info_of(environment, session, tree)
+        editables = modules_of_editables(info.distributions, Overlay(environment.location))
+        examination = python.finish(editable={module for found in editables.values() for module in found})
     works = environment.interpreter is not None and not examination.failure
     is_needed = not works and not info.is_portable  # a portable environment cannot be connected to another Python
     replacement = None
