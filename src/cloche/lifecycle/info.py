@@ -151,7 +151,8 @@ def find_activation_scripts(
     root, directory = environment.location, environment.layout.bin
     manifest = read_at_most(os.path.join(root, MANIFEST), 1 << 24) or b""
     generated = set(parse_manifest(manifest.decode("utf-8", "replace")))
-    generated -= {row.path for distribution in distributions for row in distribution.rows}
+    if generated:
+        generated -= {row.path for distribution in distributions for row in distribution.rows}
     known = set(shells)
     return tuple(
         name

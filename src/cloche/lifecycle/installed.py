@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from urllib.parse import urlsplit
+from functools import cached_property
 
-from cloche.fs import list_names, open_regular_file
+from cloche.fs import list_names, read_regular_file
 from cloche.fs.records import Row, read_record
 from cloche.model.distribution import EntryPoint, normalize_name, parse_headers, parse_scripts
 from cloche.model.value import TYPE_CHECKING, Value, replace
@@ -59,6 +59,12 @@ class InstalledDistribution(Value):
     def key(self) -> str:
         """The normalized name (PEP 503)."""
         return normalize_name(self.name)
+
+    @cached_property
+    def rows_outside(self) -> tuple[Row, ...]:
+        """The rows of files that are not in its `site`, such as scripts: few, while the others are thousands."""
+        inside = f"{self.site}/"
+        return tuple(row for row in self.rows if not row.path.startswith(inside))
 
     @property
     def record(self) -> str:
@@ -193,17 +199,19 @@ def editable_location(origin: Mapping[str, object]) -> str:
 
 def path_of_url(url: str) -> str:
     """Return the path of a `file:` URL; empty for any other URL."""
-    from urllib.request import url2pathname  # loads `ssl`, and few environments need it
+    if url[:5].lower() != "file:":
+        return ""
+    from urllib.parse import urlsplit  # few environments need it
+    from urllib.request import url2pathname  # loads `ssl`
 
     parts = urlsplit(url)
-    return url2pathname(parts.path) if parts.scheme == "file" else ""
+    return url2pathname(parts.path)
 
 
 def read_text(path: str, on_error: OnError = ignore) -> str:
     """Return the text of a file with its line endings unchanged; empty if it cannot be read."""
     try:
-        with open_regular_file(path) as file:
-            return file.read().decode("utf-8", "surrogateescape")
+        return read_regular_file(path, follow=True).decode("utf-8", "surrogateescape")
     except OSError as error:
         on_error(error)
         return ""

@@ -30,6 +30,7 @@ def walk_tree(root: str, on_error: OnError = ignore) -> Iterator[tuple[str, os.s
     stack = [""]
     while stack:
         below = stack.pop()
+        prefix = f"{below}/" if below else ""
         try:
             with os.scandir(os.path.join(root, below)) as scanned:
                 entries = [(entry.name, entry.stat(follow_symlinks=False)) for entry in scanned]
@@ -37,10 +38,10 @@ def walk_tree(root: str, on_error: OnError = ignore) -> Iterator[tuple[str, os.s
             on_error(error)
             continue
         entries.sort()
+        if not below:
+            entries = [entry for entry in entries if not is_staging_inside(entry[0])]
         for name, status in entries:
-            if not below and is_staging_inside(name):
-                continue
-            path = f"{below}/{name}" if below else name
+            path = prefix + name
             yield path, status
             if stat.S_ISDIR(status.st_mode):
                 stack.append(path)
@@ -127,19 +128,21 @@ class Tree:
         except OSError:
             return None
 
-    def is_as_installed(self, row: Row, metadata: str) -> bool:
-        """Return whether a file certainly has the content that its row in a RECORD describes, by its status alone.
+    def doubtful(self, rows: Iterable[Row], metadata: str) -> list[Row]:
+        """Return the rows of a RECORD of which the status alone does not show that the file is as they describe it.
 
         :param metadata: as for `is_altered`.
         """
-        status = self.entries.get(row.path)
-        return (
-            status is not None
-            and row.size == str(status.st_size)
-            and stat.S_ISREG(status.st_mode)
-            and status.st_mtime_ns <= self._time_of(metadata)
-            and row.path != metadata
-        )
+        entries, newest = self.entries, self._time_of(metadata)
+        return [
+            row
+            for row in rows
+            if (status := entries.get(row.path)) is None
+            or row.size != str(status.st_size)
+            or status.st_mtime_ns > newest
+            or not stat.S_ISREG(status.st_mode)
+            or row.path == metadata
+        ]
 
     def is_altered(self, row: Row, metadata: str) -> bool:
         """Return whether a file differs from its row in a RECORD. Only a file that is newer than its package is read.
@@ -148,7 +151,7 @@ class Tree:
 
         :param metadata: the `METADATA` of the package: what is newer than that was changed after it was unpacked.
         """
-        if self.is_as_installed(row, metadata):
+        if not self.doubtful((row,), metadata):
             return False
         status = self.status_of_target(row.path)
         if status is None or (row.size.isdecimal() and row.size != str(status.st_size)):
@@ -176,12 +179,13 @@ class Tree:
         """
         if os.name == "nt":
             return []
-        everything = {".": os.stat(self.root), **self.entries}
+        writable = {path: status for path, status in self.entries.items() if status.st_mode & stat.S_IWOTH}
+        if (status := os.stat(self.root)).st_mode & stat.S_IWOTH:
+            writable["."] = status
         return sorted(
             path
-            for path, status in everything.items()
-            if status.st_mode & stat.S_IWOTH
-            and not stat.S_ISLNK(status.st_mode)
+            for path, status in writable.items()
+            if not stat.S_ISLNK(status.st_mode)
             and not (self._is_lock_of_uv(path) and stat.S_ISREG(status.st_mode) and not status.st_size)
         )
 
