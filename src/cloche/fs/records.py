@@ -231,14 +231,13 @@ def update_record(
     if not any(name in text or '"' in name for name in names):
         return text
     lines = []
+    is_plain = '"' not in text and "\\" not in text
     for line in lines_of(text):
-        if '"' in line:
-            row = next(parse_rows(line), [])
-        elif line.partition(",")[0].rpartition("/")[2] not in names and "\\" not in line:
+        is_simple_row = is_plain or ('"' not in line and "\\" not in line)
+        if is_simple_row and line.partition(",")[0].rpartition("/")[2] not in names:
             lines.append(line)
             continue
-        else:
-            row = line.rstrip("\r\n").split(",")
+        row = next(parse_rows(line), []) if '"' in line else line.rstrip("\r\n").split(",")
         path = path_from_root(site, row[0], *roots) if row and row[0] else ""
         if path in changed:
             content = changed[path]
