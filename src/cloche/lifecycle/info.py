@@ -110,14 +110,20 @@ def environment_info(path: str, session: Session) -> EnvironmentInfo:
     return info_of(read_environment(path, session.host, session.probes), session)
 
 
-def info_of(environment: Environment, session: Session, tree: Tree | None = None) -> EnvironmentInfo:
+def info_of(
+    environment: Environment,
+    session: Session,
+    tree: Tree | None = None,
+    known: Mapping[str, InstalledDistribution] | None = None,
+) -> EnvironmentInfo:
     """Return information about an environment that was read.
 
     :param tree: its files, if they were read before.
+    :param known: as for `installed_distributions`.
     """
     host, cache = session.host, session.probes
     settings = effective_settings(environment.location)
-    distributions = installed_distributions(environment)
+    distributions = installed_distributions(environment, known=known)
     names = list_names(environment.path_to(environment.layout.bin))
     shells = shells_by_script(names, environment, session)
     recorded = find_recorded_roots(environment, settings, distributions, shells, Overlay(environment.location))

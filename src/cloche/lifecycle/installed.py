@@ -88,23 +88,31 @@ def site_files(environment: Environment, suffix: str) -> list[str]:
 
 
 def installed_distributions(
-    environment: Environment, without: Container[str] = (), on_error: OnError = ignore
+    environment: Environment,
+    without: Container[str] = (),
+    on_error: OnError = ignore,
+    known: Mapping[str, InstalledDistribution] | None = None,
 ) -> list[InstalledDistribution]:
     """Return the distributions in an environment, sorted by name; unreadable ones are left out.
 
     :param without: paths of metadata that is not read, relative to the root.
     :param on_error: called if a directory, a `METADATA` or a RECORD cannot be read; it may also not exist.
+    :param known: distributions whose `.dist-info` was read and has not changed, by its path relative to the root.
     """
     found = [
         distribution
         for site in site_directories(environment.layout)
-        for distribution in distributions_in(environment.location, site, without, on_error)
+        for distribution in distributions_in(environment.location, site, without, on_error, known)
     ]
     return sorted(found, key=lambda distribution: (distribution.key, distribution.version, distribution.metadata))
 
 
 def distributions_in(
-    root: str, site: str, without: Container[str] = (), on_error: OnError = ignore
+    root: str,
+    site: str,
+    without: Container[str] = (),
+    on_error: OnError = ignore,
+    known: Mapping[str, InstalledDistribution] | None = None,
 ) -> Iterator[InstalledDistribution]:
     """Yield the distributions in one `site-packages`, given relative to the root."""
     directory = os.path.join(root, site)
@@ -117,7 +125,9 @@ def distributions_in(
         path = f"{site}/{name}"
         if path in without:
             continue
-        if name.endswith(".dist-info") and os.path.isdir(os.path.join(root, path)):
+        if known and path in known:
+            yield known[path]
+        elif name.endswith(".dist-info") and os.path.isdir(os.path.join(root, path)):
             yield from read_metadata(root, site, path, "METADATA", on_error=on_error)
         elif name.endswith(".egg-info"):
             yield from read_metadata(root, site, path, "PKG-INFO", on_error=on_error)

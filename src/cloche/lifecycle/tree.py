@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import is_staging_inside
 from cloche.fs.records import is_modified
 from cloche.lifecycle.installed import ignore
-from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,15 +46,18 @@ def walk_tree(root: str, on_error: OnError = ignore) -> Iterator[tuple[str, os.s
                 stack.append(path)
 
 
-class File(Value):
-    """A file or symbolic link in an environment."""
+class File:
+    """A file or symbolic link in an environment. It has slots, because there are ten thousand or more."""
 
-    path: str
-    """Relative to the root, with `/`."""
-    kind: str
-    """`file`, `link`, or `other` (such as a socket or a pipe)."""
-    size: int
-    """Bytes; 0 if it is not a regular file."""
+    __slots__ = ("kind", "path", "size")
+
+    def __init__(self, path: str, kind: str, size: int) -> None:
+        self.path = path
+        """Relative to the root, with `/`."""
+        self.kind = kind
+        """`file`, `link`, or `other` (such as a socket or a pipe)."""
+        self.size = size
+        """Bytes; 0 if it is not a regular file."""
 
 
 def walk_files(root: str, on_error: OnError = ignore) -> Iterator[File]:
@@ -83,6 +85,8 @@ class Tree:
         self.errors: list[OSError] = []
         """Why directories could not be read; known once `entries` was read."""
         self._times: dict[str, int] = {}
+        self._intact: set[tuple[str, str]] = set()
+        """The paths and hashes of files that were read and have the content that a RECORD describes."""
 
     @cached_property
     def entries(self) -> dict[str, os.stat_result]:
@@ -95,8 +99,11 @@ class Tree:
         if "entries" not in self.__dict__ or self.errors:
             return tree
         paths = frozenset(changed)
-        inside = tuple(f"{path}/" for path in paths)
-        tree.entries = {path: status for path, status in self.entries.items() if not path.startswith(inside)}
+        tree.entries = {**self.entries}
+        directories = [path for path in paths if path in self.entries and stat.S_ISDIR(self.entries[path].st_mode)]
+        if inside := tuple(f"{path}/" for path in directories):
+            tree.entries = {path: status for path, status in self.entries.items() if not path.startswith(inside)}
+        tree._intact = {key for key in self._intact if key[0] not in paths and not key[0].startswith(inside)}
         parents = {path[:index] for path in paths for index, character in enumerate(path) if character == "/"}
         for path in sorted(parents | paths):
             try:
@@ -156,7 +163,12 @@ class Tree:
         status = self.status_of_target(row.path)
         if status is None or (row.size.isdecimal() and row.size != str(status.st_size)):
             return True
-        return is_modified(os.path.join(self.root, row.path), row.digest, row.size)
+        if (row.path, row.digest) in self._intact and row.path in self.entries:
+            return False
+        if is_modified(os.path.join(self.root, row.path), row.digest, row.size):
+            return True
+        self._intact.add((row.path, row.digest))
+        return False
 
     def _time_of(self, path: str) -> int:
         """Return when a file was last modified, in nanoseconds; -1 if it does not exist."""

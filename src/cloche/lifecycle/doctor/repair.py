@@ -13,7 +13,7 @@ from cloche.lifecycle.doctor.case import ONLY_YOU
 from cloche.lifecycle.doctor.checks.packages import missing_scripts
 from cloche.lifecycle.doctor.checks.parts import PIP, missing_parts
 from cloche.lifecycle.doctor.checks.scripts import broken_scripts
-from cloche.lifecycle.doctor.diagnosis import diagnose, open_case
+from cloche.lifecycle.doctor.diagnosis import case_after, diagnose, open_case
 from cloche.lifecycle.embedded_paths import files_to_relocate, relocate_tree, retarget_scripts
 from cloche.lifecycle.external_references import find_external_references
 from cloche.lifecycle.overlay import Overlay
@@ -102,7 +102,7 @@ def repair_once(case: Case, findings: list[Finding], session: Session) -> tuple[
     repaired: list[Case] = []
 
     def verify() -> None:
-        after = open_case(case.root, session, case.tree.after(overlay.changed))
+        after = case_after(case, overlay.changed, session)
         if after.examination.failure and not case.examination.failure:
             raise ClocheError(f"`{case.root}` would not work: {after.examination.failure}; nothing was changed")
         repaired.append(after)

@@ -357,14 +357,13 @@ def check_pip(case: Case) -> Iterator[Finding]:
         yield Finding("seed-broken", seed.links[0], message, f"{case.fix} installs it again{source}", repairable=True)
     if any(seed.name == "pip" for seed in lost):
         return
+    pips = [distribution for distribution in case.info.distributions if distribution.key == "pip"]
     missing = [
         row.path
-        for distribution in case.info.distributions
-        if distribution.key == "pip"
+        for distribution in pips
+        if has_executables(case)
         for row in distribution.rows
-        if not row.path.endswith((".pyc", "/__pycache__"))
-        and has_executables(case)
-        and case.tree.status(row.path) is None
+        if not row.path.endswith((".pyc", "/__pycache__")) and case.tree.status(row.path) is None
     ]
     if case.examination.seed:
         site = case.environment.layout.purelib
