@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.apply.processes import run_program
+from cloche.apply.processes import run_program, started_program
 from tests.pages import REPOSITORY
 
 if TYPE_CHECKING:
@@ -22,9 +22,12 @@ PROGRAM = (REPOSITORY / "src/cloche/lifecycle/_examine.py").read_text(encoding="
 
 def unresolvable(directory: Path, *arguments: str) -> list[str]:
     """Return the modules that the program does not find in a directory."""
-    command = [sys.executable, "-c", PROGRAM, *arguments]
+    options = [argument for argument in arguments if argument.startswith("--")]
+    modules = "".join(f"{argument}\n" for argument in arguments if argument not in options)
+    command = [sys.executable, "-c", PROGRAM, *options]
     environ = {**os.environ, "PYTHONPATH": str(directory)}
-    printed = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, env=environ, input=modules, capture_output=True, text=True, check=True)
+    printed = done.stdout
     return json.loads(printed)["unresolvable"]
 
 
@@ -84,3 +87,13 @@ def test_a_signal_while_a_program_starts_ends_it(monkeypatch: pytest.MonkeyPatch
     finally:
         signal.signal(signal.SIGTERM, before)
     assert [process.returncode for process in started] == [-signal.SIGKILL]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signal ends a process there")
+def test_a_program_is_killed_if_the_block_beside_it_fails(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+    with pytest.raises(ZeroDivisionError), started_program(command, os.environ, str(tmp_path)) as process:
+        raise ZeroDivisionError
+
+    assert process.returncode == -signal.SIGKILL

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from cloche.apply.journal import Action
     from cloche.lifecycle.doctor.case import Case
-    from cloche.lifecycle.examination import Examination
 
 
 @pytest.fixture
@@ -286,9 +285,9 @@ def test_a_repair_reads_the_tree_and_starts_python_no_more_often_than_it_must(
     env = empty_env().rename(cloche.cwd / "renamed")
     starts: list[str] = []
     walks: list[str] = []
-    start, walk_tree = examination.ask_python, tree.walk_tree
+    start, walk_tree = examination.start_python, tree.walk_tree
 
-    def record_start(executable: str, *others: object) -> Examination:
+    def record_start(executable: str, *others: object) -> object:
         starts.append((env / "bin" / "activate").read_text())
         return start(executable, *others)
 
@@ -296,7 +295,7 @@ def test_a_repair_reads_the_tree_and_starts_python_no_more_often_than_it_must(
         walks.append(root)
         return walk_tree(root, *others)
 
-    monkeypatch.setattr(examination, "ask_python", record_start)
+    monkeypatch.setattr(examination, "start_python", record_start)
     monkeypatch.setattr(tree, "walk_tree", record_walk)
 
     result = repair_environment(open_case(str(env), session), session)

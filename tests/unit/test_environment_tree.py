@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.fs.records import Row
+from cloche.fs.records import Row, digest_of
+from cloche.lifecycle import tree as tree_module
 from cloche.lifecycle.embedded_paths import content_search, files_to_relocate
 from cloche.lifecycle.embedded_paths.content_search import TEXT_LIMIT, ContentSearch
 from cloche.lifecycle.installed import InstalledDistribution
@@ -116,3 +117,24 @@ def test_what_an_earlier_file_left_in_the_buffer_is_not_found(tmp_path: Path) ->
 
     assert search.is_in_file(str(tmp_path / "long"), 109)
     assert not search.is_in_file(str(tmp_path / "short"), 106)
+
+
+def test_a_file_is_read_again_only_after_it_was_changed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is newer than its package is compared with its hash."""
+    read: list[str] = []
+    real = tree_module.is_modified
+
+    def record(path: str, *others: str) -> bool:
+        read.append(os.path.relpath(path, root))
+        return real(path, *others)
+
+    monkeypatch.setattr(tree_module, "is_modified", record)
+    rows = [Row(path, digest_of(path.encode()), str(len(path))) for path in ("lib/site/one.py", "lib/site/two.py")]
+    before = Tree(str(root))
+    assert not any(before.is_altered(row, "no/METADATA") for row in rows)
+    (root / "lib" / "site" / "one.py").write_text("lib/site/eno.py")
+
+    after = before.after(["lib/site/one.py"])
+
+    assert [after.is_altered(row, "no/METADATA") for row in rows] == [True, False]
+    assert read == ["lib/site/one.py", "lib/site/two.py", "lib/site/one.py"]

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloche.fs.records import (
+    Row,
     digest_of,
     format_row,
     is_modified,
@@ -113,3 +114,16 @@ def test_absolute_paths_below_a_root_are_relative_to_it(tmp_path: Path) -> None:
         assert path_from_root("lib", str(row), str(tmp_path / "link")) == "bin/x"
     outside = tmp_path / "linked" / "x"
     assert path_from_root("lib", str(outside), str(tmp_path / "link")) == str(outside)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("quoted", ["", '"with,comma.py",sha256=y,4'])
+def test_rows_are_the_same_whether_or_not_a_record_has_quotes(ending: str, quoted: str) -> None:
+    """A RECORD without quotes is not given to `csv`."""
+    lines = ["a.py,sha256=x,3", "../../bin/a,,", "one\x0bline.py,,5", "", "short.py", quoted]
+
+    rows = [*read_record("".join(f"{line}{ending}" for line in lines), "lib/site")]
+
+    expected = [("lib/site/a.py", "sha256=x", "3"), ("bin/a", "", ""), ("lib/site/one\x0bline.py", "", "5")]
+    expected += [("lib/site/short.py", "", ""), *([("lib/site/with,comma.py", "sha256=y", "4")] if quoted else [])]
+    assert rows == [Row(*fields) for fields in expected]

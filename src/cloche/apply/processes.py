@@ -6,14 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
 
 from cloche.apply.transaction import DeferredHandlers, DeliveredSignals
 from cloche.errors import ClocheError
+from cloche.model.value import TYPE_CHECKING
 from cloche.programs import python_environ
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 def run_program(
@@ -34,8 +35,23 @@ def run_program(
     :raises subprocess.TimeoutExpired: it took longer.
     :raises OSError: it cannot be started.
     """
+    with started_program(command, environ, directory, reads=content is not None) as process:
+        return finish_program(process, content, timeout)
+
+
+@contextmanager
+def started_program(
+    command: Sequence[str], environ: Mapping[str, str], directory: str | None = None, *, reads: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program as `run_program` does, and run the block beside it; if that raises, kill the process tree.
+
+    The block ends with `finish_program`.
+
+    :param reads: whether it reads from its standard input.
+    :raises OSError: it cannot be started.
+    """
     pipe = subprocess.PIPE
-    stdin = subprocess.DEVNULL if content is None else pipe
+    stdin = pipe if reads else subprocess.DEVNULL
     deferred = DeferredHandlers()  # a signal while it starts must not lose the process
     with (
         deferred,
@@ -45,11 +61,23 @@ def run_program(
     ):
         try:
             with DeliveredSignals(deferred):
-                output, errors = process.communicate(content, timeout)
+                yield process
         except BaseException:
             kill_process_tree(process, environ)
             raise
-    return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+def finish_program(
+    process: subprocess.Popen[bytes], content: bytes | None = None, timeout: float | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Wait until a started program exits, and return what it prints.
+
+    :param content: what it can read from its standard input; None if it does not read.
+    :param timeout: seconds from now; None for no limit.
+    :raises subprocess.TimeoutExpired: it took longer.
+    """
+    output, errors = process.communicate(content, timeout)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def run_in_tree(root: str, arguments: Sequence[str], purpose: str, environ: Mapping[str, str] | None) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import recover_environment
 from cloche.cli import json_output, report
 from cloche.cli.fleet import failure_of, print_failure, requested_environments
+from cloche.lifecycle.doctor.case import RepairResult
 from cloche.lifecycle.doctor.causes import causes_of
 from cloche.lifecycle.doctor.diagnosis import diagnose, open_case
-from cloche.lifecycle.doctor.repair import RepairResult, repair_environment
 from cloche.model.value import Value
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
             recover_environment(path)  # a killed run may have moved it to its staging directory
         case = open_case(path, session)
         if fix:
+            from cloche.lifecycle.doctor.repair import repair_environment
+
             return Outcome(case.root, repair_environment(case, session))
         findings = tuple(diagnose(case))
         return Outcome(case.root, RepairResult(findings, findings))

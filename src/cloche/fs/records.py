@@ -11,7 +11,7 @@ import posixpath
 from cloche.cpython import import_sha256
 from cloche.fs import lines_of
 from cloche.fs.manifests import hash_file
-from cloche.model.value import TYPE_CHECKING, Value
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,15 +19,33 @@ if TYPE_CHECKING:
 sha256 = import_sha256()
 
 
-class Row(Value):
-    """One row of a RECORD."""
+class Row:
+    """One row of a RECORD. It has slots and is not frozen, because an environment has ten thousand rows or more."""
 
-    path: str
-    """Relative to the environment's root, with `/`; absolute for a file outside."""
-    digest: str
-    """As in the RECORD, `sha256=…`; empty if the row has none."""
-    size: str
+    __slots__ = ("digest", "path", "size")
 
+    def __init__(self, path: str, digest: str, size: str) -> None:
+        self.path = path
+        """Relative to the environment's root, with `/`; absolute for a file outside."""
+        self.digest = digest
+        """As in the RECORD, `sha256=…`; empty if the row has none."""
+        self.size = size
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Row) and self._fields() == other._fields()
+
+    def __hash__(self) -> int:
+        return hash(self._fields())
+
+    def __repr__(self) -> str:
+        return f"Row{self._fields()!r}"
+
+    def _fields(self) -> tuple[str, str, str]:
+        return self.path, self.digest, self.size
+
+
+FIELD_LIMIT = 131_072
+"""The length in characters up to which `csv` reads a field."""
 
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -120,10 +138,19 @@ def rows_of_paths(record: str, is_kept: Callable[[str], bool]) -> str:
 
 
 def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:
-    """Yield the fields of each row of a RECORD; skip rows that cannot be read, unless `strict` is set.
+    """Return the fields of each row of a RECORD; skip rows that cannot be read, unless `strict` is set.
 
     :raises ValueError: `strict` is set, and the text is not valid CSV or has a field that is too long.
     """
+    lines = text.replace("\r\n", "\n")
+    if strict or '"' in lines or "\r" in lines or "\0" in lines:
+        return parse_quoted_rows(text, strict=strict)
+    # three times as fast as `csv`, and as strict about the length of a field
+    return iter([line.split(",") for line in lines.split("\n") if 0 < len(line) <= FIELD_LIMIT])
+
+
+def parse_quoted_rows(text: str, *, strict: bool) -> Iterator[list[str]]:
+    """Yield what `parse_rows` describes, for any text."""
     import csv
     import io
 
@@ -208,14 +235,13 @@ def update_record(
     if not any(name in text or '"' in name for name in names):
         return text
     lines = []
+    is_plain = '"' not in text and "\\" not in text
     for line in lines_of(text):
-        if '"' in line:
-            row = next(parse_rows(line), [])
-        elif line.partition(",")[0].rpartition("/")[2] not in names and "\\" not in line:
+        is_simple_row = is_plain or ('"' not in line and "\\" not in line)
+        if is_simple_row and line.partition(",")[0].rpartition("/")[2] not in names:
             lines.append(line)
             continue
-        else:
-            row = line.rstrip("\r\n").split(",")
+        row = next(parse_rows(line), []) if '"' in line else line.rstrip("\r\n").split(",")
         path = path_from_root(site, row[0], *roots) if row and row[0] else ""
         if path in changed:
             content = changed[path]

@@ -71,19 +71,25 @@ def pip_failure() -> str:
     return ""
 
 
-def main(arguments: "list[str]") -> None:
+def main(options: "list[str]") -> None:
+    """Print the facts.
+
+    The modules are read from standard input, one on each line, once everything else is known: the caller may still look for them.
+    """
     sys.path[:] = [path for path in sys.path if path]
-    can_find = is_importable if "--import" in arguments else is_present
+    can_find = is_importable if "--import" in options else is_present
     facts = {
         "prefix": sys.prefix,
         "base_prefix": sys.base_prefix,
         "version": list(sys.version_info),
-        "unresolvable": [module for module in arguments if module[:2] != "--" and not can_find(module)],
-        "problems": {module[9:]: import_problem(module[9:]) for module in arguments if module[:9] == "--import="},
-        "seed": pip_failure() if "--seed" in arguments else "",
+        "seed": pip_failure() if "--seed" in options else "",
         "path": sys.path,
         "user_site": site.getusersitepackages(),
-    }
+    }  # type: dict[str, object]
+    modules = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\n")[:-1]
+    editable = [line[9:] for line in modules if line[:9] == "--import="]
+    facts["unresolvable"] = [line for line in modules if line[:2] != "--" and not can_find(line)]
+    facts["problems"] = {module: import_problem(module) for module in editable}
     sys.stdout.write(f"\n{json.dumps(facts)}\n")
 
 

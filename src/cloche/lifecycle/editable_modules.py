@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 from typing import TYPE_CHECKING
 
@@ -58,6 +57,8 @@ def modules_in_loader(source: str) -> Iterator[str]:
 
     setuptools assigns a dictionary to `MAPPING`; meson-python and scikit-build-core pass a set or a dictionary to `install`.
     """
+    import ast  # few environments have editable installs
+
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):

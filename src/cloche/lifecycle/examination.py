@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 import subprocess
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager
 
 from cloche.apply import DeferredHandlers, DeliveredSignals
-from cloche.apply.processes import run_program
+from cloche.apply.processes import finish_program, kill_process_tree, run_program, started_program
 from cloche.errors import reason_of
 from cloche.lifecycle.installed import site_files
-from cloche.model.value import Value
+from cloche.model.value import TYPE_CHECKING, Value
 from cloche.programs import python_environ, shell_environ
 from cloche.shells import built_in_shells, template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from subprocess import Popen
     from typing import Literal
 
     from cloche.lifecycle.installed import InstalledDistribution
@@ -64,45 +64,101 @@ def modules_of(distributions: Iterable[InstalledDistribution]) -> list[str]:
     )
 
 
+class PythonRun(Value):
+    """The start of an environment's Python, which goes on beside the caller."""
+
+    environment: Environment
+    host: Host
+    process: Popen[bytes] | None
+    """None if it was not started."""
+    failed: Examination | None = None
+    """Why it was not started."""
+
+    def finish(self, modules: Iterable[str] = (), *, editable: Iterable[str] = ()) -> Examination:
+        """Wait for Python, and return what it reports. Call this once.
+
+        :param modules: the modules to look for.
+        :param editable: the modules of editable installs; `problems` says why some cannot be imported.
+        """
+        if self.failed is not None or self.process is None:
+            return self.failed or Examination("")
+        executable = self.environment.path_to(self.environment.layout.executable)
+        return answer_of(self.process, executable, self.host, [*modules, *(f"--import={name}" for name in editable)])
+
+
 def examine(
     environment: Environment,
     host: Host,
     modules: Iterable[str] = (),
     *,
-    editable: Iterable[str] = (),
     parents: Literal["found", "imported"] = "found",
     seed: bool = True,
 ) -> Examination:
     """Start the Python of an environment and return what it reports.
 
     :param modules: the modules to look for.
-    :param editable: the modules of editable installs; `problems` says why some cannot be imported.
-    :param parents: whether their parent packages are imported, which takes longer, and shows whether they can be.
+    :param parents: as for `started_python`.
+    :param seed: whether to check that pip runs.
+    """
+    with started_python(environment, host, parents=parents, seed=seed) as python:
+        return python.finish(modules)
+
+
+@contextmanager
+def started_python(
+    environment: Environment, host: Host, *, parents: Literal["found", "imported"] = "found", seed: bool = True
+) -> Iterator[PythonRun]:
+    """Start the Python of an environment, and run the block beside it; the block asks it about modules with `finish`.
+
+    :param parents: whether the parent packages of modules are imported, which takes longer, and shows whether they can be.
     :param seed: whether to check that pip runs.
     """
     if obstacle := blocking_file(environment):
-        return Examination(f"`{obstacle}` is not a regular file; reading it would block", obstacle=obstacle)
+        reason = f"`{obstacle}` is not a regular file; reading it would block"
+        yield PythonRun(environment, host, None, Examination(reason, obstacle=obstacle))
+        return
     executable = environment.path_to(environment.layout.executable)
-    arguments = [*modules, *(f"--import={module}" for module in editable)]
-    arguments += [*(["--import"] if parents == "imported" else []), *(["--seed"] if seed else [])]
-    return ask_python(executable, host, arguments)
+    options = [*(["--import"] if parents == "imported" else []), *(["--seed"] if seed else [])]
+    with ExitStack() as stack:
+        try:
+            process = stack.enter_context(start_python(executable, host, options))
+        except OSError as error:
+            yield PythonRun(environment, host, None, Examination(reason_of(error)))
+            return
+        yield PythonRun(environment, host, process)
 
 
-def ask_python(executable: str, host: Host, arguments: Iterable[str] = ()) -> Examination:
-    """Start a Python and return what it reports.
+def start_python(executable: str, host: Host, options: Iterable[str] = ()) -> AbstractContextManager[Popen[bytes]]:
+    """Return the context manager that starts `_examine.py` in a Python; see `started_program`.
 
-    :param arguments: those of `_examine.py`.
+    :param options: those of `_examine.py`.
     """
-    program = template.resource(__name__, "_examine.py")
+    command = [executable, "-I", "-B", "-c", template.resource(__name__, "_examine.py"), *options]
+    return started_program(command, python_environ(host.environ), os.path.abspath(os.sep), reads=True)
+
+
+def ask_python(executable: str, host: Host) -> Examination:
+    """Start a Python and return what it reports."""
     try:
-        command = [executable, "-I", "-B", "-c", program, *arguments]
-        completed = run_program(command, python_environ(host.environ), os.path.abspath(os.sep), timeout=TIMEOUT)
+        with start_python(executable, host) as process:
+            return answer_of(process, executable, host)
+    except OSError as error:
+        return Examination(reason_of(error))
+
+
+def answer_of(process: Popen[bytes], executable: str, host: Host, modules: Iterable[str] = ()) -> Examination:
+    """Return what a started Python reports.
+
+    :param modules: what `_examine.py` reads.
+    """
+    try:
+        content = "".join(f"{module}\n" for module in modules).encode("utf-8", "surrogateescape")
+        completed = finish_program(process, content, TIMEOUT)
     except subprocess.TimeoutExpired:
+        kill_process_tree(process, host.environ)
         return Examination(
             f"no answer after {TIMEOUT:.0f} s", starts_without_site=starts_without_site(executable, host)
         )
-    except OSError as error:
-        return Examination(reason_of(error))
     lines = completed.stdout.decode("utf-8", "surrogateescape").strip().splitlines()
     try:
         report = json.loads(lines[-1])
@@ -151,49 +207,72 @@ def blocking_file(environment: Environment) -> str:
 def failing_activations(environment: Environment, host: Host) -> list[str]:
     """Activate an environment in every shell on this machine; return the scripts that fail, as `activate.fish (fish)`.
 
-    A script fails if the environment is not active afterwards.
+    A script fails if the environment is not active afterwards. All shells run at the same time.
     """
+    tested = [
+        (shell, program, executable)
+        for shell in built_in_shells()
+        if shell.source_line is not None
+        and os.path.isfile(environment.path_to(f"{environment.layout.bin}/{shell.script_names[0]}"))
+        for program in shell.test_options
+        if (executable := find_program(program, host))
+    ]
+    from tempfile import TemporaryDirectory
+
     failing: list[str] = []
-    for shell in built_in_shells():
-        script = shell.script_names[0]
-        if os.path.isfile(environment.path_to(f"{environment.layout.bin}/{script}")):
-            failing += [
-                f"{script} ({program})"
-                for program in shell.test_options
-                if try_activation(environment, shell, program, host) == "elsewhere"
-            ]
+    deferred = DeferredHandlers()
+    with (
+        deferred,
+        TemporaryDirectory(prefix="cloche-", ignore_cleanup_errors=True) as homes,  # shells write files into HOME
+        DeliveredSignals(deferred),
+        ExitStack() as started,
+    ):
+        processes: list[Popen[bytes] | None] = []
+        for shell, program, executable in tested:
+            home = os.path.join(homes, program)
+            os.mkdir(home)
+            try:
+                processes.append(
+                    started.enter_context(start_shell(environment, shell, program, executable, host, home))
+                )
+            except OSError:
+                processes.append(None)
+        for (shell, program, _), process in zip(tested, processes, strict=True):
+            if process is not None and activates(process, environment, host) is False:
+                failing.append(f"{shell.script_names[0]} ({program})")
     return failing
 
 
-def try_activation(
-    environment: Environment, shell: ShellFamily, program: str, host: Host
-) -> Literal["here", "elsewhere", "unknown"]:
-    """Activate an environment in a shell; return which environment is active then.
-
-    `here` is this environment, `elsewhere` another one or none; `unknown` if the shell cannot be run.
-    """
-    executable = shutil.which(program, path=host.environ.get("PATH"))
-    if executable is None or shell.source_line is None:
-        return "unknown"
+def start_shell(
+    environment: Environment, shell: ShellFamily, program: str, executable: str, host: Host, home: str
+) -> AbstractContextManager[Popen[bytes]]:
+    """Return the context manager that starts a shell, which activates an environment and prints which one is active then."""
+    assert shell.source_line is not None
     text = shell.activation_test.format(line=shell.source_line(f"./{shell.script_names[0]}"))
+    return started_program(
+        [executable, *shell.test_options[program], text],
+        {**shell_environ(host.environ), "TERM": "dumb", "HOME": home},
+        environment.path_to(environment.layout.bin),
+    )
+
+
+def activates(process: Popen[bytes], environment: Environment, host: Host) -> bool | None:
+    """Return whether a started shell has activated an environment; None if that is unknown because it does not end."""
     try:
-        deferred = DeferredHandlers()
-        with (
-            deferred,
-            TemporaryDirectory(prefix="cloche-", ignore_cleanup_errors=True) as home,  # shells write files into HOME
-            DeliveredSignals(deferred),
-        ):
-            completed = run_program(
-                [executable, *shell.test_options[program], text],
-                {**shell_environ(host.environ), "TERM": "dumb", "HOME": home},
-                environment.path_to(environment.layout.bin),
-                timeout=TIMEOUT,
-            )
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
+        completed = finish_program(process, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        kill_process_tree(process, host.environ)
+        return None
     output = os.fsdecode(completed.stdout.removesuffix(b"\n"))  # a path may contain a newline
     paths = (output, output.partition("\n")[2], *output.split("\n")[:2])
-    return "here" if any(is_same_file(path, environment.location) for path in paths) else "elsewhere"
+    return any(is_same_file(path, environment.location) for path in paths)
+
+
+def find_program(name: str, host: Host) -> str:
+    """Return the path of a program on PATH; empty if there is none."""
+    from shutil import which  # loads modules for archives, and a diagnosis does not need it
+
+    return which(name, path=host.environ.get("PATH")) or ""
 
 
 def is_same_file(first: str, second: str) -> bool:

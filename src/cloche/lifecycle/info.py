@@ -102,16 +102,28 @@ class EnvironmentInfo(Value):
         return tuple(distribution for distribution in self.distributions if distribution.editable)
 
 
-def environment_info(path: str, session: Session, tree: Tree | None = None) -> EnvironmentInfo:
+def environment_info(path: str, session: Session) -> EnvironmentInfo:
     """Return information about the environment at a path.
 
-    :param tree: its files, if they were read before.
     :raises DestinationError: there is no environment at the path.
     """
+    return info_of(read_environment(path, session.host, session.probes), session)
+
+
+def info_of(
+    environment: Environment,
+    session: Session,
+    tree: Tree | None = None,
+    known: Mapping[str, InstalledDistribution] | None = None,
+) -> EnvironmentInfo:
+    """Return information about an environment that was read.
+
+    :param tree: its files, if they were read before.
+    :param known: as for `installed_distributions`.
+    """
     host, cache = session.host, session.probes
-    environment = read_environment(path, host, cache)
     settings = effective_settings(environment.location)
-    distributions = installed_distributions(environment)
+    distributions = installed_distributions(environment, known=known)
     names = list_names(environment.path_to(environment.layout.bin))
     shells = shells_by_script(names, environment, session)
     recorded = find_recorded_roots(environment, settings, distributions, shells, Overlay(environment.location))
@@ -145,7 +157,8 @@ def find_activation_scripts(
     root, directory = environment.location, environment.layout.bin
     manifest = read_at_most(os.path.join(root, MANIFEST), 1 << 24) or b""
     generated = set(parse_manifest(manifest.decode("utf-8", "replace")))
-    generated -= {row.path for distribution in distributions for row in distribution.rows}
+    if generated:
+        generated -= {row.path for distribution in distributions for row in distribution.rows}
     known = set(shells)
     return tuple(
         name

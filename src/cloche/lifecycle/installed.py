@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from urllib.parse import urlsplit
+from functools import cached_property
 
-from cloche.fs import list_names, open_regular_file
+from cloche.fs import list_names, read_regular_file
 from cloche.fs.records import Row, read_record
 from cloche.model.distribution import EntryPoint, normalize_name, parse_headers, parse_scripts
 from cloche.model.value import TYPE_CHECKING, Value, replace
@@ -60,6 +60,12 @@ class InstalledDistribution(Value):
         """The normalized name (PEP 503)."""
         return normalize_name(self.name)
 
+    @cached_property
+    def rows_outside(self) -> tuple[Row, ...]:
+        """The rows of files that are not in its `site`, such as scripts: few, while the others are thousands."""
+        inside = f"{self.site}/"
+        return tuple(row for row in self.rows if not row.path.startswith(inside))
+
     @property
     def record(self) -> str:
         """The path of its RECORD, relative to the root."""
@@ -82,23 +88,31 @@ def site_files(environment: Environment, suffix: str) -> list[str]:
 
 
 def installed_distributions(
-    environment: Environment, without: Container[str] = (), on_error: OnError = ignore
+    environment: Environment,
+    without: Container[str] = (),
+    on_error: OnError = ignore,
+    known: Mapping[str, InstalledDistribution] | None = None,
 ) -> list[InstalledDistribution]:
     """Return the distributions in an environment, sorted by name; unreadable ones are left out.
 
     :param without: paths of metadata that is not read, relative to the root.
     :param on_error: called if a directory, a `METADATA` or a RECORD cannot be read; it may also not exist.
+    :param known: distributions whose `.dist-info` was read and has not changed, by its path relative to the root.
     """
     found = [
         distribution
         for site in site_directories(environment.layout)
-        for distribution in distributions_in(environment.location, site, without, on_error)
+        for distribution in distributions_in(environment.location, site, without, on_error, known)
     ]
     return sorted(found, key=lambda distribution: (distribution.key, distribution.version, distribution.metadata))
 
 
 def distributions_in(
-    root: str, site: str, without: Container[str] = (), on_error: OnError = ignore
+    root: str,
+    site: str,
+    without: Container[str] = (),
+    on_error: OnError = ignore,
+    known: Mapping[str, InstalledDistribution] | None = None,
 ) -> Iterator[InstalledDistribution]:
     """Yield the distributions in one `site-packages`, given relative to the root."""
     directory = os.path.join(root, site)
@@ -111,7 +125,9 @@ def distributions_in(
         path = f"{site}/{name}"
         if path in without:
             continue
-        if name.endswith(".dist-info") and os.path.isdir(os.path.join(root, path)):
+        if known and path in known:
+            yield known[path]
+        elif name.endswith(".dist-info") and os.path.isdir(os.path.join(root, path)):
             yield from read_metadata(root, site, path, "METADATA", on_error=on_error)
         elif name.endswith(".egg-info"):
             yield from read_metadata(root, site, path, "PKG-INFO", on_error=on_error)
@@ -193,17 +209,19 @@ def editable_location(origin: Mapping[str, object]) -> str:
 
 def path_of_url(url: str) -> str:
     """Return the path of a `file:` URL; empty for any other URL."""
-    from urllib.request import url2pathname  # loads `ssl`, and few environments need it
+    if url[:5].lower() != "file:":
+        return ""
+    from urllib.parse import urlsplit  # few environments need it
+    from urllib.request import url2pathname  # loads `ssl`
 
     parts = urlsplit(url)
-    return url2pathname(parts.path) if parts.scheme == "file" else ""
+    return url2pathname(parts.path)
 
 
 def read_text(path: str, on_error: OnError = ignore) -> str:
     """Return the text of a file with its line endings unchanged; empty if it cannot be read."""
     try:
-        with open_regular_file(path) as file:
-            return file.read().decode("utf-8", "surrogateescape")
+        return read_regular_file(path, follow=True).decode("utf-8", "surrogateescape")
     except OSError as error:
         on_error(error)
         return ""

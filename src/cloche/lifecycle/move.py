@@ -15,7 +15,7 @@ from cloche.errors import ClocheError, DestinationError
 from cloche.fs.locks import DirectoryLock, identity_of
 from cloche.lifecycle import external_references
 from cloche.lifecycle.embedded_paths import files_to_relocate, relocate_tree
-from cloche.lifecycle.examination import examine, failing_activations, is_same_file, modules_of
+from cloche.lifecycle.examination import examine, failing_activations, is_same_file, modules_of, started_python
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import read_environment
@@ -186,10 +186,11 @@ def verify_move(plan: MovePlan, session: Session) -> Environment:
     host = session.host
     modules = modules_of(plan.info.distributions)
     environment = read_environment(plan.destination.location, host, session.probes)
-    refuse_new_damage(
-        environment, lambda: examine(environment_before(plan), host, modules), examine(environment, host, modules)
-    )
-    if failing := failing_activations(environment, host):
+    with started_python(environment, host) as python:  # the shells run beside it
+        failing = failing_activations(environment, host)
+        after = python.finish(modules)
+    refuse_new_damage(environment, lambda: examine(environment_before(plan), host, modules), after)
+    if failing:
         failing_before = failing_activations(environment_before(plan), host)
         for script in failing:
             if script not in failing_before:

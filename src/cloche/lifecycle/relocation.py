@@ -6,13 +6,10 @@ cannot express is left unchanged, and the caller detects that.
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
 import sys
-from urllib.parse import quote as percent_encoded
-from urllib.parse import unquote as percent_decoded
 
 from cloche.errors import ClocheError
 from cloche.model.value import TYPE_CHECKING, Value
@@ -90,16 +87,20 @@ class Relocation(Value):
         scheme, colon, rest = text.partition("://")
         if scheme != "file" or not colon:
             return text
+        from urllib.parse import quote, unquote  # few environments need it
+
         host, slash, path = rest.partition("/")
-        old = percent_decoded(slash + path)
+        old = unquote(slash + path)
         new = self.path(old)
-        return text if new == old else f"file://{host}{percent_encoded(new)}"
+        return text if new == old else f"file://{host}{quote(new)}"
 
     def python(self, source: str) -> str:
         """Return a Python program with the paths in its string literals replaced; unchanged if it does not parse.
 
         F-strings are not changed.
         """
+        import ast  # few environments need it
+
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError):
@@ -127,9 +128,11 @@ class Relocation(Value):
 
     def _literal(self, literal: bytes, new: str) -> str:
         """Return a string literal with the value `new`, in the quotes of `literal` if these can express it."""
+        from ast import literal_eval
+
         changed = self.string(literal.decode("utf-8", "surrogateescape"))
         try:
-            return changed if ast.literal_eval(changed) == new else repr(new)
+            return changed if literal_eval(changed) == new else repr(new)
         except (SyntaxError, ValueError):
             return repr(new)
 

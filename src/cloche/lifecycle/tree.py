@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import is_staging_inside
 from cloche.fs.records import is_modified
 from cloche.lifecycle.installed import ignore
-from cloche.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,6 +29,7 @@ def walk_tree(root: str, on_error: OnError = ignore) -> Iterator[tuple[str, os.s
     stack = [""]
     while stack:
         below = stack.pop()
+        prefix = f"{below}/" if below else ""
         try:
             with os.scandir(os.path.join(root, below)) as scanned:
                 entries = [(entry.name, entry.stat(follow_symlinks=False)) for entry in scanned]
@@ -37,24 +37,27 @@ def walk_tree(root: str, on_error: OnError = ignore) -> Iterator[tuple[str, os.s
             on_error(error)
             continue
         entries.sort()
+        if not below:
+            entries = [entry for entry in entries if not is_staging_inside(entry[0])]
         for name, status in entries:
-            if not below and is_staging_inside(name):
-                continue
-            path = f"{below}/{name}" if below else name
+            path = prefix + name
             yield path, status
             if stat.S_ISDIR(status.st_mode):
                 stack.append(path)
 
 
-class File(Value):
-    """A file or symbolic link in an environment."""
+class File:
+    """A file or symbolic link in an environment. It has slots, because there are ten thousand or more."""
 
-    path: str
-    """Relative to the root, with `/`."""
-    kind: str
-    """`file`, `link`, or `other` (such as a socket or a pipe)."""
-    size: int
-    """Bytes; 0 if it is not a regular file."""
+    __slots__ = ("kind", "path", "size")
+
+    def __init__(self, path: str, kind: str, size: int) -> None:
+        self.path = path
+        """Relative to the root, with `/`."""
+        self.kind = kind
+        """`file`, `link`, or `other` (such as a socket or a pipe)."""
+        self.size = size
+        """Bytes; 0 if it is not a regular file."""
 
 
 def walk_files(root: str, on_error: OnError = ignore) -> Iterator[File]:
@@ -82,6 +85,8 @@ class Tree:
         self.errors: list[OSError] = []
         """Why directories could not be read; known once `entries` was read."""
         self._times: dict[str, int] = {}
+        self._intact: set[tuple[str, str]] = set()
+        """The paths and hashes of files that were read and have the content that a RECORD describes."""
 
     @cached_property
     def entries(self) -> dict[str, os.stat_result]:
@@ -94,8 +99,11 @@ class Tree:
         if "entries" not in self.__dict__ or self.errors:
             return tree
         paths = frozenset(changed)
-        inside = tuple(f"{path}/" for path in paths)
-        tree.entries = {path: status for path, status in self.entries.items() if not path.startswith(inside)}
+        tree.entries = {**self.entries}
+        directories = [path for path in paths if path in self.entries and stat.S_ISDIR(self.entries[path].st_mode)]
+        if inside := tuple(f"{path}/" for path in directories):
+            tree.entries = {path: status for path, status in self.entries.items() if not path.startswith(inside)}
+        tree._intact = {key for key in self._intact if key[0] not in paths and not key[0].startswith(inside)}
         parents = {path[:index] for path in paths for index, character in enumerate(path) if character == "/"}
         for path in sorted(parents | paths):
             try:
@@ -127,19 +135,21 @@ class Tree:
         except OSError:
             return None
 
-    def is_as_installed(self, row: Row, metadata: str) -> bool:
-        """Return whether a file certainly has the content that its row in a RECORD describes, by its status alone.
+    def doubtful(self, rows: Iterable[Row], metadata: str) -> list[Row]:
+        """Return the rows of a RECORD of which the status alone does not show that the file is as they describe it.
 
         :param metadata: as for `is_altered`.
         """
-        status = self.entries.get(row.path)
-        return (
-            status is not None
-            and row.size == str(status.st_size)
-            and stat.S_ISREG(status.st_mode)
-            and status.st_mtime_ns <= self._time_of(metadata)
-            and row.path != metadata
-        )
+        entries, newest = self.entries, self._time_of(metadata)
+        return [
+            row
+            for row in rows
+            if (status := entries.get(row.path)) is None
+            or row.size != str(status.st_size)
+            or status.st_mtime_ns > newest
+            or not stat.S_ISREG(status.st_mode)
+            or row.path == metadata
+        ]
 
     def is_altered(self, row: Row, metadata: str) -> bool:
         """Return whether a file differs from its row in a RECORD. Only a file that is newer than its package is read.
@@ -148,12 +158,17 @@ class Tree:
 
         :param metadata: the `METADATA` of the package: what is newer than that was changed after it was unpacked.
         """
-        if self.is_as_installed(row, metadata):
+        if not self.doubtful((row,), metadata):
             return False
         status = self.status_of_target(row.path)
         if status is None or (row.size.isdecimal() and row.size != str(status.st_size)):
             return True
-        return is_modified(os.path.join(self.root, row.path), row.digest, row.size)
+        if (row.path, row.digest) in self._intact and row.path in self.entries:
+            return False
+        if is_modified(os.path.join(self.root, row.path), row.digest, row.size):
+            return True
+        self._intact.add((row.path, row.digest))
+        return False
 
     def _time_of(self, path: str) -> int:
         """Return when a file was last modified, in nanoseconds; -1 if it does not exist."""
@@ -176,12 +191,13 @@ class Tree:
         """
         if os.name == "nt":
             return []
-        everything = {".": os.stat(self.root), **self.entries}
+        writable = {path: status for path, status in self.entries.items() if status.st_mode & stat.S_IWOTH}
+        if (status := os.stat(self.root)).st_mode & stat.S_IWOTH:
+            writable["."] = status
         return sorted(
             path
-            for path, status in everything.items()
-            if status.st_mode & stat.S_IWOTH
-            and not stat.S_ISLNK(status.st_mode)
+            for path, status in writable.items()
+            if not stat.S_ISLNK(status.st_mode)
             and not (self._is_lock_of_uv(path) and stat.S_ISREG(status.st_mode) and not status.st_size)
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 
 from cloche.errors import Inexpressible
@@ -70,8 +69,16 @@ def is_quoted_as(quote: Callable[[str], str], text: str, word: str) -> bool:
 
 def python_literal(word: str) -> str | None:
     """Return the value of a Python string literal; None if `word` is something else."""
+    if word[:1] in "bBfF":
+        return None  # bytes, or a string that depends on variables
+    inner = word[1:-1]
+    is_quoted = len(word) > 1 and word[0] == word[-1] and word[0] in "'\""
+    if is_quoted and word[0] not in inner and "\\" not in inner and inner.isprintable():
+        return inner  # nearly all are like this, and `ast` takes milliseconds to load
+    from ast import literal_eval
+
     try:
-        literal = ast.literal_eval(word)
+        literal = literal_eval(word)
     except (ValueError, SyntaxError):
         return None
     return literal if isinstance(literal, str) else None

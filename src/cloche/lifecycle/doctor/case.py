@@ -37,6 +37,24 @@ class Finding(Value):
     """Whether `cloche doctor --fix` repairs it."""
 
 
+class RepairResult(Value):
+    """The result of a repair."""
+
+    findings: tuple[Finding, ...]
+    """The findings before the repair."""
+    remaining: tuple[Finding, ...]
+    """The findings after it."""
+    notes: tuple[str, ...] = ()
+    """What is left for the user to do: files, inside and outside, that still contain the old path, and seeds that are not
+    available."""
+
+    @property
+    def repaired(self) -> tuple[Finding, ...]:
+        """The findings that were repaired."""
+        remaining = {(finding.code, finding.path) for finding in self.remaining}
+        return tuple(finding for finding in self.findings if (finding.code, finding.path) not in remaining)
+
+
 class Case(Value):
     """An environment under diagnosis."""
 

@@ -8,39 +8,63 @@ from cloche.fs.locks import identity_of
 from cloche.lifecycle.doctor.case import Case
 from cloche.lifecycle.doctor.checks import CHECKS, NEED_ITS_PYTHON
 from cloche.lifecycle.editable_modules import modules_of_editables
-from cloche.lifecycle.examination import examine, is_same_file
-from cloche.lifecycle.info import environment_info
+from cloche.lifecycle.examination import is_same_file, started_python
+from cloche.lifecycle.info import info_of
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.reader import find_base
+from cloche.lifecycle.reader import find_base, read_environment
 from cloche.lifecycle.rebase import find_replacement
 from cloche.lifecycle.relocation import Relocation, moved_parent, refuse_other_encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from cloche.lifecycle.doctor.case import Finding
     from cloche.lifecycle.doctor.checks import Check
     from cloche.lifecycle.info import EnvironmentInfo
+    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.tree import Tree
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
 
 
-def open_case(path: str, session: Session, tree: Tree | None = None) -> Case:
+def open_case(path: str, session: Session) -> Case:
     """Examine an environment with its own Python, and return its case.
 
-    :param tree: its files, if they were read before.
     :raises DestinationError: there is no environment at `path`.
     :raises ClocheError: its files contain its path in another encoding than that of the locale.
     """
+    return examine_case(path, session)
+
+
+def case_after(case: Case, changed: Collection[str], session: Session) -> Case:
+    """Return the case of an environment after changes at and below these paths; the rest of it is not read again.
+
+    :raises ClocheError: as for `open_case`.
+    """
+    parents = {path[:index] for path in changed for index, character in enumerate(path) if character == "/"}
+    known = {
+        distribution.metadata: distribution
+        for distribution in case.info.distributions
+        if distribution.metadata.endswith(".dist-info") and distribution.metadata not in parents.union(changed)
+    }
+    return examine_case(case.root, session, case.tree.after(changed), known)
+
+
+def examine_case(
+    path: str, session: Session, tree: Tree | None = None, known: Mapping[str, InstalledDistribution] | None = None
+) -> Case:
+    """Do what `open_case` describes.
+
+    :param tree: its files, if they were read before.
+    :param known: as for `installed_distributions`.
+    """
     identity = identity_of(path)
-    info = environment_info(path, session, tree)
-    refuse_other_encoding(info.environment.location)
-    environment = info.environment
-    editables = modules_of_editables(info.distributions, Overlay(environment.location))
-    examination = examine(
-        environment, session.host, editable={module for found in editables.values() for module in found}
-    )
+    environment = read_environment(path, session.host, session.probes)
+    refuse_other_encoding(environment.location)
+    with started_python(environment, session.host) as python:  # while it starts, this process reads the packages
+        info = info_of(environment, session, tree, known)
+        editables = modules_of_editables(info.distributions, Overlay(environment.location))
+        examination = python.finish(editable={module for found in editables.values() for module in found})
     works = environment.interpreter is not None and not examination.failure
     is_needed = not works and not info.is_portable  # a portable environment cannot be connected to another Python
     replacement = None

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from cloche.apply.obstacles import commands_before_removal
 from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError, SeedError
-from cloche.lifecycle.doctor.case import ONLY_YOU
+from cloche.lifecycle.doctor.case import ONLY_YOU, RepairResult
 from cloche.lifecycle.doctor.checks.packages import missing_scripts
 from cloche.lifecycle.doctor.checks.parts import PIP, missing_parts
 from cloche.lifecycle.doctor.checks.scripts import broken_scripts
-from cloche.lifecycle.doctor.diagnosis import diagnose, open_case
+from cloche.lifecycle.doctor.diagnosis import case_after, diagnose, open_case
 from cloche.lifecycle.embedded_paths import files_to_relocate, relocate_tree, retarget_scripts
 from cloche.lifecycle.external_references import find_external_references
 from cloche.lifecycle.overlay import Overlay
@@ -21,7 +21,7 @@ from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import rebase
 from cloche.lifecycle.relocation_context import activation_scripts, relocation_context
 from cloche.lifecycle.seed_replacement import reinstall_seeds
-from cloche.model.value import Value, replace
+from cloche.model.value import replace
 from cloche.shells import quote_word
 from cloche.store.installation import entry_point_script
 from cloche.store.startup_code import StartupCodeRefused
@@ -32,24 +32,6 @@ if TYPE_CHECKING:
     from cloche.lifecycle.doctor.case import Case, Finding
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
-
-
-class RepairResult(Value):
-    """The result of a repair."""
-
-    findings: tuple[Finding, ...]
-    """The findings before the repair."""
-    remaining: tuple[Finding, ...]
-    """The findings after it."""
-    notes: tuple[str, ...] = ()
-    """What is left for the user to do: files, inside and outside, that still contain the old path, and seeds that are not
-    available."""
-
-    @property
-    def repaired(self) -> tuple[Finding, ...]:
-        """The findings that were repaired."""
-        remaining = {(finding.code, finding.path) for finding in self.remaining}
-        return tuple(finding for finding in self.findings if (finding.code, finding.path) not in remaining)
 
 
 def repair_environment(case: Case, session: Session) -> RepairResult:
@@ -102,7 +84,7 @@ def repair_once(case: Case, findings: list[Finding], session: Session) -> tuple[
     repaired: list[Case] = []
 
     def verify() -> None:
-        after = open_case(case.root, session, case.tree.after(overlay.changed))
+        after = case_after(case, overlay.changed, session)
         if after.examination.failure and not case.examination.failure:
             raise ClocheError(f"`{case.root}` would not work: {after.examination.failure}; nothing was changed")
         repaired.append(after)

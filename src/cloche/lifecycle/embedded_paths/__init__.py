@@ -85,6 +85,7 @@ def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[
     unedited = unedited_files(overlay)
     runtime = parse_manifest(overlay.text(RUNTIME_MANIFEST)).keys()  # thousands of files, without such paths
     edited = frozenset(overlay.changed)
+    scripts = f"/{context.environment.layout.bin}/"
     remaining = []
     for file in walk_files(overlay.root) if files is None else files:
         path = file.path
@@ -105,7 +106,7 @@ def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[
             search.is_in(overlay.content(path) or b"")
             if path in edited
             else search.is_in_file(overlay.on_disk(path), file.size)
-        ) or is_activator(overlay, path, context):
+        ) or (scripts in f"/{path}" and is_activator(overlay, path, context)):
             if (content := overlay.content(path)) is None:
                 continue
             relocate_file(overlay, path, content, context)
@@ -246,13 +247,19 @@ def relocate_script(path: str, content: bytes, context: RelocationContext) -> by
     return start + moved.encode("utf-8", "surrogateescape")
 
 
+OUTSIDE_ROW = re.compile(r'^(?:[/"]|\.\.|.:)', re.MULTILINE)
+"""The beginning of a row in a RECORD whose path may lead out of the environment, or is in quotes."""
+
+
 def relocate_record(overlay: Overlay, path: str, relocation: Relocation) -> None:
     """Replace the paths in a RECORD: absolute ones, and relative ones that lead out of the environment."""
     site = path.rsplit("/", 2)[0]
     text = overlay.text(path)
+    if not OUTSIDE_ROW.search(text):
+        return
     lines = []
     for line in lines_of(text):
-        if line.startswith(("/", '"', "..")) or line[1:2] == ":":
+        if OUTSIDE_ROW.match(line):
             row = next(parse_rows(line), [])
             moved = relocate_row(row[0], site, relocation) if row else ""
             if row and moved != row[0]:

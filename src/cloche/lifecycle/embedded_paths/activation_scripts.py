@@ -183,6 +183,9 @@ def replace_value(line: str, old: str, new: str, shell: ShellFamily) -> str:
     `venv` (until 3.13.1) and virtualenv (until 20.26.6) wrote values between quotes as they were. uv and later versions of
     `venv` quote for sh in the scripts of every shell. Nothing changes if the shell cannot express the new value.
     """
+    sh_quoted = quote_as_shlex(old)
+    if old not in line and sh_quoted not in line:
+        return line
     try:
         quoted = shell.quote(new)
     except ClocheError:
@@ -208,7 +211,6 @@ def replace_value(line: str, old: str, new: str, shell: ShellFamily) -> str:
             return match[0]
         return (quote + before + quote if before else "") + quoted + ("" if end else quote)
 
-    sh_quoted = quote_as_shlex(old)
     line = re.sub(rf'(?<="){value}(?=")' if sh_quoted == old else re.escape(sh_quoted), change_sh_quoted, line)
     followed = "" if old.rstrip().endswith(")") else "(?=/)"
     pattern = rf"""(?P<raw>(?<!\w)r|(?<!#))(?P<quote>["'])(?P<before>x?){value}(?:(?P<end>(?P=quote))|{followed})"""

@@ -58,9 +58,10 @@ def read_into(descriptor: int, buffer: bytearray, size: int) -> int:
         buffer[: len(content)] = content
         return len(content)
     length = os.readv(descriptor, [buffer])
-    with memoryview(buffer) as view:
-        while length < size and (count := os.readv(descriptor, [view[length:]])):
-            length += count
+    if length < size:
+        with memoryview(buffer) as view:
+            while length < size and (count := os.readv(descriptor, [view[length:]])):
+                length += count
     return length
 
 

@@ -74,7 +74,9 @@ def is_possible_root(root: str, settings: Mapping[str, str]) -> bool:
 def own_scripts(environment: Environment, distributions: Sequence[InstalledDistribution]) -> list[str]:
     """Return the existing files in the directory of executables that belong to an installed distribution, sorted."""
     prefix = f"{environment.layout.bin}/"
-    recorded = {row.path for distribution in distributions for row in distribution.rows if row.path.startswith(prefix)}
+    recorded = {
+        row.path for distribution in distributions for row in distribution.rows_outside if row.path.startswith(prefix)
+    }
     declared = {
         prefix + point.name + suffix
         for distribution in distributions

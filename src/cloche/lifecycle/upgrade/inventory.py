@@ -180,9 +180,8 @@ def is_unmodified(distribution: InstalledDistribution, tree: Tree) -> bool:
     metadata = f"{distribution.metadata}/METADATA"
     rows = [row for row in distribution.rows if not row.path.endswith((".pyc", "/__pycache__", "/RECORD"))]
     return bool(rows) and not any(
-        row.path.startswith(("/", "../"))
-        or (not tree.is_as_installed(row, metadata) and is_missing_or_altered(row, metadata, tree))
-        for row in rows
+        row.path.startswith(("/", "../")) or is_missing_or_altered(row, metadata, tree)
+        for row in tree.doubtful(rows, metadata)
     )
 
 
@@ -201,7 +200,7 @@ def edited_files(distribution: InstalledDistribution, tree: Tree) -> Iterator[st
     The metadata is left out, because tools rewrite it, and so are empty files, which a crash of the system leaves.
     """
     metadata = f"{distribution.metadata}/METADATA"
-    for row in distribution.rows:
+    for row in tree.doubtful(distribution.rows, metadata):
         is_own = row.digest and not row.path.startswith(("/", "../", f"{distribution.metadata}/"))
         if not is_own or row.path.endswith(".pyc") or not is_missing_or_altered(row, metadata, tree):
             continue

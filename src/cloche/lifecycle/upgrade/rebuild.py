@@ -15,7 +15,7 @@ from cloche.apply.file_list import DamagedImage
 from cloche.errors import ClocheError
 from cloche.fs.case import key_in
 from cloche.fs.locks import DirectoryLock
-from cloche.lifecycle.examination import examine, modules_of
+from cloche.lifecycle.examination import examine, modules_of, started_python
 from cloche.lifecycle.info import SEEDS
 from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.installed_startup_code import refuse_distributions, startup_code_in, startup_rule
@@ -50,9 +50,10 @@ from cloche.store.startup_code import refuse_startup_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from typing import Literal
 
-    from cloche.lifecycle.examination import Examination
+    from cloche.lifecycle.examination import Examination, PythonRun
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.upgrade import Losses, UpgradePlan
     from cloche.lifecycle.upgrade.inventory import Inventory
@@ -189,7 +190,9 @@ class NewEnvironment:
         known = import_key_for(
             upgrade, (*self.content.blueprint.images, *self.images), self.content.successors, found, session
         )
-        after = examine_rebuilt(plan.environment, staged, found, known, session)
+        with started_rebuilt(plan.environment, staged, known, session) as python:
+            kept = kept_directories(upgrade, staged, plan)  # while Python starts
+            after = python.finish(modules_of(found))
         assert upgrade.inventory is not None
         self.lost += missing_packages(upgrade.inventory, found, self.lost)
         self.lost += unmet_after(upgrade, found, after)
@@ -197,7 +200,7 @@ class NewEnvironment:
         verify_rebuilt(plan.environment, staged, after, found, upgrade, session)
         if known and not after.unresolvable:
             record_import(known, session.store)
-        return kept_directories(upgrade, staged, plan)
+        return kept
 
     def _complete_packages(self, staged: str) -> list[InstalledDistribution]:
         """Install with pip what no image contains, and rewrite the paths in all packages; return the distributions."""
@@ -371,16 +374,16 @@ def import_key_for(
     return import_key(images, others, modules_of(found), upgrade.interpreter, session.host.environ)
 
 
-def examine_rebuilt(
-    environment: Environment, staged: str, found: Iterable[InstalledDistribution], known: str, session: Session
-) -> Examination:
-    """Examine a staged environment, with the packages that contain the modules of the scripts of these distributions.
+def started_rebuilt(
+    environment: Environment, staged: str, known: str, session: Session
+) -> AbstractContextManager[PythonRun]:
+    """Return the context manager that starts the Python of a staged environment; see `started_python`.
 
-    :param known: the key for whether these can be imported; if they were before, they are only searched for.
+    :param known: the key for whether the modules of scripts can be imported; if they were before, they are only searched for.
     """
-    actual, modules = replace(environment, location=staged), modules_of(found)
+    actual = replace(environment, location=staged)
     is_known = bool(known) and is_known_to_import(known, session.store)
-    return examine(actual, session.host, modules, parents="found" if is_known else "imported")
+    return started_python(actual, session.host, parents="found" if is_known else "imported")
 
 
 def verify_rebuilt(

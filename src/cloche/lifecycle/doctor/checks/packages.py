@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cloche.fs import read_at_most
+from cloche.fs.records import Row
 from cloche.lifecycle.doctor.case import ONLY_YOU, Finding, and_more, missing_directory
 from cloche.lifecycle.doctor.checks.parts import has_executables
 from cloche.lifecycle.doctor.checks.scripts import broken_scripts
@@ -15,7 +16,6 @@ from cloche.lifecycle.installed import path_of_url, pip_arguments, site_files
 from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.tool_edits import installed_form
-from cloche.model.value import replace
 from cloche.store.installation import script_names
 from cloche.store.startup_code import split_lines
 
@@ -35,7 +35,11 @@ def check_extensions(case: Case) -> Iterator[Finding]:
     if interpreter is None or not interpreter.soabi:
         return
     for distribution in case.info.distributions:
-        wrong = [row.path for row in distribution.rows if is_for_other_abi(row.path, interpreter)]
+        wrong = [
+            row.path
+            for row in distribution.rows
+            if row.path.endswith(EXTENSIONS) and is_for_other_abi(row.path, interpreter)
+        ]
         wrong = [path for path in wrong if os.path.exists(os.path.join(case.root, path))]
         if wrong and not any(runs_here(row.path, interpreter, wrong) for row in distribution.rows):
             message = (
@@ -44,9 +48,13 @@ def check_extensions(case: Case) -> Iterator[Finding]:
             yield Finding("extension-for-other-abi", wrong[0], message, reinstall_command(distribution, case))
 
 
+EXTENSIONS = (".so", ".pyd")
+"""The ends of the file names of extension modules."""
+
+
 def abi_tag(path: str) -> str | None:
     """Return the ABI tag in the file name of an extension module; None without one, or for the stable ABI."""
-    if not path.endswith((".so", ".pyd")):
+    if not path.endswith(EXTENSIONS):
         return None
     match = re.search(r"\.((?:cpython|pypy|graalpy)[\w-]*|cp\d+[\w-]*)\.(?:so|pyd)$", path)
     return match[1] if match else None
@@ -169,14 +177,12 @@ def check_records(case: Case) -> Iterator[Finding]:
             continue  # reported by `check_pip`
         missing, modified = [], []
         metadata = f"{distribution.metadata}/METADATA"
-        for row in distribution.rows:
-            if case.tree.is_as_installed(row, metadata):
-                continue
+        for row in case.tree.doubtful(distribution.rows, metadata):
             if row.path.endswith((".pyc", "/__pycache__")) or row.path.startswith("../"):
                 continue  # Python creates and removes bytecode at any time; files above the root may be shared
             if row.path in reported or (not has_bin and row.path.startswith(f"{bin_directory}/")):
                 continue
-            here = replace(row, path=relocation.path(row.path)) if os.path.isabs(row.path) else row
+            here = Row(relocation.path(row.path), row.digest, row.size) if os.path.isabs(row.path) else row
             if case.tree.status(here.path) is None:
                 if distribution.key != "pip":  # reported by `check_pip`
                     missing.append(row.path)
@@ -203,7 +209,7 @@ def missing_scripts(case: Case) -> dict[str, tuple[str, EntryPoint]]:
     found = {}
     for distribution in case.info.distributions:
         points = script_names(distribution.entry_points, version)
-        for row in (row for row in distribution.rows if row.path.startswith(f"{layout.bin}/")):
+        for row in (row for row in distribution.rows_outside if row.path.startswith(f"{layout.bin}/")):
             directory, _, name = row.path.rpartition("/")
             name = name.removesuffix(".exe")
             is_missing = directory == layout.bin and not os.path.lexists(case.environment.path_to(row.path))
@@ -232,7 +238,11 @@ def check_paths(case: Case) -> Iterator[Finding]:
         cause = missing_directory(directory)
         if cause not in sources and relocation.path(directory) == directory:
             entries.setdefault(cause, []).append((path, directory))
-    owners = {row.path: distribution for distribution in case.info.distributions for row in distribution.rows}
+    owners = {
+        row.path: distribution
+        for distribution in case.info.distributions
+        for row in (distribution.rows if entries else ())
+    }
     for cause, named in entries.items():
         path, directory = named[0]
         message = f"it adds a directory to the search path that does not exist: `{directory}`{and_more(len(named))}"
@@ -347,14 +357,13 @@ def check_pip(case: Case) -> Iterator[Finding]:
         yield Finding("seed-broken", seed.links[0], message, f"{case.fix} installs it again{source}", repairable=True)
     if any(seed.name == "pip" for seed in lost):
         return
+    pips = [distribution for distribution in case.info.distributions if distribution.key == "pip"]
     missing = [
         row.path
-        for distribution in case.info.distributions
-        if distribution.key == "pip"
+        for distribution in pips
+        if has_executables(case)
         for row in distribution.rows
-        if not row.path.endswith((".pyc", "/__pycache__"))
-        and has_executables(case)
-        and case.tree.status(row.path) is None
+        if not row.path.endswith((".pyc", "/__pycache__")) and case.tree.status(row.path) is None
     ]
     if case.examination.seed:
         site = case.environment.layout.purelib

@@ -29,11 +29,13 @@ def check_links(case: Case) -> Iterator[Finding]:
         remedy = f"{ONLY_YOU}: restore the directory, or reinstall the package"
         yield Finding("link-dangling", other.links[0], message, remedy)
     reported = {path for other in lost for path in other.links}
-    recorded = frozenset(row.path for distribution in case.info.distributions for row in distribution.rows)
+    dangling = [path for path in case.tree.dangling_links if path not in reported]
+    distributions = case.info.distributions if dangling else ()
+    recorded = frozenset(row.path for distribution in distributions for row in distribution.rows)
     recorded |= parse_manifest(case.overlay.text(RUNTIME_MANIFEST)).keys()
     by_cause: dict[str, list[str]] = {}
-    for path in case.tree.dangling_links:
-        if path not in reported and (cause := cause_of_dangling_link(case, path, recorded)):
+    for path in dangling:
+        if cause := cause_of_dangling_link(case, path, recorded):
             by_cause.setdefault(cause, []).append(path)
     for cause, links in by_cause.items():
         message = f"{len(links)} links lead to `{cause}`, which does not exist"
