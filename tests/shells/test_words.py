@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from cloche.builtin.plugin import cloche_activators
 from cloche.errors import Inexpressible
 from cloche.plugins import load_object
-from cloche.shells import BUILT_IN, MODULES, batch, built_in_shells, plugin_shells, shell_of_program, shells_in
+from cloche.shells import (
+    BUILT_IN,
+    MODULES,
+    OF_PLUGINS,
+    batch,
+    built_in_shells,
+    known_shells_of_plugins,
+    shell_of_program,
+    shells_in,
+)
 from cloche.shells.words import Word, words_quoted_by
 from tests.tools import require
 
@@ -157,7 +166,7 @@ def test_words_that_the_quoter_would_not_write_are_skipped() -> None:
     assert [*words_quoted_by(doubled, 'x "it\'s" $HOME "\'"')] == []
 
 
-PLUGIN_SHELLS = {shell.name: shell for shell in plugin_shells.SHELLS}
+PLUGIN_SHELLS = {shell.name: shell for shell in known_shells_of_plugins()}
 
 
 @pytest.mark.parametrize("shell", PLUGIN_SHELLS)
@@ -192,7 +201,6 @@ def test_words_of_the_shells_of_plugins_are_read(shell: str, word: str, text: st
 @pytest.mark.parametrize("name", ["/an env", "/it's \\ $HOME", "/\N{LATIN SMALL LETTER E WITH ACUTE}"])
 def test_the_expressions_of_virtualenv_for_xonsh_are_read(name: str) -> None:
     """They are Python, so that Python says what they mean."""
-    [read_words] = [shell.read_words for shell in plugin_shells.SHELLS if shell.name == "xonsh"]
     builtins = "__import__('builtins')"
     for expression, meaning in (
         (f"{builtins}.bytes.fromhex('{name.encode().hex()}')", name.encode()),
@@ -200,7 +208,7 @@ def test_the_expressions_of_virtualenv_for_xonsh_are_read(name: str) -> None:
     ):
         assert eval(expression) == meaning
         line = f"self.embedded_virtual_env = self._fs_path({expression}, required=True)"
-        assert [*read_words(line)] == [Word(42, 42 + len(expression), name)]
+        assert [*PLUGIN_SHELLS["xonsh"].read_words(line)] == [Word(42, 42 + len(expression), name)]
 
 
 # Tables of shells
@@ -209,7 +217,7 @@ def test_the_expressions_of_virtualenv_for_xonsh_are_read(name: str) -> None:
 def test_the_table_of_programs_matches_the_modules() -> None:
     owners = {
         program: module
-        for module in (*BUILT_IN.values(), "plugin_shells")
+        for module in (*BUILT_IN.values(), *OF_PLUGINS)
         for shell in shells_in(module)
         for program in shell.programs
     }
@@ -217,8 +225,9 @@ def test_the_table_of_programs_matches_the_modules() -> None:
 
 
 def test_each_shell_has_the_name_of_its_activator() -> None:
-    assert {name: {shell.name for shell in shells_in(module)} for name, module in BUILT_IN.items()} == {
-        name: {name} for name in BUILT_IN
+    modules = {**BUILT_IN, **{name: name for name in OF_PLUGINS}}
+    assert {name: {shell.name for shell in shells_in(module)} for name, module in modules.items()} == {
+        name: {name} for name in modules
     }
 
 

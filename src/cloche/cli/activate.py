@@ -11,8 +11,7 @@ from cloche.errors import DestinationError, Inexpressible, UsageError
 from cloche.lifecycle.embedded_paths.activation_scripts import shells_of_plugins
 from cloche.lifecycle.reader import read_environment
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells import MODULES, built_in_shells, shell_of_program, shell_with_program
-from cloche.shells.plugin_shells import DISTRIBUTIONS
+from cloche.shells import DISTRIBUTIONS, MODULES, built_in_shells, shell_of_program, shell_with_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

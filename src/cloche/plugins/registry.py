@@ -261,8 +261,7 @@ def refuse_known_shell(name: str, activators: Container[str]) -> None:
 
     :raises UsageError: it is such a name; the hint says what to install or to ask for.
     """
-    from cloche.shells import shell_of_program
-    from cloche.shells.plugin_shells import DISTRIBUTIONS
+    from cloche.shells import DISTRIBUTIONS, shell_of_program
 
     shell = shell_of_program(name)
     if shell is None and name not in DISTRIBUTIONS:

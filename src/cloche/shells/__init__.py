@@ -73,13 +73,21 @@ BUILT_IN: Mapping[str, str] = {
 }
 """The module of this package that defines the shells of a built-in activator, by the activator's name."""
 
+OF_PLUGINS = ("elvish", "nushell", "xonsh")
+"""The modules of this package, named like the activators, of the shells whose activators are separate plugins."""
+
+DISTRIBUTIONS: Mapping[str, str] = {**{name: f"cloche-{name}" for name in OF_PLUGINS}, "rc": "cloche-example"}
+"""The distributions of separate plugins, by the name of their activator."""
+
 MODULES: Mapping[str, str] = {
     **dict.fromkeys(("bash", "zsh", "sh", "ash", "dash", "ksh", "ksh93", "mksh", "yash"), "posix"),
     **dict.fromkeys(("csh", "tcsh"), "csh"),
     "fish": "fish",
     **dict.fromkeys(("pwsh", "powershell"), "powershell"),
     "cmd": "batch",
-    **dict.fromkeys(("elvish", "nu", "nushell", "xonsh"), "plugin_shells"),
+    "elvish": "elvish",
+    **dict.fromkeys(("nu", "nushell"), "nushell"),
+    "xonsh": "xonsh",
 }
 """The module of this package that defines a shell, by the name of its program, so that a run imports only that one."""
 
@@ -100,6 +108,11 @@ def shell_of_program(program: str) -> ShellFamily | None:
 def built_in_shells() -> tuple[ShellFamily, ...]:
     """Return the shells of all built-in activators."""
     return tuple(shell for module in BUILT_IN.values() for shell in shells_in(module))
+
+
+def known_shells_of_plugins() -> tuple[ShellFamily, ...]:
+    """Return the shells of this package whose activators are separate plugins; they have no `source_line`."""
+    return tuple(shell for module in OF_PLUGINS for shell in shells_in(module))
 
 
 def shell_with_program(name: str, shells: Iterable[ShellFamily]) -> ShellFamily | None:

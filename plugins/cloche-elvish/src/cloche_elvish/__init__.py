@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cloche import Environment, Interpreter, Script, hookimpl, render, resource
-from cloche.shells import PLAIN
-from cloche.shells.plugin_shells import quote_for_elvish, read_elvish_words
+from cloche.shells import PLAIN, elvish
 
 
 class Elvish:
@@ -12,8 +11,8 @@ class Elvish:
 
     name = "elvish"
     summary = "Elvish on every system"
-    quote = staticmethod(quote_for_elvish)
-    read_words = staticmethod(read_elvish_words)
+    quote = staticmethod(elvish.quote)
+    read_words = staticmethod(elvish.read_words)
 
     def refusal(self, interpreter: Interpreter) -> str | None:
         return None

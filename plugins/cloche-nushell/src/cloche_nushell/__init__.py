@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cloche import Environment, Interpreter, Script, hookimpl, relocatable, render, resource
-from cloche.shells import PLAIN
-from cloche.shells.plugin_shells import quote_for_nushell, read_nushell_words
+from cloche.shells import PLAIN, nushell
 
 
 class Nushell:
@@ -13,8 +12,8 @@ class Nushell:
     name = "nushell"
     shells = ("nu", "nushell")
     summary = "Nushell on every system"
-    quote = staticmethod(quote_for_nushell)
-    read_words = staticmethod(read_nushell_words)
+    quote = staticmethod(nushell.quote)
+    read_words = staticmethod(nushell.read_words)
 
     def refusal(self, interpreter: Interpreter) -> str | None:
         return None

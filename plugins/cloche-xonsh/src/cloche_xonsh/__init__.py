@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
-from cloche.shells import PLAIN
-from cloche.shells.plugin_shells import quote_for_xonsh, read_xonsh_words
+from cloche.shells import PLAIN, xonsh
 
 EXPANDED = re.compile(r"""\$(?:\w+|\{(['"]?)\w+\1\})|=~|:~""")
 """Text that xonsh expands in the entries of a variable whose name ends with PATH, each time it reads them."""
@@ -17,8 +16,8 @@ class Xonsh:
 
     name = "xonsh"
     summary = "xonsh on every system"
-    quote = staticmethod(quote_for_xonsh)
-    read_words = staticmethod(read_xonsh_words)
+    quote = staticmethod(xonsh.quote)
+    read_words = staticmethod(xonsh.read_words)
 
     def refusal(self, interpreter: Interpreter) -> str | None:
         return None

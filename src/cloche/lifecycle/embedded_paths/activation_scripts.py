@@ -10,7 +10,15 @@ from cloche.fs import lines_of
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins import call_component
 from cloche.plugins.entry_points import find_sources
-from cloche.shells import BUILT_IN, built_in_shells, csh, plugin_shells, posix, quote_as_shlex, shell_of_activator
+from cloche.shells import (
+    BUILT_IN,
+    built_in_shells,
+    csh,
+    known_shells_of_plugins,
+    posix,
+    quote_as_shlex,
+    shell_of_activator,
+)
 from cloche.shells.words import Word
 
 if TYPE_CHECKING:
@@ -35,11 +43,11 @@ def shells_by_script(names: Iterable[str], environment: Environment, session: Se
     may_be_of_plugin = any("activate" in name.lower() and name.lower() not in built_in for name in names)
     if may_be_of_plugin and find_sources(sys.path):  # uv writes the scripts of plugins, and few people have these
         return {
-            **index_by_script(plugin_shells.SHELLS),
+            **index_by_script(known_shells_of_plugins()),
             **index_by_script(shells_of_plugins(session, environment)),
             **built_in,
         }
-    return {**index_by_script(plugin_shells.SHELLS), **built_in}
+    return {**index_by_script(known_shells_of_plugins()), **built_in}
 
 
 def index_by_script(shells: Iterable[ShellFamily]) -> dict[str, ShellFamily]:
