@@ -210,7 +210,7 @@ def test_functions_with_the_same_arguments_have_the_same_signature() -> None:
     for function in (cloche.create_with_result, cloche.plan, cloche.describe):
         assert list(inspect.signature(function).parameters.values()) == parameters
     assert {**cloche.Choices.__annotations__}.keys() == {one.name for one in parameters[1:]}
-    for function in (cloche.find, cloche.load, cloche.cache_directory):
+    for function in (cloche.find, cloche.load, cloche.cache_directory, cloche.clear_cache):
         shared = [one for one in inspect.signature(function).parameters.values() if one.kind is one.KEYWORD_ONLY]
         assert [one for one in shared if one not in parameters] == []
 

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cloche.api import (
         cache_directory,
+        clear_cache,
         console_script,
         create,
         create_with_result,
@@ -164,6 +165,7 @@ __all__ = [
     "Word",
     "Write",
     "cache_directory",
+    "clear_cache",
     "console_script",
     "create",
     "create_with_result",
@@ -182,6 +184,7 @@ __all__ = [
 MODULES = {
     "api": (
         "cache_directory",
+        "clear_cache",
         "console_script",
         "create",
         "create_with_result",

@@ -257,6 +257,32 @@ def test_the_cache_directory_is_created_private(tmp_path: Path) -> None:
     assert cloche.cache_directory(environ={"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "cloche"
 
 
+def test_the_cache_is_cleared_and_environments_that_link_to_it_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache, location = tmp_path / "cache", tmp_path / "env"
+    linked = cloche.create(location, cache=cache, link_mode="symlink")
+    caplog.clear()
+
+    cloche.clear_cache(cache=cache)
+
+    assert not (linked.purelib / "pip" / "__init__.py").exists()
+    assert [record.message for record in caplog.records] == [
+        f"`{location}` links to the cache, and loses its packages; `cloche doctor --fix` installs them again"
+    ]
+    assert not [path for path in cache.rglob("*") if path.is_file() and path.name not in ("CACHEDIR.TAG", ".gitignore")]
+
+
+def test_a_read_only_cache_is_not_cleared(tmp_path: Path) -> None:
+    cloche.find(cache=tmp_path / "cache")
+    files = sorted((tmp_path / "cache").rglob("*"))
+
+    with pytest.raises(cloche.ClocheError, match="read-only"):
+        cloche.clear_cache(cache=tmp_path / "cache", access="read-only")
+
+    assert sorted((tmp_path / "cache").rglob("*")) == files
+
+
 def test_without_a_writable_cache_there_is_no_cache_directory(tmp_path: Path) -> None:
     assert cloche.cache_directory(access="none") is None
     assert cloche.cache_directory(access="read-only") is None

@@ -119,6 +119,25 @@ def test_the_cache_is_emptied_first(tmp_path: Path, env: dict[str, str], where: 
     assert not (old / "leftover").exists()
 
 
+def test_the_cache_is_emptied_by_the_cloche_that_the_stand_in_uses(
+    tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Python of a tool may lack cloche, if the stand-in borrows it; and a directory of the user may have its name."""
+    from virtualenv import session_via_cli
+
+    (tmp_path / "cloche").mkdir()
+    (tmp_path / "cloche" / "__init__.py").write_text("raise SystemExit('a file of the user was run')\n")
+    monkeypatch.chdir(tmp_path)
+    arguments = ["env", "--app-data", "cache"]
+    session_via_cli(arguments, env=env)
+    (old,) = (tmp_path / "cache").rglob("interpreters")
+    (old / "leftover").write_text("")
+
+    session_via_cli([*arguments, "--reset-app-data"], env=env)
+
+    assert not (old / "leftover").exists()
+
+
 def test_a_missing_interpreter_is_a_runtime_error(tmp_path: Path, env: dict[str, str]) -> None:
     from virtualenv import session_via_cli
 

@@ -400,6 +400,26 @@ def cache_directory(
     return Path(found) if found else None
 
 
+def clear_cache(
+    *,
+    environ: Mapping[str, str] | None = None,
+    cache: StrPath | None = None,
+    access: Access = "read-write",
+) -> None:
+    """Remove all files of the cache, as `cloche cache clear` does. The arguments are those of `create`.
+
+    Environments that were created with the link mode `symlink` lose their packages; a warning names each of them.
+
+    :raises ClocheError: the cache is read-only or cannot be used.
+    """
+    from cloche.store.maintenance import clear_store, linked_environments, loss_warnings
+
+    with open_session(environ=environ, cache=cache, access=access) as session:
+        log_warnings(loss_warnings(linked_environments(session.store)))
+        clear_store(session.store)
+    log_warnings(session.warnings)
+
+
 def open_session(*, destination: object = None, **choices: Unpack[Choices]) -> Session:
     """Return a session with these arguments of `create`. The destination is not used.
 

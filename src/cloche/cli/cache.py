@@ -8,7 +8,6 @@ from cloche.errors import counted, human_size
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning import plan_cache
 from cloche.store import cache_directory, maintenance
-from cloche.store.links import linked_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,11 +80,8 @@ def prune_cache(store: Store) -> ActionResult:
 
 def clear_cache(store: Store) -> ActionResult:
     """Clear the cache; warn first about environments that link to it, because their packages stop working."""
-    linked = list(linked_images(store)) if store.is_persistent else []
-    report.print_warnings(
-        f"`{path}` links to the cache, and loses its packages; `cloche doctor --fix` installs them again"
-        for path in linked
-    )
+    linked = maintenance.linked_environments(store)
+    report.print_warnings(maintenance.loss_warnings(linked))
     total = maintenance.clear_store(store)
     return ActionResult((f"removed {human_size(total)}",), {"size": total, "linked": linked})
 

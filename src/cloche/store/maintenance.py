@@ -26,7 +26,7 @@ from cloche.store.links import linked_images, records_in_use
 from cloche.store.staging import DISCARDED, UNFINISHED, discard_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
     from typing import TypeAlias
 
     from cloche.store import Kind, Store
@@ -113,6 +113,19 @@ def prune_store(store: Store, now: float | None = None, checks: ContentChecks | 
                 removed.append(Removal(path, reason, _disk_usage(path)))
                 remove_path(path)
     return removed
+
+
+def linked_environments(store: Store) -> list[str]:
+    """Return the environments that link to the store, and lose their packages if it is cleared."""
+    return list(linked_images(store)) if store.is_persistent else []
+
+
+def loss_warnings(linked: Iterable[str]) -> list[str]:
+    """Return a warning for each environment that loses its packages if the store is cleared."""
+    return [
+        f"`{path}` links to the cache, and loses its packages; `cloche doctor --fix` installs them again"
+        for path in linked
+    ]
 
 
 def clear_store(store: Store) -> int:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import cloche
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from cloche_virtualenv.arguments import Announced
-    from cloche_virtualenv.request import Choices
+    from cloche_virtualenv.request import Cache, Choices
 
 USER_VARIABLES = ("HOME", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "XDG_CACHE_HOME", "SYSTEMROOT", "CLOCHE_CACHE_DIR")
 """The variables that locate the user's cache; with them, tools that pass on few variables still share one cache."""
@@ -75,29 +73,19 @@ def session_via_cli(
     for warning in warnings:
         LOGGER.warning("%s", warning)
     if options.reset_app_data and choices["access"] == "read-write":
-        clear_cache(choices)
+        clear_cache({"cache": choices["cache"], "access": "read-write", "environ": choices["environ"]})
     return Session(options, choices)
 
 
-def clear_cache(choices: Choices) -> None:
-    """Empty the cache that the choices name, with `cloche cache clear`, which also names environments that need it.
+def clear_cache(cache: Cache) -> None:
+    """Empty a cache; warnings name the environments that need it.
 
     :raises RuntimeError: the cache cannot be emptied.
     """
-    command = [sys.executable, "-m", "cloche", "cache", "clear", "--quiet"]
-    directory = [f"--cache-dir={choices['cache']}"] if choices["cache"] else []
-    done = subprocess.run(
-        [*command, *directory],
-        env=choices["environ"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"the cache cannot be emptied: {done.stderr.strip()}")
-    for line in done.stderr.splitlines():
-        LOGGER.warning("%s", line)
+    try:
+        cloche.clear_cache(**cache)
+    except cloche.ClocheError as error:
+        raise RuntimeError(f"the cache cannot be emptied: {error.message}") from error
 
 
 def environment_variables(env: Mapping[str, str] | None) -> Mapping[str, str]:
