@@ -181,6 +181,36 @@ def test_the_shell_of_a_plugin_gets_its_command(cloche: Cloche, site: Site, more
     assert requested.code == detected.code == (0 if line else 2)
 
 
+def test_the_shell_of_a_plugin_comes_before_a_built_in_one_if_the_environment_has_its_script(
+    cloche: Cloche, site: Site
+) -> None:
+    serves_bash = f"shells = ('bash',)\n{WITH_LINE}"
+    site.install("acme-shell", acme=offering("activator", "acme", more=serves_bash))
+    python_path = {"PYTHONPATH": str(site.directory), "SHELL": "/bin/bash"}
+
+    both = cloche("./both", "--no-seed", **python_path)
+    built_in = cloche("./other", "--no-seed", "--activators", "bash", **python_path)
+    hints = [done.out.partition("activate with: ")[2].strip() for done in (both, built_in)]
+    commands = [
+        cloche("activate", name, *options, **python_path).out.strip()
+        for options in ([], ["--shell", "bash"])
+        for name in ("both", "other")
+    ]
+
+    assert hints == ["read 'both/bin/activate.acme'", "source other/bin/activate"]
+    assert commands == [f"read '{cloche.cwd}/both/bin/activate.acme'", f"source {cloche.cwd}/other/bin/activate"] * 2
+    named = cloche("activate", "both", "--shell", "acme", **python_path)
+    assert named.out.strip() == f"read '{cloche.cwd}/both/bin/activate.acme'"
+
+
+def test_a_shell_of_a_plugin_without_a_command_leaves_that_of_the_built_in_one(cloche: Cloche, site: Site) -> None:
+    site.install("acme-shell", acme=offering("activator", "acme", more="shells = ('bash',)"))
+    python_path = {"PYTHONPATH": str(site.directory), "SHELL": "/bin/bash"}
+
+    assert "activate with: source env/bin/activate\n" in cloche("./env", "--no-seed", **python_path).out
+    assert cloche("activate", "env", **python_path).out == f"source {cloche.cwd}/env/bin/activate\n"
+
+
 def test_a_plugin_whose_source_line_fails_is_named_and_the_environment_is_created(cloche: Cloche, site: Site) -> None:
     site.install("acme-shell", acme=offering("activator", "acme", more="def source_line(self, path): return 1 / 0"))
     done = cloche("./env", "--no-seed", SHELL="/bin/acme", PYTHONPATH=str(site.directory))

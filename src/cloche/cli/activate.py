@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 from cloche.cli import json_output, report
 from cloche.cli.default_environment import chosen_environment
-from cloche.cli.user_shell import login_program, parent_program
+from cloche.cli.user_shell import user_program
 from cloche.errors import DestinationError, Inexpressible, UsageError
 from cloche.lifecycle.embedded_paths.activation_scripts import shells_of_plugins
 from cloche.lifecycle.reader import read_environment
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells import DISTRIBUTIONS, MODULES, built_in_shells, shell_of_program, shell_with_program
+from cloche.shells import DISTRIBUTIONS, activation_script, built_in_shells, find_shell, shell_of_program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from cloche.cli.invocation import Invocation
     from cloche.model.environment import Environment
@@ -59,16 +57,11 @@ def shell_for(requested: str, environment: Environment, session: Session) -> tup
 
     :raises UsageError: no activator supports the shell, or the current shell cannot be detected.
     """
-    host, built_in = session.host, built_in_shells()
-    name = requested or parent_program(host)
-    shell = shell_with_program(name, built_in) or (activator_shell(name, built_in) if requested else None)
-    plugins: Sequence[ShellFamily] = ()
-    if shell is None:
-        plugins = shells_of_plugins(session, environment)
-        shell = shell_with_program(name, plugins) or (activator_shell(name, plugins) if requested else None)
-        if shell is None and not requested and name not in MODULES:
-            name = login_program(host)
-            shell = shell_with_program(name, (*plugins, *built_in))
+    plugins, built_in = shells_of_plugins(session, environment), built_in_shells()
+    name = requested or user_program(session.host, {program for shell in plugins for program in shell.programs})
+    shell = find_shell(name, plugins, environment)
+    if shell is None and requested:
+        shell = activator_shell(name, (*plugins, *built_in))
     if shell is not None and shell.source_line is not None:
         return name, shell
     known = shell_of_program(name)
@@ -93,15 +86,13 @@ def activation_line(environment: Environment, program: str, shell: ShellFamily) 
     :raises DestinationError: the environment has no script for that shell.
     :raises Inexpressible: the shell cannot express the script's path.
     """
-    directory = environment.path_to(environment.layout.bin)
-    names = {name.lower(): name for name in sorted(os.listdir(directory), reverse=True)}  # `venv` writes `Activate.ps1`
-    script = shell.script_names[0].lower()
-    if script not in names or shell.source_line is None:
+    script = activation_script(shell, environment)
+    if not script or shell.source_line is None:
         raise DestinationError(
             f"`{environment.location}` has no activation script for `{program}`",
             hint="use `cloche run` or `--print-env`, which need no script",
         )
-    return shell.source_line(environment.path_to(f"{environment.layout.bin}/{names[script]}"))
+    return shell.source_line(script)
 
 
 def variables(environment: Environment, host: Host) -> dict[str, str]:

@@ -8,10 +8,18 @@ from cloche.cli.report import print_warnings, relative_path
 from cloche.errors import ClocheError, Inexpressible
 from cloche.model.value import TYPE_CHECKING
 from cloche.plugins import call_component, load_object
-from cloche.shells import BUILT_IN, MODULES, programs_of, shell_of_activator, shell_of_program
+from cloche.shells import (
+    BUILT_IN,
+    MODULES,
+    activation_script,
+    find_shell,
+    guarded,
+    programs_of,
+    shell_of_activator,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
     from typing import Any, TypeVar
 
     from cloche.model.environment import Environment
@@ -30,19 +38,23 @@ def activation_hint(result: Result, chosen: Iterable[ChosenComponent], host: Hos
     environment, names = result.environment, result.plan.activators
     plugins = [activator for activator in chosen if activator.name in names and activator.name not in BUILT_IN]
     try:
-        by_program = {program: plugin for plugin in plugins for program in call_activator(plugin, programs_of)}
-        parent = parent_program(host)
-        program = parent if parent in MODULES or parent in by_program else login_program(host)
-        if program in by_program:
-            return call_activator(
-                by_program[program],
-                lambda activator: activation_command(shell_of_activator(activator, environment), environment, host),
-            )
-        shell = shell_of_program(program)
+        programs = {plugin.name: call_activator(plugin, programs_of) for plugin in plugins}
+        program = user_program(host, {program for found in programs.values() for program in found})
+        shells = [shell_of_chosen(plugin, environment) for plugin in plugins if program in programs[plugin.name]]
+        shell = find_shell(program, shells, environment)
         return activation_command(shell, environment, host) if shell and shell.name in names else ""
     except ClocheError as error:  # a plugin failed, but the environment was created
         print_warnings([error.message])
         return ""
+
+
+def shell_of_chosen(chosen: ChosenComponent, environment: Environment) -> ShellFamily:
+    """Return the shell of a plugin's activator, with its functions guarded: an error names the plugin.
+
+    :raises PluginError: its plugin failed.
+    """
+    shell = call_activator(chosen, lambda activator: shell_of_activator(activator, environment))
+    return guarded(shell, lambda call: call_component(call, "activator", chosen.name, chosen.source))
 
 
 def call_activator(chosen: ChosenComponent, function: Callable[[Any], T]) -> T:
@@ -60,8 +72,8 @@ def activation_command(shell: ShellFamily, environment: Environment, host: Host)
     """Return the command that activates an environment in a shell; empty if it cannot be typed there."""
     if shell.source_line is None:
         return ""
-    script = environment.path_to(f"{environment.layout.bin}/{shell.script_names[0]}")
-    for path in (typed_path(script, host), script):
+    script = activation_script(shell, environment)
+    for path in (typed_path(script, host), script) if script else ():
         try:
             line = shell.source_line(path)
         except Inexpressible:
@@ -75,6 +87,15 @@ def typed_path(path: str, host: Host) -> str:
     path = relative_path(path, host)
     is_safe = os.path.isabs(path) or path[0].isalnum() or path[0] in "._"
     return path if is_safe else f".{os.sep}{path}"
+
+
+def user_program(host: Host, of_plugins: Container[str]) -> str:
+    """Return the name of the user's shell: the program that started this one if it is a shell, or the login shell.
+
+    :param of_plugins: the names of the shells that plugins know.
+    """
+    parent = parent_program(host)
+    return parent if parent in MODULES or parent in of_plugins else login_program(host)
 
 
 def parent_program(host: Host) -> str:

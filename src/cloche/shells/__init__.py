@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 
 from cloche.errors import Inexpressible
-from cloche.model.value import TYPE_CHECKING, Value
+from cloche.model.value import TYPE_CHECKING, Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -102,7 +102,7 @@ def shells_in(module: str) -> tuple[ShellFamily, ...]:
 def shell_of_program(program: str) -> ShellFamily | None:
     """Return the shell that a program belongs to; None for an unknown program."""
     module = MODULES.get(program)
-    return shell_with_program(program, shells_in(module)) if module else None
+    return next((shell for shell in shells_in(module) if program in shell.programs), None) if module else None
 
 
 def built_in_shells() -> tuple[ShellFamily, ...]:
@@ -115,9 +115,30 @@ def known_shells_of_plugins() -> tuple[ShellFamily, ...]:
     return tuple(shell for module in OF_PLUGINS for shell in shells_in(module))
 
 
-def shell_with_program(name: str, shells: Iterable[ShellFamily]) -> ShellFamily | None:
-    """Return the first of these shells that has a program with this name, or None."""
-    return next((shell for shell in shells if name in shell.programs), None)
+def find_shell(program: str, of_plugins: Iterable[ShellFamily], environment: Environment) -> ShellFamily | None:
+    """Return the shell that a program belongs to; None for an unknown program.
+
+    A shell of a plugin comes before the one that cloche knows, unless only the latter can activate the environment.
+
+    :param of_plugins: the shells of the activators that plugins provide.
+    """
+    known = shell_of_program(program)
+    matching = [shell for shell in of_plugins if program in shell.programs] + ([known] if known else [])
+    usable = (shell for shell in matching if shell.source_line and activation_script(shell, environment))
+    return next(usable, matching[0] if matching else None)
+
+
+def activation_script(shell: ShellFamily, environment: Environment) -> str:
+    """Return the path of the script that activates an environment in a shell; empty if it does not exist.
+
+    The case of the name does not matter, because `venv` writes `Activate.ps1`.
+    """
+    from cloche.fs import list_names
+
+    directory, script = environment.path_to(environment.layout.bin), shell.script_names[0]
+    names = list_names(directory)
+    found = script if script in names else next((name for name in names if name.lower() == script.lower()), "")
+    return environment.path_to(f"{environment.layout.bin}/{found}") if found else ""
 
 
 def programs_of(activator: Any) -> tuple[str, ...]:
@@ -158,6 +179,20 @@ def shell_of_activator(activator: Any, environment: Environment) -> ShellFamily:
         read_words=returning_words(read_words) if read_words else reader_of(quote),
         source_line=returning_text("source_line", source_line) if source_line else None,
         joins_quoted=getattr(activator, "joins_quoted", False),
+    )
+
+
+def guarded(shell: ShellFamily, guard: Callable[[Callable[[], Any]], Any]) -> ShellFamily:
+    """Return the shell of a plugin's activator, with each call of a function made by `guard`.
+
+    :param guard: calls a function and returns its result, or raises an error that names the plugin.
+    """
+    source_line = shell.source_line
+    return replace(
+        shell,
+        quote=lambda text: guard(lambda: shell.quote(text)),
+        read_words=lambda line: guard(lambda: list(shell.read_words(line))),
+        source_line=None if source_line is None else lambda path: guard(lambda: source_line(path)),
     )
 
 

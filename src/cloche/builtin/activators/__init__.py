@@ -98,6 +98,7 @@ def escape_regex(text: str) -> str:
     return "".join(character if character.isalnum() else f"\\u{ord(character):04x}" for character in text)
 
 
+# one command for all shells that read the script: some have no `source`, which cloche prints for bash and zsh
 bash = TemplateActivator("bash", cloche.shells.posix.quote, cloche.shells.posix.source_line, "activate", "here.sh")
 csh = TemplateActivator(
     "csh", cloche.shells.csh.quote, cloche.shells.csh.source_line, "activate.csh", "here.csh", "posix"

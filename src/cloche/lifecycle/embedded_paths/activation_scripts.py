@@ -14,6 +14,7 @@ from cloche.shells import (
     BUILT_IN,
     built_in_shells,
     csh,
+    guarded,
     known_shells_of_plugins,
     posix,
     quote_as_shlex,
@@ -37,11 +38,11 @@ def shells_by_script(names: Iterable[str], environment: Environment, session: Se
     """Return the shells of activation scripts, by the file name of the script in lower case.
 
     :param names: the files in the environment's directory of executables. Plugins are loaded only if one of these may
-        be the script of a plugin.
+        be the script of a plugin: a script with the name of a built-in one is read as such.
     """
     built_in = index_by_script(built_in_shells())
     may_be_of_plugin = any("activate" in name.lower() and name.lower() not in built_in for name in names)
-    if may_be_of_plugin and find_sources(sys.path):  # uv writes the scripts of plugins, and few people have these
+    if may_be_of_plugin:
         return {
             **index_by_script(known_shells_of_plugins()),
             **index_by_script(shells_of_plugins(session, environment)),
@@ -57,6 +58,8 @@ def index_by_script(shells: Iterable[ShellFamily]) -> dict[str, ShellFamily]:
 
 def shells_of_plugins(session: Session, environment: Environment) -> list[ShellFamily]:
     """Return the shells of the activators that plugins provide; a plugin that fails is left out, with a warning."""
+    if not find_sources(sys.path):  # few people have plugins
+        return []
     location = "C:\\environment" if environment.os_name == "nt" else "/environment"
     plain = replace(environment, location=location, prompt="environment")  # every shell can quote these
     found = []
@@ -82,22 +85,16 @@ def shell_of_component(component: Component, environment: Environment, session: 
     def guard(call: Callable[[], T]) -> T:
         return call_component(call, "activator", component.name, component.source)
 
-    shell = guard(lambda: shell_of_activator(component.load(), environment))
-    source_line = shell.source_line
+    shell = guarded(guard(lambda: shell_of_activator(component.load(), environment)), guard)
 
-    def read_words(line: str) -> list[Word]:
+    def read_words(line: str) -> Iterable[Word]:
         try:
-            return guard(lambda: list(shell.read_words(line)))
+            return shell.read_words(line)
         except ClocheError as error:
             session.warn([error.message])
             return []
 
-    return replace(
-        shell,
-        quote=lambda text: guard(lambda: shell.quote(text)),
-        read_words=read_words,
-        source_line=None if source_line is None else lambda path: guard(lambda: source_line(path)),
-    )
+    return replace(shell, read_words=read_words)
 
 
 def roots_in_script(text: str, shell: ShellFamily) -> list[str]:
