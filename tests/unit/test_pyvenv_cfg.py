@@ -1,4 +1,4 @@
-"""Test the encoding of paths in `pyvenv.cfg`; `tests/targets/test_locales.py` does it with real interpreters."""
+"""Test the paths in `pyvenv.cfg` and their encoding; `tests/targets/test_locales.py` does it with real interpreters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from cloche.planning.pyvenv_cfg import PATHS, format_settings, parse_settings
+from cloche.planning.pyvenv_cfg import PATHS, format_settings, interpreter_settings, parse_settings
+from cloche.testing.fakes import KINDS, fake_environment, fake_interpreter
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,29 @@ def test_an_older_target_reads_paths_in_the_encoding_of_the_locale(
     monkeypatch.setattr("locale.nl_langinfo", lambda _: codeset)
     assert parse_settings("home = /Ã©\nversion = 3.11.7\n")["home"] == home
     assert parse_settings("home = /Ã©\nversion = 3.15.0\n")["home"] == "/Ã©"
+
+
+@pytest.mark.parametrize(
+    ("os_name", "executable", "home"),
+    [
+        ("posix", "/python3", "/"),
+        ("posix", "/usr/bin/python3", "/usr/bin"),
+        ("posix", "/opt/back\\slash/python3", "/opt/back\\slash"),
+        ("nt", "C:\\python.exe", "C:\\"),
+        ("nt", "C:\\Python312\\python.exe", "C:\\Python312"),
+        ("nt", "\\\\server\\share\\python.exe", "\\\\server\\share\\"),
+    ],
+)
+def test_home_is_the_directory_of_the_executable_on_its_system(os_name: str, executable: str, home: str) -> None:
+    """Even in the root directory, whose path ends with a separator."""
+    kind = next(kind for kind, interpreter in KINDS.items() if interpreter.os_name == os_name)
+    assert interpreter_settings(fake_interpreter(kind, executable=executable))["home"] == home
+
+
+@pytest.mark.parametrize(
+    ("os_name", "location", "path"),
+    [("posix", "/", "/bin/python"), ("nt", "C:\\", "C:\\bin\\python"), ("posix", "/env", "/env/bin/python")],
+)
+def test_an_environment_can_be_a_root_directory(os_name: str, location: str, path: str) -> None:
+    kind = next(kind for kind, interpreter in KINDS.items() if interpreter.os_name == os_name)
+    assert fake_environment(location, fake_interpreter(kind)).path_to("bin/python") == path

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cloche.discovery.search import LISTING_BATCH_SIZE
 from cloche.errors import InterpreterNotFound
+from cloche.model.interpreter import path_module
 from cloche.model.spec import ANY, range_contains
 from cloche.model.value import replace
 from cloche.shells import quote_word
@@ -201,7 +202,7 @@ def install_command(spec: InterpreterSpec, search: Search) -> str:
         return ""
     host = search.host
     version = ".".join(map(str, spec.release)) + "t" * bool(spec.free_threaded)
-    entries = host.environ.get("PATH", "").split(";" if host.os_name == "nt" else ":")
+    entries = host.environ.get("PATH", "").split(path_module(host.os_name).pathsep)
     directories = [entry for entry in entries if os.path.isabs(entry)]
     suffix = ".exe" if host.os_name == "nt" else ""
     for command, remedy in INSTALL_COMMANDS[: FREE_THREADED_COMMANDS if spec.free_threaded else None]:

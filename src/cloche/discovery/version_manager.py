@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cloche.apply import DeferredHandlers
 from cloche.apply.processes import kill_process_tree
 from cloche.errors import reason_of
+from cloche.model.interpreter import path_module
 from cloche.model.value import Value
 from cloche.programs import SHELL_VARIABLES, python_environ
 from cloche.shells import quote_words
@@ -125,7 +126,7 @@ def clean_environ(host: Host) -> Mapping[str, str]:
         for name, text in python_environ(host.environ).items()
         if name not in REMOVED_VARIABLES and not name.startswith("BASH_FUNC_")
     }
-    separator = ";" if host.os_name == "nt" else ":"
+    separator: str = path_module(host.os_name).pathsep
     path = separator.join(filter(os.path.isabs, kept.get("PATH", "").split(separator)))
     return {**kept, **SETTINGS, "PATH": path}
 

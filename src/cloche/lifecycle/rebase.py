@@ -14,7 +14,7 @@ from cloche.fs.inputs import UNRECORDED
 from cloche.lifecycle.reader import implementation_and_build, recorded_version
 from cloche.lifecycle.recorded_command import replace_interpreter
 from cloche.model.operations import Copy
-from cloche.planning.pyvenv_cfg import parse_settings, shorten_settings, with_paths_as_written
+from cloche.planning.pyvenv_cfg import interpreter_settings, parse_settings, shorten_settings, with_paths_as_written
 from cloche.planning.resolve import resolve
 
 if TYPE_CHECKING:
@@ -157,18 +157,7 @@ def complete_settings(text: str, interpreter: Interpreter) -> str:
 
 def settings_of(interpreter: Interpreter) -> dict[str, str]:
     """Return the settings in `pyvenv.cfg` that describe an interpreter."""
-    separator = "\\" if interpreter.os_name == "nt" else "/"
-    settings = {
-        "home": interpreter.executable.rpartition(separator)[0],
-        "python-version": interpreter.python_version,
-        "version_info": ".".join(str(part) for part in interpreter.version),
-        "version": ".".join(str(part) for part in interpreter.version[:3]),
-        "executable": os.path.realpath(interpreter.executable),
-        "base-prefix": interpreter.prefix,
-        "base-exec-prefix": interpreter.exec_prefix,
-        "base-executable": interpreter.executable,
-    }
-    return dict(with_paths_as_written(settings))
+    return dict(with_paths_as_written(interpreter_settings(interpreter)))
 
 
 def version_like(old: str, interpreter: Interpreter) -> str:

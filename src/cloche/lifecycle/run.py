@@ -11,6 +11,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError
+from cloche.model.interpreter import path_module
 from cloche.planning.destination import forbids_execution
 from cloche.programs.failures import is_program, reason_not_started
 from cloche.shells import quote_word
@@ -36,7 +37,7 @@ class CommandFailed(ClocheError):
 
 def activated_environ(environment: Environment, host: Host) -> dict[str, str]:
     """Return the environment variables of the host, changed as activation changes them."""
-    separator = ";" if environment.os_name == "nt" else ":"
+    separator: str = path_module(environment.os_name).pathsep
     scripts = environment.path_to(environment.layout.bin)
     earlier = host.environ.get("VIRTUAL_ENV")
     earlier_scripts = os.path.join(earlier, environment.layout.bin) if earlier else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -93,8 +94,8 @@ class Environment(Value):
 
     def path_to(self, relative: str) -> str:
         """Return the absolute path of a path relative to the root, with the separators of the target platform."""
-        separator = "\\" if self.os_name == "nt" else "/"
-        return separator.join([self.location.rstrip(separator) or separator, *relative.split("/")])
+        separator: str = path_module(self.os_name).sep
+        return separator.join([self.location.rstrip(separator), *relative.split("/")])
 
     def place(self, relative: str) -> str:
         """Return the same as `path_to`; the name in version 0.1, kept for plugins."""

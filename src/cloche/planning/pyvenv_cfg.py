@@ -1,4 +1,4 @@
-"""`pyvenv.cfg` (PEP 405): the settings that cloche records in it, and its format. No file is read or written here.
+"""`pyvenv.cfg` (PEP 405): the settings that cloche records in it, and its format. The file itself is not read or written here.
 
 Each setting is one line in UTF-8. `prompt` is written as a Python literal, as `venv` does, and `command` as words of a
 shell, so both can express any text. Any other value that does not fit on a line is refused, see `find_value_problem`.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
-    from cloche.model.interpreter import Host
+    from cloche.model.interpreter import Host, Interpreter
     from cloche.model.plan import Blueprint, Target, Wanted
 
 NAME = "pyvenv.cfg"
@@ -34,7 +34,10 @@ Older versions, PyPy and the Windows launchers read only the first 4 to 16 KiB, 
 therefore the first setting.
 """
 
-PATHS = frozenset({"home", "executable", "base-prefix", "base-exec-prefix", "base-executable"})
+BASE_KEYS = ("base-prefix", "base-exec-prefix", "base-executable")
+"""The keys that other tools read, but not Python itself."""
+
+PATHS = frozenset({"home", "executable", *BASE_KEYS})
 """The keys whose values are paths of the base interpreter. Python opens them in its file-system encoding."""
 
 ADDED_KEY = "added-to-directory"
@@ -66,14 +69,12 @@ def settings_for(
     """
     interpreter = blueprint.interpreter
     implementations = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
-    separator = "\\" if interpreter.os_name == "nt" else "/"
+    described = interpreter_settings(interpreter)
+    bases = {key: described.pop(key) for key in BASE_KEYS}
     settings = {
-        "home": interpreter.executable.rpartition(separator)[0],
+        "home": described.pop("home"),
         "implementation": implementations.get(interpreter.implementation, interpreter.implementation),
-        "python-version": interpreter.python_version,
-        "version_info": ".".join(str(part) for part in interpreter.version),
-        "version": ".".join(str(part) for part in interpreter.version[:3]),
-        "executable": path_module(interpreter.os_name).realpath(interpreter.executable),
+        **described,
         "command": quote_words(map(as_written, command_for(target, blueprint, environment, host)), host.os_name),
         "cloche": VERSION,
     }
@@ -92,12 +93,25 @@ def settings_for(
         chosen = blueprint.layout.options.items()
         settings.update((name, "true" if setting is True else str(setting)) for name, setting in chosen if setting)
     else:
-        settings["base-prefix"] = interpreter.prefix
-        settings["base-exec-prefix"] = interpreter.exec_prefix
-        settings["base-executable"] = interpreter.executable
+        settings.update(bases)
     if added_to_directory:
         settings[ADDED_KEY] = "true"
     return {**settings, **{key: text for key, text in target.extra_settings.items() if key not in settings}}
+
+
+def interpreter_settings(interpreter: Interpreter) -> dict[str, str]:
+    """Return the settings that describe a base interpreter; symbolic links are followed to find its real executable."""
+    paths = path_module(interpreter.os_name)
+    return {
+        "home": paths.dirname(interpreter.executable),
+        "python-version": interpreter.python_version,
+        "version_info": ".".join(str(part) for part in interpreter.version),
+        "version": ".".join(str(part) for part in interpreter.version[:3]),
+        "executable": paths.realpath(interpreter.executable),
+        "base-prefix": interpreter.prefix,
+        "base-exec-prefix": interpreter.exec_prefix,
+        "base-executable": interpreter.executable,
+    }
 
 
 def lock_digest(images: Iterable[Image]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import io
+import ntpath
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,8 @@ def build_launcher(interpreter: Interpreter | None, python: str, kind: str, body
     :raises SeedError: distlib has no launcher for the interpreter's machine.
     """
     if kind == "gui":
-        directory, separator, name = python.rpartition("\\")
-        python = f"{directory}{separator}{name.replace('python', 'pythonw', 1)}"
+        directory, name = ntpath.split(python)
+        python = ntpath.join(directory, name.replace("python", "pythonw", 1))
     quoted = f'"{python}"' if " " in python else python
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as writer:

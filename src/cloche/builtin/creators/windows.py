@@ -5,6 +5,7 @@ The functions work on every platform. They read the interpreter's directory only
 
 from __future__ import annotations
 
+import ntpath
 import os
 
 from cloche.model.operations import Copy
@@ -41,7 +42,7 @@ def _venv_launchers(interpreter: Interpreter, layout: Layout) -> Iterator[Operat
     Their names are `python.exe` and `pythonw.exe` until 3.12, `venvlauncher.exe` and `venvwlauncher.exe` since 3.13,
     with `t` for free-threaded builds (CPython `Lib/venv/__init__.py`, `setup_python`).
     """
-    directory = "\\".join([interpreter.stdlib, "venv", "scripts", "nt"])
+    directory = ntpath.join(interpreter.stdlib, "venv", "scripts", "nt")
     threads = "t" if interpreter.free_threaded else ""
     debug = "_d" if interpreter.debug else ""
     for name in layout.names:
@@ -50,7 +51,7 @@ def _venv_launchers(interpreter: Interpreter, layout: Layout) -> Iterator[Operat
             launcher = f"venv{window}launcher{threads}{debug}.exe"
         else:
             launcher = f"python{window}{debug}.exe"
-        yield Copy(f"{layout.bin}/{name}", f"{directory}\\{launcher}")
+        yield Copy(f"{layout.bin}/{name}", ntpath.join(directory, launcher))
 
 
 def _copied_executables(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
@@ -60,20 +61,20 @@ def _copied_executables(interpreter: Interpreter, layout: Layout) -> Iterator[Op
     its DLL (CPython `Modules/getpath.py`, and before 3.11 `PC/getpathp.c`). The `._pth` file of the embeddable package
     is not copied, because it disables `pyvenv.cfg` and `site`, and with them every installed package.
     """
-    home, _, console = interpreter.executable.rpartition("\\")
+    home, console = ntpath.split(interpreter.executable)
     try:
         present = {name.lower(): name for name in sorted(os.listdir(home))}
     except OSError:  # planning for another machine: use the files that the description of the interpreter names
-        present = {name.lower(): name for name in [console, interpreter.library.rpartition("\\")[2]] if name}
+        present = {name.lower(): name for name in [console, ntpath.basename(interpreter.library)] if name}
     kind = "pypy" if console.lower().startswith("pypy") else "python"
     windowed_name = console.lower().replace(kind, f"{kind}w", 1)
     windowed = next((present[name] for name in (windowed_name, "pythonw.exe", "pypyw.exe") if name in present), "")
     for name in layout.names:
         if source := windowed if _is_windowed(name) else console:
-            yield Copy(f"{layout.bin}/{name}", f"{home}\\{source}")
+            yield Copy(f"{layout.bin}/{name}", ntpath.join(home, source))
     for key, name in present.items():
         if _is_needed_by_copy(key, interpreter):
-            yield Copy(f"{layout.bin}/{name}", f"{home}\\{name}")
+            yield Copy(f"{layout.bin}/{name}", ntpath.join(home, name))
 
 
 def _is_needed_by_copy(name: str, interpreter: Interpreter) -> bool:

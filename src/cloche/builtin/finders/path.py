@@ -6,6 +6,7 @@ import os
 
 from cloche.builtin.finders import installations
 from cloche.model.candidate import Candidate
+from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Path:
     name = "path"
 
     def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
-        separator = ";" if host.platform == "win32" else ":"
+        separator = path_module(host.os_name).pathsep
         for directory in dict.fromkeys(host.environ.get("PATH", "").split(separator)):
             if os.path.isabs(directory):
                 for path in _executables(directory, spec, host):
