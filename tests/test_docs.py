@@ -24,6 +24,7 @@ from cloche.cli.commands import COMMANDS
 from cloche.cli.create import build_request
 from cloche.cli.invocation import Invocation
 from cloche.cli.virtualenv_options import INEFFECTIVE
+from cloche.model import PYVENV_CFG
 from cloche.model.value import replace
 from cloche.planning import pyvenv_cfg
 from cloche.plugins import hookspecs
@@ -253,9 +254,7 @@ def test_every_option_has_an_argument_with_the_same_effect(
 
 def test_every_key_of_pyvenv_cfg_is_documented(tmp_path: Path) -> None:
     plan = cloche.plan(tmp_path / "env", seeds=None, activators=[], prompt="x")
-    (content,) = (
-        operation.content for operation in plan.operations if getattr(operation, "path", "") == pyvenv_cfg.NAME
-    )
+    (content,) = (operation.content for operation in plan.operations if getattr(operation, "path", "") == PYVENV_CFG)
 
     text = built_page("reference/pyvenv-cfg.md")
     assert [key for key in pyvenv_cfg.parse_settings(content.decode()) if f"| `{key}` |" not in text] == []

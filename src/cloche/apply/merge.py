@@ -21,6 +21,7 @@ from cloche.apply.journal import (
     write_journal,
 )
 from cloche.errors import DestinationError
+from cloche.model import PYVENV_CFG
 from cloche.model.operations import Remove, SetMode
 from cloche.model.value import TYPE_CHECKING
 
@@ -179,7 +180,7 @@ def update_steps(new: str, target: str, below: str, dropped: frozenset[str] = fr
 
     :param dropped: paths in `target` that earlier steps remove.
     """
-    entries = sorted(os.scandir(os.path.join(new, below)), key=lambda entry: (entry.name == "pyvenv.cfg", entry.name))
+    entries = sorted(os.scandir(os.path.join(new, below)), key=lambda entry: (entry.name == PYVENV_CFG, entry.name))
     for entry in entries:
         path = f"{below}/{entry.name}" if below else entry.name
         existing = os.path.join(target, path)

@@ -13,6 +13,7 @@ import os
 
 from cloche.fs import read_at_most
 from cloche.fs.inputs import UNRECORDED
+from cloche.model import PYVENV_CFG
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning import pyvenv_cfg
 
@@ -37,7 +38,7 @@ def environment_settings(executable: str, inputs: Inputs = UNRECORDED) -> dict[s
     """
     directory = os.path.dirname(executable)
     for candidate in (directory, os.path.dirname(directory)):
-        path = os.path.join(candidate, pyvenv_cfg.NAME)
+        path = os.path.join(candidate, PYVENV_CFG)
         inputs.path(path)
         content = read_at_most(path, MAX_BYTES)
         if content is None and os.path.isfile(path):

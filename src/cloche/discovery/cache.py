@@ -17,6 +17,7 @@ from cloche.cpython import keyed_hash
 from cloche.discovery import serialization
 from cloche.fs import read_regular_file, replace_file
 from cloche.fs.inputs import matching_variables
+from cloche.model import PYVENV_CFG
 from cloche.model.progress import ignore_progress
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.shells.template import resource
@@ -141,7 +142,7 @@ LOADER_VARIABLES = ("DYLD_", "LD_", "LIBPATH", "SHLIB_PATH")
 def files_read_at_start(executable: str) -> tuple[str, ...]:
     """Return the files that a Python reads at startup to find its prefix (CPython, `Modules/getpath.py`)."""
     directory = os.path.dirname(executable)
-    configs = (os.path.join(parent, "pyvenv.cfg") for parent in (directory, os.path.dirname(directory)))
+    configs = (os.path.join(parent, PYVENV_CFG) for parent in (directory, os.path.dirname(directory)))
     return os.path.realpath(executable), *configs
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cloche.cpython import import_sha256
 from cloche.fs import open_regular_file
+from cloche.model import PYVENV_CFG
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +23,17 @@ RUNTIME_MANIFEST = ".cloche-runtime"
 
 FILES = ".cloche-files"
 """The same for all files of a packed environment."""
+
+OWN_FILES = frozenset((PYVENV_CFG, MANIFEST, RUNTIME_MANIFEST, FILES, ".gitignore", ".lock", "CACHEDIR.TAG"))
+"""The files in the root of an environment that cloche itself writes; no creator and no wheel may contain one of them."""
+
+
+def is_own_file(name: str) -> bool:
+    """Return whether a name is one of `OWN_FILES`. Case does not matter, as on macOS and Windows."""
+    return name.casefold() in _FOLDED
+
+
+_FOLDED = frozenset(map(str.casefold, OWN_FILES))
 
 
 def sha256_of(content: bytes) -> str:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from cloche.fs.manifests import hash_file
+from cloche.model import PYVENV_CFG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ BYTECODE = "__pycache__"
 GENERATED = ".egg-info"
 """The end of the name of a directory that setuptools writes into a project whenever it builds it."""
 
-MARKS = frozenset({"CACHEDIR.TAG", "conda-meta", "pyvenv.cfg"})
+MARKS = frozenset({"CACHEDIR.TAG", "conda-meta", PYVENV_CFG})
 """Entries that mark a directory as not part of a project: a cache (bford.info/cachedir) or an environment."""
 
 IGNORE_FILES = (".gitignore", ".hgignore")

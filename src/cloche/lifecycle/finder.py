@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_beside, is_staging_inside, sweep_staging
 from cloche.errors import ClocheError
+from cloche.model import PYVENV_CFG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ def environments_below(
                     on_error(error)
             names[:], files = next(((directories, others) for _, directories, others in os.walk(parent)), ([], []))
         skipped = SKIPPED_NAMES
-        if "pyvenv.cfg" in files:
+        if PYVENV_CFG in files:
             found.append(parent)
             skipped |= INSTALLED_NAMES
         names[:] = sorted(

@@ -11,6 +11,7 @@ from cloche.errors import DestinationError, UsageError
 from cloche.fs import is_unreadable, list_names, read_at_most
 from cloche.lifecycle.recorded_command import venv_options
 from cloche.lifecycle.relocation import is_within
+from cloche.model import PYVENV_CFG
 from cloche.model.environment import Environment, Layout
 from cloche.model.spec import parse_spec
 from cloche.model.value import TYPE_CHECKING, replace
@@ -23,7 +24,7 @@ from cloche.planning.destination import (
     read_settings,
 )
 from cloche.planning.layout import layout_of
-from cloche.planning.pyvenv_cfg import NAME, is_portable
+from cloche.planning.pyvenv_cfg import is_portable
 from cloche.session import current_host
 from cloche.shells import quote_word
 
@@ -67,7 +68,7 @@ def refuse_hidden_settings(location: str) -> None:
 
     :raises DestinationError: its permissions, or those of its directory, do not allow it.
     """
-    path = os.path.join(location, NAME)
+    path = os.path.join(location, PYVENV_CFG)
     errors: list[OSError] = []
     if not os.path.isdir(path):
         read_at_most(path, 1, errors.append)  # `os.access` would not take capabilities into account

@@ -13,6 +13,7 @@ from cloche.fs import lines_of
 from cloche.fs.inputs import UNRECORDED
 from cloche.lifecycle.reader import implementation_and_build, recorded_version
 from cloche.lifecycle.recorded_command import replace_interpreter
+from cloche.model import PYVENV_CFG
 from cloche.model.operations import Copy
 from cloche.planning.pyvenv_cfg import interpreter_settings, parse_settings, shorten_settings, with_paths_as_written
 from cloche.planning.resolve import resolve
@@ -97,7 +98,7 @@ def rebase(overlay: Overlay, environment: Environment, interpreter: Interpreter,
 
 def program_of_new_base(overlay: Overlay, path: str, interpreter: Interpreter) -> str:
     """Return the new target of a dangling link to a program of the old base; empty for another link, or without one."""
-    home = parse_settings(overlay.text("pyvenv.cfg")).get("home", "")
+    home = parse_settings(overlay.text(PYVENV_CFG)).get("home", "")
     directory, _, name = (overlay.target(path) or "").rpartition("/")
     program = os.path.join(os.path.dirname(interpreter.executable), name)
     is_lost = bool(home) and directory == home and not os.path.exists(overlay.on_disk(path))

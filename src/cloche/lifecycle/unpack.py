@@ -24,6 +24,7 @@ from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.installed_startup_code import installed_startup_code, refuse_distributions
 from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.verify import verify_environment
+from cloche.model import PYVENV_CFG
 from cloche.model.archive import LONGEST_NAME, MEMBER_SIZE, Member, largest_content
 from cloche.planning import pyvenv_cfg
 from cloche.planning.destination import absolute_path, inspect_destination
@@ -275,13 +276,13 @@ class Extraction:
         :raises ClocheError: something differs, or a link leads out of the environment.
         """
         top = f"{self.prefix}/" if f"{self.prefix}/{FILES}" in self.hashes else ""
-        if top + FILES not in self.hashes or top + pyvenv_cfg.NAME not in self.hashes:
+        if top + FILES not in self.hashes or top + PYVENV_CFG not in self.hashes:
             raise ClocheError(
                 f"`{self.source}` does not end with a list of its files: a part is missing, or `cloche pack` did not write it",
                 hint="get another copy of it",
             )
         self.refuse_large(top + FILES, sum(len(os.fsencode(path)) + ROW_SIZE for path in self.hashes))
-        self.refuse_large(top + pyvenv_cfg.NAME, LARGEST_CONFIGURATION)
+        self.refuse_large(top + PYVENV_CFG, LARGEST_CONFIGURATION)
         with open(self.at(top + FILES), encoding="utf-8", errors="surrogateescape", newline="") as file:
             listed = {top + path: digest for path, digest in parse_manifest(file.read()).items()}
         del self.hashes[top + FILES]
@@ -315,7 +316,7 @@ class Extraction:
 
         :raises ClocheError: a link is not safe.
         """
-        with open(self.at(top + pyvenv_cfg.NAME), encoding="utf-8", errors="surrogateescape") as file:
+        with open(self.at(top + PYVENV_CFG), encoding="utf-8", errors="surrogateescape") as file:
             has_base = not pyvenv_cfg.is_portable(pyvenv_cfg.parse_settings(file.read()))
         root = os.path.realpath(self.at(top.rstrip("/")) if top else self.root)
         for path, target in self.links.items():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from cloche.model import PYVENV_CFG
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING, Value
 
@@ -66,7 +67,7 @@ class Layout(Value):
     """The directory for C headers."""
     links: tuple[tuple[str, str], ...] = ()
     """Symbolic links between directories of the environment, as (path, target): `lib64 -> lib` where `venv` creates it."""
-    config: str = "pyvenv.cfg"
+    config: str = PYVENV_CFG
     """Its settings (PEP 405)."""
     options: Mapping[str, object] = {}
     """The values of the creator's own options."""

@@ -13,7 +13,7 @@ import re
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import DestinationError
 from cloche.fs import lines_of, open_regular_file
-from cloche.fs.manifests import FILES, MANIFEST, RUNTIME_MANIFEST, parse_manifest
+from cloche.fs.manifests import MANIFEST, OWN_FILES, RUNTIME_MANIFEST, parse_manifest
 from cloche.fs.records import read_record
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING, Value
@@ -23,7 +23,7 @@ from cloche.planning.destination import (
     refuse_running_cloche,
     refuse_unreadable,
 )
-from cloche.planning.pyvenv_cfg import ADDED_KEY, NAME
+from cloche.planning.pyvenv_cfg import ADDED_KEY
 from cloche.store.reserved_names import VERSION_CONTROL
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ OWN_DIRECTORIES = {
 }
 """The directories of an environment, in lower case, by `os.name`."""
 
-OWN_FILES = frozenset((NAME, MANIFEST, RUNTIME_MANIFEST, FILES, ".lock", "CACHEDIR.TAG", "pip-selfcheck.json"))
-"""The other entries of an environment, by cloche or another tool."""
+OTHER_FILES = (OWN_FILES | {"pip-selfcheck.json"}) - {".gitignore"}
+"""The other entries of an environment, by cloche or another tool; a `.gitignore` may also be one of the user."""
 
 EXECUTABLE = re.compile(
     r"(?:python|pypy|graalpy)w?[\d.]*(?:t?d?|w)(?:\.exe)?|(?:de)?activate(?:\.\w+|_this\.py)?", re.IGNORECASE
@@ -208,7 +208,7 @@ def owned_entries(root: str, host: Host) -> Iterator[str]:
     directories = OWN_DIRECTORIES[host.os_name]
     for name in names_in(root):
         is_directory = (name.lower() if host.os_name == "nt" else name) in directories
-        if is_directory or name in OWN_FILES or (name == ".gitignore" and ignores_everything(root)):
+        if is_directory or name in OTHER_FILES or (name == ".gitignore" and ignores_everything(root)):
             yield name
     yield from recorded_files(root)
     yield from runtime_files(root)
@@ -219,7 +219,7 @@ def owned_files(root: str) -> Iterator[str]:
 
     The directories `bin` and `lib` may contain files of the project.
     """
-    yield from (name for name in OWN_FILES if os.path.lexists(os.path.join(root, name)))
+    yield from (name for name in OTHER_FILES if os.path.lexists(os.path.join(root, name)))
     if os.path.islink(os.path.join(root, "lib64")):
         yield "lib64"
     for name in ("bin", "Scripts"):

@@ -10,6 +10,7 @@ from cloche.apply import remedy_for
 from cloche.apply.staging import LONGEST_STAGED
 from cloche.errors import DestinationError, UsageError, reason_of
 from cloche.fs import read_at_most
+from cloche.model import PYVENV_CFG
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning import pyvenv_cfg
@@ -244,7 +245,7 @@ def read_settings(root: str, on_error: Callable[[OSError], None] | None = None) 
 
     :param on_error: called if it cannot be read; the error may also be that it does not exist.
     """
-    content = read_at_most(os.path.join(root, pyvenv_cfg.NAME), 1 << 20, on_error) or b""
+    content = read_at_most(os.path.join(root, PYVENV_CFG), 1 << 20, on_error) or b""
     return pyvenv_cfg.parse_settings(content.decode("utf-8", "replace"))
 
 

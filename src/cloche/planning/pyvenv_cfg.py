@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.plan import Blueprint, Target, Wanted
 
-NAME = "pyvenv.cfg"
-
 MAX_BYTES = 32 * 1024 - 1
 """The maximum size of the file: Python 3.11 and later do not start with a larger one (`getpath_readlines`).
 

@@ -6,7 +6,7 @@ is expected of a creator.
 
 from __future__ import annotations
 
-from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST
+from cloche.fs.manifests import is_own_file
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Rewrite, Run, Write
 from cloche.model.runtime import Runtime, RuntimeFile
 from cloche.model.value import TYPE_CHECKING
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cloche.model.environment import Layout
-
-RESERVED = ("pyvenv.cfg", MANIFEST, RUNTIME_MANIFEST, ".gitignore", "CACHEDIR.TAG")
-"""Files that the core writes, and a creator must not."""
 
 LINK_MODES = ("auto", "clone", "hardlink", "copy", "symlink")
 
@@ -53,7 +50,7 @@ def find_operation_problem(operations: Iterable[object]) -> str:
             return f"`{path}` is created before its directory `{parent}`"
         if path in files or (path in directories and not isinstance(operation, (MakeDir, InstallTree))):
             return f"`{path}` is created twice"
-        if path in RESERVED:
+        if is_own_file(path):
             return f"`{path}` is reserved for cloche itself"
         if isinstance(operation, MakeDir):
             directories.add(path)
@@ -77,7 +74,7 @@ def find_runtime_problem(runtime: object, operations: Iterable[object]) -> str:
             return problem
         if file.path in taken:
             return f"`{file.path}` is created twice"
-        if file.path in RESERVED:
+        if is_own_file(file.path):
             return f"`{file.path}` is reserved for cloche itself"
         if file.source and not is_absolute(file.source):
             return f"the source of `{file.path}` is `{file.source}`: expected an absolute path"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from cloche.apply.staging import NAME_PREFIX
-from cloche.fs.manifests import FILES, MANIFEST, RUNTIME_MANIFEST
+from cloche.fs.manifests import is_own_file
 
 INTERPRETER = re.compile(r"(?:python|pypy|graalpy)w?[\d.]*t?d?")
 """An interpreter, as the creators of all tools name it: `python`, `python3.13t`, `pythonw`, `pypy3.10`."""
@@ -19,9 +19,6 @@ ACTIVATION = re.compile(r"(?:de)?activate(?:\..*)?|activate_this|pydoc\.bat")
 
 SUFFIXES = re.compile(r"(?:\.(?:exe|com|bat|cmd|ps1|vbs|js|pyw?)|-script\.pyw?)+")
 """What Windows, or an installer for Windows, adds to the name of a program."""
-
-OWN_FILES = frozenset(("pyvenv.cfg", MANIFEST, RUNTIME_MANIFEST, FILES, ".gitignore", ".lock", "cachedir.tag"))
-"""Files of the environment in its root; Python reads `pyvenv.cfg` beside its executable as well."""
 
 OWN_DIRECTORIES = frozenset(("bin", "include", "lib", "lib64", "scripts"))
 """Directories of the environment in its root, which no file can replace."""
@@ -41,7 +38,7 @@ def is_reserved_program(name: str) -> bool:
     """Return whether a name is reserved in the directory for programs. Case does not matter, as on macOS and Windows."""
     folded = name.casefold()
     stem = SUFFIXES.sub("", folded) if SUFFIXES.search(folded) else folded
-    if folded in OWN_FILES or folded.endswith("._pth"):
+    if is_own_file(folded) or folded.endswith("._pth"):  # Python reads `pyvenv.cfg` beside its executable as well
         return True
     return any(
         INTERPRETER.fullmatch(text) or ACTIVATION.fullmatch(text) for text in (folded, stem, folded.rstrip(". "))
@@ -51,7 +48,7 @@ def is_reserved_program(name: str) -> bool:
 def is_reserved_path(path: str) -> bool:
     """Return whether a path below the root of an environment is reserved."""
     top, slash, rest = path.casefold().partition("/")
-    if top in OWN_FILES or top in VERSION_CONTROL or (not slash and top in OWN_DIRECTORIES):
+    if is_own_file(top) or top in VERSION_CONTROL or (not slash and top in OWN_DIRECTORIES):
         return True
     if top.startswith(NAME_PREFIX):  # of a staging directory, in which the next run would look for unfinished work
         return True

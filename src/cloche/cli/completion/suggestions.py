@@ -13,6 +13,7 @@ from cloche.cli.commands import COMMANDS
 from cloche.cli.invocation import Invocation
 from cloche.cli.parser import is_option, options_by_spelling, options_of, split_option
 from cloche.errors import ClocheError
+from cloche.model import PYVENV_CFG
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ def environments(word: str, host: Host) -> Iterator[tuple[str, str]]:
     for name in names:
         for path in (parent + name, f"{parent}{name}/{NAME}"):
             try:
-                with open(os.path.join(host.cwd, path, "pyvenv.cfg"), encoding="utf-8", errors="replace") as file:
+                with open(os.path.join(host.cwd, path, PYVENV_CFG), encoding="utf-8", errors="replace") as file:
                     lines = [line.partition("=") for line in file.read(LONGEST_CONFIGURATION).splitlines()]
             except OSError:
                 continue

@@ -13,6 +13,7 @@ from cloche.lifecycle.editable_modules import roots_of_lost_editables
 from cloche.lifecycle.embedded_paths import launchers
 from cloche.lifecycle.embedded_paths.activation_scripts import roots_in_script
 from cloche.lifecycle.embedded_paths.shebangs import parse_header
+from cloche.model import PYVENV_CFG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +69,7 @@ def is_possible_root(root: str, settings: Mapping[str, str]) -> bool:
     bases += (os.path.dirname(os.path.dirname(settings.get(key, ""))) for key in ("executable", "base-executable"))
     if root.rstrip("/\\") in ("", *bases):
         return False
-    return not os.path.isdir(root) or os.path.isfile(os.path.join(root, "pyvenv.cfg")) or not os.listdir(root)
+    return not os.path.isdir(root) or os.path.isfile(os.path.join(root, PYVENV_CFG)) or not os.listdir(root)
 
 
 def own_scripts(environment: Environment, distributions: Sequence[InstalledDistribution]) -> list[str]:

@@ -16,6 +16,7 @@ from cloche.errors import ClocheError
 from cloche.lifecycle.installed import read_text
 from cloche.lifecycle.installed_requirements import with_requirements
 from cloche.lifecycle.recorded_command import recorded_lock
+from cloche.model import PYVENV_CFG
 from cloche.store.images.origins import wheels_of_images
 from cloche.store.lock_files import locked_packages
 from cloche.store.lock_files.images import allowed_hashes, is_locked_version
@@ -73,7 +74,7 @@ class LockComparison:
         try:
             packages = locked_packages(wanted.lock, interpreter, self._store)
         except ClocheError as error:
-            yield "pyvenv.cfg", f"the lock file no longer describes this environment: {error.message}"
+            yield PYVENV_CFG, f"the lock file no longer describes this environment: {error.message}"
             return
         installed = {distribution.key: distribution for distribution in distributions}
         for package in packages:

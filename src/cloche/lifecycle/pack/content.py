@@ -15,6 +15,7 @@ from cloche.lifecycle.embedded_paths.recorded_roots import environment_of_progra
 from cloche.lifecycle.embedded_paths.shebangs import parse_header, relocatable_script
 from cloche.lifecycle.pack.entries import read_whole
 from cloche.lifecycle.tool_edits import as_it_is, installed_form
+from cloche.model import PYVENV_CFG
 from cloche.model.value import replace
 from cloche.planning import pyvenv_cfg
 
@@ -62,7 +63,7 @@ def with_portable_content(entries: Iterable[Entry], info: EnvironmentInfo) -> li
 
     in_bin = [path for path in found if path.startswith(f"{layout.bin}/") and posixpath.dirname(path) == layout.bin]
     edit([path for path in in_bin if is_script(found[path])], relocatable)
-    edit([pyvenv_cfg.NAME], lambda _, content: packed_settings(content))
+    edit([PYVENV_CFG], lambda _, content: packed_settings(content))
     edited = changed()
     before = {path: read_whole(found[path].source) for path in edited if found[path].source}
     records = [path for path in found if path.endswith(RECORD)]

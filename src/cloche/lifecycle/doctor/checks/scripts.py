@@ -11,6 +11,7 @@ from cloche.lifecycle.embedded_paths import recorded_roots
 from cloche.lifecycle.embedded_paths.shebangs import parse_header
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.rebase import PYTHON_NAME
+from cloche.model import PYVENV_CFG
 from cloche.model.value import Value
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def check_moved(case: Case) -> Iterator[Finding]:
     )
     for root in old_roots:
         files = files_by_root.get(root, [])
-        action = "copied" if os.path.isfile(os.path.join(root, "pyvenv.cfg")) else "moved"
+        action = "copied" if os.path.isfile(os.path.join(root, PYVENV_CFG)) else "moved"
         mentions = f"{len(files)} files still name `{root}`, such as `{files[0]}`"
         if len(files) == 1:
             mentions = f"`{files[0]}` still names `{root}`"
