@@ -418,13 +418,10 @@ class Session:
                 self.plugin_errors.append(error)
 
     def notify_moved(self, environment: Environment, old: str) -> None:
-        """Call the hook `cloche_moved` if a plugin may implement it, and turn its failures into warnings."""
-        from cloche.plugins.entry_points import listens_for_moves
-
-        if listens_for_moves(sys.path):
-            for warning, error in self.registry.notify_moved(environment, old):
-                self.warn([warning])
-                self.plugin_errors.append(error)
+        """Call the hook `cloche_moved`, and turn its failures into warnings."""
+        for warning, error in self.registry.notify_moved(environment, old):
+            self.warn([warning])
+            self.plugin_errors.append(error)
 
 
 def imported_files() -> Iterator[str]:

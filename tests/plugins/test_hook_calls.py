@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+import cloche
 from cloche.plugins.registry import Registry, load_plugins
 from tests.plugins.site import Site, offering, reason, statuses
+from tests.run import Cloche, clean_environ
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def load(site: Site) -> Registry:
@@ -140,3 +147,29 @@ def test_a_plugin_may_implement_a_hook_twice_under_different_names(site: Site) -
     site.install("acme", shells=offering("activator", "one") + more)
 
     assert sorted(activators(load(site))) == ["one", "two"]
+
+
+@pytest.mark.parametrize("origin", ["cloche", "another tool"])
+@pytest.mark.parametrize("where", ["module", "imported module"])
+def test_a_plugin_is_told_of_a_moved_environment_and_a_failure_is_a_warning(
+    site: Site, tmp_path: Path, where: str, origin: str
+) -> None:
+    """Also if the text of the module that the entry point names does not contain the name of the hook."""
+    text = """
+    @cloche.hookimpl
+    def cloche_moved(environment, old):
+        with open("moved", "w") as file:
+            file.write(f"{old} {environment.location}")
+        1 / 0
+    """
+    run = Cloche(tmp_path, {**clean_environ(tmp_path / "home", tmp_path / "cache"), "PYTHONPATH": str(site.directory)})
+    environment = cloche.create(tmp_path / "env", seeds=None, activators=())
+    if origin != "cloche":
+        (environment.root / ".cloche-manifest").unlink()
+    site.install("acme", mover=text if where == "module" else f"from {site.module(text)} import *\n")
+
+    done = run("move", "env", "other")
+
+    assert done.code == 0
+    assert (tmp_path / "moved").read_text() == f"{tmp_path}/env {tmp_path}/other"
+    assert "plugin `mover` of acme 1.0 failed after the environment was moved: ZeroDivisionError" in done.err

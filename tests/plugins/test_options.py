@@ -80,10 +80,18 @@ def test_an_option_of_a_blocked_plugin_is_unknown(site: Site, tmp_path: Path) ->
     assert cloche(tmp_path, "./env", "--greeting", "x", "--no-plugin", "greeter").returncode == 2
 
 
-def test_an_unknown_option_does_not_import_plugins_without_options(site: Site, tmp_path: Path) -> None:
-    site.install("acme", other="open('imported', 'w').close()\n")  # a path with "option" in it would count as a mention
+def test_an_option_is_known_if_another_module_of_the_plugin_declares_it(site: Site, tmp_path: Path) -> None:
+    site.install("acme", greeter=f"from {site.module(GREETER)} import *\n")
 
-    assert cloche(tmp_path, "./env", "--greetin", "x").returncode == 2
+    assert greeting(tmp_path, "--greeting", "argv") == "hello argv"
+    assert "--greeting TEXT" in cloche(tmp_path, "--help").stdout
+    assert "unknown option `--greetin`" in cloche(tmp_path, "./env", "--greetin", "x").stderr
+
+
+def test_known_options_import_no_plugin(site: Site, tmp_path: Path) -> None:
+    site.install("acme", greeter=GREETER + "open('imported', 'w').close()\n")
+
+    assert cloche(tmp_path, "cache", "dir", "--no-plugin", "other").returncode == 0
     assert not (tmp_path / "imported").exists()
 
 

@@ -100,13 +100,11 @@ class Invocation:
 
     @property
     def plugin_options(self) -> tuple[Option, ...]:
-        """Options that plugins declare for `create`; plugins are imported only if the source of one may declare options."""
+        """Options that plugins declare for `create`; all plugins are imported, for help and for unknown names only."""
         if self._plugin_options is None:
-            from cloche.plugins.entry_points import InstalledPlugins
+            from cloche.plugins.entry_points import find_sources
 
-            installed = InstalledPlugins(sys.path)
-            may_declare = any(installed.mentions(source, b"ption") for source in installed.sources())
-            self._plugin_options = load_options(self.blocklist) if may_declare else ()
+            self._plugin_options = load_options(self.blocklist) if find_sources(sys.path) else ()
         return self._plugin_options
 
     @property

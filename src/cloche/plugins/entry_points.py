@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 COMMAND_HOOK = b"cloche_commands"
 """The text in the module of a plugin that offers commands."""
 
-MOVED_HOOK = b"cloche_moved"
-"""The text in the module of a plugin that acts on moved environments."""
-
 
 class InstalledPlugins:
     """The plugins of the distributions in the directories of a path, such as `sys.path`.
@@ -103,12 +100,6 @@ def command_sources(name: str, path: Iterable[str]) -> list[Source]:
     if any(installed.mentions(source, COMMAND_HOOK) for source in same_name):
         return same_name
     return [source for source in sources if source in same_name or installed.mentions(source, COMMAND_HOOK)]
-
-
-def listens_for_moves(path: Iterable[str]) -> bool:
-    """Return whether a plugin in these directories may act on moved environments; none is imported to find out."""
-    installed = InstalledPlugins(path)
-    return any(installed.mentions(source, MOVED_HOOK) for source in installed.sources())
 
 
 def name_set(directory: str) -> frozenset[str]:

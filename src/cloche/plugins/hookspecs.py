@@ -377,8 +377,6 @@ def cloche_moved(environment: Environment, old: str) -> None:
 
     `environment` is the environment at its new path; `old` is its previous absolute path, which still exists after `--copy`.
 
-    The word `cloche_moved` must appear in the file of the module that the entry point names: the others are not imported.
-
     :since: 0.2
 
     Example::
