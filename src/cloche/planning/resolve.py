@@ -15,7 +15,6 @@ from cloche.planning.layout import layout_of
 from cloche.planning.validate import find_missing_path, find_operation_problem, find_runtime_problem
 from cloche.plugins import BUILT_IN, as_tuple, call_component, refusal_of
 from cloche.plugins.components import COMPONENT_KINDS
-from cloche.plugins.registry import ALIASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,6 +32,14 @@ if TYPE_CHECKING:
     from cloche.store.seeds import SeedStore
 
     BuildRuntime: TypeAlias = Callable[[Runtime, Interpreter], Image]
+
+DEFAULT_CREATORS = frozenset(
+    """
+    builtin cpython3-mac-brew cpython3-mac-framework cpython3-posix cpython3-win graalpy-posix graalpy-win pypy3-posix
+    pypy3-win rustpython-posix rustpython-win
+    """.split()
+)
+"""virtualenv's names for creators between which cloche chooses by itself."""
 
 
 def resolve(
@@ -134,7 +141,7 @@ def choose_creator(
     :raises PluginError: the creator is broken.
     """
     defaults = ["copy" if interpreter.os_name == "nt" else "symlink", "venv"]
-    requested = ALIASES["creator"].get(spec.creator or "", spec.creator)
+    requested = None if spec.creator in DEFAULT_CREATORS else spec.creator
     chosen = registry.find("creator", requested).name if requested else None
     refusals = []
     for name in defaults if chosen is None else [chosen]:

@@ -30,27 +30,8 @@ if TYPE_CHECKING:
 BUILTIN = {"builtin": "cloche.builtin.plugin"}
 """The built-in plugins, by name. They are listed here instead of being searched for, so that they work in a zip archive."""
 
-ALIASES: Mapping[str, Mapping[str, str]] = {
-    "creator": dict.fromkeys(
-        (
-            "builtin",
-            "cpython3-mac-brew",
-            "cpython3-mac-framework",
-            "cpython3-posix",
-            "cpython3-win",
-            "graalpy-posix",
-            "graalpy-win",
-            "pypy3-posix",
-            "pypy3-win",
-            "rustpython-posix",
-            "rustpython-win",
-        ),
-        "",
-    ),
-    "seeder": {"app-data": "pip"},
-    "activator": {"cshell": "csh"},
-}
-"""virtualenv's names for the same components; an empty name means the default."""
+ALIASES: Mapping[str, Mapping[str, str]] = {"seeder": {"app-data": "pip"}, "activator": {"cshell": "csh"}}
+"""virtualenv's names for the same components, by kind."""
 
 
 class Report(Value):
