@@ -18,7 +18,7 @@ from cloche.cli.completion import bash_words, completion_script
 from cloche.cli.completion.suggestions import SAFE, suggest
 from cloche.model.interpreter import Host
 from cloche.model.value import replace
-from tests.plugins.site import Site, site
+from tests.plugins.site import Site, offering, site
 from tests.tools import require
 
 if TYPE_CHECKING:
@@ -178,6 +178,41 @@ def test_versions_of_cached_interpreters_are_suggested(host: Host) -> None:
     assert ours in suggested_words(host, f"-p{ours[:2]}")
     assert ours in suggested_words(host, "pythons", "3")
     assert suggest(["-p", "/usr/"], host).paths == "files"
+
+
+@pytest.mark.parametrize("where", ["variable", "config file", "command line"])
+def test_the_interpreters_are_those_in_the_cache_that_the_settings_name(host: Host, where: str) -> None:
+    cache = f"{host.cwd}/another cache"
+    command = [sys.executable, "-m", "cloche", "-p", sys.executable, "--dry-run", f"{host.cwd}/x"]
+    subprocess.run([*command, "--cache-dir", cache], check=True)
+    variables = {"HOME": host.cwd, "XDG_CACHE_HOME": f"{host.cwd}/empty"}
+    if where == "variable":
+        variables["CLOCHE_CACHE_DIR"] = cache
+    elif where == "config file":
+        Path(host.cwd, "pyproject.toml").write_text(f"[tool.cloche]\ncache-dir = '{cache}'\n")
+    given = ["--cache-dir", cache] if where == "command line" else []
+
+    found = suggested_words(replace(host, environ=variables), *given, "-p", "")
+
+    assert found == [f"{sys.version_info[0]}.{sys.version_info[1]}"]
+
+
+def test_words_are_read_as_the_parser_reads_them(host: Host) -> None:
+    assert suggested_words(host, "-vp", "x", "--link-mode", "cl") == ["clone"]
+    assert suggested_words(host, "-q", "--link-mode", "cop") == ["copy"]
+    assert suggested_words(host, "--link-mode", "no-such-mode", "--clea") == ["--clear"]
+    assert suggested_words(host, "-qp", "/nowhere", "do") == ["doctor"]
+
+
+def test_plugins_that_the_settings_leave_out_are_not_suggested(host: Host, site: Site) -> None:
+    site.install("acme", rope=offering("creator", "rope"))
+
+    assert suggested_words(host, "--creator", "ro") == ["rope"]
+    assert suggested_words(host, "--no-plugins", "--creator", "ro") == []
+    Path(host.cwd, "pyproject.toml").write_text("[tool.cloche]\nno-plugin = ['rope']\n")
+    assert suggested_words(host, "--creator", "ro") == []
+    Path(host.cwd, "pyproject.toml").write_text("[tool.cloche]\nno-plugins = 'perhaps'\n")
+    assert suggested_words(host, "--creator", "") == []
 
 
 @pytest.mark.parametrize(

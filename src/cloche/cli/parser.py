@@ -217,9 +217,9 @@ def parse_option(word: str, queue: list[str], table: Mapping[str, Option], given
         raise UsageError(f"`{spelling}` needs a value", hint=f"write `{spelling} {option.metavar or 'VALUE'}`")
     if option.is_path:
         value = expand_home(value)
+    given.setdefault(name, []).append(value)
     if option.choices and value not in option.choices:
         raise UsageError(f"invalid value `{value}` for `{spelling}`", hint=f"choose one of {', '.join(option.choices)}")
-    given.setdefault(name, []).append(value)
     return True
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import sys
 
-from cloche.cli.command_spec import COMMON, CREATE, CommandSpec
+from cloche.cli.command_spec import COMMON, CommandSpec
 from cloche.cli.commands import COMMANDS
 from cloche.cli.invocation import Invocation
-from cloche.cli.parser import is_option, options_by_spelling, options_of, split_option
+from cloche.cli.parser import options_by_spelling, options_of
 from cloche.errors import ClocheError
 from cloche.model import PYVENV_CFG
 from cloche.model.value import TYPE_CHECKING, Value
@@ -56,77 +56,84 @@ class CursorContext(Value):
     """The context of the word at the cursor, from the words before it."""
 
     command: CommandSpec
-    named: str
-    """The name of one of our commands if it was typed; otherwise empty."""
+    is_named: bool
+    """Whether one of our commands was typed; otherwise it is `create`."""
     operands: tuple[str, ...]
     options: tuple[Option, ...]
     given: frozenset[str]
     """Names of the options that are already given."""
-    pending: Option | None = None
+    pending: Option | None
     """The option whose value comes next."""
-    rest: tuple[str, ...] = ()
-    """Words for another program, after `--`."""
-    separator: str = ""
-    """`--` if only operands or words for another program can follow; otherwise empty."""
+    is_for_program: bool
+    """Whether the word belongs to the command line of another program."""
+    rest: tuple[str, ...]
+    """The words of that command line so far."""
+    has_separator: bool
+    """Whether there is a `--`, after which no options follow."""
+
+
+CURSOR = "\0"
+"""The word at the cursor while the command line is parsed; no program can receive such a word."""
 
 
 def suggest(words: Sequence[str], host: Host) -> Suggestions:
-    """Return suggestions for the last of the words after `cloche`."""
-    word = words[-1] if words else ""
-    line = Invocation(words[:-1], host, 0.0)
-    context = read_context(line)
+    """Return suggestions for the last of the words after `cloche`; none if a setting or the cache is invalid."""
+    *before, word = words or [""]
+    line = Invocation((*before, CURSOR), host, 0.0)
+    try:
+        return suggest_word(word, read_context(line), line)
+    except ClocheError:
+        return Suggestions()
+
+
+def suggest_word(word: str, context: CursorContext, line: Invocation) -> Suggestions:
+    """Return suggestions for the word at the cursor.
+
+    :raises ClocheError: a setting or the cache is invalid.
+    """
     if context.pending is not None:
-        return value_suggestions(context.pending, word, host)
+        return value_suggestions(context.pending, word, line)
     if context.rest:
         return Suggestions(paths="files")
-    if context.command.rest and (context.separator or (context.operands and not word.startswith("-"))):
-        return Suggestions(matching_words(program_names(context.operands, host), word), "files")
-    if word.startswith("-") and not context.separator:
+    if context.is_for_program and (context.has_separator or not word.startswith("-")):
+        return Suggestions(matching_words(program_names(context.operands, line.host), word), "files")
+    if word.startswith("-") and not context.has_separator:
         return option_suggestions(context, word, line)
     return operand_suggestions(context, word, line)
 
 
 def read_context(line: Invocation) -> CursorContext:
-    """Parse the words before the cursor like `cloche.cli.parser`, but ignore errors."""
-    command, named, separator = CREATE, "", ""
-    table: tuple[Option, ...] = options_of(command)
-    operands: list[str] = []
-    rest: list[str] = []
-    given: set[str] = set()
-    pending: Option | None = None
-    for word in line.argv:
-        if pending is not None:
-            pending = None
-        elif separator:
-            (rest if command.rest else operands).append(word)
-        elif word == "--":
-            separator = word
-        elif is_option(word):
-            option = option_of(word, table)
-            if option is None and word.startswith("--") and command.name == "create":
-                table = (*table, *(extra for extra in line.plugin_options if extra not in table))
-                option = option_of(word, table)
-            if option is not None:
-                given.add(option.name)
-                pending = option if takes_value(option) and word in spellings_of(option) else None
-        elif not named and not operands and word in COMMANDS:
-            command, named = COMMANDS[word], word
-            table = options_of(command)
-        else:
-            operands.append(word)
-            if command.rest and len(operands) > command.max_operands:
-                rest.append(operands.pop())
-                separator = "--"
-    return CursorContext(command, named, tuple(operands), table, frozenset(given), pending, tuple(rest), separator)
+    """Return what the parser makes of the word at the cursor, and of the words before it; errors are ignored.
+
+    :raises ClocheError: an option is unknown, and a setting that chooses the plugins is invalid.
+    """
+    if line.arguments.unknown and line.arguments.command.name == "create":
+        line.accept_plugin_options()
+        table = options_with_plugins(line)
+    else:
+        table = options_of(line.arguments.command)
+    arguments = line.arguments
+    pending = [name for name, values in arguments.given.items() if CURSOR in values]
+    return CursorContext(
+        command=arguments.command,
+        is_named=arguments.is_named,
+        operands=tuple(operand for operand in arguments.operands if operand != CURSOR),
+        options=table,
+        given=frozenset(arguments.given),
+        pending=next((option for option in table if option.name in pending), None),
+        is_for_program=CURSOR in arguments.rest,
+        rest=tuple(word for word in arguments.rest if word != CURSOR),
+        has_separator="--" in line.argv,
+    )
 
 
-def option_of(word: str, table: Sequence[Option]) -> Option | None:
-    spelling, _, _ = split_option(word)
-    return options_by_spelling(table).get(spelling)
+def options_with_plugins(line: Invocation) -> tuple[Option, ...]:
+    """Return the options of the command on the line, with those of plugins if they are for this command.
 
-
-def spellings_of(option: Option) -> tuple[str, ...]:
-    return (f"--{option.name}", *([f"-{option.short}"] if option.short else []))
+    :raises ClocheError: a setting that chooses the plugins is invalid.
+    """
+    table = options_of(line.arguments.command)
+    return (*table, *line.plugin_options) if line.arguments.command.name == "create" else table
 
 
 def takes_value(option: Option) -> bool:
@@ -136,14 +143,12 @@ def takes_value(option: Option) -> bool:
 def option_suggestions(context: CursorContext, word: str, line: Invocation) -> Suggestions:
     """Return options, or values for an option that is joined to its value: `--link-mode=co`, `-p3.1`."""
     spelling, joined, text = word.partition("=") if word.startswith("--") else (word[:2], word[2:], word[2:])
-    table = context.options
-    if context.command.name == "create":
-        table = (*table, *(extra for extra in line.plugin_options if extra not in table))
+    table = options_with_plugins(line)
     option = options_by_spelling(table).get(spelling)
     if joined:
         if option is None or not takes_value(option):
             return Suggestions()
-        found = value_suggestions(option, text, line.host)
+        found = value_suggestions(option, text, line)
         return Suggestions(found.words, found.paths, spelling + ("=" if word.startswith("--") else ""))
     shown = [
         (f"--{candidate.name}", candidate.help)
@@ -155,15 +160,15 @@ def option_suggestions(context: CursorContext, word: str, line: Invocation) -> S
     return Suggestions(matching_words(shown, word))
 
 
-def value_suggestions(option: Option, word: str, host: Host) -> Suggestions:
+def value_suggestions(option: Option, word: str, line: Invocation) -> Suggestions:
     """Return suggestions for the value of an option."""
     paths = KINDS_OF_PATHS.get(option.metavar, "none")
     if option.metavar == "SPEC":
-        return known_pythons(word, host)
+        return known_pythons(word, line)
     if option.name in ("creator", "seeder", "activators"):
         *before, _ = word.split(",") if option.kind == "words" else [word]
         head = "".join(f"{name}," for name in before)
-        components = component_names(option.name, host)
+        components = component_names(option.name, line)
         names = [(f"{head}{name}", description) for name, description in components if name not in before]
         if option.name == "activators" and not before:
             names += (("all", "all activation scripts"), ("none", "no activation script"))
@@ -173,7 +178,7 @@ def value_suggestions(option: Option, word: str, host: Host) -> Suggestions:
 
         return Suggestions(matching_words(((policy, "") for policy in POLICIES), word))
     if option.name == "no-finder":
-        return Suggestions(matching_words(component_names("finder", host), word))
+        return Suggestions(matching_words(component_names("finder", line), word))
     if option.name == "no-plugin":
         from cloche.plugins.entry_points import find_sources
 
@@ -190,7 +195,7 @@ def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> 
     names = context.command.operands.replace("[", "").replace("]", "").split()
     number = len(context.operands)
     if context.command.name == "config" and number and context.operands[0] in ("get", "set", "unset"):
-        return setting_suggestions(context, word, line.host)
+        return setting_suggestions(context, word, line)
     if context.command.name == "plugins" and number:
         from cloche.cli.new_plugin import PLUGIN_KINDS
 
@@ -201,25 +206,25 @@ def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> 
         return Suggestions(
             matching_words(((choice, "") for choice in context.command.choices), word) if number == 0 else ()
         )
-    if not context.named and context.operands and context.operands[0] in (name for name, _ in plugin_commands(line)):
+    if not context.is_named and context.operands and context.operands[0] in (name for name, _ in plugin_commands(line)):
         return Suggestions(paths="files")
     name = names[-1] if names and names[-1].endswith("...") else names[number] if number < len(names) else ""
     if name == "COMMAND":
         return Suggestions(matching_words(((command.name, command.summary) for command in COMMANDS.values()), word))
     if name == "SPEC":
-        return known_pythons(word, line.host)
+        return known_pythons(word, line)
     paths = KINDS_OF_PATHS.get(name.removesuffix("..."), "none")
     if name.removesuffix("...") == "ENV":
         known = [(path, version) for path, version in environments(word, line.host) if path.startswith(word)]
         if found := matching_words(known, word):
             return Suggestions(found, paths if len(found) < len(known) else "none")  # the shell can quote the others
-    if context.named or number or context.separator:
+    if context.is_named or number or context.has_separator:
         return Suggestions(paths=paths)
     commands = [(command.name, command.summary) for command in COMMANDS.values()]
     return Suggestions(matching_words([*commands, *plugin_commands(line)], word), paths)
 
 
-def setting_suggestions(context: CursorContext, word: str, host: Host) -> Suggestions:
+def setting_suggestions(context: CursorContext, word: str, line: Invocation) -> Suggestions:
     """Return suggestions for the name of a setting, and after `cloche config set NAME` for its value."""
     options = [option for option in (*COMMANDS[COMMANDS["config"].inherits].options, *COMMON) if not option.hidden]
     settable = {option.name: option for option in options if option.sources == "all"}
@@ -231,7 +236,7 @@ def setting_suggestions(context: CursorContext, word: str, host: Host) -> Sugges
         return Suggestions()
     if option.kind == "flag":
         return Suggestions(matching_words((("true", ""), ("false", "")), word))
-    return value_suggestions(option, word, host)
+    return value_suggestions(option, word, line)
 
 
 def matching_words(found: Iterable[tuple[str, str]], word: str) -> tuple[tuple[str, str], ...]:
@@ -243,15 +248,19 @@ def matching_words(found: Iterable[tuple[str, str]], word: str) -> tuple[tuple[s
 # Values
 
 
-def known_pythons(word: str, host: Host) -> Suggestions:
-    """Return the versions of Pythons known from earlier runs, newest first; or paths if the word looks like one."""
+def known_pythons(word: str, line: Invocation) -> Suggestions:
+    """Return the versions of Pythons known from earlier runs, newest first; or paths if the word looks like one.
+
+    :raises ClocheError: the cache directory cannot be used.
+    """
     if "/" in word or "\\" in word or word.startswith(("~", ".")):
         return Suggestions(paths="files")
     from cloche.discovery.cache import ProbeCache
     from cloche.store import Store
 
     found = {}
-    with Store.open(host, host.environ.get("CLOCHE_CACHE_DIR") or None, "read-only") as store:
+    host, directory = line.host, line.unchecked_settings.last("cache-dir")
+    with Store.open(host, os.path.join(host.cwd, directory) if directory else None, "read-only") as store:
         for directory in store.readable_directories("interpreters"):
             for python in ProbeCache(directory, writable=False).cached_interpreters():
                 implementation = "" if python.implementation == "cpython" else python.implementation
@@ -309,12 +318,14 @@ def program_names(operands: Sequence[str], host: Host) -> Iterator[tuple[str, st
             yield name, ""
 
 
-def component_names(option: str, host: Host) -> Iterator[tuple[str, str]]:
-    """Yield the names of components that an option (`creator`, `activators`) accepts."""
-    from cloche.plugins import blocked_names
+def component_names(option: str, line: Invocation) -> Iterator[tuple[str, str]]:
+    """Yield the names of components that an option (`creator`, `activators`) accepts.
+
+    :raises ClocheError: a setting that chooses the plugins is invalid.
+    """
     from cloche.plugins.registry import load_plugins
 
-    for report in load_plugins(sys.path, blocked_names(host)).reports:
+    for report in load_plugins(sys.path, line.blocklist).reports:
         for component in report.provides:
             if component.kind == option.removesuffix("s"):
                 yield component.name, component.summary
