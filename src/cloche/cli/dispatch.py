@@ -64,7 +64,7 @@ def report_error(error: ClocheError, invocation: Invocation | None) -> int:
     if invocation is not None:
         from cloche.cli.value_origins import hint_with_origins
 
-        error.hint = hint_with_origins(error, invocation.unchecked_settings)
+        error.hint = hint_with_origins(error, invocation.unchecked_settings, invocation.arguments.operands)
     report.print_error(error)
     if invocation is not None and invocation.wants_json:
         from cloche.cli import json_output
