@@ -69,8 +69,21 @@ class PluginError(ClocheError):
 
 def reason_of(error: Exception) -> str:
     """Return the reason for an error, for a message: the text of its `errno` if it has one, starting in lower case."""
+    if isinstance(error, UnicodeEncodeError) and error.encoding != "utf-8":
+        return f"the encoding of the locale, `{error.encoding}`, cannot express it"
     text = getattr(error, "strerror", None) or str(error)
     return text[:1].lower() + text[1:]
+
+
+def encoding_error(error: UnicodeEncodeError) -> ClocheError:
+    """Return the error for a name or a text that the locale cannot express, for example one from a UTF-8 file.
+
+    :param error: raised by an encoding other than UTF-8, the file-system encoding.
+    """
+    return ClocheError(
+        f"`{error.object}`: the encoding of the locale, `{error.encoding}`, cannot express it",
+        hint="run the command with `LC_ALL=C.UTF-8`",
+    )
 
 
 def system_error(error: OSError, hint: str | None = None) -> ClocheError:

@@ -260,6 +260,7 @@ def test_json_has_the_variables_to_set_and_to_unset(cloche: Cloche) -> None:
             "VIRTUAL_ENV": environment.location,
             "VIRTUAL_ENV_PROMPT": "a b",
             "PATH": f"{environment.bin}:/usr/bin",
+            "PKG_CONFIG_PATH": f"{environment.location}/lib/pkgconfig",
         },
         "unset": ["PYTHONHOME"],
     }

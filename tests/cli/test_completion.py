@@ -463,6 +463,18 @@ def test_powershell_offers_the_suggestions(environ: dict[str, str]) -> None:
     ]  # PowerShell completes file names itself, but not without the cmdlets of an interactive session
 
 
+@pytest.mark.parametrize("options", ["", "ksharrays", "nounset errexit", "shwordsplit globsubst"])
+def test_the_script_for_zsh_registers_itself_with_any_options(tmp_path: Path, options: str) -> None:
+    (tmp_path / "complete.zsh").write_text(completion_script("zsh"))
+    lines = ["autoload -U compinit", "compinit -D -u", *(f"setopt {option}" for option in options.split())]
+    lines += ["source ./complete.zsh", "unsetopt ksharrays", "print $_comps[cloche]"]
+    done = subprocess.run(
+        [require("zsh"), "-f", "-c", "\n".join(lines)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert (done.stdout, done.stderr) == ("_cloche\n", "")
+
+
 def test_the_scripts_for_bash_and_zsh_have_no_errors(tmp_path: Path) -> None:
     (tmp_path / "complete.bash").write_text(completion_script("bash"))
     (tmp_path / "complete.zsh").write_text(completion_script("zsh"))

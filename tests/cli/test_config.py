@@ -351,3 +351,11 @@ def test_an_error_says_where_a_value_was_set_that_was_not_typed(cloche: Cloche) 
     hint = cloche("./env", "--json", CLOCHE_CREATOR="nowhere", CLOCHE_PYTHON="3").json["error"]["hint"]
     assert hint.endswith("`nowhere` is the value of `CLOCHE_CREATOR`")
     assert "is the value of" not in cloche("./env", "-p", "3.97", CLOCHE_PYTHON="3.97").err
+    assert "is the value of" not in cloche("pythons", "3.96", CLOCHE_PYTHON="3.96").err
+
+
+@pytest.mark.parametrize("text", ["true", '["3.12", ["a"]]', "[1, true]"])
+def test_an_invalid_value_is_shown_as_the_file_has_it(cloche: Cloche, text: str) -> None:
+    (cloche.cwd / "pyproject.toml").write_text(f"[tool.cloche]\npython = {text}\n")
+
+    assert f"invalid value `{text}` for `python`" in cloche("./env").err

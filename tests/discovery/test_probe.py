@@ -194,6 +194,31 @@ def test_a_wrapper_is_resolved_to_the_interpreter_that_it_starts(tmp_path: objec
     assert find(wrapper) == find(interpreters.pyenv("3.12"))
 
 
+@pytest.mark.parametrize("name", ["/nonexistent/python3", "python3", "{other}"])
+def test_a_wrapper_that_hides_the_path_of_its_interpreter_is_refused(tmp_path: Path, name: str) -> None:
+    """The environment would have another Python, or its Python would not find the environment."""
+    wrapper, bin_directory = tmp_path / "wrapper", tmp_path / "bin"
+    bin_directory.mkdir()
+    (bin_directory / "python3").symlink_to(interpreters.pyenv("3.11"))
+    name = name.format(other=interpreters.pyenv("3.11"))
+    wrapper.write_text(
+        f'#!/bin/bash\nexport PATH={bin_directory}\nexec -a {name} "{interpreters.pyenv("3.12")}" "$@"\n'
+    )
+    wrapper.chmod(0o755)
+
+    with pytest.raises(InterpreterNotFound, match=r"starts CPython 3\.12\.\d+, which says that its path is"):
+        find(str(wrapper))
+
+
+def test_a_wrapper_that_passes_its_name_on_is_itself_the_base(tmp_path: Path) -> None:
+    """As the wrappers of Nix do, so that the interpreter finds the environment."""
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text(f'#!/bin/bash\nexec -a "$0" "{interpreters.pyenv("3.12")}" "$@"\n')
+    wrapper.chmod(0o755)
+
+    assert find(str(wrapper)).executable == str(wrapper)
+
+
 def test_a_wrapper_is_asked_on_every_run(tmp_path: Path) -> None:
     """A wrapper can decide by anything, here by a file, so no key of a cache could tell when its answer changes."""
     cache = ProbeCache(str(tmp_path / "cache"), environ=ENVIRON)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.distributions import make_wheel
 from tests.run import clean_environ
 from tests.tools import require, skip_missing
 
@@ -88,3 +89,31 @@ def test_an_environment_is_healthy_in_a_utf_8_locale_too(locales: Path, tmp_path
             check=False,
         )
         assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("locale", ["de_DE.ISO-8859-1", "POSIX"])
+def test_a_text_that_the_locale_cannot_express_is_an_error_of_one_line(
+    locale: str, locales: Path, tmp_path: Path
+) -> None:
+    """It comes from a file, which is in UTF-8, or from a wheel."""
+    environ = environ_in(locale, locales, tmp_path) | {"PYTHONUTF8": "0"}
+    make_wheel(tmp_path / "wheels", "spam", "1.0", {"spam/中.txt": b"", "spam/__init__.py": b""})
+    settings = tmp_path / "pyproject.toml"
+
+    def cloche(*words: str, key: str = "") -> str:
+        settings.write_text(f"[tool.cloche]\n{key}\n", encoding="utf-8")
+        command = [sys.executable, "-m", "cloche", ".venv", *words]
+        done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, check=False)
+        assert done.returncode == 1
+        assert not os.path.lexists(tmp_path / ".venv")
+        return done.stderr.decode("utf-8", "replace")
+
+    for errors in (
+        cloche("--no-seed", key='prompt = "中"'),
+        cloche(key='find-links = ["中"]'),
+        cloche("--seed", "spam", "--find-links", "wheels", "--no-download"),
+    ):
+        assert "Traceback" not in errors
+        assert errors.count("cloche: error: ") == 1
+        assert "the encoding of the locale, `" in errors
+        assert "hint: run the command with `LC_ALL=C.UTF-8`" in errors

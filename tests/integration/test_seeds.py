@@ -58,6 +58,16 @@ def test_dependencies_can_be_left_out(cloche, links: Path) -> None:
         subprocess.run([cloche.cwd / "env" / "bin" / "spam"], stderr=subprocess.DEVNULL, check=True)
 
 
+def test_an_installed_seed_that_is_kept_has_no_warnings_about_its_dependencies(cloche, links: Path) -> None:
+    make_wheel(links, "ham", files={"ham.py": ""}, entry_points="")
+    seed = ("./env", "--no-pip", "--seed", "spam", "--find-links", links, "--no-download")
+    assert cloche(*seed).code == 0
+
+    again = cloche(*seed, "--no-deps")
+
+    assert (again.code, again.err) == (0, "")
+
+
 @pytest.mark.parametrize("options", [[], ["--no-deps"]], ids=["dependencies", "none"])
 def test_a_dependency_that_cannot_be_read_causes_a_warning(cloche, tmp_path: Path, options: list[str]) -> None:
     """Wheels of older build tools have such metadata."""

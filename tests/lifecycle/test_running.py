@@ -20,12 +20,36 @@ def test_a_command_gets_the_variables_that_activation_sets(cloche, empty_env) ->
     assert outcome.out.split() == [str(env), "env", "False"]
 
 
+def test_a_command_gets_the_same_variables_as_in_an_activated_shell(cloche, tmp_path) -> None:
+    """`activate --print-env` prints them, also those that have lists of directories and those for Tcl."""
+    from cloche import create
+
+    environment = create(tmp_path / "env", seeds=None, activators=["bash"])
+    before = {"PATH": os.environ["PATH"], "PKG_CONFIG_PATH": "/usr/own/pkgconfig"}
+    script = f". {shlex.quote(str(environment.bin))}/activate; env -0"
+    activated = subprocess.run(["bash", "-c", script], env=before, capture_output=True, text=True, check=True).stdout
+    ran = cloche("run", environment.location, "--", "env", "-0", **before).out
+    printed = cloche("activate", environment.location, "--print-env", "json", **before).json["set"]
+
+    names = {"VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PATH", "PKG_CONFIG_PATH", "TCL_LIBRARY", "TK_LIBRARY"}
+    expected, found = (
+        dict(line.split("=", 1) for line in output.split("\0") if line.partition("=")[0] in names)
+        for output in (activated, ran)
+    )
+    assert expected["PKG_CONFIG_PATH"] == f"{environment.location}/lib/pkgconfig:/usr/own/pkgconfig"
+    assert found == expected
+    assert printed == expected
+
+
 def test_an_active_environment_is_deactivated_first(cloche, empty_env) -> None:
     active, other = empty_env(name="active"), empty_env(name="other")
     path = os.pathsep.join([str(active / "bin"), os.environ["PATH"]])
-    outcome = cloche("run", other, "--", "sh", "-c", "echo $PATH", VIRTUAL_ENV=str(active), PATH=path)
-    assert outcome.out.split(os.pathsep)[0] == str(other / "bin")
-    assert str(active / "bin") not in outcome.out.split(os.pathsep)
+    variables = {"VIRTUAL_ENV": str(active), "PATH": path, "PKG_CONFIG_PATH": f"{active}/lib/pkgconfig"}
+    outcome = cloche("run", other, "--", "sh", "-c", "echo $PATH; echo $PKG_CONFIG_PATH", **variables)
+    searched, packages = outcome.out.splitlines()
+    assert searched.split(os.pathsep)[0] == str(other / "bin")
+    assert str(active / "bin") not in searched.split(os.pathsep)
+    assert packages == f"{other}/lib/pkgconfig"
 
 
 def test_the_command_gets_every_argument_after_the_dashes(cloche, empty_env) -> None:
@@ -239,4 +263,7 @@ def test_a_script_with_mode_644_is_an_error_that_says_so(cloche, empty_env) -> N
     (env / "bin" / "ls").mkdir()
     assert cloche("run", env, "--", "ls", "-d", "/").out == "/\n", "as a shell, skip a directory"
     assert "the name of the command is empty" in cloche("run", env, "--", "").err
-    assert "`./gone` does not exist" in cloche("run", env, "--", "./gone").err
+    assert "doctor" in cloche("run", env, "--", "link").err
+    elsewhere = cloche("run", env, "--", "./gone").err
+    assert "`./gone` does not exist" in elsewhere
+    assert "doctor" not in elsewhere, "the environment has nothing to do with it"

@@ -417,11 +417,13 @@ def test_blocking_a_plugin_does_not_block_others_of_its_distribution(site: Site)
     assert names(load(site, "one")) == ["two"]
 
 
-def test_built_in_plugins_cannot_be_blocked(site: Site) -> None:
-    found = load(site, "builtin", "*")
+@pytest.mark.parametrize("name", ["builtin", "cloche"])
+def test_built_in_plugins_cannot_be_blocked(site: Site, name: str) -> None:
+    """Neither by their own name nor by that of their distribution."""
+    found = load(site, name, "*")
 
     assert found.find("creator", "symlink")
-    assert found.warnings == ["plugin `builtin` is part of cloche and cannot be left out"]
+    assert found.warnings == [f"plugin `{name}` is part of cloche and cannot be left out"]
 
 
 def test_an_unknown_name_in_the_block_list_is_reported(site: Site) -> None:

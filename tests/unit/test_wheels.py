@@ -522,6 +522,17 @@ def test_a_failed_download_falls_back_to_a_local_wheel_with_a_warning(
 
 
 @needs_sh
+def test_a_failed_download_without_a_local_wheel_is_one_error(
+    tmp_path: Path, store: Store, interpreter: Interpreter
+) -> None:
+    fake_pip(tmp_path, store, "echo 'ERROR: no route to host'; exit 1")
+
+    with pytest.raises(SeedError, match="no route to host"):
+        choose("spam", interpreter, store, network="newest")
+    assert store.warnings == []
+
+
+@needs_sh
 @pytest.mark.parametrize("script", ["exit 0", "kill -9 $$", "touch $dest/a.whl $dest/b.whl", "touch $dest/a.tar.gz"])
 def test_a_failed_download_leaves_no_files(script: str, tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
     fake_pip(tmp_path, store, script)

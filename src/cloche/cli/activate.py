@@ -97,10 +97,9 @@ def activation_line(environment: Environment, program: str, shell: ShellFamily) 
 
 def variables(environment: Environment, host: Host) -> dict[str, str]:
     """Return the variables that activation sets."""
-    from cloche.lifecycle.run import activated_environ
+    from cloche.lifecycle.run import activation_variables
 
-    environ = activated_environ(environment, host)
-    return {name: environ[name] for name in ("VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PATH")}
+    return activation_variables(environment, host)
 
 
 def dotenv(text: str) -> str:

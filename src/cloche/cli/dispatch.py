@@ -11,7 +11,7 @@ from cloche.cli import report
 from cloche.cli.invocation import Invocation
 from cloche.cli.parser import is_bare_word
 from cloche.cpython import signal
-from cloche.errors import ClocheError, PluginError, system_error
+from cloche.errors import ClocheError, PluginError, encoding_error, system_error
 from cloche.model.value import TYPE_CHECKING
 from cloche.plugins import describe_exception, load_object
 from cloche.session import current_host
@@ -49,6 +49,10 @@ def run_command(argv: Sequence[str], started: float) -> int:
         from cloche.apply import remedy_for
 
         return report_error(system_error(error, hint=remedy_for(error)), invocation)
+    except UnicodeEncodeError as error:
+        if error.encoding == "utf-8":
+            raise
+        return report_error(encoding_error(error), invocation)
     finally:
         report.restore_stdout()
         report.clear_progress()
@@ -64,7 +68,7 @@ def report_error(error: ClocheError, invocation: Invocation | None) -> int:
     if invocation is not None:
         from cloche.cli.value_origins import hint_with_origins
 
-        error.hint = hint_with_origins(error, invocation.unchecked_settings)
+        error.hint = hint_with_origins(error, invocation.unchecked_settings, invocation.arguments.operands)
     report.print_error(error)
     if invocation is not None and invocation.wants_json:
         from cloche.cli import json_output

@@ -72,6 +72,7 @@ WORDS_OF_OTHER_TOOLS = {
     "add": INSTALL,
     "check": "`cloche doctor [ENV]` finds problems in an environment",
     "clean": PRUNE,
+    "clone": COPY,
     "copy": COPY,
     "cp": COPY,
     "deactivate": "the activation scripts define `deactivate`; type it without `cloche`",
@@ -111,6 +112,7 @@ WORDS_OF_OTHER_TOOLS = {
     "update": "`cloche upgrade [ENV]` changes the Python of an environment",
     "use": USE,
     "version": "`cloche --version` prints the version",
+    "where": SHOW,
     "which": SHOW,
     "workon": USE,
 }

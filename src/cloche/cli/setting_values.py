@@ -61,7 +61,8 @@ def parse_values(option: Option, given: object, where: str) -> tuple[str, ...]:
     else:
         quotes = "; without quotes, 3.10 is 3.1" if isinstance(given, float) else ""
         raise UsageError(
-            f"invalid value {given!r} for {where}", hint=f"`{option.name}` takes {describe_kind(option)}{quotes}"
+            f"invalid value `{as_toml(given)}` for {where}",
+            hint=f"`{option.name}` takes {describe_kind(option)}{quotes}",
         )
     for text in values:
         if option.is_path and not text.strip():
@@ -69,6 +70,13 @@ def parse_values(option: Option, given: object, where: str) -> tuple[str, ...]:
         if option.choices and text not in option.choices:
             raise UsageError(f"invalid value `{text}` for {where}", hint=f"choose one of {', '.join(option.choices)}")
     return tuple(map(expand_home, values)) if option.is_path else values
+
+
+def as_toml(given: object) -> str:
+    """Return a value of a config file nearly as it is written there."""
+    import json
+
+    return json.dumps(given, ensure_ascii=False, default=str)
 
 
 def describe_kind(option: Option) -> str:

@@ -58,6 +58,22 @@ def find_base_problem(interpreter: Interpreter) -> str:
     return ""
 
 
+def find_path_problem(started: Interpreter, found: Interpreter | None, path: str) -> str:
+    """Return why an interpreter that a wrapper started gives a wrong path for itself; empty if its path is right.
+
+    Python derives its path from the name under which it is started, which is any text after `exec -a`.
+
+    :param found: what was found at `path`, its own path, or if that is in an environment, that of the base.
+    """
+    if not os.path.exists(started.executable):
+        return f"says that its path is `{started.executable}`, which does not exist"
+    if found is None:
+        return ""
+    is_base = path != started.executable  # whose patch release may be newer
+    mine, other = ((one.implementation, one.version[: 2 if is_base else 5], one.build) for one in (started, found))
+    return f"says that its path is `{started.executable}`, which is {found.name}" if mine != other else ""
+
+
 def resolve_base(executable: str, inputs: Inputs = UNRECORDED) -> str:
     """Return the base executable of an environment's executable; any other executable is returned unchanged.
 

@@ -310,13 +310,16 @@ class Search:
         """Cache a probe result and return it, with the executable path that environments should refer to."""
         found = probed.interpreter
         if found is not None and not _is_same(found.executable, path):  # a wrapper or shim that starts another one
+            started = found
             try:
-                path = base_interpreter.resolve_base(found.executable)
+                path = base_interpreter.resolve_base(started.executable)
             except LookupError as error:
-                return ProbeResult(reason=f"starts `{found.executable}`, which {error}")
+                return ProbeResult(reason=f"starts `{started.executable}`, which {error}")
             before = executable_fingerprint(path)
             probed = self.cache.get(path) or probe([path], self.host, self.cache)[0]
             found = probed.interpreter
+            if problem := base_interpreter.find_path_problem(started, found, path):
+                return ProbeResult(reason=f"starts {started.name}, which {problem}")
             if found is not None and not _is_same(found.executable, path):
                 return ProbeResult(reason=f"starts `{path}`, which in turn starts `{found.executable}`")
         if found is not None:
@@ -414,4 +417,4 @@ def _is_same(one: str, other: str) -> bool:
     try:
         return os.path.samefile(one, other)
     except OSError:
-        return True  # Microsoft Store aliases cannot be examined: trust what the interpreter reported
+        return os.name == "nt"  # Microsoft Store aliases cannot be examined: trust what the interpreter reported

@@ -37,22 +37,40 @@ class CommandFailed(ClocheError):
 
 def activated_environ(environment: Environment, host: Host) -> dict[str, str]:
     """Return the environment variables of the host, changed as activation changes them."""
-    separator: str = path_module(environment.os_name).pathsep
-    scripts = environment.path_to(environment.layout.bin)
-    earlier = host.environ.get("VIRTUAL_ENV")
-    earlier_scripts = os.path.join(earlier, environment.layout.bin) if earlier else None
-    entries = [
-        entry
-        for entry in host.environ.get("PATH", "").split(separator)
-        if entry and entry not in (scripts, earlier_scripts)
-    ]
     unset = ("PYTHONHOME", "__PYVENV_LAUNCHER__")
     return {
         **{name: text for name, text in host.environ.items() if name not in unset},
+        **activation_variables(environment, host),
+    }
+
+
+def activation_variables(environment: Environment, host: Host) -> dict[str, str]:
+    """Return the variables that the activation scripts set; the active environment is deactivated first."""
+    interpreter = environment.interpreter
+    libraries = {
+        "TCL_LIBRARY": interpreter.tcl_library if interpreter else "",
+        "TK_LIBRARY": interpreter.tk_library if interpreter else "",
+    }
+    return {
         "VIRTUAL_ENV": environment.location,
         "VIRTUAL_ENV_PROMPT": environment.prompt,
-        "PATH": separator.join([scripts, *entries]),
+        "PATH": search_path("PATH", environment.layout.bin, environment, host),
+        "PKG_CONFIG_PATH": search_path("PKG_CONFIG_PATH", "lib/pkgconfig", environment, host),
+        **{name: text for name, text in libraries.items() if text},
     }
+
+
+def search_path(variable: str, directory: str, environment: Environment, host: Host) -> str:
+    """Return a variable that lists directories, with one of an environment first, and without that of the active one.
+
+    :param directory: the path of the directory, relative to the root of an environment.
+    """
+    separator: str = path_module(environment.os_name).pathsep
+    own = environment.path_to(directory)
+    active = host.environ.get("VIRTUAL_ENV")
+    earlier = os.path.join(active, *directory.split("/")) if active else None
+    entries = host.environ.get(variable, "").split(separator)
+    return separator.join([own, *(entry for entry in entries if entry and entry not in (own, earlier))])
 
 
 def find_program(name: str, environment: Environment, path: str) -> str:
@@ -152,7 +170,10 @@ def sites(environment: Environment) -> set[str]:
 def cannot_execute(path: str, environment: Environment) -> CommandFailed:
     """Return the error for a program that cannot be executed, or for a path that does not exist."""
     where = quote_word(environment.location, os.name)
-    hint = f"`cloche doctor {where}` checks that the environment is intact"
+    inside = os.path.dirname(path) == environment.path_to(environment.layout.bin)
+    hint = (
+        f"`cloche doctor {where}` checks that the environment is intact" if inside else "check the path of the program"
+    )
     if not os.path.lexists(path):
         return CommandFailed(f"the program `{path}` does not exist", NOT_FOUND, hint=hint)
     if not os.path.exists(path):

@@ -146,6 +146,11 @@ def refuse_unusable_path(location: str, host: Host) -> None:
         location.encode("utf-8")
     except UnicodeEncodeError:
         shown = location.encode("utf-8", "backslashreplace").decode()
+        if sys.getfilesystemencoding() != "utf-8":
+            raise DestinationError(
+                f"`{shown}`: the encoding of the locale, `{sys.getfilesystemencoding()}`, cannot express it",
+                hint="run the command with `LC_ALL=C.UTF-8`",
+            ) from None
         raise DestinationError(
             f"`{shown}` is not valid UTF-8, so Python could not read the scripts that pip installs there",
             hint="choose a path in valid UTF-8",

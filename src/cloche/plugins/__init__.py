@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from time import perf_counter
 
-from cloche.errors import ClocheError, PluginError, reason_of
+from cloche.errors import ClocheError, PluginError, encoding_error, reason_of
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -150,6 +150,8 @@ def call_component(call: Callable[[], T], kind: str, name: str, source: object) 
         where = f" (`{error.filename}`)" if error.filename else ""
         raise ClocheError(f"{kind} `{name}` of plugin {source} failed: {reason_of(error)}{where}") from error
     except BaseException as error:
+        if isinstance(error, UnicodeEncodeError) and error.encoding != "utf-8":
+            raise encoding_error(error) from error
         raise PluginError(
             f"{kind} `{name}` of plugin {source} failed: {describe_exception(error)}",
             hint="`--traceback` shows where"

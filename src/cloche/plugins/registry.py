@@ -148,7 +148,7 @@ class Registry:
         names = [name for report in self.reports for name in (report.source.name, report.source.distribution)]
         lines = []
         for name in self._unknown:
-            if name in BUILTIN:
+            if name in (*BUILTIN, "cloche"):
                 lines.append(f"plugin `{name}` is part of cloche and cannot be left out")
             else:
                 lines.append(f"cannot leave out unknown plugin `{name}`{suggestion(name, names)}")

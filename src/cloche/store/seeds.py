@@ -75,10 +75,11 @@ class SeedStore:
             if wanted.dependencies == "included":
                 distributions = with_dependencies(distributions, interpreter, wanted, self._store)
             else:
-                self._store.warnings += (f"not installed: {need}" for need in unmet_needs(distributions, interpreter))
+                kept = self._kept(distributions, wanted, interpreter)
+                needs = [need for need in unmet_needs(distributions, interpreter) if need.by.name not in kept]
+                self._store.warnings += (f"not installed: {need}" for need in needs)
             self._store.warnings += invalid_requirements(distributions)
-        stays = self._stays
-        if stays and all(stays(one.name, one.version, wanted, interpreter) for one in distributions):
+        if distributions and len(self._kept(distributions, wanted, interpreter)) == len(distributions):
             return [find_image(distribution, interpreter, self._store) for distribution in distributions]
         images = [self._intact_image(distribution, requirements, wanted, interpreter) for distribution in distributions]
         if any(distribution.name in ("setuptools", "wheel") for distribution in distributions):
@@ -91,6 +92,11 @@ class SeedStore:
 
                 self._store.warnings += shadowing_warnings(distribution, interpreter)
         return images
+
+    def _kept(self, distributions: Sequence[Distribution], wanted: Wanted, interpreter: Interpreter) -> set[str]:
+        """Return the names of the distributions that the environment already has and keeps."""
+        stays = self._stays
+        return {one.name for one in distributions if stays and stays(one.name, one.version, wanted, interpreter)}
 
     def locked_images(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
         """Return one image for each package that the lock file names for an interpreter, and for each requirement.

@@ -71,6 +71,7 @@ def choose_distribution(
         `--find-links` cannot be read.
     """
     tried: list[str] = []
+    unreachable = ""
     for sources in _sources(requirement, interpreter, wanted, store):
         candidates: list[SeedCandidate] = []
         for source, list_candidates in sources.items():
@@ -81,7 +82,7 @@ def choose_distribution(
                     raise
                 tried.append(f"{source}: {error.message}")
                 if source == INDEX and wanted.network == "newest":
-                    store.warnings.append(f"using a local `{requirement}`: {error.message}")
+                    unreachable = error.message
                 continue
             if not found:
                 tried.append(f"{source}: nothing found")
@@ -102,6 +103,8 @@ def choose_distribution(
             if reason is None and candidate.source in (BESIDE, CACHE) and not requirement.version:
                 reason = _failure(distribution, interpreter)
             if reason is None:
+                if unreachable:
+                    store.warnings.append(f"using a local `{requirement}`: {unreachable}")
                 return distribution
             tried.append(f"{candidate.source}: {distribution.name} {distribution.version} {reason}")
     raise SeedError(

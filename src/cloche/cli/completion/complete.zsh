@@ -16,8 +16,8 @@ _cloche() {
         files) _files ;;
     esac
 }
-if [[ $funcstack[1] == _cloche ]]; then
+if [[ ${funcstack[1]-} == _cloche ]]; then # braces, because the user may have set ksharrays
     _cloche "$@"
-elif (( $+functions[compdef] )); then
+elif (( ${+functions[compdef]} )); then
     compdef _cloche cloche
 fi
