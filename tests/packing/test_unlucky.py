@@ -278,3 +278,17 @@ def test_names_of_the_maximum_length_are_packed(cloche: Cloche, small: Path, nam
 
     assert (cloche.cwd / "there" / ("x" * 255)).exists()
     assert len([*(cloche.cwd / "there").rglob("n*.pyc")]) == 1
+
+
+def test_a_program_that_was_killed_is_named(cloche: Cloche, small: Path) -> None:
+    """A system without memory kills programs."""
+    program = cloche.cwd / "bin" / "mksquashfs"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'a warning'\nkill -KILL $$\n")
+    program.chmod(0o755)
+    path = f"{program.parent}:{os.environ['PATH']}"
+
+    done = cloche("pack", small, "--with-base-outside", "-o", "e.squashfs", PATH=path)
+
+    assert (done.code, os.listdir(cloche.cwd)) == (1, ["bin"])
+    assert "`mksquashfs` failed: ended by signal 9" in done.err

@@ -1,7 +1,7 @@
 """Read and write regular files, without blocking on a FIFO and without leaving half-written files.
 
-The modules handle manifests and RECORD, the inputs of a decision, locks, ELF files, TOML, free space, and names that file
-systems confuse or forbid.
+The modules handle manifests and RECORD, the inputs of a decision, locks, ELF files, TOML, free space, names that file
+systems confuse or forbid, and work in threads.
 """
 
 from __future__ import annotations

@@ -58,8 +58,11 @@ class SquashfsPacker:
         if any(os.strerror(errno.ENOSPC) in line for line in lines):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
         if code:
+            reason = lines[-1] if lines else f"exit code {code}"
+            if code < 0:  # a system without memory kills it; what it printed before has another reason
+                reason = f"ended by signal {-code}"
             raise ClocheError(
-                f"`mksquashfs` failed: {lines[-1] if lines else f'exit code {code}'}",
+                f"`mksquashfs` failed: {reason}",
                 hint="choose another format with `--format`",
             )
 
