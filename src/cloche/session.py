@@ -10,7 +10,7 @@ from cloche.model.interpreter import Host
 from cloche.model.plan import EnvironmentSpec, Result
 from cloche.model.progress import ignore_progress
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.plugins import PluginFinder, failures, slow_calls, take_all
+from cloche.plugins import LazyFinder, failures, slow_calls, take_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -381,7 +381,7 @@ class Session:
         """Return the finders, without loading every plugin if no plugin offers objects."""
         if cached.offers is not None:
             return self.registry.finders(spec.no_finders)
-        return [PluginFinder(*finder) for finder in cached.finders if finder[0] not in spec.no_finders]
+        return [LazyFinder(*finder) for finder in cached.finders if finder[0] not in spec.no_finders]
 
     def images_for(
         self, wanted: Wanted, interpreter: Interpreter, rule: StartupRule = ("list", ())

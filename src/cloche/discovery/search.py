@@ -17,7 +17,7 @@ from cloche.fs import is_unreadable
 from cloche.model.candidate import Candidate
 from cloche.model.spec import ANY
 from cloche.model.value import TYPE_CHECKING, Value, replace
-from cloche.plugins import PluginFinder, describe_exception, record_failure, record_seconds
+from cloche.plugins import LazyFinder, describe_exception, record_failure, record_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -167,7 +167,7 @@ class Search:
                 if finder.name not in self.failed_finders:
                     record_failure(error)
                 problem = f"failed: {describe_exception(error)}"
-                origin = f" of plugin {finder.source}" if isinstance(finder, PluginFinder) else ""
+                origin = f" of plugin {finder.source}" if isinstance(finder, LazyFinder) else ""
                 self.failed_finders[finder.name] = f"finder `{finder.name}`{origin} {problem}"
                 yield Candidate("", finder.name, f"the finder {problem}")
 
@@ -193,7 +193,7 @@ class Search:
                 started = perf_counter()
             seconds += perf_counter() - started
         finally:
-            if finder.name not in self._timed_finders and isinstance(finder, PluginFinder):
+            if finder.name not in self._timed_finders and isinstance(finder, LazyFinder):
                 self._timed_finders.add(finder.name)
                 record_seconds(seconds, f"finder `{finder.name}`", finder.source)
 

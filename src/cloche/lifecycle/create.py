@@ -94,9 +94,9 @@ def plan_unless_update(blueprint: Blueprint, request: Request, session: Session)
     """
     if not has_lock_file(request.spec):
         return plan_for(blueprint, request, session)
-    from cloche.lifecycle.locked import plan_unless_update
+    from cloche.lifecycle.locked import plan_unless_outdated
 
-    plan = plan_unless_update(blueprint, request.target, session)
+    plan = plan_unless_outdated(blueprint, request.target, session)
     return plan and complete_plan(plan, blueprint, request, session)
 
 

@@ -46,7 +46,7 @@ class Source(Value):
         return self.name if self.name != other.name else self.distribution
 
 
-class PluginFinder:
+class LazyFinder:
     """A finder and the plugin that it comes from. It is loaded when it is asked, so that a failure is that of one finder."""
 
     def __init__(self, name: str, item: object, source: str = "") -> None:

@@ -11,7 +11,7 @@ from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.model.value import replace as with_fields
-from cloche.plugins import PluginFinder, Source, describe_exception, suggestion
+from cloche.plugins import LazyFinder, Source, describe_exception, suggestion
 from cloche.plugins.components import COMPONENT_KINDS, Component, parse_component
 from cloche.plugins.entry_points import InstalledPlugins
 
@@ -175,7 +175,7 @@ class Registry:
         """Return the conflict because of which a component was left out; None if it was not left out."""
         return next((conflict for conflict in self.conflicts if conflict.left_out == component), None)
 
-    def finders(self, left_out: Sequence[str] = ()) -> list[PluginFinder]:
+    def finders(self, left_out: Sequence[str] = ()) -> list[LazyFinder]:
         """Return the finders in the order in which they are asked. Each is loaded when the search asks it.
 
         :param left_out: the names of finders that are not asked.
@@ -183,7 +183,7 @@ class Registry:
         """
         skipped = {self.find("finder", name).name for name in left_out}
         return [
-            PluginFinder(component.name, component.reference or component.item, str(component.source))
+            LazyFinder(component.name, component.reference or component.item, str(component.source))
             for component in self.all("finder")
             if component.name not in skipped
         ]

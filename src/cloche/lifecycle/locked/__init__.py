@@ -54,7 +54,7 @@ def plan_locked(blueprint: Blueprint, target: Target, session: Session) -> Plan:
 
     :raises ClocheError: any refusal.
     """
-    if plan := plan_unless_update(blueprint, target, session):
+    if plan := plan_unless_outdated(blueprint, target, session):
         return plan
     check_images(blueprint, session)
     from cloche.lifecycle.locked.update import plan_update
@@ -62,7 +62,7 @@ def plan_locked(blueprint: Blueprint, target: Target, session: Session) -> Plan:
     return plan_update(blueprint, target, inspect_destination(target.destination, session.host), session)
 
 
-def plan_unless_update(blueprint: Blueprint, target: Target, session: Session) -> Plan | None:
+def plan_unless_outdated(blueprint: Blueprint, target: Target, session: Session) -> Plan | None:
     """Return the plan that creates an environment from a lock file, or that changes nothing; None if one has to be updated.
 
     :raises ClocheError: any refusal.
@@ -75,7 +75,7 @@ def plan_unless_update(blueprint: Blueprint, target: Target, session: Session) -
     if find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
         return plan_at(blueprint, target, session.host)  # refuses it
     refuse_other_kind(blueprint, destination)
-    return plan_for_nothing(blueprint, target, destination, session)
+    return plan_if_up_to_date(blueprint, target, destination, session)
 
 
 def check_images(blueprint: Blueprint, session: Session) -> None:
@@ -98,7 +98,7 @@ def added(images: Iterable[Image]) -> Iterable[PackageChange]:
     return (PackageChange(image.distribution, "", image.version) for image in images)
 
 
-def plan_for_nothing(blueprint: Blueprint, target: Target, destination: Destination, session: Session) -> Plan | None:
+def plan_if_up_to_date(blueprint: Blueprint, target: Target, destination: Destination, session: Session) -> Plan | None:
     """Return the plan that changes nothing, if an environment is what the request asks for; otherwise None.
 
     :raises DamagedImage: the store has lost an image that the environment has to be compared with.
