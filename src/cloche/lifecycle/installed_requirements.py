@@ -10,7 +10,6 @@ import os
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.version import InvalidVersion
 
 from cloche.fs import list_names
 from cloche.model.distribution import normalize_name, parse_metadata_name
@@ -86,7 +85,7 @@ def is_met(requirement: Requirement, visible: Mapping[str, str]) -> bool:
         return version is not None
     try:
         return requirement.specifier.contains(version, prereleases=True)
-    except InvalidVersion:
+    except ValueError:
         return True
 
 

@@ -137,7 +137,7 @@ def check_built_wheel(source: Source, interpreter: Interpreter, stage: str, log:
 
     :raises SeedError: it is not, or there is no wheel.
     """
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     wheels = [name for name in os.listdir(stage) if name.endswith(".whl")]
     if len(wheels) != 1:
@@ -152,7 +152,7 @@ def check_built_wheel(source: Source, interpreter: Interpreter, stage: str, log:
         raise build_error(source, interpreter, f"it made a wheel of {made}", log)
     try:
         same = not source.version or Version(source.version) == Version(distribution.version)
-    except InvalidVersion:
+    except ValueError:
         same = source.version == distribution.version
     if not same:
         raise build_error(source, interpreter, f"it made a wheel of {made}", log)

@@ -60,6 +60,9 @@ WEAK = frozenset(("md5", "sha1", "shake_128", "shake_256"))
 PREFERRED = ("sha256", "sha512", "sha384")
 """The algorithms that most lock files use, the most common one first."""
 
+MAX_FILE_NAME = 255
+"""The maximum length of a file's name, as on most file systems. The tags in a longer one could be millions (PEP 425)."""
+
 _CHUNK = 1 << 20
 
 

@@ -19,7 +19,7 @@ from packaging.tags import parse_tag
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from cloche.errors import SeedError, UsageError
-from cloche.store.fetch.artifacts import Artifact, invalid_url
+from cloche.store.fetch.artifacts import MAX_FILE_NAME, Artifact, invalid_url
 from cloche.store.fetch.pins import shortened
 from cloche.store.lock_files.packages import (
     LockedPackage,
@@ -35,7 +35,7 @@ from cloche.store.markers import marker_environment, unknown_variables
 from cloche.store.tags import supported_tags, unsupported_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from packaging.markers import Environment, Marker
     from packaging.tags import Tag
@@ -59,9 +59,16 @@ def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
     disabled, logger.disabled = logger.disabled, True  # it logs a warning that is shown below
     try:
         content = parse_toml(text)
-        if invalid := invalid_url(urls_in(content.get("packages"))):
+        packages = content.get("packages")
+        if invalid := invalid_url(texts_in(packages, ("url", "index"))):
             raise UsageError(
                 f"`{path}` is not a valid lock file: `{invalid}` is not a valid URL", hint="create it again"
+            )
+        paths = (*texts_in(packages, ("name", "path")), *(urlsplit(url).path for url in texts_in(packages, ("url",))))
+        if any(len(text.rpartition("/")[2]) > MAX_FILE_NAME for text in paths):
+            raise UsageError(
+                f"`{path}` is not a valid lock file: a name in it has more than {MAX_FILE_NAME} characters",
+                hint="create it again",
             )
         lock = pylock.Pylock.from_dict(content)
     except InvalidToml as error:
@@ -89,15 +96,15 @@ def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
     return lock, path
 
 
-def urls_in(value: object, key: str = "") -> Iterator[str]:
-    """Yield the URLs in the packages of a lock file, whose structure has not been checked."""
+def texts_in(value: object, keys: Collection[str], key: str = "") -> Iterator[str]:
+    """Yield the texts with these keys in the packages of a lock file, whose structure has not been checked."""
     if isinstance(value, Mapping):
         for name, item in value.items():
-            yield from urls_in(item, name)
+            yield from texts_in(item, keys, name)
     elif isinstance(value, list):
         for item in value:
-            yield from urls_in(item)
-    elif isinstance(value, str) and key in ("url", "index"):
+            yield from texts_in(item, keys)
+    elif isinstance(value, str) and key in keys:
         yield value
 
 
