@@ -806,7 +806,13 @@ def test_two_processes_do_not_download_the_same_file(store: Store, site: Site, t
 
     url = site.add("/spam", answer)
     texts: list[str] = []
-    store.progress = lambda text, **_: texts.append(text)
+    shown: list[dict[str, float]] = []
+
+    def progress(text: str, /, **amounts: float) -> None:
+        texts.append(text)
+        shown.append(amounts)
+
+    store.progress = progress
     process = multiprocessing.get_context("fork").Process(
         target=fetch_in_another_process, args=(store.root, str(tmp_path), url)
     )
@@ -821,6 +827,23 @@ def test_two_processes_do_not_download_the_same_file(store: Store, site: Site, t
     assert process.exitcode == 0
     assert site.paths == ["/spam"]
     assert "downloading 0 of 1 file, waiting for another process that downloads 1 of them" in texts
+    assert shown[-1] == {"files": 1, "total_files": 1, "bytes": 6000, "total_bytes": 6000, "seconds_left": 0}
+
+
+def test_progress_does_not_count_what_a_failed_source_sent(
+    store: Store, site: Site, pip_options: dict[str, str]
+) -> None:
+    def break_off(handler: Handler) -> None:
+        handler.begin(Content_Length=len(DATA), ETag='"1"')
+        handler.wfile.write(DATA[:1000])
+        handler.close_connection = True
+
+    shown: list[dict[str, float]] = []
+    store.progress = lambda _text, **amounts: shown.append(amounts)
+    pip_options |= {"retries": "0", "index-url": site.add_index("spam", {NAME: DATA})}
+
+    assert obtain_bytes(store, spam(url=site.add("/spam", break_off), size=len(DATA))) == DATA
+    assert (shown[-1]["bytes"], shown[-1]["total_bytes"]) == (6000, 6000)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs resource limits")
