@@ -460,10 +460,16 @@ def _failure(error: Exception) -> RequestFailed:
     text = str(error)
     if isinstance(error, requests.TooManyRedirects):
         return RequestFailed(f"it redirects more than {MAX_REDIRECTS} times")
+    if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in text:
+        return RequestFailed("a SOCKS proxy needs the package `PySocks`, which is not installed with cloche")
     if isinstance(error, requests.exceptions.InvalidSchema):
         return RequestFailed("it redirects to a URL that is neither HTTP nor HTTPS")
     if "CERTIFICATE_VERIFY_FAILED" in text or isinstance(error, ssl.SSLCertVerificationError):
         return RequestFailed("the certificate of the server is not trusted")
+    if refusal := re.search(r"Tunnel connection failed: (\d{3} [\w -]*)", text):
+        return RequestFailed(
+            f"the proxy refuses the connection: {refusal[1]}", temporary=int(refusal[1][:3]) in TEMPORARY
+        )
     if isinstance(error, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)):
         return RequestFailed("the proxy refuses the connection, or does not answer", temporary=True)
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidProxyURL)):
