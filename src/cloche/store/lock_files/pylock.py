@@ -9,7 +9,6 @@ import dataclasses
 import os
 import re
 from bisect import bisect_left
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -59,12 +58,12 @@ def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
     disabled, logger.disabled = logger.disabled, True  # it logs a warning that is shown below
     try:
         content = parse_toml(text)
-        packages = content.get("packages")
-        if invalid := invalid_url(texts_in(packages, ("url", "index"))):
+        texts = list(texts_in(content.get("packages"), ("index", "name", "path", "url")))
+        if invalid := invalid_url(text for key, text in texts if key in ("index", "url")):
             raise UsageError(
                 f"`{path}` is not a valid lock file: `{invalid}` is not a valid URL", hint="create it again"
             )
-        paths = (*texts_in(packages, ("name", "path")), *(urlsplit(url).path for url in texts_in(packages, ("url",))))
+        paths = (text.partition("?")[0] if key in ("index", "url") else text for key, text in texts)
         if any(len(text.rpartition("/")[2]) > MAX_FILE_NAME for text in paths):
             raise UsageError(
                 f"`{path}` is not a valid lock file: a name in it has more than {MAX_FILE_NAME} characters",
@@ -96,16 +95,18 @@ def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
     return lock, path
 
 
-def texts_in(value: object, keys: Collection[str], key: str = "") -> Iterator[str]:
-    """Yield the texts with these keys in the packages of a lock file, whose structure has not been checked."""
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from texts_in(item, keys, name)
+def texts_in(value: object, keys: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield these keys with their texts in the packages of a lock file, whose structure has not been checked."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, str):
+                if key in keys:
+                    yield key, item
+            else:
+                yield from texts_in(item, keys)
     elif isinstance(value, list):
         for item in value:
             yield from texts_in(item, keys)
-    elif isinstance(value, str) and key in keys:
-        yield value
 
 
 def select(read: tuple[pylock.Pylock, str], request: LockRequest, interpreter: Interpreter) -> list[LockedPackage]:
