@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from cloche.fs import list_names
 from cloche.model.distribution import normalize_name, parse_metadata_name
@@ -61,7 +61,7 @@ def applicable_requirements(distribution: InstalledDistribution, interpreter: In
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate(variables):
                 yield requirement
-        except (InvalidRequirement, ValueError):
+        except ValueError:  # not a requirement, or a marker that cannot be evaluated
             continue
 
 
