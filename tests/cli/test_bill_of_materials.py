@@ -15,7 +15,16 @@ from tests.run import Cloche, clean_environ
 if TYPE_CHECKING:
     from pathlib import Path
 
-SPDX = "Metadata-Version: 2.4\nName: spam\nVersion: 1.0\nLicense-Expression: MIT OR Apache-2.0\nRequires-Dist: eggs\n"
+SPDX = """\
+Metadata-Version: 2.4
+Name: spam
+Version: 1.0
+License-Expression: MIT OR Apache-2.0
+Requires-Dist: eggs
+Requires-Dist: ham; os_name ~= 'posix'
+"""
+"""Its second requirement has a marker that cannot be evaluated, so it is left out."""
+
 NAMED = "Metadata-Version: 2.1\nName: eggs\nVersion: 2.0\nClassifier: License :: OSI Approved :: BSD License\n"
 
 

@@ -69,14 +69,17 @@ def test_an_installed_seed_that_is_kept_has_no_warnings_about_its_dependencies(c
 
 
 @pytest.mark.parametrize("options", [[], ["--no-deps"]], ids=["dependencies", "none"])
-def test_a_dependency_that_cannot_be_read_causes_a_warning(cloche, tmp_path: Path, options: list[str]) -> None:
+@pytest.mark.parametrize("requirement", ["eggs (>=1", "eggs; os_name ~= 'posix'"], ids=["specifier", "marker"])
+def test_a_dependency_that_cannot_be_read_causes_a_warning(
+    cloche, tmp_path: Path, options: list[str], requirement: str
+) -> None:
     """Wheels of older build tools have such metadata."""
-    make_wheel(tmp_path / "links", "spam", files={"spam.py": ""}, requires=["eggs (>=1"], entry_points="")
+    make_wheel(tmp_path / "links", "spam", files={"spam.py": ""}, requires=[requirement], entry_points="")
     seed = ["--seed", "spam", "--find-links", tmp_path / "links", "--no-download"]
     for _ in range(2):
         done = cloche("./env", "--no-pip", *seed, *options)
         assert done.code == 0
-        assert "warning: not installed: `eggs (>=1` (required by spam 1.0) is not valid" in done.err
+        assert f"warning: not installed: `{requirement}` (required by spam 1.0) is not valid" in done.err
 
 
 @pytest.mark.parametrize("shared", ["spam.py", "script"])

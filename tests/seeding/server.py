@@ -28,6 +28,8 @@ class Handler(BaseHTTPRequestHandler):
         site.requests.append((path, dict(self.headers)))
         site.answers.get(path, not_found)(self)
 
+    do_CONNECT = do_GET  # noqa: N815  # as a proxy
+
     def log_message(self, *_: object) -> None:
         pass
 

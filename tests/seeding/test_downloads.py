@@ -22,7 +22,7 @@ import pytest
 from cloche.errors import SeedError
 from cloche.model.plan import Wanted
 from cloche.store import Store
-from cloche.store.fetch import downloads, http, worker_threads
+from cloche.store.fetch import downloads, http, simple_index, worker_threads
 from cloche.store.fetch.pins import Pin
 from cloche.testing import fake_host, fake_interpreter
 from tests.seeding.artifacts import DATA, NAME, SHA256, failure, obtain, obtain_bytes, read, spam, stored_files
@@ -235,6 +235,43 @@ def test_a_page_that_is_not_valid_is_named(store: Store, site: Site, pip_options
     assert failure(store, spam()).endswith(f"`{site.url}/simple/spam/`: the page is not valid")
 
 
+def test_a_compressed_page_is_read(store: Store, site: Site, pip_options: dict[str, str]) -> None:
+    """Pages compress well, and some servers send them so whatever the request says."""
+    page = f'<a href="{site.add(f"/files/{NAME}", DATA)}">{NAME}</a>'.encode()
+    site.add("/simple/spam/", gzip.compress(page), Content_Type="text/html", Content_Encoding="gzip")
+    pip_options["index-url"] = f"{site.url}/simple"
+
+    assert obtain_bytes(store, spam()) == DATA
+    encodings = {path: headers["Accept-Encoding"] for path, headers in site.requests}
+    assert encodings == {"/simple/spam/": "gzip", f"/files/{NAME}": "identity"}
+
+
+@pytest.mark.parametrize("damage", ["not compressed", "cut off", "too large"])
+def test_a_compressed_page_that_is_not_valid_is_named(
+    store: Store, site: Site, pip_options: dict[str, str], monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    monkeypatch.setattr(simple_index, "MAX_PAGE_SIZE", 10_000)
+    sent = {
+        "not compressed": b"<html></html>",
+        "cut off": gzip.compress(b"<html></html>")[:-9],
+        "too large": gzip.compress(b" " * 1_000_000),
+    }
+    pip_options["index-url"] = f"{site.url}/simple"
+    url = site.add("/simple/spam/", sent[damage], Content_Type="text/html", Content_Encoding="gzip")
+
+    assert f"`{url}`: the page is not " in failure(store, spam())
+
+
+def test_a_file_name_of_an_index_that_is_too_long_is_ignored(
+    store: Store, site: Site, pip_options: dict[str, str]
+) -> None:
+    """Its tags could be combined in millions of ways."""
+    tags = "-".join(".".join(f"{kind}{number}" for number in range(300)) for kind in ("py", "abi", "os"))
+    pip_options["index-url"] = site.add_index("spam", {f"spam-1.0-{tags}.whl": b"", NAME: DATA})
+
+    assert obtain_bytes(store, Pin("spam", "1.0")) == DATA
+
+
 def test_an_index_without_https_must_be_trusted(store: Store, pip_options: dict[str, str]) -> None:
     pip_options["index-url"] = "http://index.invalid/simple"
 
@@ -438,6 +475,10 @@ def test_the_pause_that_a_server_asks_for_is_respected(store: Store, site: Site)
     assert times[1] - times[0] >= 1
 
 
+HUGE = "9" * 5000
+"""A number with more digits than Python converts."""
+
+
 def nothing(handler: Handler) -> None:
     handler.begin(Content_Length=0)
 
@@ -516,6 +557,18 @@ def redirect(target: str) -> Callable[[Handler], None]:
     return status(302, Location=target)
 
 
+def redirect_with_endless_body(handler: Handler) -> None:
+    handler.begin(302, Location="/elsewhere", Transfer_Encoding="chunked")
+    with contextlib.suppress(OSError):
+        while not handler.server.site.stopped.is_set():
+            handler.wfile.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+    handler.close_connection = True
+
+
+def impossible_range(handler: Handler) -> None:
+    handler.begin(206, Content_Range=f"bytes {HUGE}-{HUGE}9/*", Content_Length=0)
+
+
 @pytest.mark.parametrize("size", [None, len(DATA)])
 @pytest.mark.parametrize(
     ("answer", "reason", "reason_with_size"),
@@ -538,6 +591,10 @@ def redirect(target: str) -> Callable[[Handler], None]:
         (redirect("file:///etc/passwd"), "it redirects to a URL that is neither HTTP nor HTTPS", ""),
         (redirect("/spam"), "it redirects more than 10 times", ""),
         (redirect("http://[/"), "", ""),
+        (redirect_with_endless_body, "404 Not Found", ""),
+        (impossible_range, "the server did not send the requested part of the file", ""),
+        (content(b"page", Content_Length=HUGE, Connection="close"), "its sha256 is ", "the server sent 4 bytes, but the"),
+        (status(503, Retry_After="Fri, 31 Dec 99999999999 23:59:59 GMT"), "503 Service Unavailable", ""),
         (status(204), "204", ""),
         (status(401), "401 Unauthorized", ""),
         (status(403), "403 Forbidden", ""),
@@ -749,7 +806,13 @@ def test_two_processes_do_not_download_the_same_file(store: Store, site: Site, t
 
     url = site.add("/spam", answer)
     texts: list[str] = []
-    store.progress = lambda text, **_: texts.append(text)
+    shown: list[dict[str, float]] = []
+
+    def progress(text: str, /, **amounts: float) -> None:
+        texts.append(text)
+        shown.append(amounts)
+
+    store.progress = progress
     process = multiprocessing.get_context("fork").Process(
         target=fetch_in_another_process, args=(store.root, str(tmp_path), url)
     )
@@ -764,6 +827,23 @@ def test_two_processes_do_not_download_the_same_file(store: Store, site: Site, t
     assert process.exitcode == 0
     assert site.paths == ["/spam"]
     assert "downloading 0 of 1 file, waiting for another process that downloads 1 of them" in texts
+    assert shown[-1] == {"files": 1, "total_files": 1, "bytes": 6000, "total_bytes": 6000, "seconds_left": 0}
+
+
+def test_progress_does_not_count_what_a_failed_source_sent(
+    store: Store, site: Site, pip_options: dict[str, str]
+) -> None:
+    def break_off(handler: Handler) -> None:
+        handler.begin(Content_Length=len(DATA), ETag='"1"')
+        handler.wfile.write(DATA[:1000])
+        handler.close_connection = True
+
+    shown: list[dict[str, float]] = []
+    store.progress = lambda _text, **amounts: shown.append(amounts)
+    pip_options |= {"retries": "0", "index-url": site.add_index("spam", {NAME: DATA})}
+
+    assert obtain_bytes(store, spam(url=site.add("/spam", break_off), size=len(DATA))) == DATA
+    assert (shown[-1]["bytes"], shown[-1]["total_bytes"]) == (6000, 6000)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs resource limits")

@@ -317,6 +317,27 @@ def test_a_proxy_that_does_not_answer_is_a_one_line_error(store: Store, pip_opti
     assert message.endswith("the proxy refuses the connection, or does not answer")
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_needs_credentials_has_a_remedy(
+    store: Store, proxy: Site, pip_options: dict[str, str], scheme: str
+) -> None:
+    proxy.answers["http://files.invalid/spam"] = proxy.answers["files.invalid:443"] = status(407)
+    pip_options |= {"proxy": proxy.url, "retries": "0"}
+
+    with pytest.raises(SeedError, match="407 Proxy Authentication Required") as caught:
+        obtain_bytes(store, spam(url=f"{scheme}://files.invalid/spam"))
+
+    assert caught.value.hint == "add your credentials to the URL of the proxy: `http://USER:PASSWORD@HOST:PORT`"
+
+
+def test_a_socks_proxy_names_the_package_that_it_needs(store: Store, pip_options: dict[str, str]) -> None:
+    pip_options |= {"proxy": "socks5://127.0.0.1:9"}
+
+    assert failure(store, spam(url="http://files.invalid/spam")).endswith(
+        "a SOCKS proxy needs the package `PySocks`, which is not installed with cloche"
+    )
+
+
 # Certificates
 
 
@@ -385,7 +406,10 @@ def test_a_missing_certificate_file_is_a_one_line_error(
 ) -> None:
     pip_options["cert"] = "/does/not/exist.pem"
 
-    assert "/does/not/exist.pem" in failure(store, spam(url=secure.add("/spam", DATA)))
+    with pytest.raises(SeedError, match=r"/does/not/exist\.pem") as caught:
+        obtain_bytes(store, spam(url=secure.add("/spam", DATA)))
+
+    assert str(caught.value.hint).startswith("correct the path in pip's setting `cert` or `client-cert`")
 
 
 def test_a_client_certificate_is_sent(store: Store, certificates: Path, pip_options: dict[str, str]) -> None:

@@ -66,6 +66,8 @@ def refusal(
 
 PURE = "{}-1.0-py3-none-any.whl"
 
+HUGE = "9" * 5000
+
 
 def simple(name: str, **keys: object) -> dict[str, object]:
     return package(name, wheels=[wheel_entry(PURE.format(name))], **keys)
@@ -275,12 +277,54 @@ def test_broken_toml_is_reported_with_line_and_column(store: Store, tmp_path: Pa
     )
 
 
-@pytest.mark.parametrize("value", ["9" * 5000, "[" * 10_000], ids=["a long number", "deep nesting"])
-def test_values_that_no_parser_accepts_are_reported(value: str, store: Store, tmp_path: Path) -> None:
-    error = refusal(f'lock-version = "1.0"\ncreated-by = {value}\n', store, tmp_path)
+def test_deep_nesting_is_reported(store: Store, tmp_path: Path) -> None:
+    error = refusal(f'lock-version = "1.0"\ncreated-by = {"[" * 10_000}\n', store, tmp_path)
 
     assert error.exit_code == 2
     assert error.message.startswith("`pylock.toml` is not valid TOML: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"created-by = {HUGE}",
+        pylock([simple("spam", requires_python=f">={HUGE}")]),
+        pylock([simple("spam", marker=f"python_version > '{HUGE}'")]),
+        pylock([package("spam", "", wheels=[wheel_entry(f"spam-{HUGE}-py3-none-any.whl")])]),
+        f"spam=={HUGE}",
+        f"spam==1.0; python_version > '{HUGE}'",
+        f"./spam-{HUGE}.tar.gz",
+    ],
+)
+def test_a_number_with_too_many_digits_is_reported(text: str, store: Store, tmp_path: Path) -> None:
+    """Python does not convert more than 4300 digits."""
+    name = "pylock.toml" if "created-by" in text else "requirements.txt"
+
+    error = refusal(text, store, tmp_path, name=name)
+
+    assert error.exit_code == 2
+    assert f"the lock file `{name}` contains a number with more than 1000 digits (line " in error.message
+
+
+@pytest.mark.parametrize("key", ["name", "path", "url"])
+def test_a_file_name_that_is_too_long_is_reported(key: str, store: Store, tmp_path: Path) -> None:
+    """Its tags could be combined in millions of ways."""
+    tags = "-".join(".".join(f"{kind}{number}" for number in range(300)) for kind in ("py", "abi", "os"))
+    name = f"spam-1.0-{tags}.whl"
+    wheel = {"hashes": HASHES, **({"name": name, "url": f"{BASE}x"} if key == "name" else {key: f"https://x/{name}"})}
+
+    error = refusal(pylock([package("spam", wheels=[wheel])]), store, tmp_path)
+    in_requirements = refusal(f"{BASE}{name}", store, tmp_path, name="requirements.txt")
+
+    assert "a name in it has more than 255 characters" in error.message
+    assert "the name of its file has more than 255 characters" in in_requirements.message
+
+
+def test_the_query_of_a_url_may_be_long(store: Store, tmp_path: Path) -> None:
+    """As in the URLs that a file store signs."""
+    wheel = wheel_entry(PURE.format("spam"), url=f"{BASE}{PURE.format('spam')}?signature={'a' * 1000}")
+
+    assert names(select(pylock([package("spam", wheels=[wheel])]), store, tmp_path)) == ["spam"]
 
 
 @pytest.mark.parametrize(

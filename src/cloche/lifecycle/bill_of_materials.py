@@ -13,7 +13,7 @@ from email.parser import HeaderParser
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from cloche.errors import ClocheError, UsageError
 from cloche.lifecycle.installed import parse_direct_url, read_text
@@ -242,10 +242,10 @@ def dependency_names(distribution: InstalledDistribution, interpreter: Interpret
     for text in distribution.requires:
         try:
             requirement = Requirement(text)
-        except InvalidRequirement:
+            marker = requirement.marker
+            applies = marker is None or (marker.evaluate(values) if values else "extra" not in str(marker))
+        except ValueError:  # not a requirement, or a marker that cannot be evaluated
             continue
-        marker = requirement.marker
-        applies = marker is None or (marker.evaluate(values) if values else "extra" not in str(marker))
         if applies:
             names.add(normalize_name(requirement.name))
     return sorted(names - {distribution.key})

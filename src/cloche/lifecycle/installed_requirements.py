@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.version import InvalidVersion
+from packaging.requirements import Requirement
 
 from cloche.fs import list_names
 from cloche.model.distribution import normalize_name, parse_metadata_name
@@ -62,7 +61,7 @@ def applicable_requirements(distribution: InstalledDistribution, interpreter: In
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate(variables):
                 yield requirement
-        except (InvalidRequirement, ValueError):
+        except ValueError:  # not a requirement, or a marker that cannot be evaluated
             continue
 
 
@@ -86,7 +85,7 @@ def is_met(requirement: Requirement, visible: Mapping[str, str]) -> bool:
         return version is not None
     try:
         return requirement.specifier.contains(version, prereleases=True)
-    except InvalidVersion:
+    except ValueError:
         return True
 
 

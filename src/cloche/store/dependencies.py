@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Dependency
 
 from cloche.errors import SeedError
@@ -82,27 +81,35 @@ def unmet_needs(distributions: Sequence[Distribution], interpreter: Interpreter)
             yield need
 
 
-def invalid_requirements(distributions: Sequence[Distribution]) -> Iterator[str]:
-    """Yield a warning for each dependency that is not written as a requirement (PEP 508), so that it is not known."""
+def invalid_requirements(distributions: Sequence[Distribution], interpreter: Interpreter) -> Iterator[str]:
+    """Yield a warning for each dependency that is not known: not a requirement (PEP 508), or its marker has no value."""
     for distribution in distributions:
         for text in distribution.requires:
             try:
-                Dependency(text)
-            except InvalidRequirement:
+                _applies(Dependency(text), set(), interpreter)
+            except ValueError:
                 yield f"not installed: `{text}` (required by {distribution.name} {distribution.version}) is not valid"
 
 
 def _needs_of(distribution: Distribution, extras: set[str], interpreter: Interpreter) -> Iterator[Need]:
     """Yield the dependencies of a distribution that apply to an interpreter, with these extras."""
-    values = marker_environment(interpreter)
     for text in distribution.requires:
         try:
             dependency = Dependency(text)
-        except InvalidRequirement:
+            applies = _applies(dependency, extras, interpreter)
+        except ValueError:
             continue
-        marker = dependency.marker
-        if marker is None or any(marker.evaluate({**values, "extra": extra}) for extra in ("", *sorted(extras))):
+        if applies:
             yield Need(distribution, dependency)
+
+
+def _applies(dependency: Dependency, extras: set[str], interpreter: Interpreter) -> bool:
+    """Return whether a dependency applies to an interpreter, with these extras.
+
+    :raises ValueError: its marker cannot be evaluated.
+    """
+    values, marker = marker_environment(interpreter), dependency.marker
+    return marker is None or any(marker.evaluate({**values, "extra": extra}) for extra in ("", *sorted(extras)))
 
 
 def _find_locally(

@@ -33,7 +33,7 @@ def parse_requirement(text: str) -> Requirement:
 
     :raises UsageError: `text` has neither form.
     """
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     match = _REQUIREMENT.fullmatch(text)
     if match is None:
@@ -47,7 +47,7 @@ def parse_requirement(text: str) -> Requirement:
     if version:
         try:
             Version(version)
-        except InvalidVersion:
+        except ValueError:
             raise UsageError(
                 f"`{version}` is not a valid version of {name}", hint="write a version such as `24.0`"
             ) from None

@@ -78,7 +78,7 @@ class SeedStore:
                 kept = self._kept(distributions, wanted, interpreter)
                 needs = [need for need in unmet_needs(distributions, interpreter) if need.by.name not in kept]
                 self._store.warnings += (f"not installed: {need}" for need in needs)
-            self._store.warnings += invalid_requirements(distributions)
+            self._store.warnings += invalid_requirements(distributions, interpreter)
         if distributions and len(self._kept(distributions, wanted, interpreter)) == len(distributions):
             return [find_image(distribution, interpreter, self._store) for distribution in distributions]
         images = [self._intact_image(distribution, requirements, wanted, interpreter) for distribution in distributions]

@@ -44,7 +44,10 @@ def tag_incompatibility(tags: Iterable[str], interpreter: Interpreter) -> str | 
         return None
     from packaging.tags import parse_tag
 
-    provided = {tag for text in tags if text.count("-") == 2 for tag in parse_tag(text)}
+    from cloche.store.fetch.artifacts import MAX_FILE_NAME
+
+    valid = [text for text in tags if text.count("-") == 2 and len(text) <= MAX_FILE_NAME]
+    provided = {tag for text in valid for tag in parse_tag(text)}
     if provided.isdisjoint(tag for text in supported_tags(interpreter) for tag in parse_tag(text)):
         return f"is built for {', '.join(sorted(tags))}" if tags else "has no wheel tags"
     return None

@@ -230,7 +230,7 @@ def _with_requested_version(requirement: Requirement, candidates: list[SeedCandi
     if not requirement.version and not requirement.specifier:
         return candidates
     from packaging.specifiers import SpecifierSet
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     pinned = Version(requirement.version) if requirement.version else None
     accepted = SpecifierSet(requirement.specifier)
@@ -238,7 +238,7 @@ def _with_requested_version(requirement: Requirement, candidates: list[SeedCandi
     for candidate in candidates:
         try:
             version = Version(candidate.version.replace("_", "-"))
-        except InvalidVersion:
+        except ValueError:
             continue
         if pinned in (version, Version(version.public)) if pinned else accepted.contains(version):
             found.append(candidate)
@@ -249,13 +249,13 @@ def _newest_first(candidates: list[SeedCandidate]) -> list[SeedCandidate]:
     """Return candidates sorted by version, prereleases last; candidates of the same version keep their order."""
     if all(candidate.version.replace(".", "").isdecimal() for candidate in candidates):
         return sorted(candidates, key=lambda candidate: _release_key(candidate.version), reverse=True)
-    from packaging.version import InvalidVersion, Version  # takes 17 ms, but few runs need it
+    from packaging.version import Version  # takes 17 ms, but few runs need it
 
     known = []
     for candidate in candidates:
         try:
             version = Version(candidate.version.replace("_", "-"))
-        except InvalidVersion:
+        except ValueError:
             continue
         known.append((not version.is_prerelease, version, candidate))
     return [candidate for _, _, candidate in sorted(known, key=lambda entry: entry[:2], reverse=True)]

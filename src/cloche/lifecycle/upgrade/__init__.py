@@ -311,7 +311,7 @@ def renewable_seeds(
 
     An older version counts too if the interpreter does not accept the installed one.
     """
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     found = []
     for distribution in info.distributions:
@@ -322,7 +322,7 @@ def renewable_seeds(
             newer = all(Version(image.version) >= Version(distribution.version) for image in images)
             if newer or refusal_reason(distribution, interpreter):
                 found.append(distribution.key)
-        except (SeedError, InvalidVersion):
+        except (SeedError, ValueError):
             continue  # keep the installed one
     return tuple(found)
 

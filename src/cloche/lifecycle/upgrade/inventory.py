@@ -134,13 +134,13 @@ def is_replaced_in(root: str, path: str, link: str, target: str) -> bool:
 
 def refusal_reason(distribution: InstalledDistribution, target: Interpreter) -> str:
     """Return why a distribution does not accept a Python (PEP 345); empty if it does."""
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # only an upgrade needs them
+    from packaging.specifiers import SpecifierSet  # only an upgrade needs them
 
     try:
         accepts = not distribution.requires_python or SpecifierSet(distribution.requires_python).contains(
             target.version_text, prereleases=True
         )
-    except InvalidSpecifier:
+    except ValueError:
         return ""
     return "" if accepts else f"it requires Python {distribution.requires_python}"
 

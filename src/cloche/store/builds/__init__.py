@@ -2,7 +2,8 @@
 
 The interpreter itself runs a pip that supports it, from the store. This works for every Python since 3.6: pip isolates the
 build, and gets what the build requires from the user's index. pip receives a cleaned environment and no configuration
-files, but the user's settings for the index.
+files, but the user's settings for the index. pypa/build would isolate builds only for the Python that runs cloche; and
+`pyproject_hooks` runs a backend, but isolates nothing.
 
 A wheel is built once. Its key in the store is a hash of everything that it depends on: the source, the interpreter, the
 settings, and the environment variables that the build sees. Where that is unknown, as for many directories, it is built on
@@ -137,7 +138,7 @@ def check_built_wheel(source: Source, interpreter: Interpreter, stage: str, log:
 
     :raises SeedError: it is not, or there is no wheel.
     """
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     wheels = [name for name in os.listdir(stage) if name.endswith(".whl")]
     if len(wheels) != 1:
@@ -152,7 +153,7 @@ def check_built_wheel(source: Source, interpreter: Interpreter, stage: str, log:
         raise build_error(source, interpreter, f"it made a wheel of {made}", log)
     try:
         same = not source.version or Version(source.version) == Version(distribution.version)
-    except InvalidVersion:
+    except ValueError:
         same = source.version == distribution.version
     if not same:
         raise build_error(source, interpreter, f"it made a wheel of {made}", log)

@@ -60,6 +60,9 @@ WEAK = frozenset(("md5", "sha1", "shake_128", "shake_256"))
 PREFERRED = ("sha256", "sha512", "sha384")
 """The algorithms that most lock files use, the most common one first."""
 
+MAX_FILE_NAME = 255
+"""The maximum length of a file's name, as on most file systems. The tags in a longer one could be millions (PEP 425)."""
+
 _CHUNK = 1 << 20
 
 
@@ -196,12 +199,18 @@ def wrong_file(artifact: Artifact, source: str, problem: str) -> SeedError:
 def obtain_error(subject: str, reason: str) -> SeedError:
     """Return the error for a file that cannot be obtained, with the hint that its reason suggests."""
     hint = "check the network, or name a directory that has the file with `--find-links`"
-    if re.search(r": (401|403|407)\b", reason):
+    if re.search(r": 407\b", reason):
+        hint = "add your credentials to the URL of the proxy: `http://USER:PASSWORD@HOST:PORT`"
+    elif re.search(r": (401|403)\b", reason):
         hint = "add your credentials to `~/.netrc`, or to the URL of the index in pip's settings"
+    elif "`PySocks`" in reason:
+        hint = "install `PySocks` for the Python that runs cloche, or choose an HTTP proxy"
     elif "` has another hash" in reason:
         hint = "do not use the files unless you know why they changed; if you do, create the lock file again"
     elif re.search(r"` (is for|is not a|needs Python) ", reason):
         hint = "choose another Python with `-p`, or lock the project for this one"
+    elif "invalid path" in reason:
+        hint = "correct the path in pip's setting `cert` or `client-cert`, or in the variable `REQUESTS_CA_BUNDLE`"
     elif "certificate" in reason:
         hint = "name the certificates of your organization with pip's setting `cert`: `pip config set global.cert FILE`"
     return SeedError(f"cannot obtain {subject}: {reason}", hint=hint)

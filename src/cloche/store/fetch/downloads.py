@@ -229,9 +229,19 @@ class _Downloads:
         name = storage_name(artifact)
         with self._store.lock(name, 0) as state:
             if state != "busy":
-                return self._search.stored(artifact) or self._fetch_from_sources(artifact, artifacts, stage)
+                return self._stored(artifact) or self._fetch_from_sources(artifact, artifacts, stage)
         with self._meter.waiting(), self._store.lock(name, LOCK_TIMEOUT):
-            return self._search.stored(artifact) or self._fetch_from_sources(artifact, artifacts, stage)
+            return self._stored(artifact) or self._fetch_from_sources(artifact, artifacts, stage)
+
+    def _stored(self, artifact: Artifact) -> str:
+        """Return the path of an artifact that another process has downloaded meanwhile; empty if it has not."""
+        return self._counted(self._search.stored(artifact))
+
+    def _counted(self, path: str) -> str:
+        """Return a path, and count the bytes of this file as if they had been downloaded."""
+        if path:
+            self._meter.add_bytes(os.path.getsize(path))
+        return path
 
     def _fetch_from_sources(self, artifact: Artifact, artifacts: str, stage: str) -> str:
         from cloche.store.fetch.http import RequestFailed, printable_url
@@ -305,15 +315,19 @@ class _Downloads:
                 raise RequestFailed(reason_of(error)) from error
             if problem:
                 raise RequestFailed(problem)
-            return path
-        if artifact.hashes and (path := self._search.stored(artifact)):
+            return self._counted(path)
+        if artifact.hashes and (path := self._stored(artifact)):
             return path
         descriptor, temporary = tempfile.mkstemp(dir=stage)
         with open(descriptor, "wb") as file:
             sink = Sink(file, lambda: hashers_for(artifact), self._meter.add_bytes)
-            self._indexes.client.download(
-                url, sink, size=artifact.size, limit=MAX_FILE_SIZE, verified=bool(artifact.hashes)
-            )
+            try:
+                self._indexes.client.download(
+                    url, sink, size=artifact.size, limit=MAX_FILE_SIZE, verified=bool(artifact.hashes)
+                )
+            except RequestFailed:
+                self._meter.add_bytes(-sink.size)  # another source may have the file
+                raise
             digests = sink.digests()
             if problem := hash_mismatch(artifact, digests):
                 raise wrong_file(artifact, f"`{printable_url(url)}`", problem)

@@ -62,7 +62,7 @@ TEMPORARY = frozenset((408, 425, 429, 500, 502, 503, 504, 520, 527))
 
 ANY = "*/*"
 
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_RANGE = re.compile(r"bytes (\d{1,18})-\d+/(?:\d+|\*)")
 
 
 class RequestFailed(Exception):
@@ -91,6 +91,8 @@ class Received(Value):
     url: str
     """After redirects."""
     content_type: str
+    is_compressed: bool
+    """Whether the bytes are a page in the encoding `gzip`, which is requested for pages only."""
 
 
 class Sink:
@@ -174,7 +176,8 @@ class Client:
                     _start(response, sink, size)
                     validator = _validator(response)
                     self._receive(response, sink, size, limit)
-                    return Received(response.url, _content_type(response))
+                    is_compressed = response.headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip")
+                    return Received(response.url, _content_type(response), is_compressed)
             except RequestFailed as failure:
                 if sink.size - counted_from >= PROGRESS:
                     failures, counted_from = 0, sink.size
@@ -203,7 +206,7 @@ class Client:
         """Send a request for the rest of a file, and return the response before its body is read."""
         if self._stopped.is_set():
             raise Stopped
-        headers = {"Accept": accept, "Accept-Encoding": "identity"}
+        headers = {"Accept": accept, "Accept-Encoding": "identity" if accept == ANY else "gzip"}
         if sink.size and validator:
             headers |= {"Range": f"bytes={sink.size}-", "If-Range": validator}
         address, credentials = self._credentials(url)
@@ -246,8 +249,8 @@ class Client:
     def _receive(self, response: requests.Response, sink: Sink, size: int | None, limit: int) -> None:
         """Read a body to its end."""
         end = size if size is not None else limit
-        promised = response.headers.get("Content-Length", "")
-        expected = sink.size + int(promised) if promised.isdecimal() else None
+        length = _announced_length(response)
+        expected = None if length is None else sink.size + length
         started, before = time.monotonic(), sink.size
         while True:
             if self._stopped.is_set():
@@ -375,6 +378,18 @@ class _Adapter(HTTPAdapter):
             options["ssl_context"] = self._context
         super().init_poolmanager(*arguments, **options)
 
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        """Send a request; of a redirect, whose body requests would read to its end into memory, keep no body."""
+        response = super().send(request, *arguments, **options)
+        if response.is_redirect:
+            try:
+                is_read = len(response.raw.read(CHUNK, decode_content=False)) < CHUNK
+            except (HTTPError, OSError):
+                is_read = False
+            if not is_read:
+                response.close()
+        return response
+
 
 class _UnverifiedAdapter(_Adapter):
     """Opens connections to a host that the user trusts without a certificate (`trusted-host`)."""
@@ -409,9 +424,15 @@ def _start(response: requests.Response, sink: Sink, size: int | None) -> None:
             raise RequestFailed("the server did not send the requested part of the file", temporary=True)
     elif sink.size:
         sink.restart()  # the file has changed, or the server does not support ranges
-    length = headers.get("Content-Length", "")
-    if size is not None and length.isdecimal() and sink.size + int(length) != size:
-        raise RequestFailed(f"the server announces {sink.size + int(length)} bytes, but the lock file says {size}")
+    length = _announced_length(response)
+    if size is not None and length is not None and sink.size + length != size:
+        raise RequestFailed(f"the server announces {sink.size + length} bytes, but the lock file says {size}")
+
+
+def _announced_length(response: requests.Response) -> int | None:
+    """Return the size of a body in bytes that the headers announce; None if they announce none that is possible."""
+    length = response.headers.get("Content-Length", "")
+    return int(length) if re.fullmatch("[0-9]{1,18}", length) else None
 
 
 def _validator(response: requests.Response) -> str:
@@ -426,7 +447,7 @@ def _status_failure(response: requests.Response) -> RequestFailed:
     if status in TEMPORARY:
         try:
             pause = Retry().get_retry_after(response.raw)
-        except (HTTPError, ValueError):
+        except (HTTPError, ValueError, OverflowError):  # not a number, or not a date
             pause = None
         return RequestFailed(text, temporary=True, pause=pause)
     if status == 416:
@@ -439,10 +460,16 @@ def _failure(error: Exception) -> RequestFailed:
     text = str(error)
     if isinstance(error, requests.TooManyRedirects):
         return RequestFailed(f"it redirects more than {MAX_REDIRECTS} times")
+    if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in text:
+        return RequestFailed("a SOCKS proxy needs the package `PySocks`, which is not installed with cloche")
     if isinstance(error, requests.exceptions.InvalidSchema):
         return RequestFailed("it redirects to a URL that is neither HTTP nor HTTPS")
     if "CERTIFICATE_VERIFY_FAILED" in text or isinstance(error, ssl.SSLCertVerificationError):
         return RequestFailed("the certificate of the server is not trusted")
+    if refusal := re.search(r"Tunnel connection failed: (\d{3} [\w -]*)", text):
+        return RequestFailed(
+            f"the proxy refuses the connection: {refusal[1]}", temporary=int(refusal[1][:3]) in TEMPORARY
+        )
     if isinstance(error, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)):
         return RequestFailed("the proxy refuses the connection, or does not answer", temporary=True)
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidProxyURL)):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.utils import parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
 
 from cloche.errors import counted
 from cloche.model.value import Value
@@ -102,7 +102,7 @@ def ranking(pin: Pin, interpreter: Interpreter) -> Callable[[OfferedFile], tuple
                 name, found, build, tags = parse_wheel_filename(file.name)
             else:
                 (name, found), build, tags = parse_sdist_filename(file.name), (), frozenset()
-        except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+        except ValueError:
             return ""
         if name != pin.distribution or version not in (found, Version(found.public)):
             return ""

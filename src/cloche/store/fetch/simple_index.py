@@ -12,7 +12,7 @@ from urllib.request import url2pathname
 
 from cloche.errors import reason_of
 from cloche.fs import list_names, open_regular_file
-from cloche.store.fetch.artifacts import OfferedFile
+from cloche.store.fetch.artifacts import MAX_FILE_NAME, OfferedFile
 from cloche.store.fetch.http import RequestFailed, Sink
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def linked_files(client: Client, page: str) -> list[OfferedFile]:
         buffer = io.BytesIO()
         received = client.download(page, Sink(buffer, dict), limit=MAX_PAGE_SIZE, accept=PAGE_TYPES)
         content, content_type, base = buffer.getvalue(), received.content_type, received.url
+        if received.is_compressed:
+            content = _decompressed(content)
     try:
         if content_type.endswith("json"):
             files = list(_parse_json(json.loads(content), base))
@@ -57,7 +59,29 @@ def linked_files(client: Client, page: str) -> list[OfferedFile]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise RequestFailed("the page is not valid") from error
     schemes = ("http", "https") if urlsplit(base).scheme != "file" else ("http", "https", "file")
-    return [file for file in files if urlsplit(file.url).scheme in schemes]  # no server may name a local file
+    return [
+        file
+        for file in files
+        if urlsplit(file.url).scheme in schemes  # no server may name a local file
+        if len(file.name) <= MAX_FILE_NAME
+    ]
+
+
+def _decompressed(content: bytes) -> bytes:
+    """Return the content of a page that was sent in the encoding `gzip`.
+
+    :raises RequestFailed: it is not valid, not complete or too large.
+    """
+    import zlib
+
+    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        found = decompressor.decompress(content, MAX_PAGE_SIZE)
+    except zlib.error as error:
+        raise RequestFailed("the page is not valid") from error
+    if not decompressor.eof:
+        raise RequestFailed(f"the page is not complete, or larger than {MAX_PAGE_SIZE} bytes")
+    return found
 
 
 def local_path(url: str) -> str:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from packaging.pylock import PackageArchive, PackageDirectory, PackageVcs
-from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename, parse_wheel_filename
-from packaging.version import InvalidVersion
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 
 from cloche.errors import UsageError
-from cloche.store.fetch.artifacts import Artifact, invalid_url
+from cloche.store.fetch.artifacts import MAX_FILE_NAME, Artifact, invalid_url
 from cloche.store.lock_files.packages import LockedPackage, absolute_path, direct_url, path_of_file_url
 from cloche.store.lock_files.requirement_lines import invalid_line
 
@@ -64,6 +63,8 @@ def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line
     local = absolute_path(path, base) if path else ""
     file_name = os.path.basename(local) if local else unquote(urlsplit(address).path.rpartition("/")[2])
     mapping = dict(sorted(hashes))
+    if len(file_name) > MAX_FILE_NAME:
+        raise invalid_line(line, f"the name of its file has more than {MAX_FILE_NAME} characters")
     if file_name.endswith(".whl"):
         try:
             found, version, _, _ = parse_wheel_filename(file_name)
@@ -102,7 +103,7 @@ def name_of_archive(file_name: str) -> str:
     """Return the name of the distribution in the file name of a source distribution; empty if it is not one."""
     try:
         return parse_sdist_filename(file_name)[0]
-    except (InvalidSdistFilename, InvalidVersion):
+    except ValueError:
         return ""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from packaging.pylock import PackageArchive, PackageDirectory, PackageVcs
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from cloche.errors import SeedError, UsageError, reason_of
 from cloche.model.value import replace
@@ -285,7 +285,7 @@ def is_locked_version(text: str, package: LockedPackage) -> bool:
         return True
     try:
         found, locked = Version(text.replace("_", "-")), Version(package.version)
-    except InvalidVersion:
+    except ValueError:
         return False
     is_pin = package.artifact is None and package.source is None
     return locked == found or (is_pin and locked == Version(found.public))

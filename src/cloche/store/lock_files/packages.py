@@ -38,6 +38,10 @@ MAX_LOCK_BYTES = 1 << 26
 """The maximum size of a lock file; 10,000 packages with 50 files each take half of it."""
 
 
+MAX_DIGITS = 1000
+"""The maximum length of a number in a lock file; Python converts no more than 4300 digits."""
+
+
 class LockedPackage(Value):
     """A package of a lock file that an environment needs, and where it comes from."""
 
@@ -86,7 +90,7 @@ def read_lock_text(path: str, store: Store, named_in: str = "") -> str:
     """Return the text of a lock file, and record the file as an input.
 
     :param named_in: the file that refers to it, for messages.
-    :raises UsageError: it cannot be read, is too large, changes while it is read, or is not UTF-8.
+    :raises UsageError: it cannot be read, is too large, changes while it is read, is not UTF-8, or has a huge number.
     """
     store.inputs.path(path)
     origin = f", which `{named_in}` names," if named_in else ""
@@ -112,13 +116,20 @@ def read_lock_text(path: str, store: Store, named_in: str = "") -> str:
         )
     encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"  # PowerShell 5 writes it
     try:
-        return content.decode(encoding)
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UsageError(
             f"the lock file `{path}`{origin} is not valid UTF-8 (line {line})",
             hint="save it as UTF-8, or create it again",
         ) from None
+    if number := re.search(f"[0-9]{{{MAX_DIGITS + 1}}}", text):
+        line = text.count("\n", 0, number.start()) + 1
+        raise UsageError(
+            f"the lock file `{path}`{origin} contains a number with more than {MAX_DIGITS} digits (line {line})",
+            hint="create it again",
+        )
+    return text
 
 
 def checked_file_name(name: str, distribution: str, path: str) -> str:

@@ -9,7 +9,6 @@ import dataclasses
 import os
 import re
 from bisect import bisect_left
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ from packaging.tags import parse_tag
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from cloche.errors import SeedError, UsageError
-from cloche.store.fetch.artifacts import Artifact, invalid_url
+from cloche.store.fetch.artifacts import MAX_FILE_NAME, Artifact, invalid_url
 from cloche.store.fetch.pins import shortened
 from cloche.store.lock_files.packages import (
     LockedPackage,
@@ -35,7 +34,7 @@ from cloche.store.markers import marker_environment, unknown_variables
 from cloche.store.tags import supported_tags, unsupported_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from packaging.markers import Environment, Marker
     from packaging.tags import Tag
@@ -59,9 +58,16 @@ def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
     disabled, logger.disabled = logger.disabled, True  # it logs a warning that is shown below
     try:
         content = parse_toml(text)
-        if invalid := invalid_url(urls_in(content.get("packages"))):
+        texts = list(texts_in(content.get("packages"), ("index", "name", "path", "url")))
+        if invalid := invalid_url(text for key, text in texts if key in ("index", "url")):
             raise UsageError(
                 f"`{path}` is not a valid lock file: `{invalid}` is not a valid URL", hint="create it again"
+            )
+        paths = (text.partition("?")[0] if key in ("index", "url") else text for key, text in texts)
+        if any(len(text.rpartition("/")[2]) > MAX_FILE_NAME for text in paths):
+            raise UsageError(
+                f"`{path}` is not a valid lock file: a name in it has more than {MAX_FILE_NAME} characters",
+                hint="create it again",
             )
         lock = pylock.Pylock.from_dict(content)
     except InvalidToml as error:
@@ -89,16 +95,18 @@ def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
     return lock, path
 
 
-def urls_in(value: object, key: str = "") -> Iterator[str]:
-    """Yield the URLs in the packages of a lock file, whose structure has not been checked."""
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from urls_in(item, name)
+def texts_in(value: object, keys: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield these keys with their texts in the packages of a lock file, whose structure has not been checked."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, str):
+                if key in keys:
+                    yield key, item
+            else:
+                yield from texts_in(item, keys)
     elif isinstance(value, list):
         for item in value:
-            yield from urls_in(item)
-    elif isinstance(value, str) and key in ("url", "index"):
-        yield value
+            yield from texts_in(item, keys)
 
 
 def select(read: tuple[pylock.Pylock, str], request: LockRequest, interpreter: Interpreter) -> list[LockedPackage]:
