@@ -88,6 +88,8 @@ class Session:
         self.plugin_errors: list[BaseException] = []
         """The failures of plugins that were only reported as warnings."""
         self.progress: ReportProgress = ignore_progress
+        self.notify: Callable[[str], object] = str
+        """Called with what a run is going to do that users should see, wherever its output goes."""
         self.announce: Callable[[Iterable[str]], object] = self.warn
         """Called with messages that users must see before the environment is changed."""
         self.startup_rule: StartupRule | None = None
@@ -128,6 +130,7 @@ class Session:
             self.warnings += self._store.warnings
             self._store.warnings = self.warnings  # later warnings of the store are shown with the others
             self._store.progress = self.progress
+            self._store.notify = self.notify
         return self._store
 
     @property

@@ -12,6 +12,7 @@ from cloche.cli import json_output
 from tests.locks import package, pylock, sha256_of, simple_wheel
 from tests.pages import built_page
 from tests.run import Cloche, clean_environ
+from tests.seeding.projects import make_project
 from tests.seeding.server import serving
 
 if TYPE_CHECKING:
@@ -58,6 +59,19 @@ def test_downloads_are_reported_as_files_and_bytes(cloche: Cloche, tmp_path: Pat
         "total_bytes": total,
         "seconds_left": 0.0,
     }
+
+
+def test_what_is_going_to_be_built_is_shown_first(cloche: Cloche) -> None:
+    project = make_project(cloche.cwd / "project")
+    entry = package("spam", "1.0", directory={"path": project.name})
+    (cloche.cwd / "pylock.toml").write_text(pylock([entry]))
+
+    notice, *progress = cloche("./env", "--lock", "pylock.toml", "--json").err.splitlines()
+
+    assert notice.startswith("cloche: building from source for ")
+    assert notice.endswith(": spam 1.0")
+    assert [(line["builds"], line["total_builds"]) for line in progress_in("\n".join(progress))] == [(0, 1)]
+    assert "building" not in cloche("./quiet", "--lock", "pylock.toml", "-q").err
 
 
 def test_nothing_is_printed_where_nothing_is_measured_or_with_q(cloche: Cloche) -> None:

@@ -86,6 +86,11 @@ def recorded_warnings() -> list[str]:
     return list(dict.fromkeys(_warnings))
 
 
+def print_notice(text: str) -> None:
+    """Print what a run is going to do on standard error."""
+    print_message(f"cloche: {one_line(shortened(text))}")
+
+
 def print_message(text: str) -> None:
     """Print a line on standard error, with escapes for characters that its encoding cannot represent."""
     write_message(f"{text}\n")

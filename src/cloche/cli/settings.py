@@ -139,6 +139,7 @@ def open_reporting_session(settings: Settings, host: Host) -> Session:
         report.reserve_stdout()
     session = ReportingSession(settings, host)
     if "quiet" not in settings.chosen:
+        session.notify = report.print_notice
         if report.can_show_progress(host):
             session.progress = report.show_progress
         elif settings.flag("json"):

@@ -19,7 +19,7 @@ from cloche.model.progress import ignore_progress
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Literal, TypeAlias
 
     from typing_extensions import Self
@@ -92,6 +92,8 @@ class Store:
         self.warnings: list[str] = []
         """Warnings for the user, one line each."""
         self.progress: ReportProgress = ignore_progress
+        self.notify: Callable[[str], object] = str
+        """As in `Session`."""
         self.compile: Compile = "auto"
         """When images are compiled to bytecode."""
         self.compiled: list[str] = []

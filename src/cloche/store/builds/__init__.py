@@ -67,10 +67,18 @@ def build_wheels(
             f"`--only-binary` prevents building, and the lock file has no wheel of {names} for this Python",
             hint="leave out `--only-binary`, or add wheels to the lock file",
         )
-    if missing := sources_to_build(sources, interpreter, wanted, store):
-        store.progress(f"building {', '.join(source.title for source in missing)} for {interpreter.name}")
+    missing = sources_to_build(sources, interpreter, wanted, store)
+    if missing:
+        titles = ", ".join(source.title for source in missing)
+        store.notify(f"building from source for {interpreter.name}: {titles}")
     environ = build_environ(wanted, store) if sources else {}
-    return [find_or_build_wheel(source, interpreter, wanted, store, environ) for source in sources]
+    wheels = []
+    for source in sources:
+        if source in missing:
+            done = missing.index(source)
+            store.progress(f"building {source.title}", builds=done, total_builds=len(missing))
+        wheels.append(find_or_build_wheel(source, interpreter, wanted, store, environ))
+    return wheels
 
 
 def find_or_build_wheel(
