@@ -51,7 +51,8 @@ def test_an_environment_on_another_disk_needs_space_for_copies(
 
     assert done.code == 4
     assert (
-        f"the environment does not fit on the disk: it needs at least 3.0 MB in `{small}`, and 1.8 MB are" in done.err
+        f"the environment does not fit on the disk: it needs at least 3.0 MB in `{small}`, but only 1.8 MB is free"
+        in done.err
     )
     assert "hint: free some space, or choose a directory on another disk" in done.err
     assert os.listdir(small) == []

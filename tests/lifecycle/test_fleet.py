@@ -109,7 +109,7 @@ def test_an_upgrade_repairs_what_a_new_patch_release_broke(cloche, empty_env) ->
     assert all(works(env) for env in lost)
     assert snapshot(other) == before
     again = cloche("upgrade", "--find", "work", "--from", "3.12.0")
-    assert (again.code, again.out) == (0, "0 environments; 3 that use a different Python left out\n")
+    assert (again.code, again.out) == (0, "0 environments; left out 3 that use a different Python\n")
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])

@@ -145,7 +145,9 @@ def test_without_hashes_the_index_is_asked_each_time(store: Store, index: Site) 
 
     assert obtain_pinned(store) == FILES["spam-1.0-2-cp312-none-any.whl"]
     assert index.paths == ["/simple/spam/"]
-    with pytest.raises(SeedError, match=r"prevents downloads, and without a hash no cached file counts as `spam==1.0`"):
+    with pytest.raises(
+        SeedError, match=r"prevents downloads, and the lock file has no hash to find a cached file for `spam==1.0`"
+    ):
         obtain_pinned(store, network="never")
 
 

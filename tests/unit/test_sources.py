@@ -212,7 +212,7 @@ def test_a_blank_path_is_an_error(resolve, setting):
 
 def test_a_version_without_quotes_is_an_error(resolve):
     """TOML reads 3.10 as the number 3.1. An integer is unambiguous."""
-    with pytest.raises(UsageError, match=r"invalid value 3\.1 for `python` in .*pyproject\.toml") as refused:
+    with pytest.raises(UsageError, match=r"invalid value `3\.1` for `python` in .*pyproject\.toml") as refused:
         resolve(pyproject="[tool.cloche]\npython = 3.10\n")
     assert "3.10 is 3.1" in refused.value.hint
     assert resolve(pyproject="[tool.cloche]\npython = 3\n")[1].spec.pythons == ("3",)

@@ -417,7 +417,7 @@ def test_unreadable_build_variables_are_ignored(
     else:
         variables.symlink_to(tmp_path / "missing")
 
-    assert "its own ensurepip: nothing found" in refusal("wheel", interpreter, store).message
+    assert "the ensurepip of this Python: nothing found" in refusal("wheel", interpreter, store).message
 
 
 def test_an_old_python_gets_a_pip_that_supports_it(site: Path, store: Store, interpreter: Interpreter) -> None:
@@ -554,7 +554,7 @@ def test_the_error_lists_what_each_source_has(tmp_path: Path, store: Store, inte
 
     assert error.message == (
         "no `spam` found for CPython 3.12.1: `--find-links`: spam 1.0 needs Python >=3.13; "
-        "its own ensurepip: nothing found; the cache: spam 2.0 is built for cp39-cp39-win_amd64"
+        "the ensurepip of this Python: nothing found; the cache: spam 2.0 is built for cp39-cp39-win_amd64"
     )
     assert "leave out `--no-download`" in str(error.hint)
 

@@ -114,7 +114,7 @@ def remove_tree(path: str) -> bool:
     such as ext4 with the option `discard`, where thousands would take seconds one by one.
     """
     try:
-        level = [(path, identity_of(os.lstat(path)))]
+        level = [(path, identity_in(os.lstat(path)))]
     except OSError as error:
         return isinstance(error, FileNotFoundError)
     levels: list[list[Directory]] = []
@@ -152,7 +152,7 @@ def remove_files(remaining: list[Directory], below: list[Directory]) -> bool:
                     for entry in scanned:
                         if entry.is_dir(follow_symlinks=False):
                             status = entry.stat(follow_symlinks=False)
-                            below.append((os.path.join(path, entry.name), identity_of(status)))
+                            below.append((os.path.join(path, entry.name), identity_in(status)))
                         else:
                             files.append((entry.path, descriptor))
             except OSError as error:
@@ -179,12 +179,12 @@ def open_writable(path: str, identity: Identity) -> int | None:
     try:
         descriptor = os.open(path, DIRECTORY)
     except PermissionError:
-        if identity_of(os.lstat(path)) != identity:
+        if identity_in(os.lstat(path)) != identity:
             raise
         os.chmod(path, 0o700)
         descriptor = os.open(path, DIRECTORY)
     try:
-        if identity_of(os.fstat(descriptor)) != identity:
+        if identity_in(os.fstat(descriptor)) != identity:
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
         if not os.access(".", os.W_OK | os.X_OK, dir_fd=descriptor):
             os.chmod(descriptor, 0o700)
@@ -194,7 +194,7 @@ def open_writable(path: str, identity: Identity) -> int | None:
     return descriptor
 
 
-def identity_of(status: os.stat_result) -> Identity:
+def identity_in(status: os.stat_result) -> Identity:
     return status.st_dev, status.st_ino
 
 

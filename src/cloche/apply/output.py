@@ -34,7 +34,7 @@ def create_output(target: str, existing: Literal["kept", "replaced"], write: Cal
             os.makedirs(scratch)
             with DeliveredSignals(deferred):
                 result = write(written, scratch)
-            put_in_place(written, target, existing)
+            name_output(written, target, existing)
             return result
         finally:
             with deferred:  # needed if a signal has just ended `DeliveredSignals`
@@ -44,7 +44,7 @@ def create_output(target: str, existing: Literal["kept", "replaced"], write: Cal
                     os.close(descriptor)
 
 
-def put_in_place(written: str, target: str, existing: Literal["kept", "replaced"]) -> None:
+def name_output(written: str, target: str, existing: Literal["kept", "replaced"]) -> None:
     """Give a complete output its final name."""
     if existing == "replaced" or os.path.isdir(written):
         os.rename(written, target)

@@ -16,7 +16,7 @@ COMMANDS = {
         CREATE,
         CommandSpec(
             "pythons",
-            "list the interpreters that can be found, and why others are not used",
+            "list the interpreters that can be found",
             "cloche.cli.pythons:pythons",
             (Option("all", "also list the candidates that are not used, and why", "flag", sources="argv"), NO_FINDER),
             "[SPEC]",

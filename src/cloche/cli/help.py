@@ -95,7 +95,7 @@ EXAMPLES_OF = {
     ),
     "info": (
         ("cloche info", "describe the active environment, or the nearest `.venv`"),
-        ("cloche info .venv --json", "describe it for programs"),
+        ("cloche info .venv --json", "print the description as JSON"),
     ),
     "doctor": (
         ("cloche doctor --fix .venv", "repair an environment, for example after `mv`"),
@@ -103,7 +103,7 @@ EXAMPLES_OF = {
     ),
     "verify": (
         ("cloche verify .venv", "list what was added, changed or removed"),
-        ("cloche verify .venv --json", "list it for programs"),
+        ("cloche verify .venv --json", "print the differences as JSON"),
     ),
     "move": (
         ("cloche move .venv ../other/.venv", "move an environment"),
@@ -119,7 +119,7 @@ EXAMPLES_OF = {
     ),
     "unpack": (
         ("cloche unpack env.tar.gz /opt/env", "put it in place, after checking every file"),
-        ("cloche unpack env.zip env --json", "print the result for programs"),
+        ("cloche unpack env.zip env --json", "print the result as JSON"),
     ),
     "run": (
         ("cloche run -- pytest -x", "run pytest in the active environment or the nearest `.venv`"),

@@ -7,6 +7,7 @@ import os
 from cloche.cli import json_output, plan_text, report
 from cloche.cli.default_environment import chosen_environment
 from cloche.errors import UsageError, human_size
+from cloche.fs import is_same_file
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.installed_startup_code import installed_startup_code
 from cloche.model.options import PORTABLE_OPTIONS
@@ -78,7 +79,7 @@ def summary_lines(facts: EnvironmentInfo, needs: Needs | None, details: int) -> 
     """
     environment = facts.environment
     yield "environment", environment.location
-    elsewhere = [root for root in facts.recorded_roots if not is_same_directory(root, environment.location)]
+    elsewhere = [root for root in facts.recorded_roots if not is_same_file(root, environment.location)]
     if elsewhere:
         yield "created at", f"{', '.join(elsewhere)} (`cloche doctor --fix` updates the files that still point there)"
     yield "created by", facts.created_by
@@ -86,7 +87,7 @@ def summary_lines(facts: EnvironmentInfo, needs: Needs | None, details: int) -> 
     yield "prompt", environment.prompt
     yield "options", ", ".join(recorded_options(facts)) or "none"
     yield "seeds", report.summarize([f"{seed.key} {seed.version}" for seed in facts.seeds], details) or "none"
-    if lock := lock_of(facts):
+    if lock := recorded_lock_file(facts):
         yield "lock", lock_line(lock)
     yield "packages", f"{len(facts.distributions)} in {environment.path_to(environment.layout.purelib)}"
     for distribution in facts.editable:
@@ -97,7 +98,7 @@ def summary_lines(facts: EnvironmentInfo, needs: Needs | None, details: int) -> 
     yield "size", f"{human_size(facts.own_size)} of its own, {human_size(facts.shared_size)} shared"
 
 
-def lock_of(facts: EnvironmentInfo) -> RecordedLock | None:
+def recorded_lock_file(facts: EnvironmentInfo) -> RecordedLock | None:
     """Return the lock file that an environment was created from; None if it was created without one."""
     from cloche.lifecycle.recorded_command import recorded_lock
 
@@ -164,14 +165,6 @@ def recorded_options(facts: EnvironmentInfo) -> Iterator[str]:
         yield "copies"
 
 
-def is_same_directory(first: str, second: str) -> bool:
-    """Return whether two paths lead to the same directory; False if one of them does not exist."""
-    try:
-        return os.path.samefile(first, second)
-    except OSError:
-        return False
-
-
 def info_json(facts: EnvironmentInfo, needs: Needs | None) -> dict[str, object]:
     """Return the information as JSON."""
     return {
@@ -187,7 +180,7 @@ def info_json(facts: EnvironmentInfo, needs: Needs | None) -> dict[str, object]:
         },
         "recorded_roots": facts.recorded_roots,
         "options": list(recorded_options(facts)),
-        "lock": lock_json(lock) if (lock := lock_of(facts)) else None,
+        "lock": lock_json(lock) if (lock := recorded_lock_file(facts)) else None,
         "packages": [package_json(distribution) for distribution in facts.distributions],
         "activators": facts.activation_scripts,
         "needs": needs_json(needs) if needs else None,

@@ -44,7 +44,7 @@ COPY = "`cloche move --copy ENV DEST` copies an environment"
 SHOW = "`cloche info [ENV]` describes an environment"
 REPAIR = "`cloche doctor --fix [ENV]` repairs an environment"
 FREEZE = "`cloche run [ENV] -- pip freeze` lists the packages of an environment"
-PRUNE = "`cloche cache prune` removes from the cache what no environment needs"
+PRUNE = "`cloche cache prune` removes from the cache what is damaged or was not used for a month"
 USE = "`cloche activate [ENV]` prints the command that activates an environment in your shell"
 
 NAMED = "`cloche PATH` creates an environment at a path; environments have no names"

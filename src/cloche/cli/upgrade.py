@@ -218,7 +218,7 @@ def summary_of(outcomes: Sequence[Outcome], others: int) -> str:
     """
     words = [f"{count} {word}" for word, count in count_outcomes(outcomes).items()]
     number = counted(len(outcomes), "environment")
-    left_out = f"; {others} that use a different Python left out" if others else ""
+    left_out = f"; left out {others} that {'uses' if others == 1 else 'use'} a different Python" if others else ""
     return f"{number}{': ' if words else ''}{', '.join(words)}{left_out}"
 
 

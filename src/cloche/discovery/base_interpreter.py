@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.fs import read_at_most
+from cloche.fs import is_same_file, read_at_most
 from cloche.fs.inputs import UNRECORDED
 from cloche.model import PYVENV_CFG
 from cloche.model.value import TYPE_CHECKING, replace
@@ -165,13 +165,13 @@ def stable_executable(executable: str, prefix: str, stdlib: str, *names: str) ->
             break
         joined = os.path.join(os.path.dirname(path), os.readlink(path))
         plain = os.path.normpath(joined)
-        if not _is_same_file(joined, plain):  # after a linked directory, `..` leads elsewhere
+        if not is_same_file(joined, plain):  # after a linked directory, `..` leads elsewhere
             path = joined
             break
         path = _through_upgrade_link(plain)
     path = _through_upgrade_link(path)
     versioned = (os.path.join(os.path.dirname(path), name) for name in names)
-    return next((other for other in versioned if other == path or _is_same_file(other, path)), path)
+    return next((other for other in versioned if other == path or is_same_file(other, path)), path)
 
 
 def _finds_prefix(executable: str, prefix: str, stdlib: str) -> bool:
@@ -182,7 +182,7 @@ def _finds_prefix(executable: str, prefix: str, stdlib: str) -> bool:
     directory = os.path.dirname(executable)
     while True:
         if os.path.exists(os.path.join(directory, stdlib, "os.py")):
-            return _is_same_file(directory, prefix)
+            return is_same_file(directory, prefix)
         if directory == (directory := os.path.dirname(directory)):
             return False
 
@@ -192,24 +192,17 @@ def _through_upgrade_link(path: str) -> str:
     before, found, after = path.partition("/Cellar/")  # Homebrew: Cellar/python@3.12/3.12.4/... = opt/python@3.12/...
     if found and after.count("/") > 1:
         formula, _, rest = after.split("/", 2)
-        if _is_same_file(other := f"{before}/opt/{formula}/{rest}", path):
+        if is_same_file(other := f"{before}/opt/{formula}/{rest}", path):
             return other
     parts = path.rsplit("/", 3)  # uv: cpython-3.12.4-linux-x86_64-gnu/bin/python3.12 = cpython-3.12-linux-.../bin/...
     if len(parts) == 4 and parts[1].count("-") == 4:
         implementation, version, rest = parts[1].split("-", 2)
         number, variant, kind = version.partition("+")
         minor = f"{implementation}-{'.'.join(number.split('.')[:2])}{variant}{kind}-{rest}"
-        if minor != parts[1] and _is_same_file(other := "/".join([parts[0], minor, *parts[2:]]), path):
+        if minor != parts[1] and is_same_file(other := "/".join([parts[0], minor, *parts[2:]]), path):
             return other
     return path
 
 
 def _is_same_path(one: str, other: str) -> bool:
     return os.path.normcase(os.path.abspath(one)) == os.path.normcase(os.path.abspath(other))
-
-
-def _is_same_file(one: str, other: str) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except OSError:
-        return False

@@ -22,6 +22,14 @@ NO_ACCESS_TIME = getattr(os, "O_NOATIME", 0)
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
+def is_same_file(one: str, other: str) -> bool:
+    """Return whether two paths lead to the same file or directory; False if one of them does not exist."""
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # ValueError: the locale cannot express a path, or it contains a null character
+        return False
+
+
 def write_all(descriptor: int, content: bytes) -> None:
     """Write all of `content`; `os.write` may write only a part of it."""
     view = memoryview(content)

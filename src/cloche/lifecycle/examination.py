@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from cloche.apply import DeferredHandlers, DeliveredSignals
 from cloche.apply.processes import finish_program, kill_process_tree, run_program, started_program
 from cloche.errors import reason_of
+from cloche.fs import is_same_file
 from cloche.lifecycle.installed import site_files
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.programs import python_environ, shell_environ
@@ -273,11 +274,3 @@ def find_program(name: str, host: Host) -> str:
     from shutil import which  # loads modules for archives, and a diagnosis does not need it
 
     return which(name, path=host.environ.get("PATH")) or ""
-
-
-def is_same_file(first: str, second: str) -> bool:
-    """Return whether two paths lead to the same file or directory; False if one of them does not exist."""
-    try:
-        return os.path.samefile(first, second)
-    except (OSError, ValueError):  # ValueError: the locale cannot express a path
-        return False

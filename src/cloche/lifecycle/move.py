@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from cloche.apply import DestinationChanged, NotTakenOver, apply
 from cloche.errors import ClocheError, DestinationError
+from cloche.fs import is_same_file
 from cloche.fs.locks import DirectoryLock, identity_of
 from cloche.lifecycle import external_references
 from cloche.lifecycle.embedded_paths import files_to_relocate, relocate_tree
-from cloche.lifecycle.examination import examine, failing_activations, is_same_file, modules_of, started_python
+from cloche.lifecycle.examination import examine, failing_activations, modules_of, started_python
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import read_environment

@@ -130,7 +130,7 @@ def unpack_warnings(location: str, session: Session) -> Iterator[str]:
         yield f"{len(differences) - SHOWN} more differences; `cloche verify` lists them"
 
 
-def shortened(name: str) -> str:
+def shortened_name(name: str) -> str:
     """Return an untrusted name, or its beginning."""
     return name if len(name) <= SHOWN_NAME else f"{name[:SHOWN_NAME]}…"
 
@@ -182,7 +182,7 @@ class Extraction:
 
     def refuse(self, member: str, reason: str) -> ClocheError:
         return ClocheError(
-            f"`{self.source}` is not safe: `{shortened(member)}` {reason}",
+            f"`{self.source}` is not safe: `{shortened_name(member)}` {reason}",
             hint="get the archive again, from a source that you trust",
         )
 
@@ -229,7 +229,7 @@ class Extraction:
                 and len(member.target) < LONGEST_TARGET
             ):
                 raise DestinationError(
-                    f"the path of `{shortened(path)}` would be too long",
+                    f"the path of `{shortened_name(path)}` would be too long",
                     hint="choose a shorter path for the environment",
                 ) from error
             raise self.refuse(path, "has a name or a target that this system cannot use") from error

@@ -146,10 +146,10 @@ def programs_of(activator: Any) -> tuple[str, ...]:
 
     :raises TypeError: `shells` is not a list of strings.
     """
-    return names_in("shells", getattr(activator, "shells", (activator.name,)))
+    return names_of_attribute("shells", getattr(activator, "shells", (activator.name,)))
 
 
-def names_in(attribute: str, names: Any) -> tuple[str, ...]:
+def names_of_attribute(attribute: str, names: Any) -> tuple[str, ...]:
     """Return the value of an attribute of an activator as a tuple.
 
     :raises TypeError: it is not a list of strings.
@@ -174,7 +174,7 @@ def shell_of_activator(activator: Any, environment: Environment) -> ShellFamily:
     return ShellFamily(
         name=activator.name,
         programs=programs_of(activator),
-        script_names=names_in("script_names", names),
+        script_names=names_of_attribute("script_names", names),
         quote=quote,
         read_words=returning_words(read_words) if read_words else reader_of(quote),
         source_line=returning_text("source_line", source_line) if source_line else None,

@@ -42,7 +42,7 @@ def download_with_dependencies(
     :param pip: the path of a pip that supports the interpreter.
     :raises SeedError: pip cannot be run, or fails; the message contains its error.
     """
-    store.progress(f"downloading what {', '.join(requirements)} need for {interpreter.name}")
+    store.progress(f"downloading the dependencies of {', '.join(requirements)} for {interpreter.name}")
     directories = [*wanted.find_links, *store.readable_directories("wheels")]
     arguments = ["--only-binary", ":all:", *(f"--find-links={directory}" for directory in directories)]
     command = [interpreter.executable, "-I", "-B", pip]

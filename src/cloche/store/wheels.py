@@ -39,7 +39,7 @@ This matters for distributions that nobody chose for this Python: those beside c
 
 INDEX = "the index"
 FIND_LINKS = "`--find-links`"
-BESIDE = "beside cloche"
+BESIDE = "the pip installed with cloche"
 CACHE = "the cache"
 """Names of sources in messages."""
 
@@ -149,7 +149,7 @@ def _sources(
     beside = (
         {BESIDE: lambda: list(_installed_beside_cloche(name, store.host.cwd, store.inputs))} if name == "pip" else {}
     )
-    yield {**beside, CACHE: cached, "its own ensurepip": ensurepip}
+    yield {**beside, CACHE: cached, "the ensurepip of this Python": ensurepip}
     if wanted.network == "last-resort":
         yield {INDEX: index}
 

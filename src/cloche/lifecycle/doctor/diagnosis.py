@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloche.fs import is_same_file
 from cloche.fs.locks import identity_of
 from cloche.lifecycle.doctor.case import Case
 from cloche.lifecycle.doctor.checks import CHECKS, NEED_ITS_PYTHON
 from cloche.lifecycle.editable_modules import modules_of_editables
-from cloche.lifecycle.examination import is_same_file, started_python
+from cloche.lifecycle.examination import started_python
 from cloche.lifecycle.info import info_of
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import find_base, read_environment

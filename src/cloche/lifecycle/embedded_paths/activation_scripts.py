@@ -161,7 +161,7 @@ def rewrite_line(line: str, shell: ShellFamily, change: Callable[[str], str]) ->
         new = change(word.text)
         if new == word.text:
             continue
-        for quoted in spellings(line[word.start : word.end], new, shell):
+        for quoted in quoted_forms(line[word.start : word.end], new, shell):
             proposed = changed[: word.start] + quoted + changed[word.end :]
             if Word(word.start, word.start + len(quoted), new) in shell.read_words(proposed):
                 changed = proposed
@@ -169,7 +169,7 @@ def rewrite_line(line: str, shell: ShellFamily, change: Callable[[str], str]) ->
     return changed
 
 
-def spellings(old: str, new: str, shell: ShellFamily) -> Iterator[str]:
+def quoted_forms(old: str, new: str, shell: ShellFamily) -> Iterator[str]:
     """Yield how a shell may spell a word, best first: in the quotes that it had, if nothing in it is special in them.
 
     :param old: how the word is spelled now.

@@ -92,7 +92,7 @@ class LockComparison:
         origins = {name: self._origin(found, name) for name in ORIGINS}
         locked = {name: json.loads(text) for name, text in package.metadata}
         allowed = {digest for algorithm, digest in allowed_hashes(package) if algorithm == "sha256"}
-        recorded = archive_hash(origins["provenance_url.json"])
+        recorded = hash_in_origin(origins["provenance_url.json"])
         if recorded and allowed and recorded not in allowed:
             return "was installed from a file that is not the locked one"
         if found.installer != "cloche":
@@ -131,7 +131,7 @@ class LockComparison:
                 yield other.metadata, f"is not in the lock file{by}"
 
 
-def archive_hash(origin: object) -> str:
+def hash_in_origin(origin: object) -> str:
     """Return the SHA-256 of the file in a `provenance_url.json`; empty if it has none."""
     match origin:
         case {"archive_info": {"hashes": {"sha256": str(digest)}}}:

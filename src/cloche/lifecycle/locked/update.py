@@ -64,7 +64,7 @@ def plan_update(blueprint: Blueprint, target: Target, destination: Destination, 
         plan = plan_merge(blueprint, target, destination, old, dropped, kept, edited, session)
         after: Sequence[Image] = blueprint.images
     else:
-        plan, dropped, after = plan_replacement(blueprint, target, destination, old, shells, edited, session)
+        plan, dropped, after = plan_new_tree(blueprint, target, destination, old, shells, edited, session)
     plan = replace(plan, operations=tuple(with_kept_files(plan.operations, edited, old)))
     changes = tuple(package_changes(dropped, after, plan.operations, old))
     return replace(plan, changes=changes, outcome="updated" if changes else "repaired", images=blueprint.images)
@@ -164,7 +164,7 @@ def is_in_use(destination: Destination, session: Session) -> bool:
 # A new tree that replaces the old one
 
 
-def plan_replacement(
+def plan_new_tree(
     blueprint: Blueprint,
     target: Target,
     destination: Destination,

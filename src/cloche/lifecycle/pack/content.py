@@ -9,6 +9,7 @@ import os
 import posixpath
 from typing import TYPE_CHECKING
 
+from cloche.fs import is_same_file
 from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, update_manifest
 from cloche.fs.records import path_from_root, rows_of_paths, update_record
 from cloche.lifecycle.embedded_paths.recorded_roots import environment_of_program, own_scripts
@@ -54,7 +55,7 @@ def with_portable_content(entries: Iterable[Entry], info: EnvironmentInfo) -> li
             return content
         # `mv` leaves scripts whose program is gone; the path of a mount point leads to the same directory.
         is_former = path in installed and not os.path.exists(header.program)
-        if not (root in roots or is_former or is_same_directory(root, environment.location)):
+        if not (root in roots or is_former or is_same_file(root, environment.location)):
             return content
         return relocatable_script(header, posixpath.basename(header.program)) or content
 
@@ -77,14 +78,6 @@ def with_portable_content(entries: Iterable[Entry], info: EnvironmentInfo) -> li
 
     edit([MANIFEST], manifest)
     return list(found.values())
-
-
-def is_same_directory(one: str, other: str) -> bool:
-    """Return whether two paths lead to the same directory."""
-    try:
-        return os.path.samefile(one, other)
-    except OSError:
-        return False
 
 
 def is_script(entry: Entry) -> bool:

@@ -101,7 +101,7 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
     else:
         interpreter = newest_patch(info, session)
     wanted = tuple(distribution.key for distribution in info.seeds) if seeds == "newest" else ()
-    locked = lock_of(info)
+    locked = lock_request_of(info)
     images = session.images_for(locked, interpreter) if locked else ()
     is_selected = locked is None or info.settings.get("lock") == f"sha256:{lock_digest(images)}"
     if info.is_portable:
@@ -128,7 +128,7 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
     return UpgradePlan("rebuild", case, interpreter, take_inventory(info, interpreter, seeded), seeded)
 
 
-def lock_of(info: EnvironmentInfo) -> Wanted | None:
+def lock_request_of(info: EnvironmentInfo) -> Wanted | None:
     """Return what the lock file of an environment names; None if it has none, or the lock file no longer exists."""
     wanted = recorded_lock(info.settings)
     return wanted if wanted and wanted.lock and os.path.isfile(wanted.lock.path) else None
@@ -257,7 +257,7 @@ def lost_requirements(
     if not unmet_then:
         return []
     visible_now = visible_versions([*searched_paths(upgrade), *([before.user_site] if sees_system else [])])
-    unmet_now = {*unmet_requirements(info.distributions, visible_now, info.base or lost_base(upgrade))}
+    unmet_now = {*unmet_requirements(info.distributions, visible_now, info.base or describe_lost_base(upgrade))}
     names = {distribution.key: f"{distribution.name} {distribution.version}" for distribution in distributions}
     lost: dict[str, list[str]] = {}
     for key, requirement in unmet_then:
@@ -275,7 +275,7 @@ def searched_paths(upgrade: UpgradePlan) -> Sequence[str]:
     return upgrade.case.examination.path or site_paths(upgrade.location, sites)
 
 
-def lost_base(upgrade: UpgradePlan) -> Interpreter:
+def describe_lost_base(upgrade: UpgradePlan) -> Interpreter:
     """Return a description of a base interpreter that no longer exists: the new one, with the recorded version."""
     version = recorded_release(upgrade.info.settings)
     return replace(upgrade.interpreter, version=version) if version else upgrade.interpreter

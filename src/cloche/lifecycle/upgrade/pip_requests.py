@@ -6,7 +6,7 @@ import os
 from threading import Event
 from typing import TYPE_CHECKING
 
-from cloche.errors import ClocheError, SeedError
+from cloche.errors import ClocheError, SeedError, counted
 from cloche.lifecycle.installed import pip_arguments
 from cloche.lifecycle.upgrade.inventory import Loss, item_of
 from cloche.model.plan import Wanted
@@ -46,7 +46,7 @@ def images_from_pip(
         pip = runnable_pip(interpreter, Wanted(), session.store)
     except SeedError:
         return [], []  # the pip of the environment, which is older, installs them
-    session.progress(f"asking pip for {len(from_wheels)} packages for {interpreter.name}")
+    session.progress(f"asking pip for {counted(len(from_wheels), 'package')} for {interpreter.name}")
     with scratch_directory(session.store.staging) as directory:
 
         def ask(some: Sequence[InstalledDistribution]) -> str:

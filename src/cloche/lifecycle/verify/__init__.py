@@ -378,7 +378,7 @@ class Verifier:
                 f"{counted(len(left), 'bytecode file')}: the Python that would compile them is in the environment"
             )
             return
-        self.session.progress(f"compiling {len(left)} modules to compare their bytecode")
+        self.session.progress(f"compiling {counted(len(left), 'module')} to compare their bytecode")
         site = self.environment.layout.purelib
         with_image = {item.path for item, has_image in left if has_image}
         items = [item for item, _ in left]

@@ -38,7 +38,7 @@ from cloche.store.fetch.artifacts import (
     wrong_file,
 )
 from cloche.store.fetch.local_search import LocalSearch
-from cloche.store.fetch.pins import Pin, SearchScope, best_file, check_pin, pin_mismatch, shortened, why_none_fits
+from cloche.store.fetch.pins import Pin, SearchScope, best_file, check_pin, first_items, pin_mismatch, why_none_fits
 from cloche.store.fetch.worker_threads import as_completed, in_threads
 from cloche.store.staging import staging_directory
 
@@ -420,16 +420,16 @@ def _with_hashes(artifact: Artifact, hashes: Mapping[str, str]) -> Artifact:
 
 def _network_forbidden(missing: Sequence[Artifact | Pin], search: LocalSearch) -> SeedError:
     if unhashed := [f"`{_name(item)}`" for item in missing if not item.hashes]:
-        shown = ", ".join(shortened(unhashed, MAX_NAMES))
+        shown = ", ".join(first_items(unhashed, MAX_NAMES))
         return SeedError(
-            f"`--no-download` prevents downloads, and without a hash no cached file counts as {shown}",
+            f"`--no-download` prevents downloads, and the lock file has no hash to find a cached file for {shown}",
             hint="leave out `--no-download`, name a directory that has the files with `--find-links`, or lock with hashes",
         )
     names = []
     for item in missing:
         notes = f" ({'; '.join(search.tried[item])})" if search.tried[item] else ""
         names.append(f"`{_name(item)}`{notes}")
-    shown = ", ".join(shortened(names, MAX_NAMES))
+    shown = ", ".join(first_items(names, MAX_NAMES))
     return SeedError(
         f"`--no-download` prevents downloads, and these files are not on this machine: {shown}",
         hint="leave out `--no-download`, or name a directory that has the files with `--find-links`",

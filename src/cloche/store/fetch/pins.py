@@ -139,10 +139,10 @@ def why_none_fits(pin: Pin, files: Sequence[OfferedFile], interpreter: Interpret
     ]
     if not reasons:
         return f"none of the {counted(len(names), 'file')} on the index has this version"
-    return "; ".join(shortened(reasons))
+    return "; ".join(first_items(reasons))
 
 
-def shortened(items: Sequence[str], limit: int = MAX_SHOWN) -> list[str]:
+def first_items(items: Sequence[str], limit: int = MAX_SHOWN) -> list[str]:
     """Return the first items of a list in a message, and how many more there are."""
     more = [f"and {len(items) - limit} more"] if len(items) > limit else []
     return [*items[:limit], *more]

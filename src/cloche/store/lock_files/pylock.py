@@ -19,7 +19,7 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from cloche.errors import SeedError, UsageError
 from cloche.store.fetch.artifacts import MAX_FILE_NAME, Artifact, invalid_url
-from cloche.store.fetch.pins import shortened
+from cloche.store.fetch.pins import first_items
 from cloche.store.lock_files.packages import (
     LockedPackage,
     absolute_path,
@@ -235,7 +235,7 @@ def _unusable_wheels(package: pylock.Package, tags: list[Tag]) -> str:
     for wheel in package.wheels or ():
         own = parse_wheel_filename(wheel.filename)[-1]
         reasons.append(f"`{wheel.filename}` is for {unsupported_part(own, platforms)}")
-    return "; ".join(shortened(reasons)) or "it has no files"
+    return "; ".join(first_items(reasons)) or "it has no files"
 
 
 def _locked_package(path: str, base: str, package: pylock.Package, item: object) -> LockedPackage:

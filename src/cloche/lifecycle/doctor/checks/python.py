@@ -6,11 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.errors import counted
-from cloche.fs import list_names
+from cloche.fs import is_same_file, list_names
 from cloche.fs.manifests import RUNTIME_MANIFEST, parse_manifest, was_edited
 from cloche.lifecycle.doctor.case import ONLY_YOU, Finding, and_more
 from cloche.lifecycle.doctor.checks.parts import missing_parts, recorded_setting, refresh_remedy, upgrade_command
-from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.reader import LIBRARY_NAME, recorded_version
 from cloche.lifecycle.rebase import PYTHON_NAME, version_like
 from cloche.planning.destination import forbids_execution
@@ -27,7 +26,7 @@ def check_base(case: Case) -> Iterator[Finding]:
     settings, interpreter = case.info.settings, case.environment.interpreter
     if interpreter is None:
         if not case.info.is_portable and not case.has_moved_base:  # else reported by `check_start` or `check_moved`
-            yield lost_base(case, settings.get("home", ""))
+            yield lost_base_finding(case, settings.get("home", ""))
         return
     problems = list(wrong_settings(case, interpreter))
     if problems:
@@ -37,7 +36,7 @@ def check_base(case: Case) -> Iterator[Finding]:
         yield Finding(code, case.environment.layout.config, message, remedy, repairable=True)
 
 
-def lost_base(case: Case, home: str) -> Finding:
+def lost_base_finding(case: Case, home: str) -> Finding:
     """Return the finding about a base interpreter that no longer exists, is another one now, or cannot be used."""
     version, replacement = case.info.version_text or "an unknown version", case.replacement
     if replacement is not None:
@@ -46,7 +45,7 @@ def lost_base(case: Case, home: str) -> Finding:
         switch = f"switch to another Python with {upgrade_command(case, '3')}"
         install = f"install Python {case.info.version_text}".rstrip()
         is_unusable = case.info.base is None and case.info.unusable_base is not None
-        choice = f"{switch}, or use the tool that created it" if is_unusable else f"{install} again, or {switch}"
+        choice = f"repair that Python, or {switch}" if is_unusable else f"{install} again, or {switch}"
         remedy = f"{ONLY_YOU}: {choice}"
     repairable = replacement is not None
     if (found := case.info.base) is not None:

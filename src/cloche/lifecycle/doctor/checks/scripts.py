@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cloche.fs import list_names
+from cloche.fs import is_same_file, list_names
 from cloche.lifecycle.doctor.case import ONLY_YOU, Finding, and_more
 from cloche.lifecycle.embedded_paths import recorded_roots
 from cloche.lifecycle.embedded_paths.shebangs import parse_header
-from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.model import PYVENV_CFG
 from cloche.model.value import Value
