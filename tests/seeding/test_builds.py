@@ -110,7 +110,7 @@ def test_every_interpreter_builds_its_own_wheels(name: str, sdist: Source, store
 
 def test_a_wheel_is_built_once(sdist: Source, python: Interpreter, store: Store) -> None:
     texts: list[str] = []
-    store.progress = texts.append
+    store.progress = lambda text, **_: texts.append(text)
     assert sources_to_build([sdist], python, OFFLINE, store) == [sdist]
 
     wheel = build_wheel(sdist, python, OFFLINE, store)

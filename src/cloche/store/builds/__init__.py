@@ -76,7 +76,8 @@ def build_wheels(
     for source in sources:
         if source in missing:
             done = missing.index(source)
-            store.progress(f"building {source.title}", builds=done, total_builds=len(missing))
+            text = f"building {source.title} for {interpreter.name}"
+            store.progress(text, builds=done, total_builds=len(missing))
         wheels.append(find_or_build_wheel(source, interpreter, wanted, store, environ))
     return wheels
 
