@@ -106,7 +106,7 @@ CHANGING = {"bash": "iulaA", "ksh93": "iulA", "mksh": "iul", "zsh": "iulEFaA"}
 )
 def test_a_variable_that_changes_its_value_is_reported(shell: str, attribute: str, name: str, tmp_path: Path) -> None:
     if (shell, name) == ("zsh", "PATH") and attribute in "iEFaA":
-        pytest.skip("zsh keeps PATH a text")
+        pytest.skip("PATH is always a string in zsh")
     activate = source(build(tmp_path / "Env", activator)).strip()
     script = f"unset {name}\ntypeset -{attribute} {name}\nstate before\n{activate} || echo failed\nstate after\n"
     outcome = attempt(SHELLS[shell], PROLOGUE + script, tmp_path / "cwd", {})
@@ -123,7 +123,7 @@ def test_a_variable_that_changes_its_value_is_reported(shell: str, attribute: st
 def test_an_array_is_reported_and_keeps_its_elements(shell: str, assign: str, name: str, tmp_path: Path) -> None:
     """Only its first element could be exported, or it would become a text."""
     if (shell, name) == ("zsh", "PATH"):
-        pytest.skip("zsh keeps PATH a text")
+        pytest.skip("PATH is always a string in zsh")
     activate = source(build(tmp_path / "env", activator)).strip()
     show = f"/usr/bin/printf '%s|' \"${{{name}[@]}}\""
     script = f"unset {name}\n{assign.format(name)}\n{activate} || echo failed\n{show}\n"
