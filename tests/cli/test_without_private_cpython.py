@@ -38,11 +38,14 @@ run()
 
 
 def run(*program: str, directory: Path, cache: str) -> subprocess.CompletedProcess[str]:
-    """Run a program, which may change the interpreter and then runs `cloche ./env`, in a directory."""
+    """Run a program, which may change the interpreter and then runs `cloche ./env --compile`, in a directory.
+
+    Without `--compile`, the bytecode files would be those that the pip beside this Python has at the moment.
+    """
     for name in ("home", "work"):
         (directory / name).mkdir(exist_ok=True)
     return subprocess.run(
-        [sys.executable, "-c", "".join(program), "./env"],
+        [sys.executable, "-c", "".join(program), "./env", "--compile"],
         cwd=directory / "work",
         env=clean_environ(directory / "home", directory / cache),
         capture_output=True,
