@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cloche.discovery import FoundInterpreter, InterpreterListing
     from cloche.discovery.cache import ProbeCache
     from cloche.fs.inputs import Recorded
-    from cloche.model.aliases import Access, LinkMode, StartupRule
+    from cloche.model.aliases import Access, Compile, LinkMode, StartupRule
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
@@ -155,14 +155,14 @@ class Session:
 
         return SeedStore(self.store, stays)
 
-    def runtime_image(self, runtime: Runtime, interpreter: Interpreter) -> Image:
-        """Return the image of an interpreter's runtime.
+    def runtime_image(self, runtime: Runtime, interpreter: Interpreter, policy: Compile) -> Image:
+        """Return the image of an interpreter's runtime, compiled to bytecode according to the policy.
 
         :raises ClocheError: a file of the interpreter cannot be read or edited, or the image cannot be created.
         """
         from cloche.store.runtimes import find_or_build_runtime
 
-        return find_or_build_runtime(runtime, interpreter, self.store)
+        return find_or_build_runtime(runtime, interpreter, self.store, policy)
 
     @property
     def probes(self) -> ProbeCache:
@@ -316,8 +316,6 @@ class Session:
         self.is_cached = False
         project = Inputs()
         inputs = self.store.inputs = Inputs(self.host.cwd)
-        if spec.wanted:
-            self.store.compile = spec.wanted.compile
         pythons, because = self._requested_pythons(spec, project)
         found = self._search(spec, pythons, because, self.registry.finders(spec.no_finders), inputs)
         blueprint = resolve(

@@ -426,6 +426,23 @@ def test_seeds_are_upgraded(cloche, empty_env, tmp_path: Path) -> None:
     assert cloche("upgrade", "--check", "--seeds", env).code == 0
 
 
+@pytest.mark.parametrize("options", [["--check"], ["-p", "3.13"]], ids=" ".join)
+def test_packages_that_must_not_be_compiled_stay_without_bytecode(options, cloche, tmp_path: Path) -> None:
+    """In the store as well: another environment would get the bytecode."""
+    wheel = make_wheel(tmp_path, files={"spam.py": "def main(): ...\n"})
+    lock = cloche.cwd / "requirements.txt"
+    lock.write_text(f"spam @ {wheel.as_uri()}\n")
+    cache = tmp_path / "cache"
+    for name in ("./env", "./other"):  # from the second one on, an image is compiled by default
+        assert cloche(name, "-p", "3.12", "--lock", lock, "--no-compile", "--cache-dir", cache).code == 0
+
+    for name in ("env", "other"):
+        assert cloche("upgrade", name, *options, "--cache-dir", cache).code in (0, 1)
+
+    assert list((cache / "images").glob("*/spam-*")) != []
+    assert list((cache / "images").glob("*/spam-*/**/*.pyc")) == []
+
+
 def test_files_of_the_user_keep_their_content_and_permissions(cloche, empty_env) -> None:
     """For example a lock file, a log directory of a service, and a private directory."""
     env = empty_env("venv", "3.11")

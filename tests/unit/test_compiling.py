@@ -41,7 +41,6 @@ def interpreter() -> Interpreter:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store.open(host_with_home(tmp_path / "home"), str(tmp_path / "store")) as store:
-        store.compile = "now"
         yield store
 
 
@@ -103,7 +102,11 @@ def test_all_images_share_a_process_for_each_processor(
     python = wrapped()
     distributions = [read_wheel(wheel(tmp_path, f"spam{number}")) for number in range(20)]
     with ThreadPoolExecutor(4) as threads:
-        built = list(threads.map(lambda distribution: find_or_build_image(distribution, python, store), distributions))
+        built = list(
+            threads.map(
+                lambda distribution: find_or_build_image(distribution, python, store, policy="now"), distributions
+            )
+        )
 
     assert 1 <= len(pids(tmp_path)) <= 2
     assert {image.bytecode for image in built} == {"complete"}
@@ -114,7 +117,7 @@ def test_all_images_share_a_process_for_each_processor(
 def test_small_images_share_one_process(tmp_path: Path, wrapped: Callable[[], Interpreter], store: Store) -> None:
     python = wrapped()
     for number in range(3):
-        find_or_build_image(read_wheel(wheel(tmp_path, f"spam{number}")), python, store)
+        find_or_build_image(read_wheel(wheel(tmp_path, f"spam{number}")), python, store, policy="now")
 
     assert len(pids(tmp_path)) == 1
 
@@ -127,7 +130,7 @@ def test_a_large_image_is_compiled_by_several_processes(
     monkeypatch.setattr(compiling, "WORTH_A_PROCESS", 1)
     monkeypatch.setattr(bytecode, "WORTH_A_BATCH", 1)
 
-    image = find_or_build_image(read_wheel(wheel(tmp_path, "spam", 200)), wrapped(), store)
+    image = find_or_build_image(read_wheel(wheel(tmp_path, "spam", 200)), wrapped(), store, policy="now")
 
     assert len(pids(tmp_path)) == 3
     assert verify_image(image.root) == []
@@ -135,14 +138,15 @@ def test_a_large_image_is_compiled_by_several_processes(
 
 @unix_only
 def test_no_process_outlives_the_store(tmp_path: Path, wrapped: Callable[[], Interpreter], store: Store) -> None:
-    find_or_build_image(read_wheel(wheel(tmp_path, "spam")), wrapped(), store)
+    find_or_build_image(read_wheel(wheel(tmp_path, "spam")), wrapped(), store, policy="now")
     (pid,) = pids(tmp_path)
     assert is_running(pid)
 
     store.close()
 
     assert not is_running(pid)
-    find_or_build_image(read_wheel(wheel(tmp_path, "eggs")), wrapped(), store)  # it may be used again
+    again = read_wheel(wheel(tmp_path, "eggs"))
+    find_or_build_image(again, wrapped(), store, policy="now")  # it may be used again
     assert len(pids(tmp_path)) == 2
 
 
@@ -151,11 +155,13 @@ def test_a_process_without_work_ends_although_the_store_stays_open(
     tmp_path: Path, wrapped: Callable[[], Interpreter], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compiling, "IDLE_SECONDS", 0.05)
-    find_or_build_image(read_wheel(wheel(tmp_path, "spam")), wrapped(), store)
+    find_or_build_image(read_wheel(wheel(tmp_path, "spam")), wrapped(), store, policy="now")
 
     wait_until(lambda: not is_running(pids(tmp_path)[0]))
 
-    assert find_or_build_image(read_wheel(wheel(tmp_path, "eggs")), wrapped(), store).bytecode == "complete"
+    assert (
+        find_or_build_image(read_wheel(wheel(tmp_path, "eggs")), wrapped(), store, policy="now").bytecode == "complete"
+    )
 
 
 DIES = """
@@ -175,10 +181,10 @@ def test_a_process_that_dies_fails_only_the_image_that_it_was_compiling(
 ) -> None:
     python = wrapped(DIES)
 
-    first = find_or_build_image(read_wheel(wheel(tmp_path, "first")), python, store)
+    first = find_or_build_image(read_wheel(wheel(tmp_path, "first")), python, store, policy="now")
     with pytest.raises(SeedError) as raised:
-        find_or_build_image(read_wheel(wheel(tmp_path, "second")), python, store)
-    third = find_or_build_image(read_wheel(wheel(tmp_path, "third")), python, store)
+        find_or_build_image(read_wheel(wheel(tmp_path, "second")), python, store, policy="now")
+    third = find_or_build_image(read_wheel(wheel(tmp_path, "third")), python, store, policy="now")
 
     assert raised.value.message == (
         f"`{python.executable}` could not compile modules to bytecode: exited with code 3: broken"
@@ -198,7 +204,9 @@ def test_threads_that_wait_behind_a_process_that_hangs_get_a_new_one(
 
     def build(number: int) -> str:
         try:
-            return find_or_build_image(read_wheel(wheel(tmp_path, f"spam{number}")), python, store).bytecode
+            return find_or_build_image(
+                read_wheel(wheel(tmp_path, f"spam{number}")), python, store, policy="now"
+            ).bytecode
         except SeedError as error:
             return error.message
 

@@ -992,11 +992,12 @@ def test_a_full_disk_is_a_seed_error(
 
 def test_compiling_can_be_requested_and_forbidden(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     distribution = read_wheel(str(full_wheel(tmp_path)))
-    store.compile = "never"
-    assert build_compiled_image(distribution, interpreter, store).bytecode == "missing"
+    for _ in range(2):
+        image = find_or_build_image(distribution, interpreter, store, policy="never")
+        assert image.bytecode == "missing"
+        store.mark_installed([image])
     assert store.compiled == []
-    store.compile = "now"
-    assert find_or_build_image(distribution, interpreter, store).bytecode == "complete"
+    assert find_or_build_image(distribution, interpreter, store, policy="now").bytecode == "complete"
     assert store.compiled == ["spam"]
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloche.lifecycle.relocation import Relocation
-    from cloche.model.aliases import StartupRule
+    from cloche.model.aliases import Compile, StartupRule
 
 VENV_COMMAND = re.compile(
     r" -m venv(?P<options>(?: --[\w-]+(?:=(?:\"[^\"]*\"|\S+))?)*) (?P<destination>/.*|[A-Za-z]:\\.*)$"
@@ -94,7 +94,7 @@ def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
     for word in words:
         if word in ("--lock", "--extra", "--group", "--seed", "--pip", "--find-links"):
             values.setdefault(word, []).append(next(words, ""))
-        elif word in ("--no-default-groups", "--only-binary", "--compile", "--no-compile"):
+        elif word in ("--no-default-groups", "--only-binary"):
             values[word] = []
     if "--lock" not in values:
         return None
@@ -103,7 +103,7 @@ def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
         requirements=tuple(seeds),
         find_links=tuple(values.get("--find-links", ())),
         builds="refused" if "--only-binary" in values else "allowed",
-        compile="now" if "--compile" in values else "never" if "--no-compile" in values else "auto",
+        compile=recorded_compile_policy(settings),
         lock=LockRequest(
             path=values["--lock"][-1],
             extras=tuple(values.get("--extra", ())),
@@ -111,6 +111,12 @@ def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
             default_groups="excluded" if "--no-default-groups" in values else "included",
         ),
     )
+
+
+def recorded_compile_policy(settings: Mapping[str, str]) -> Compile:
+    """Return when the packages of an environment are compiled to bytecode, according to the command that created it."""
+    words = parse_command(settings.get("command", ""))[:-1]
+    return "now" if "--compile" in words else "never" if "--no-compile" in words else "auto"
 
 
 def recorded_startup_rule(settings: Mapping[str, str]) -> StartupRule:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.installed_startup_code import startup_rule
+from cloche.lifecycle.recorded_command import recorded_compile_policy
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.plan import Wanted
 from cloche.store.installation import image_operations
@@ -33,7 +34,7 @@ def reinstall_seeds(
     """
     environment = info.environment
     assert environment.interpreter is not None
-    wanted_seeds = Wanted(requirements, dependencies="omitted")
+    wanted_seeds = Wanted(requirements, dependencies="omitted", compile=recorded_compile_policy(info.settings))
     images = session.images_for(wanted_seeds, environment.interpreter, startup_rule(info.settings, session))
     wanted = {image.distribution for image in images}
     for path in remnants:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from cloche.fs.inputs import Inputs
+    from cloche.model.aliases import Compile
     from cloche.model.environment import Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from cloche.plugins.registry import Registry
     from cloche.store.seeds import SeedStore
 
-    BuildRuntime: TypeAlias = Callable[[Runtime, Interpreter], Image]
+    BuildRuntime: TypeAlias = Callable[[Runtime, Interpreter, Compile], Image]
 
 DEFAULT_CREATORS = frozenset(
     """
@@ -63,9 +64,10 @@ def resolve(
     """
     refuse_unknown_options(spec, registry)
     component, creator, layout = choose_creator(spec, interpreter, registry, inputs)
-    if spec.wanted and hasattr(creator, "runtime"):
-        store.prefer_compiled()  # its standard library is compiled as well: it may be read-only where it is used
-    seeder, images = choose_images(spec, interpreter, registry, store, inputs)
+    wanted = spec.wanted
+    if wanted and wanted.compile == "auto" and hasattr(creator, "runtime"):
+        wanted = replace(wanted, compile="now")  # as its standard library: it may be read-only where it is used
+    seeder, images = choose_images(replace(spec, wanted=wanted), interpreter, registry, store, inputs)
     operations = creator_operations(creator, component, interpreter, layout)
     return Blueprint(
         spec=spec,
@@ -108,7 +110,7 @@ def choose_runtime(
     runtime = call_component(lambda: describe(interpreter, layout), *origin(component))
     if problem := find_runtime_problem(runtime, operations):
         raise component.contract_error(problem)
-    return build_runtime(runtime, interpreter)
+    return build_runtime(runtime, interpreter, "never" if spec.wanted and spec.wanted.compile == "never" else "now")
 
 
 def record_inputs(component: Component, item: object, arguments: Iterable[object], inputs: Inputs) -> None:
@@ -202,6 +204,7 @@ def choose_images(
             hint="choose another one with `--seeder`, or create the environment without seeds: `--no-seed`",
         )
     wanted = replace(spec.wanted, options=own_options(spec, component))
+    store = store.compiling(wanted.compile)
     record_inputs(component, seeder, (interpreter, wanted, store), inputs)
     images = call_component(
         lambda: as_tuple(seeder.images(interpreter, wanted, store), "images", "a list of `cloche.Image`"),

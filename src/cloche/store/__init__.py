@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cloche.fs.inputs import Inputs
     from cloche.fs.locks import LockFile
-    from cloche.model.aliases import Access, Compile
+    from cloche.model.aliases import Access
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
     from cloche.model.progress import ReportProgress
@@ -94,8 +94,6 @@ class Store:
         self.progress: ReportProgress = ignore_progress
         self.notify: Callable[[str], object] = str
         """As in `Session`."""
-        self.compile: Compile = "auto"
-        """When images are compiled to bytecode."""
         self.compiled: list[str] = []
         """The names of the packages that this run compiled."""
         self.compiling: dict[str, CompilingProcesses] = {}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Literal
 
+    from cloche.model.aliases import Compile
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
     from cloche.store import Store
@@ -49,11 +50,16 @@ def successor_key(name: str, version: str, rows: Iterable[tuple[str, str]], inte
 
 
 def find_successor(
-    key: str, interpreter: Interpreter, store: Store, checked: Literal["all", "lists"] = "all"
+    key: str,
+    interpreter: Interpreter,
+    store: Store,
+    checked: Literal["all", "lists"] = "all",
+    policy: Compile = "auto",
 ) -> Image | None:
     """Return the intact image that is recorded as a successor; None if there is none.
 
     :param checked: as for `find_named_image`.
+    :param policy: when it is compiled to bytecode.
     """
     for directory in store.readable_directories("successors"):
         try:
@@ -61,7 +67,7 @@ def find_successor(
         except (OSError, ValueError):
             continue
         if name and "/" not in name and (image := find_named_image(name, interpreter, store, checked)):
-            return complete_bytecode(image, interpreter, store)
+            return complete_bytecode(image, interpreter, store, policy)
     return None
 
 
@@ -75,18 +81,21 @@ def record_successor(key: str, image: Image, store: Store) -> None:
         pass
 
 
-def image_of_installed(root: str, site: str, dist_info: str, interpreter: Interpreter, store: Store) -> Image:
+def image_of_installed(
+    root: str, site: str, dist_info: str, interpreter: Interpreter, store: Store, policy: Compile = "auto"
+) -> Image:
     """Return the image of a distribution in an environment: that of its wheel if the store has it, else one of its files.
 
     :param root: the environment.
     :param site: the absolute path of the `site-packages` directory.
+    :param policy: when it is compiled to bytecode.
     :raises SeedError: a file differs from its hash in RECORD, or the distribution cannot be read from what is installed.
     """
     installed = read_installed(site, dist_info, root)
     name = image_name(DistributionSource(replace(installed, kind="wheel")))
     if found := find_named_image(name, interpreter, store):
-        return complete_bytecode(found, interpreter, store)
-    return find_or_build_image(installed, interpreter, store)
+        return complete_bytecode(found, interpreter, store, policy)
+    return find_or_build_image(installed, interpreter, store, policy=policy)
 
 
 def import_key(

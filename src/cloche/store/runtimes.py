@@ -26,7 +26,7 @@ from cloche.store.images import find_or_build
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cloche.model.aliases import Bytecode
+    from cloche.model.aliases import Bytecode, Compile
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
     from cloche.model.runtime import BinaryEdits, Runtime, RuntimeFile
@@ -44,13 +44,14 @@ TIMEOUT = 60
 """Seconds to wait for the start of an interpreter."""
 
 
-def find_or_build_runtime(runtime: Runtime, interpreter: Interpreter, store: Store) -> Image:
+def find_or_build_runtime(runtime: Runtime, interpreter: Interpreter, store: Store, policy: Compile = "now") -> Image:
     """Return the image of a runtime, and build it if the store has no intact one.
 
+    :param policy: when it is compiled to bytecode; by default now, because it may be read-only where it is used.
     :raises ClocheError: a file cannot be read or edited, or the image cannot be created.
     """
     try:
-        return find_or_build(RuntimeSource(runtime, store.host.environ), interpreter, store)
+        return find_or_build(RuntimeSource(runtime, store.host.environ), interpreter, store, policy)
     except SeedError as error:  # no seed is involved
         raise ClocheError(
             f"cannot prepare the files of {interpreter.name}: {error.message}", hint=error.hint

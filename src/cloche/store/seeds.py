@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
+    from cloche.model.aliases import Compile
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
     from cloche.model.plan import Wanted
@@ -28,19 +29,20 @@ if TYPE_CHECKING:
 class SeedStore:
     """The implementation of `cloche.plugins.hookspecs.SeedStore` for one run."""
 
-    def __init__(self, store: Store, stays: Stays | None = None) -> None:
+    def __init__(self, store: Store, stays: Stays | None = None, policy: Compile = "auto") -> None:
         """Create the interface for one run.
 
+        :param policy: when the wheels that a seeder passes are compiled to bytecode.
         :param stays: whether an existing environment keeps the distribution that it has instead of one of this name and
             version.
         """
         self._store = store
         self._stays = stays
+        self._policy: Compile = policy
 
-    def prefer_compiled(self) -> None:
-        """Compile packages before their first environment, unless the user has decided when."""
-        if self._store.compile == "auto":
-            self._store.compile = "now"
+    def compiling(self, policy: Compile) -> SeedStore:
+        """Return the same interface with another policy."""
+        return SeedStore(self._store, self._stays, policy)
 
     def image_of(self, wheel: str, interpreter: Interpreter) -> Image:
         """Return the image of a wheel file; build it if the store does not have it.
@@ -48,7 +50,7 @@ class SeedStore:
         :raises SeedError: the wheel is damaged or unsafe, or the interpreter cannot compile it.
         """
         self._store.inputs.path(wheel)
-        return find_or_build_image(read_wheel(wheel), interpreter, self._store)
+        return find_or_build_image(read_wheel(wheel), interpreter, self._store, policy=self._policy)
 
     def images_for(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
         """Return one image per requirement, each from the first source that has a compatible distribution.
@@ -119,7 +121,7 @@ class SeedStore:
         damaged: list[str] = []
         while True:
             try:
-                return find_or_build_image(distribution, interpreter, self._store)
+                return find_or_build_image(distribution, interpreter, self._store, policy=wanted.compile)
             except ImageNotWritten:
                 raise  # another source would need the same space
             except SeedError as error:

@@ -20,7 +20,7 @@ from cloche.lifecycle.installed_requirements import site_paths, unmet_requiremen
 from cloche.lifecycle.installed_startup_code import startup_rule
 from cloche.lifecycle.reader import implementation_and_build, recorded_release
 from cloche.lifecycle.rebase import has_same_abi, is_same_release, rebase, version_like
-from cloche.lifecycle.recorded_command import recorded_lock
+from cloche.lifecycle.recorded_command import recorded_compile_policy, recorded_lock
 from cloche.lifecycle.seed_replacement import reinstall_seeds
 from cloche.lifecycle.upgrade.inventory import Inventory, Loss, refusal_reason, take_inventory
 from cloche.model.plan import EnvironmentSpec, Wanted
@@ -30,7 +30,7 @@ from cloche.planning.pyvenv_cfg import lock_digest
 from cloche.store.startup_code import refuse_startup_code
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Literal, TypeAlias
 
     from cloche.lifecycle.doctor.case import Case
@@ -318,13 +318,19 @@ def renewable_seeds(
         if distribution.key not in names:
             continue
         try:
-            images = session.images_for(Wanted((distribution.key,), dependencies="omitted"), interpreter)
+            wanted = seed_request(distribution.key, info.settings)
+            images = session.images_for(wanted, interpreter)
             newer = all(Version(image.version) >= Version(distribution.version) for image in images)
             if newer or refusal_reason(distribution, interpreter):
                 found.append(distribution.key)
         except (SeedError, ValueError):
             continue  # keep the installed one
     return tuple(found)
+
+
+def seed_request(name: str, settings: Mapping[str, str]) -> Wanted:
+    """Return the request for the newest version of one seed of an environment."""
+    return Wanted((name,), dependencies="omitted", compile=recorded_compile_policy(settings))
 
 
 def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
@@ -336,7 +342,7 @@ def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
     installed = {distribution.key: distribution.version for distribution in upgrade.info.distributions}
     found: list[str] = []
     for name in renewable_seeds(upgrade.info, upgrade.interpreter, upgrade.seeds, session):
-        images = session.images_for(Wanted((name,), dependencies="omitted"), upgrade.interpreter)
+        images = session.images_for(seed_request(name, upgrade.info.settings), upgrade.interpreter)
         newer = [image for image in images if image.version != installed[image.distribution]]
         if rule[0] == "refuse":
             refuse_startup_code(newer, rule[1])

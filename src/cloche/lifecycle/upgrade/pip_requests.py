@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.model.aliases import Compile
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
     from cloche.model.plan import Plan
@@ -31,7 +32,12 @@ if TYPE_CHECKING:
 
 
 def images_from_pip(
-    wanted: Sequence[InstalledDistribution], interpreter: Interpreter, session: Session, *, losses: str
+    wanted: Sequence[InstalledDistribution],
+    interpreter: Interpreter,
+    session: Session,
+    *,
+    losses: str,
+    policy: Compile = "auto",
 ) -> tuple[list[tuple[InstalledDistribution, Image]], list[Loss]]:
     """Return the images of the wheels that pip downloads or builds for an interpreter, and what it cannot provide.
 
@@ -53,7 +59,7 @@ def images_from_pip(
             return provide_wheels(some, directory, [interpreter.executable, "-I", "-B", pip], session)
 
         lost = in_one_call_or_several(from_wheels, ask, losses=losses)
-        images = images_of_wheels(directory, interpreter, session.store)
+        images = images_of_wheels(directory, interpreter, session.store, policy)
     return [
         (distribution, image)
         for distribution in from_wheels
@@ -96,7 +102,9 @@ def provide_wheels(
         return run_pip(pip, arguments, session.host, work, timeout=None, section="install").problem
 
 
-def images_of_wheels(directory: str, interpreter: Interpreter, store: Store) -> dict[str, Image]:
+def images_of_wheels(
+    directory: str, interpreter: Interpreter, store: Store, policy: Compile = "auto"
+) -> dict[str, Image]:
     """Return the images of the wheels in a directory that the store accepts, by the name of the distribution."""
 
     def build(name: str) -> Image | None:
@@ -105,7 +113,7 @@ def images_of_wheels(directory: str, interpreter: Interpreter, store: Store) -> 
             return (
                 None
                 if incompatibility(distribution, interpreter)
-                else find_or_build_image(distribution, interpreter, store)
+                else find_or_build_image(distribution, interpreter, store, policy=policy)
             )
         except SeedError:
             return None

@@ -21,6 +21,7 @@ from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.installed_startup_code import refuse_distributions, startup_code_in, startup_rule
 from cloche.lifecycle.move import refuse_new_damage
 from cloche.lifecycle.reader import copied_links
+from cloche.lifecycle.recorded_command import recorded_compile_policy
 from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
 from cloche.lifecycle.upgrade.carried_files import carry_operations
 from cloche.lifecycle.upgrade.inventory import Loss
@@ -142,7 +143,13 @@ def choose_content(upgrade: UpgradePlan, session: Session, losses: Losses, check
     blueprint = session.blueprint(request.spec)
     notes = tuple(activator_notes(upgrade, session))
     successors = find_successors(
-        inventory, upgrade.location, upgrade.interpreter, session, losses=losses, checked=checked
+        inventory,
+        upgrade.location,
+        upgrade.interpreter,
+        session,
+        losses=losses,
+        checked=checked,
+        policy=recorded_compile_policy(upgrade.info.settings),
     )
     if request.spec.startup_code == "refuse":
         rebuilt = {item.metadata for item in inventory.reinstalled}
@@ -250,7 +257,7 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
     spec = EnvironmentSpec(
         pythons=(upgrade.interpreter.executable,),
         creator="portable" if info.is_portable else "copy" if is_copied and environment.os_name != "nt" else None,
-        wanted=upgrade.locked or (Wanted(upgrade.seeds, dependencies="omitted") if upgrade.seeds else None),
+        wanted=upgrade.locked or wanted_seeds(upgrade),
         activators=usable_activators(chosen, upgrade.interpreter, session) if chosen is not None else None,
         site_packages="system" if settings.get("include-system-site-packages", "").lower() == "true" else "isolated",
         options={
@@ -270,6 +277,12 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
         vcs_ignore=os.path.lexists(os.path.join(environment.location, ".gitignore")),
     )
     return Request(spec, target)
+
+
+def wanted_seeds(upgrade: UpgradePlan) -> Wanted | None:
+    """Return the request for the new seeds of an environment; None if it gets none."""
+    policy = recorded_compile_policy(upgrade.info.settings)
+    return Wanted(upgrade.seeds, dependencies="omitted", compile=policy) if upgrade.seeds else None
 
 
 def activator_notes(upgrade: UpgradePlan, session: Session) -> Iterator[str]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.upgrade.inventory import Inventory, Loss
+    from cloche.model.aliases import Compile
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
@@ -58,11 +59,13 @@ def find_successors(
     *,
     losses: str = "refused",
     checked: Literal["all", "lists"] = "all",
+    policy: Compile = "auto",
 ) -> Successors:
     """Find or create the images for what an inventory keeps; ask pip, once, for what needs another build.
 
     :param root: the environment.
     :param checked: whether all files of images are checked, or only the lists of them; see `find_named_image`.
+    :param policy: when images are compiled to bytecode.
     :param losses: `refused` or `allowed`; then pip is asked again for each distribution if it cannot provide all of them.
     :raises ClocheError: pip cannot provide all distributions, and losses are not allowed.
     """
@@ -77,13 +80,15 @@ def find_successors(
         if (item.metadata in as_they_are and "dir_info" not in item.origin) or not item.origin
     }
     images = {
-        metadata: image for metadata, key in keys.items() if (image := find_successor(key, interpreter, store, checked))
+        metadata: image
+        for metadata, key in keys.items()
+        if (image := find_successor(key, interpreter, store, checked, policy))
     }
 
     def build(distribution: InstalledDistribution) -> Image | None:
         site, dist_info = os.path.split(os.path.join(root, distribution.metadata))
         try:
-            return image_of_installed(root, site, dist_info, interpreter, store)
+            return image_of_installed(root, site, dist_info, interpreter, store, policy)
         except SeedError:
             return None  # it is copied, see above
 
@@ -94,7 +99,7 @@ def find_successors(
     if wanted:
         from cloche.lifecycle.upgrade.pip_requests import images_from_pip
 
-        provided, lost = images_from_pip(wanted, interpreter, session, losses=losses)
+        provided, lost = images_from_pip(wanted, interpreter, session, losses=losses, policy=policy)
     built = in_threads(build, new, Event(), available_processors())
     for distribution, image in [*provided, *zip(new, built, strict=True)]:
         if image is not None:

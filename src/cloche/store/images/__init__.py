@@ -11,8 +11,8 @@ description).
 Bytecode that already exists for exactly this ABI is reused. Compiling takes longer than everything else, so a new image is
 published without the missing bytecode. The first environment that uses the image marks it (see `Store.mark_installed`), and
 the second one triggers the compilation. If you create one environment, say in a fresh container, you do not pay for the next
-thousand. `Store.compile` overrides that. The mark is a changed time of the image's directory, which until then equals the
-time of its files.
+thousand. That is the policy `auto`; `now` and `never` do what they say. The mark is a changed time of the image's
+directory, which until then equals the time of its files.
 
 All files of an image have the same time, which for a distribution is derived from the content. So equal images are equal
 on every machine, and bytecode of one image is never valid for another. The time is an even number of seconds, which every
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal
 
-    from cloche.model.aliases import Bytecode
+    from cloche.model.aliases import Bytecode, Compile
     from cloche.model.interpreter import Interpreter
     from cloche.store import Store
     from cloche.store.archives import Archive
@@ -53,10 +53,10 @@ FORMAT = 6
 """Increased when images of an earlier version must not be used."""
 
 
-def complete_bytecode(image: Image, interpreter: Interpreter, store: Store) -> Image:
-    """Return an image, compiled if an environment already uses it without bytecode; see `needs_bytecode`."""
+def complete_bytecode(image: Image, interpreter: Interpreter, store: Store, policy: Compile) -> Image:
+    """Return an image, compiled if it `needs_bytecode`."""
     abi, name = os.path.split(image.root)
-    if not needs_bytecode(image, store) or not store.is_persistent or not store.is_persistent_path(image.root):
+    if not needs_bytecode(image, policy) or not store.is_persistent or not store.is_persistent_path(image.root):
         return image
     trees = [tree for tree in own_files(image.root) if tree.endswith(FILE_LIST_SUFFIX)]
     lists = {tree.removesuffix(FILE_LIST_SUFFIX): read_file_list(f"{image.root}/{tree}") for tree in trees}
@@ -86,22 +86,28 @@ def _file_list_of_scripts(root: str, scripts: Sequence[str]) -> FileList:
 
 
 def find_or_build_image(
-    distribution: Distribution, interpreter: Interpreter, store: Store, archive: Archive | None = None
+    distribution: Distribution,
+    interpreter: Interpreter,
+    store: Store,
+    archive: Archive | None = None,
+    *,
+    policy: Compile = "auto",
 ) -> Image:
     """Return the image of a distribution for an interpreter's ABI, and build it if the store has no intact one.
 
     An image without bytecode that an environment already uses gets bytecode, if that is possible.
 
     :param archive: the archive of a wheel if it is open already.
+    :param policy: when it is compiled to bytecode.
     :raises SeedError: the distribution is damaged or unsafe, or the image cannot be created.
     """
     source = DistributionSource(distribution, archive)
     if found := _find_image(store, abi_name(interpreter), image_name(source)):
-        return complete_bytecode(found, interpreter, store)
-    return find_or_build(source, interpreter, store)
+        return complete_bytecode(found, interpreter, store, policy)
+    return find_or_build(source, interpreter, store, policy)
 
 
-def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -> Image:
+def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store, policy: Compile) -> Image:
     """Return the image of a source for an interpreter's ABI, and build it if the store has no intact one.
 
     An image without bytecode that an environment already uses is built again with bytecode. If that fails, the
@@ -115,7 +121,7 @@ def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -
     while True:
         attempts -= 1
         found = _find_image(store, abi, name)
-        if found and (not needs_bytecode(found, store) or not store.is_persistent):
+        if found and (not needs_bytecode(found, policy) or not store.is_persistent):
             return found
         images = os.path.join(store.writable_directory("images"), abi)
         if found and not store.is_persistent_path(images):
@@ -131,7 +137,7 @@ def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -
                 elif state == "busy":
                     store.warnings.append(f"the image `{name}` is still locked by another process; building it anyway")
                 exists = os.path.lexists(os.path.join(images, name))
-                compiling = store.compile == "now" or (exists and store.compile == "auto")
+                compiling = policy == "now" or (exists and policy == "auto")
                 action = "compiling" if compiling else "unpacking"
                 store.progress(f"{action} {source.name} {source.version} for {interpreter.name}")
                 _build_and_publish(source, interpreter, store, images, name, compiling=compiling)
@@ -282,11 +288,11 @@ def image_name(source: ImageSource) -> str:
     return f"{source.name}-{source.version}-{content[:16]}"
 
 
-def needs_bytecode(image: Image, store: Store) -> bool:
-    """Return whether the next environment with this image needs its bytecode compiled."""
-    if image.bytecode == "complete" or store.compile == "never":
+def needs_bytecode(image: Image, policy: Compile) -> bool:
+    """Return whether an image has to be compiled before its next installation."""
+    if image.bytecode == "complete" or policy == "never":
         return False
-    return store.compile == "now" or _was_installed(image)
+    return policy == "now" or _was_installed(image)
 
 
 def _find_image(store: Store, abi: str, name: str) -> Image | None:

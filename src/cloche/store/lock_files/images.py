@@ -59,11 +59,13 @@ def locked_images(wanted: Wanted, interpreter: Interpreter, store: Store) -> lis
     assert wanted.lock is not None
     packages = locked_packages(wanted.lock, interpreter, store)
     requirements = additional_requirements(wanted, packages)
-    stored = {package.name: image for package in packages if (image := stored_image(package, interpreter, store))}
+    stored = {
+        package.name: image for package in packages if (image := stored_image(package, wanted, interpreter, store))
+    }
     stored |= new_images([package for package in packages if package.name not in stored], wanted, interpreter, store)
     images = [replace(stored[package.name], metadata=package.metadata) for package in packages]
     images += (
-        find_or_build_image(distribution, interpreter, store)
+        find_or_build_image(distribution, interpreter, store, policy=wanted.compile)
         for distribution in additional_distributions(requirements, images, wanted, interpreter, store)
     )
     return settle_conflicts(sorted(images, key=lambda image: image.distribution), interpreter, store)
@@ -124,14 +126,14 @@ def as_distribution(image: Image) -> Distribution:
     )
 
 
-def stored_image(package: LockedPackage, interpreter: Interpreter, store: Store) -> Image | None:
+def stored_image(package: LockedPackage, wanted: Wanted, interpreter: Interpreter, store: Store) -> Image | None:
     """Return the image that was made from a wheel of this package, if the store has it and nothing is missing from it."""
     allowed, size = allowed_hashes(package), package.artifact.size if package.artifact else None
     if not allowed or any(algorithm != "sha256" for algorithm, _ in allowed):
         return None  # an image knows only this hash of its wheel
     for _, digest in allowed:
         image = find_image_of_wheel(package.name, digest, size, interpreter, store)
-        if image and not needs_bytecode(image, store):
+        if image and not needs_bytecode(image, wanted.compile):
             return image
     return None
 
@@ -193,7 +195,7 @@ def new_images(
 
     def unpack(found: tuple[Artifact | Pin, str]) -> Image | None:
         item, path = found
-        return image_of(path, "obtained", files[item], interpreter, store) if path.endswith(".whl") else None
+        return image_of(path, "obtained", files[item], wanted, interpreter, store) if path.endswith(".whl") else None
 
     stopped, threads = Event(), available_processors() + SPARE_THREADS
     with (
@@ -226,20 +228,22 @@ def built_images(
     wheels = build_wheels(sources, interpreter, wanted, store, only_binary=wanted.builds == "refused")
 
     def unpack(built: tuple[LockedPackage, str]) -> Image:
-        return image_of(built[1], "built", built[0], interpreter, store)
+        return image_of(built[1], "built", built[0], wanted, interpreter, store)
 
     images = in_threads(unpack, [*zip(packages, wheels, strict=True)], Event(), available_processors())
     return {package.name: image for package, image in zip(packages, images, strict=True)}
 
 
-def image_of(path: str, making: Making, package: LockedPackage, interpreter: Interpreter, store: Store) -> Image:
+def image_of(
+    path: str, making: Making, package: LockedPackage, wanted: Wanted, interpreter: Interpreter, store: Store
+) -> Image:
     """Return the image of a wheel, and record which of the locked wheels it was made from.
 
     :raises SeedError: the wheel is not the locked one, is damaged, or changed after it was checked.
     """
     with open_wheel(path) as (distribution, archive):
         refuse_other_wheel(distribution, package, interpreter)
-        image = find_or_build_image(distribution, interpreter, store, archive)
+        image = find_or_build_image(distribution, interpreter, store, archive, policy=wanted.compile)
         allowed = {digest for algorithm, digest in allowed_hashes(package) if algorithm == "sha256"}
         if allowed and making == "obtained":  # check again: the file may have changed while it was unpacked
             try:
