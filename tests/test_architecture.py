@@ -87,7 +87,6 @@ WARM = frozenset(
         "cloche.model.operations",
         "cloche.model.options",
         "cloche.model.plan",
-        "cloche.model.progress",
         "cloche.model.value",
         "cloche.planning",
         "cloche.planning.destination",

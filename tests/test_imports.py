@@ -26,7 +26,7 @@ COMMAND = START | frozenset(
     """
     cloche.cli cloche.cli.command_spec cloche.cli.dispatch cloche.cli.invocation cloche.cli.parser cloche.cli.report
     cloche.errors cloche.fs cloche.fs.inputs cloche.model.interpreter cloche.model.options cloche.model.plan
-    cloche.model.progress cloche.model.value cloche.plugins cloche.session
+    cloche.model.value cloche.plugins cloche.session
     """.split()
 )
 """Modules for parsing a command line."""

@@ -8,7 +8,6 @@ import sys
 from cloche.fs.inputs import UNRECORDED, Inputs
 from cloche.model.interpreter import Host
 from cloche.model.plan import EnvironmentSpec, Result
-from cloche.model.progress import ignore_progress
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins import LazyFinder, failures, slow_calls, take_all
 
@@ -19,12 +18,11 @@ if TYPE_CHECKING:
     from cloche.discovery import FoundInterpreter, InterpreterListing
     from cloche.discovery.cache import ProbeCache
     from cloche.fs.inputs import Recorded
-    from cloche.model.aliases import Access, Compile, LinkMode, StartupRule
+    from cloche.model.aliases import Access, Compile, LinkMode, ReportProgress, StartupRule
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.model.plan import Blueprint, ChosenComponent, Target, Wanted
-    from cloche.model.progress import ReportProgress
     from cloche.model.runtime import Runtime
     from cloche.planning.plan_cache import CachedPlan, PlanCache
     from cloche.plugins.hookspecs import Finder
@@ -87,7 +85,7 @@ class Session:
         self.warnings: list[str] = []
         self.plugin_errors: list[BaseException] = []
         """The failures of plugins that were only reported as warnings."""
-        self.progress: ReportProgress = ignore_progress
+        self.progress: ReportProgress = lambda text, /, **amounts: None
         self.notify: Callable[[str], object] = str
         """Called with what a run is going to do that users should see, wherever its output goes."""
         self.announce: Callable[[Iterable[str]], object] = self.warn

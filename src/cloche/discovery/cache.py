@@ -18,7 +18,6 @@ from cloche.discovery import serialization
 from cloche.fs import read_regular_file, replace_file
 from cloche.fs.inputs import matching_variables
 from cloche.model import PYVENV_CFG
-from cloche.model.progress import ignore_progress
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.shells.template import resource
 
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import TypeAlias
 
+    from cloche.model.aliases import ReportProgress
     from cloche.model.interpreter import Interpreter
-    from cloche.model.progress import ReportProgress
 
     Prober: TypeAlias = Callable[[list[str], Mapping[str, str]], list["ProbeResult"]]
     """Probes the executables at some paths, with the variables of the user; returns a result for each, in the same order."""
@@ -68,7 +67,7 @@ class ProbeCache:
         self._probe = ""
         self.prober = prober
         """Probes what is not cached; None for the probe itself, which is loaded only if it is needed."""
-        self.progress: ReportProgress = ignore_progress
+        self.progress: ReportProgress = lambda text, /, **amounts: None
 
     def get(self, executable: str) -> ProbeResult | None:
         """Return the cached result for an executable, None if there is none or if it may be out of date."""

@@ -6,7 +6,7 @@ This module imports `typing`, so the others import it only for type checkers.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,6 +85,17 @@ Version: TypeAlias = tuple[int, int, int, str, int]
 
 StrPath: TypeAlias = str | os.PathLike[str]
 """A path as a string or a path object."""
+
+
+class ReportProgress(Protocol):
+    """Called before a step that may take seconds, and while a longer one goes on."""
+
+    def __call__(self, text: str, /, **amounts: float) -> object:
+        """Report the progress.
+
+        :param text: what happens, for people: `downloading 3 of 36 files`.
+        :param amounts: the same for programs, if it is measured: `files=3, total_files=36`.
+        """
 
 
 class Choices(TypedDict, total=False):

@@ -15,7 +15,6 @@ import stat
 
 from cloche.errors import ClocheError, reason_of
 from cloche.fs.inputs import UNRECORDED
-from cloche.model.progress import ignore_progress
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -26,10 +25,9 @@ if TYPE_CHECKING:
 
     from cloche.fs.inputs import Inputs
     from cloche.fs.locks import LockFile
-    from cloche.model.aliases import Access
+    from cloche.model.aliases import Access, ReportProgress
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
-    from cloche.model.progress import ReportProgress
     from cloche.store.compiling import CompilingProcesses
 
     Kind: TypeAlias = Literal[
@@ -91,7 +89,7 @@ class Store:
         self.access = access
         self.warnings: list[str] = []
         """Warnings for the user, one line each."""
-        self.progress: ReportProgress = ignore_progress
+        self.progress: ReportProgress = lambda text, /, **amounts: None
         self.notify: Callable[[str], object] = str
         """As in `Session`."""
         self.compiled: list[str] = []
