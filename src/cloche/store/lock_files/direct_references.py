@@ -12,7 +12,8 @@ from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel
 
 from cloche.errors import UsageError
 from cloche.store.fetch.artifacts import MAX_FILE_NAME, Artifact, invalid_url
-from cloche.store.lock_files.packages import LockedPackage, absolute_path, direct_url, path_of_file_url
+from cloche.store.lock_files.packages import LockedPackage, direct_url
+from cloche.store.lock_files.paths import absolute_path, path_of_file_url, refuse_local_url
 from cloche.store.lock_files.requirement_lines import invalid_line
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line
 
     :raises UsageError: the URL does not name a package, or can change.
     """
-    base = os.path.dirname(line.path)
     if invalid := invalid_url([url]):
         raise invalid_line(line, f"`{invalid}` is not a valid URL")
     address, fragment = urldefrag(url)
@@ -59,8 +59,8 @@ def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line
     is_url = "://" in address
     path = "" if is_url and not address.startswith("file:") else address
     if address.startswith("file:"):
-        path = path_of_file_url(address, line.path)
-    local = absolute_path(path, base) if path else ""
+        path = path_of_file_url(address, line.file)
+    local = absolute_path(path, line.file) if path else ""
     file_name = os.path.basename(local) if local else unquote(urlsplit(address).path.rpartition("/")[2])
     mapping = dict(sorted(hashes))
     if len(file_name) > MAX_FILE_NAME:
@@ -77,7 +77,7 @@ def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line
             found,
             str(version),
             Artifact(found, str(version), file_name, "" if local else address, local, hashes=mapping),
-            metadata=(("direct_url.json", direct_url(base, item)),),
+            metadata=(("direct_url.json", direct_url(item)),),
         )
     if not name:
         name = name_of_archive(file_name)
@@ -87,16 +87,14 @@ def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line
     if not name:
         raise invalid_line(line, f"`{url}` does not name a package; write `NAME @ {url}`")
     if local and os.path.isdir(local):
+        if subdirectory:
+            absolute_path(os.path.join(local, subdirectory), line.file)  # it may be a link
         directory = PackageDirectory(path=local, subdirectory=subdirectory)
-        return LockedPackage(
-            name, "", source=directory, base=base, metadata=(("direct_url.json", direct_url(base, directory)),)
-        )
+        return LockedPackage(name, "", source=directory, metadata=(("direct_url.json", direct_url(directory)),))
     archive = PackageArchive(
         url=None if local else address, path=local or None, hashes=mapping, subdirectory=subdirectory
     )
-    return LockedPackage(
-        name, "", source=archive, base=base, metadata=(("direct_url.json", direct_url(base, archive)),)
-    )
+    return LockedPackage(name, "", source=archive, metadata=(("direct_url.json", direct_url(archive)),))
 
 
 def name_of_archive(file_name: str) -> str:
@@ -120,9 +118,9 @@ def from_version_control(address: str, name: str, subdirectory: str | None, line
         )
     if not name:
         raise invalid_line(line, f"`{address}` does not name a package; write `NAME @ {address}`")
+    refuse_local_url(url, line.file)
     source = PackageVcs(type=kind, url=url, commit_id=commit, requested_revision=commit, subdirectory=subdirectory)
-    base = os.path.dirname(line.path)
-    return LockedPackage(name, "", source=source, base=base, metadata=(("direct_url.json", direct_url(base, source)),))
+    return LockedPackage(name, "", source=source, metadata=(("direct_url.json", direct_url(source)),))
 
 
 def from_directory(path: str, line: Line) -> LockedPackage:
@@ -138,10 +136,11 @@ def from_directory(path: str, line: Line) -> LockedPackage:
             f"{line.position}: an editable install from a URL is not supported",
             hint="write the requirement without `-e`",
         )
-    base = os.path.dirname(line.path)
     path, _, given = path.partition("#egg=")
     local = (
-        path_of_file_url(path, line.path) if path.startswith("file:") else absolute_path(path.partition("[")[0], base)
+        path_of_file_url(path, line.file)
+        if path.startswith("file:")
+        else absolute_path(path.partition("[")[0], line.file)
     )
     name = canonicalize_name(given.partition("[")[0].partition("&")[0]) or project_name(local)
     if not name and os.path.isdir(local):
@@ -152,7 +151,7 @@ def from_directory(path: str, line: Line) -> LockedPackage:
     if not name:
         raise invalid_line(line, f"`{path}` is not a directory with a project")
     source = PackageDirectory(path=local, editable=True)
-    return LockedPackage(name, "", source=source, base=base, metadata=(("direct_url.json", direct_url(base, source)),))
+    return LockedPackage(name, "", source=source, metadata=(("direct_url.json", direct_url(source)),))
 
 
 def project_name(directory: str) -> str:

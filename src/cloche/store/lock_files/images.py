@@ -26,7 +26,6 @@ from cloche.store.fetch.worker_threads import as_completed, in_threads
 from cloche.store.images import find_or_build_image, needs_bytecode
 from cloche.store.images.origins import find_image_of_wheel, record_origin
 from cloche.store.lock_files import locked_packages
-from cloche.store.lock_files.packages import absolute_path
 from cloche.store.requirements import Requirement, parse_requirements
 from cloche.store.tags import incompatibility
 from cloche.store.wheels import choose_distribution
@@ -145,7 +144,7 @@ def file_to_obtain(package: LockedPackage) -> Artifact | Pin:
     if not isinstance(package.source, PackageArchive):
         return Pin(package.name, package.version, package.hashes, package.scope, package.form)
     archive = package.source
-    path = absolute_path(archive.path, package.base) if archive.path else ""
+    path = archive.path or ""
     name = os.path.basename(path) or unquote(urlsplit(archive.url or "").path.rpartition("/")[2])
     url = "" if path else archive.url or ""
     return Artifact(package.name, package.version, name, url, path, archive.size, archive.hashes)
@@ -158,14 +157,13 @@ def source_of(package: LockedPackage, path: str) -> Source:
     """
     match package.source:
         case PackageVcs(type=kind, url=url, path=repository, commit_id=commit, subdirectory=subdirectory):
-            where = url or absolute_path(repository or "", package.base)
+            where = url or repository or ""
             return Source(
                 package.name, package.version, url=where, vcs=kind, commit=commit, subdirectory=subdirectory or ""
             )
         case PackageDirectory(path=directory, editable=editable, subdirectory=subdirectory):
-            where = absolute_path(directory, package.base)
             return Source(
-                package.name, package.version, where, subdirectory=subdirectory or "", editable=bool(editable)
+                package.name, package.version, directory, subdirectory=subdirectory or "", editable=bool(editable)
             )
         case PackageArchive(subdirectory=subdirectory):
             return Source(package.name, package.version, path, subdirectory=subdirectory or "")

@@ -11,8 +11,6 @@ import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from packaging.direct_url import ArchiveInfo, DirectUrl, DirInfo, VcsInfo
 from packaging.pylock import PackageArchive, PackageDirectory, PackageVcs
@@ -23,6 +21,7 @@ from cloche.fs import open_regular_file
 from cloche.fs.inputs import signature_of
 from cloche.model.value import Value
 from cloche.store.fetch.pins import SearchScope
+from cloche.store.lock_files.paths import LockFile, other_user
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -58,9 +57,7 @@ class LockedPackage(Value):
     form: Form = "any"
     """For a pin: whether it may be a wheel or a source distribution."""
     source: Direct | None = None
-    """What to build it from: a directory, a version-control checkout or an archive."""
-    base: str = ""
-    """The directory that relative paths in `source` refer to."""
+    """What to build it from: a directory, a version-control checkout or an archive. Paths in it are absolute."""
     metadata: tuple[tuple[str, str], ...] = ()
     """`direct_url.json` (PEP 610) or `provenance_url.json` (PEP 710), as (name, content)."""
 
@@ -86,8 +83,8 @@ def unreadable_lock(path: str, error: OSError, named_in: str = "") -> UsageError
     )
 
 
-def read_lock_text(path: str, store: Store, named_in: str = "") -> str:
-    """Return the text of a lock file, and record the file as an input.
+def read_lock_file(path: str, store: Store, named_in: str = "") -> tuple[LockFile, str]:
+    """Return a lock file and its text, and record the file as an input.
 
     :param named_in: the file that refers to it, for messages.
     :raises UsageError: it cannot be read, is too large, changes while it is read, is not UTF-8, or has a huge number.
@@ -96,7 +93,9 @@ def read_lock_text(path: str, store: Store, named_in: str = "") -> str:
     origin = f", which `{named_in}` names," if named_in else ""
     try:
         with open_regular_file(path) as file:
-            before = signature_of(os.fstat(file.fileno()))
+            status = os.fstat(file.fileno())
+            lock = LockFile(path, other_user(path, status, store))
+            before = signature_of(status)
             content = file.read(MAX_LOCK_BYTES + 1)
             after = signature_of(os.fstat(file.fileno()))
     except OSError as error:
@@ -129,7 +128,7 @@ def read_lock_text(path: str, store: Store, named_in: str = "") -> str:
             f"the lock file `{path}`{origin} contains a number with more than {MAX_DIGITS} digits (line {line})",
             hint="create it again",
         )
-    return text
+    return lock, text
 
 
 def checked_file_name(name: str, distribution: str, path: str) -> str:
@@ -148,29 +147,6 @@ def checked_file_name(name: str, distribution: str, path: str) -> str:
     return name
 
 
-def absolute_path(text: str, base: str) -> str:
-    """Return a path of a lock file, which may have POSIX separators on every system, as an absolute path.
-
-    :raises UsageError: it contains a null character.
-    """
-    if "\0" in text:
-        raise UsageError(f"`{text}` is not a valid path in a lock file", hint="create the lock file again")
-    return os.path.normpath(os.path.join(base, text.replace("/", os.sep)))
-
-
-def path_of_file_url(url: str, named_in: str) -> str:
-    """Return the path of a `file:` URL.
-
-    :raises UsageError: it names another machine, or its path contains a null character.
-    """
-    parts = urlsplit(url)
-    if "%00" in url or "\0" in url:
-        raise UsageError(f"`{named_in}` names a file with an invalid path: `{url}`", hint="create the lock file again")
-    if parts.netloc not in ("", "localhost"):
-        raise UsageError(f"`{named_in}` names a file on another machine: `{url}`", hint="use a path or an `https:` URL")
-    return url2pathname(parts.path)
-
-
 def file_url(path: str) -> str:
     """Return the URL of an absolute path."""
     return Path(path).as_uri()
@@ -185,16 +161,16 @@ def provenance(artifact: Artifact) -> tuple[tuple[str, str], ...]:
     return (("provenance_url.json", json.dumps(content, sort_keys=True)),)
 
 
-def direct_url(base: str, item: Direct) -> str:
+def direct_url(item: Direct) -> str:
     """Return the `direct_url.json` for a source that a lock file names directly (PEP 610), without credentials."""
     if isinstance(item, PackageDirectory):
         direct = DirectUrl(
-            url=file_url(absolute_path(item.path, base)),
+            url=file_url(item.path),
             dir_info=DirInfo(editable=item.editable),
             subdirectory=item.subdirectory,
         )
     else:
-        url = file_url(absolute_path(item.path, base)) if item.path else item.url or ""
+        url = file_url(item.path) if item.path else item.url or ""
         if isinstance(item, PackageVcs):
             info = VcsInfo(vcs=item.type, commit_id=item.commit_id, requested_revision=item.requested_revision)
             direct = DirectUrl(url=url, vcs_info=info, subdirectory=item.subdirectory)

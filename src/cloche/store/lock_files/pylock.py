@@ -22,14 +22,13 @@ from cloche.store.fetch.artifacts import MAX_FILE_NAME, Artifact, invalid_url
 from cloche.store.fetch.pins import first_items
 from cloche.store.lock_files.packages import (
     LockedPackage,
-    absolute_path,
     checked_file_name,
     direct_url,
     fragment,
-    path_of_file_url,
     provenance,
-    read_lock_text,
+    read_lock_file,
 )
+from cloche.store.lock_files.paths import LockFile, absolute_path, path_of_file_url, refuse_local_url
 from cloche.store.markers import marker_environment, unknown_variables
 from cloche.store.tags import supported_tags, unsupported_part
 
@@ -44,8 +43,8 @@ if TYPE_CHECKING:
     from cloche.store import Store
 
 
-def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
-    """Read and validate a `pylock.toml`; return it with its path.
+def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, LockFile]:
+    """Read and validate a `pylock.toml`; return its content, and the file.
 
     :raises UsageError: it is not valid.
     """
@@ -53,7 +52,7 @@ def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
 
     from cloche.fs.toml import InvalidToml, parse_toml
 
-    text = read_lock_text(path, store)
+    file, text = read_lock_file(path, store)
     logger = logging.getLogger("packaging.pylock")
     disabled, logger.disabled = logger.disabled, True  # it logs a warning that is shown below
     try:
@@ -92,7 +91,7 @@ def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
         store.warnings.append(
             f"`{path}` has version {lock.lock_version}; cloche reads version 1.0 and ignores what is new in it"
         )
-    return lock, path
+    return lock, file
 
 
 def texts_in(value: object, keys: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -109,13 +108,14 @@ def texts_in(value: object, keys: Collection[str]) -> Iterator[tuple[str, str]]:
             yield from texts_in(item, keys)
 
 
-def select(read: tuple[pylock.Pylock, str], request: LockRequest, interpreter: Interpreter) -> list[LockedPackage]:
+def select(read: tuple[pylock.Pylock, LockFile], request: LockRequest, interpreter: Interpreter) -> list[LockedPackage]:
     """Return the packages of a `pylock.toml` that an interpreter needs, each with its best file.
 
     :raises UsageError: an extra or group is not declared, or a marker cannot be evaluated.
     :raises SeedError: the lock file does not support the interpreter.
     """
-    lock, path = read
+    lock, file = read
+    path = file.path
     _check_declared(path, "extra", request.extras, lock.extras or ())
     _check_declared(path, "group", request.groups, (*(lock.dependency_groups or ()), *(lock.default_groups or ())))
     _check_markers(path, lock, interpreter)
@@ -136,8 +136,7 @@ def select(read: tuple[pylock.Pylock, str], request: LockRequest, interpreter: I
         chosen = choose(lock)
     except (pylock.PylockSelectError, UndefinedComparison, UndefinedEnvironmentName):
         raise _selection_error(path, lock, choose, interpreter, tags) from None
-    base = os.path.dirname(path)
-    return [_locked_package(path, base, package, item) for package, item in chosen]
+    return [_locked_package(file, package, item) for package, item in chosen]
 
 
 def _check_declared(path: str, kind: str, names: Sequence[str], declared: Sequence[str]) -> None:
@@ -238,43 +237,50 @@ def _unusable_wheels(package: pylock.Package, tags: list[Tag]) -> str:
     return "; ".join(first_items(reasons)) or "it has no files"
 
 
-def _locked_package(path: str, base: str, package: pylock.Package, item: object) -> LockedPackage:
+def _locked_package(file: LockFile, package: pylock.Package, item: object) -> LockedPackage:
     """Return a selected package with the file or the source to install it from.
 
     :raises UsageError: its path or URL cannot be used.
     """
     version = str(package.version) if package.version else ""
     if isinstance(item, (pylock.PackageWheel, pylock.PackageSdist)):
-        artifact = _artifact(path, base, package, item, item.filename, index=package.index or "")
+        artifact = _artifact(file, package, item, item.filename, index=package.index or "")
         return LockedPackage(
             package.name, str(_version_of(artifact)), artifact, metadata=provenance(artifact) if artifact.url else ()
         )
     assert isinstance(item, (pylock.PackageVcs, pylock.PackageDirectory, pylock.PackageArchive))
-    metadata = (("direct_url.json", direct_url(base, item)),)
+    if item.path:
+        item = dataclasses.replace(item, path=absolute_path(item.path, file))
+    if isinstance(item, pylock.PackageDirectory):
+        absolute_path(os.path.join(item.path, item.subdirectory or ""), file)  # it may be a link
+    elif item.url:
+        refuse_local_url(item.url, file)
+    metadata = (("direct_url.json", direct_url(item)),)
     if isinstance(item, pylock.PackageArchive):
         name = (item.path or urlsplit(item.url or "").path).replace("\\", "/").rpartition("/")[2]
         if name.endswith(".whl"):
-            artifact = _artifact(path, base, package, item, name)
+            artifact = _artifact(file, package, item, name)
             return LockedPackage(package.name, str(_version_of(artifact)), artifact, metadata=metadata)
-    return LockedPackage(package.name, version, source=item, base=base, metadata=metadata)
+    return LockedPackage(package.name, version, source=item, metadata=metadata)
 
 
 def _artifact(
-    path: str,
-    base: str,
+    file: LockFile,
     package: pylock.Package,
     item: pylock.PackageWheel | pylock.PackageSdist | pylock.PackageArchive,
     file_name: str,
     index: str = "",
 ) -> Artifact:
-    local = absolute_path(item.path, base) if item.path else ""
+    local = absolute_path(item.path, file) if item.path else ""
     url = item.url or ""
+    refuse_local_url(url, file)
+    refuse_local_url(index, file)
     if not local and url.startswith("file:"):
-        local, url = path_of_file_url(url, path), ""
+        local, url = path_of_file_url(url, file), ""
     return Artifact(
         distribution=package.name,
         version=str(package.version or ""),
-        file_name=checked_file_name(file_name, package.name, path),
+        file_name=checked_file_name(file_name, package.name, file.path),
         url=url,
         path=local,
         size=item.size,

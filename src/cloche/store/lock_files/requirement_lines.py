@@ -5,20 +5,21 @@ This module does not know what a line requires: it splits the text, its options 
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from typing import TYPE_CHECKING
 
 from cloche.errors import UsageError
 from cloche.model.value import Value, replace
-from cloche.store.lock_files.packages import absolute_path, path_of_file_url, read_lock_text
 from cloche.store.lock_files.packages import fragment as fragment_of
+from cloche.store.lock_files.packages import read_lock_file
+from cloche.store.lock_files.paths import absolute_path, path_of_file_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cloche.store import Store
+    from cloche.store.lock_files.paths import LockFile
 
 MAX_DEPTH = 50
 """How deeply files may be nested with `-r` and `-c`."""
@@ -48,13 +49,13 @@ class Line(Value):
     """One logical line of a requirements file: continuation lines are joined, and comments are removed."""
 
     text: str
-    path: str
+    file: LockFile
     number: int
     """The number of its first physical line."""
 
     @property
     def position(self) -> str:
-        return f"`{self.path}`, line {self.number}"
+        return f"`{self.file.path}`, line {self.number}"
 
 
 def read_lines(path: str, store: Store, kind: str, within: tuple[str, ...]) -> Iterator[tuple[str, Line]]:
@@ -66,7 +67,8 @@ def read_lines(path: str, store: Store, kind: str, within: tuple[str, ...]) -> I
         )
     if len(within) >= MAX_DEPTH:
         raise UsageError(f"`{path}` is nested too deeply", hint="nest fewer files with `-r` and `-c`")
-    for line in logical_lines(read_lock_text(path, store, named_in), path):
+    lock, content = read_lock_file(path, store, named_in)
+    for line in logical_lines(content, lock):
         if "${" in line.text:
             line = replace(line, text=expand_variables(line.text, store))
         option, name = split_nested(line)
@@ -74,15 +76,13 @@ def read_lines(path: str, store: Store, kind: str, within: tuple[str, ...]) -> I
             nested = NESTED[option] if kind == "requirement" else "constraint"
             if "://" in name and not name.startswith("file:"):
                 raise UsageError(f"{line.position}: `{name}` is a URL", hint="download the file, and name the copy")
-            local = (
-                path_of_file_url(name, path) if name.startswith("file:") else absolute_path(name, os.path.dirname(path))
-            )
+            local = path_of_file_url(name, lock) if name.startswith("file:") else absolute_path(name, lock)
             yield from read_lines(local, store, nested, (*within, path))
         elif (option := line.text.split()[0].partition("=")[0]) not in IGNORED:
             yield "setting" if option in SETTINGS else kind, line
 
 
-def logical_lines(text: str, path: str) -> Iterator[Line]:
+def logical_lines(text: str, file: LockFile) -> Iterator[Line]:
     """Yield the lines of a file, as pip splits them: a backslash continues a line, ` #` begins a comment."""
     parts: list[str] = []
     start = 0
@@ -98,9 +98,9 @@ def logical_lines(text: str, path: str) -> Iterator[Line]:
         joined = re.sub(r"(^|\s+)#.*$", "", " ".join(parts)).strip()
         parts = []
         if joined:
-            yield Line(joined, path, start)
+            yield Line(joined, file, start)
     if joined := " ".join(parts).strip():
-        yield Line(joined, path, start)
+        yield Line(joined, file, start)
 
 
 def split_nested(line: Line) -> tuple[str, str]:

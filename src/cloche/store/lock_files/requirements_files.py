@@ -7,7 +7,6 @@ drop hashes, or have not been released for years.
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,8 @@ from cloche.model.value import replace
 from cloche.store.fetch.artifacts import invalid_url
 from cloche.store.fetch.pins import SearchScope
 from cloche.store.lock_files.direct_references import URL_OR_PATH, from_directory, from_url
-from cloche.store.lock_files.packages import LockedPackage, absolute_path, file_url
+from cloche.store.lock_files.packages import LockedPackage, file_url
+from cloche.store.lock_files.paths import absolute_path, refuse_local_url
 from cloche.store.lock_files.requirement_lines import SETTINGS, invalid_line, read_lines, split_options, unquoted
 from cloche.store.markers import marker_environment
 
@@ -100,13 +100,14 @@ class FileSettings:
 def as_url(text: str, line: Line) -> str:
     """Return a URL, or a path relative to the file of the line, as a URL.
 
-    :raises UsageError: the URL is not valid.
+    :raises UsageError: the URL is not valid, or the file must not name the path.
     """
     if re.match(r"[a-z]+:", text) and not re.match(r"[A-Za-z]:[/\\]", text):
         if invalid := invalid_url([text]):
             raise invalid_line(line, f"`{invalid}` is not a valid URL")
+        refuse_local_url(text, line.file)
         return text
-    return file_url(absolute_path(text, os.path.dirname(line.path)))
+    return file_url(absolute_path(text, line.file))
 
 
 def read_requirements(path: str, interpreter: Interpreter, store: Store) -> list[LockedPackage]:
