@@ -453,7 +453,8 @@ def dependencies() -> set[str]:
         *(item for extra in project["optional-dependencies"].values() for item in extra),
     ]
     names = {re.split(r"[^\w]", requirement)[0] for requirement in declared}
-    return {{"pyelftools": "elftools"}.get(name, name) for name in names}
+    exceptions = {"pyelftools": "elftools", "pyproject": "pyproject_hooks"}
+    return {exceptions.get(name, name) for name in names}
 
 
 def test_only_declared_dependencies_are_imported() -> None:

@@ -5,7 +5,8 @@ the Python that runs this script. If one of them does not support 3.10, pip down
 archive needs the oldest Python that the installed versions support.
 
 It does not contain pip, because seeds cannot come from an archive; environments get the pip of the target's `ensurepip`. Nor
-does it contain tomli, which cloche can replace with tomlkit on Python 3.10. The same input gives the same bytes.
+does it contain what only Python 3.10 needs: cloche can replace tomli with tomlkit, except to build editable wheels. The same
+input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import cloche
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXCLUDED_DISTRIBUTIONS = frozenset(("pip", "tomli"))
+EXCLUDED_DISTRIBUTIONS = frozenset(("importlib-metadata", "pip", "tomli"))
 COMPILED_SUFFIXES = (".pyc", ".so", ".pyd")
 OPTIONAL_MODULES = frozenset(("wcwidth/_wcwidth_c",))
 """Compiled modules that only make others faster."""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tests.run import Cloche
 
 MODULES = (
-    "distlib filelock packaging pip platformdirs pluggy prettytable site sitecustomize tomli tomlkit wcwidth".split()
+    "build distlib filelock packaging pip platformdirs pluggy prettytable pyproject_hooks site sitecustomize tomli tomlkit "
+    "wcwidth".split()
 )
 PROGRAMS = ("cloche", "git", "mise", "pip", "pyenv", "python", "python3", "python3.10", "python3.12", "uv")
 

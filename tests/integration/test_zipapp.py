@@ -157,6 +157,7 @@ class FakeDistribution:
         ([("cloche", "3.10", "a; python_version > '3.12'"), ("a", "3.10")], [], "3.10", ["3.10"]),
         ([("cloche", "3.10", "a; extra == 'more'")], [], "3.10", []),
         ([("cloche", "3.10", "pip", "tomli; python_version < '3.11'")], [], "3.10", []),
+        ([("cloche", "3.10", "importlib-metadata; python_full_version < '3.10.2'")], [], "3.10", []),
     ],
 )
 def test_the_archive_supports_the_oldest_python_that_is_possible(

@@ -30,7 +30,7 @@ from cloche.store.fetch import pip_settings
 from cloche.store.pip import PipRun
 from cloche.testing import fake_host, fake_interpreter
 from tests import interpreters
-from tests.seeding.projects import EDITABLE, make_project, make_repository, make_sdist
+from tests.seeding.projects import BACKEND, EDITABLE, make_project, make_repository, make_sdist
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -215,12 +215,218 @@ def test_a_backend_without_editable_wheels_is_a_one_line_error(
 ) -> None:
     source = Source("spam", path=str(make_project(tmp_path / "project")), editable=True)
 
-    assert failure(source, python, store).message == (
+    error = failure(source, python, store)
+
+    assert error.message == (
         f"cannot build spam for {python.name}: the build backend of this project does not support editable wheels (PEP 660)"
     )
+    assert "without `editable`" in str(error.hint)
 
 
-@pytest.mark.parametrize("table", ["build-system = 3", "[build-system]\nrequires = 3", "[build-system", "\0"])
+@pytest.mark.parametrize("name", [*interpreters.MINORS, "debian", "pypy"])
+def test_every_interpreter_builds_its_own_editable_wheels(name: str, store: Store, tmp_path: Path) -> None:
+    executable = {"debian": interpreters.debian, "pypy": interpreters.pypy}.get(
+        name, lambda: interpreters.pyenv(name)
+    )()
+    python = find(executable)
+    if python.version < (3, 7):  # its own pip is too old
+        store.host = replace(store.host, environ={**os.environ, "HOME": store.host.cwd})
+    source = Source("spam", "1.0", str(make_project(tmp_path / "project", EDITABLE_SPY)), editable=True)
+
+    wheel = build_wheel(source, python, OFFLINE if python.version >= (3, 7) else Wanted(), store)
+
+    seen = seen_in(wheel)
+    assert seen["version"] == [*python.version[:2]]
+    assert seen["prefix"] != seen["base"], "the build is isolated in an environment"
+    assert not [path for path in seen["path"] if "-packages" in path and not path.startswith(seen["prefix"])]
+
+
+EDITABLE_SPY = """
+import json
+
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    seen = {
+        "environ": dict(os.environ),
+        "settings": config_settings,
+        "version": sys.version_info[:2],
+        "prefix": sys.prefix,
+        "base": sys.base_prefix,
+        "path": sys.path,
+        "cwd": os.getcwd(),
+        "stdin": sys.stdin.read(),
+    }
+    return write(wheel_directory, {"seen.json": json.dumps(seen)})
+"""
+
+
+def seen_in(wheel: str) -> dict:
+    with zipfile.ZipFile(wheel) as archive:
+        return json.loads(archive.read("seen.json"))
+
+
+REQUIRED = """\
+[build-system]
+requires = ["required-backend"]
+build-backend = "required_backend"
+"""
+
+
+def write_backend(directory: Path, version: str, code: str) -> None:
+    """Create the wheel of a build backend, whose wheels name its version."""
+    name, info = f"required_backend-{version}-py3-none-any.whl", f"required_backend-{version}.dist-info"
+    directory.mkdir(exist_ok=True)
+    files = {
+        "required_backend.py": BACKEND
+        + EDITABLE_SPY.replace('"settings"', f'"backend": "{version}", "settings"')
+        + code,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: required-backend\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
+    with zipfile.ZipFile(directory / name, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+
+
+def test_what_an_editable_wheel_requires_comes_from_where_the_user_says(
+    python: Interpreter, store: Store, tmp_path: Path
+) -> None:
+    """The requirements of the project and those of its backend, with the same settings of pip as for other builds."""
+    code = "def get_requires_for_build_editable(config_settings=None): return [{}]\n"
+    for version in ("1.0", "2.0", "3.0"):
+        write_backend(tmp_path / "links", version, code.format("'required-backend<3'"))
+    (tmp_path / "constraints.txt").write_text("required-backend<2\n")
+    project = make_project(tmp_path / "project", pyproject=REQUIRED)
+    source = Source("spam", path=str(project), editable=True)
+    wanted = replace(OFFLINE, find_links=(str(tmp_path / "links"),))
+    host = store.host
+    store.host = with_variables(
+        store,
+        PIP_CONFIG_SETTINGS="key=value=more",
+        PIP_CONSTRAINT=str(tmp_path / "none.txt"),
+        PIP_TARGET=str(tmp_path / "planted"),
+        PIP_NO_BUILD_ISOLATION="0",
+        PYTHONPATH=str(tmp_path / "modules"),
+        VIRTUAL_ENV=str(tmp_path / "active"),
+    )
+    first = seen_in(build_wheel(source, python, wanted, store))
+    store.host = with_variables(store, PIP_BUILD_CONSTRAINT=str(tmp_path / "constraints.txt"))
+
+    second = seen_in(build_wheel(source, python, wanted, store))
+
+    assert (first["backend"], second["backend"]) == ("2.0", "1.0")
+    assert first["settings"] == {"key": "value=more"}
+    assert first["cwd"] == str(project)
+    assert first["stdin"] == ""
+    assert first["environ"]["PATH"].startswith(os.path.join(first["prefix"], "bin") + os.pathsep)
+    assert not first["environ"].keys() & {"PIP_CONSTRAINT", "PIP_TARGET", "PYTHONPATH", "VIRTUAL_ENV"}
+    assert not (tmp_path / "planted").exists()
+    store.host = host
+    assert failure(source, python, store).message.endswith(": No matching distribution found for required-backend")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("build_editable = lambda *_, **__: 1 / 0", "ZeroDivisionError: division by zero"),
+        ("build_editable = lambda *_, **__: sys.exit('no compiler')", "no compiler"),
+        ("build_editable = lambda *_, **__: os._exit(3)", "no error message"),
+        ("build_editable = lambda *_, **__: os._exit(0)", "its build backend ended without a result"),
+        ("build_editable = lambda *_, **__: None", "it made 0 wheels instead of one"),
+        ("build_editable = lambda *_, **__: 'spam-1.0-py3-none-any.whl'", "it made 0 wheels instead of one"),
+        ("NAME = 'ham'\n" + EDITABLE, "it made a wheel of ham 1.0"),
+        ("get_requires_for_build_editable = lambda *_: 3", "its build backend returned no valid result ("),
+        ("get_requires_for_build_editable = lambda *_: ['none-such']", "No matching distribution found for none-such"),
+        ("import missing_module", "ModuleNotFoundError: No module named 'missing_module'"),
+        ("raise RuntimeError('cannot start')", "RuntimeError: cannot start"),
+    ],
+)
+def test_a_failed_build_of_an_editable_wheel_is_a_one_line_error(
+    code: str, reason: str, python: Interpreter, store: Store, tmp_path: Path
+) -> None:
+    source = Source("spam", path=str(make_project(tmp_path / "project", f"\n{code}\n")), editable=True)
+
+    error = failure(source, python, store)
+
+    assert error.message.startswith(f"cannot build spam for {python.name}: {reason}")
+    assert os.path.isfile(re.match(r"the (?:build printed nothing; its )?log is `(.+?)`", str(error.hint))[1])
+
+
+def test_warnings_of_a_backend_are_not_shown(
+    python: Interpreter, store: Store, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    code = "import warnings\nget_requires_for_build_editable = lambda *_: warnings.warn('old') or []\n" + EDITABLE
+    project = make_project(tmp_path / "project", code)
+
+    assert build_wheel(Source("spam", path=str(project), editable=True), python, OFFLINE, store)
+    assert not recwarn.list
+
+
+def test_a_directory_without_a_project_is_a_one_line_error(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builds, "runnable_pip", lambda *_, **__: "pip")
+
+    message = failure(Source("spam", path=str(tmp_path), editable=True), fake_interpreter(), store).message
+
+    assert message == f"spam cannot be built: `{tmp_path}` has neither a `pyproject.toml` nor a `setup.py`"
+
+
+@pytest.mark.parametrize(
+    ("missing", "hint"), [("build", "install cloche again"), ("tomli", "run cloche with Python 3.11 or later")]
+)
+def test_a_missing_module_is_a_one_line_error(
+    missing: str, hint: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The zip application does without tomli, which `build` needs on Python 3.10."""
+    monkeypatch.setattr(builds, "runnable_pip", lambda *_, **__: "pip")
+    monkeypatch.delitem(sys.modules, "build", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Missing(missing), *sys.meta_path])
+    source = Source("spam", path=str(make_project(tmp_path / "project", EDITABLE)), editable=True)
+
+    error = failure(source, fake_interpreter(), store)
+
+    assert (
+        error.message == f"building an editable wheel needs the module `{missing}`, which is not installed with cloche"
+    )
+    assert error.hint == hint
+
+
+class Missing:
+    """Finds no module."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "build":
+            raise ModuleNotFoundError("missing", name=self._name)
+
+
+def test_an_interpreter_without_venv_builds_no_editable_wheels(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian's `python3-minimal` has no `venv`."""
+    monkeypatch.setattr(builds, "runnable_pip", lambda *_, **__: "pip")
+    source = Source("spam", path=str(make_project(tmp_path / "project", EDITABLE)), editable=True)
+    python = fake_interpreter(has_venv=False)
+
+    message = failure(source, python, store).message
+
+    assert message == f"spam cannot be built: {python.name} has no `venv` module, which isolates the build"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "build-system = 3",
+        "[build-system]\nrequires = 3",
+        "[build-system]\nbuild-backend = 'x'",
+        "[build-system]\nrequires = []\nbuild-backend = 'x'\nbackend-path = ['..']",
+        "[build-system",
+        "\0",
+    ],
+)
 def test_an_invalid_pyproject_is_a_one_line_error(
     table: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -446,15 +652,15 @@ from cloche.store.builds import build_wheels
 from cloche.testing import fake_host
 
 install_signal_handlers()
-source, python, root, home, path = sys.argv[1:]
+source, python, root, home, path, editable = sys.argv[1:]
 environ = {"HOME": home, "PATH": path, "PIP_CONFIG_FILE": "/dev/null"}
 with Store.open(fake_host(environ=environ, cwd=home), root) as store:
-    build_wheels([Source("spam", "1.0", source)], find(python), Wanted(network="never"), store)
+    build_wheels([Source("spam", "1.0", source, editable=bool(editable))], find(python), Wanted(network="never"), store)
 """
 
 HANGS = """
 import subprocess, signal, time
-def build_wheel(*_, **__):
+def {hook}(*_, **__):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"])
     open({marker!r} + ".new", "w").write("%d %d" % (os.getpid(), child.pid))
@@ -464,16 +670,24 @@ def build_wheel(*_, **__):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no process groups")
+@pytest.mark.parametrize("kind", ["sdist", "editable"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_all_processes_of_a_build(
-    number: signal.Signals, python: Interpreter, store: Store, tmp_path: Path
+    number: signal.Signals, kind: str, python: Interpreter, store: Store, tmp_path: Path
 ) -> None:
     marker = tmp_path / "marker"
-    project = make_project(tmp_path / "project", HANGS.format(marker=str(marker)))
-    sdist = make_sdist(project, tmp_path)
-    arguments = [str(sdist), python.executable, store.root, store.host.cwd, os.environ["PATH"]]
+    hook = "build_editable" if kind == "editable" else "build_wheel"
+    project = make_project(tmp_path / "project", HANGS.format(marker=str(marker), hook=hook))
+    source = project if kind == "editable" else make_sdist(project, tmp_path)
+    arguments = [str(source), python.executable, store.root, store.host.cwd, os.environ["PATH"]]
+    arguments.append("editable" if kind == "editable" else "")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(INTERRUPTED), *arguments], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", textwrap.dedent(INTERRUPTED), *arguments],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stderr=subprocess.PIPE,
+        text=True,
     )
     while not marker.exists():
         assert process.poll() is None, process.communicate()
@@ -488,6 +702,7 @@ def test_an_interrupt_ends_all_processes_of_a_build(
         assert not is_running(pid)
     [directory] = store.readable_directories("builds")
     assert [name for name in os.listdir(directory) if name.endswith(".new")] == []
+    assert [*temporary.iterdir()] == []
 
 
 def is_running(pid: int) -> bool:

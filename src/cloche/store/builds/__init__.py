@@ -2,8 +2,7 @@
 
 The interpreter itself runs a pip that supports it, from the store. This works for every Python since 3.6: pip isolates the
 build, and gets what the build requires from the user's index. pip receives a cleaned environment and no configuration
-files, but the user's settings for the index. pypa/build would isolate builds only for the Python that runs cloche; and
-`pyproject_hooks` runs a backend, but isolates nothing.
+files, but the user's settings for the index. pip makes no wheel of an editable directory, so `editables` builds that one.
 
 A wheel is built once. Its key in the store is a hash of everything that it depends on: the source, the interpreter, the
 settings, and the environment variables that the build sees. Where that is unknown, as for many directories, it is built on
@@ -19,10 +18,11 @@ from urllib.parse import urlsplit
 from cloche.errors import SeedError, reason_of
 from cloche.fs import remove_path
 from cloche.model.distribution import normalize_name
+from cloche.store.builds.editables import BuildEnvironment, build_editable_wheel
 from cloche.store.builds.keys import build_key, find_built_wheel
 from cloche.store.builds.log import build_error, likely_reason
 from cloche.store.builds.process import build_environ, run_build
-from cloche.store.builds.projects import write_editable_project, write_setuptools_config
+from cloche.store.builds.projects import write_setuptools_config
 from cloche.store.builds.sources import pip_argument, repository_url
 from cloche.store.distributions import read_wheel
 from cloche.store.runnable_pip import runnable_pip
@@ -123,14 +123,16 @@ def build_wheel(
             staging_directory(store.staging, builds) as stage,
             scratch_directory(store.staging, "cloche-build-") as work,
         ):
-            command = [interpreter.executable, "-I", pip, "wheel", "--no-deps", "--no-cache-dir"]
-            command += ["--wheel-dir", stage, "--"]
-            command.append(write_editable_project(source, work) if source.editable else pip_argument(source))
+            remove_path(log)
             config = write_setuptools_config(source, work)
-            additional = {"TMPDIR": work, "TEMP": work, "TMP": work, "DIST_EXTRA_CONFIG": config}
-            code = run_build(command, {**environ, **additional}, work, log, source, store)
-            if code != 0:
-                raise build_error(source, interpreter, likely_reason(log), log)
+            seen = {**environ, "TMPDIR": work, "TEMP": work, "TMP": work, "DIST_EXTRA_CONFIG": config}
+            if source.editable:
+                build_editable_wheel(BuildEnvironment(source, interpreter, pip, seen, work, log, store), stage)
+            else:
+                command = [interpreter.executable, "-I", pip, "wheel", "--no-deps", "--no-cache-dir"]
+                command += ["--wheel-dir", stage, "--", pip_argument(source)]
+                if run_build(command, seen, work, log, source, store) != 0:
+                    raise build_error(source, interpreter, likely_reason(log), log)
             wheel = check_built_wheel(source, interpreter, stage, log)
             os.unlink(log)
             is_unchanged = build_key(source, interpreter, environ, store) == key  # another program may have edited it

@@ -31,7 +31,7 @@ def build_error(source: Source, interpreter: Interpreter, reason: str, log: str)
     lines = "".join(f"\n  {line}" for line in last_lines(log)[-LOG_LINES:])
     return SeedError(
         f"cannot build {source.title} for {interpreter.name}: {reason}",
-        hint=f"the log is `{log}`; it ends with:{lines}",
+        hint=f"the log is `{log}`; it ends with:{lines}" if lines else f"the build printed nothing; its log is `{log}`",
     )
 
 

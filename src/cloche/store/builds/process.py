@@ -79,13 +79,13 @@ def build_environ(wanted: Wanted, store: Store) -> dict[str, str]:
 def run_build(
     command: Sequence[str], environ: Mapping[str, str], directory: str, log: str, source: Source, store: Store
 ) -> int:
-    """Run a build in a process group of its own, and return its exit code; its output goes to `log`.
+    """Run a program of a build in a process group of its own, and return its exit code; its output is added to `log`.
 
-    A build starts compilers and other programs. If the user interrupts the run, all of them are killed.
+    It starts compilers and other programs. If the user interrupts the run, all of them are killed.
     """
     started = time.monotonic()
     deferred = DeferredHandlers()  # a signal while it starts must not lose the process
-    with open(log, "wb") as output, deferred:
+    with open(log, "ab") as output, deferred:
         try:
             process = subprocess.Popen(
                 command,

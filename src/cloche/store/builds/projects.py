@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
 from cloche.errors import reason_of
 from cloche.fs import open_regular_file
 from cloche.fs.toml import parse_toml
-from cloche.shells.template import resource
 from cloche.store.builds.sources import unusable
 
 if TYPE_CHECKING:
@@ -33,55 +31,9 @@ def read_pyproject(source: Source) -> Mapping[str, object]:
         raise unusable(source, f"`{path}` cannot be read ({reason_of(error)})") from error
 
 
-def read_build_system(source: Source) -> Mapping[str, object]:
-    """Return the table `build-system` of a directory's `pyproject.toml`.
-
-    :raises SeedError: it cannot be read, or is not valid (PEP 518).
-    """
-    system: object = read_pyproject(source).get("build-system", {})
-    kinds = {"requires": list, "backend-path": list, "build-backend": str}
-    if not isinstance(system, dict) or not all(
-        isinstance(system.get(key, kind()), kind) for key, kind in kinds.items()
-    ):
-        path = os.path.join(project_directory(source), "pyproject.toml")
-        raise unusable(source, f"the table `build-system` in `{path}` is not valid")
-    return system
-
-
 def project_directory(source: Source) -> str:
     """Return the directory that holds a project's `pyproject.toml`."""
     return os.path.join(source.path, source.subdirectory) if source.subdirectory else source.path
-
-
-def write_editable_project(source: Source, work: str) -> str:
-    """Create a project whose wheel is the editable wheel of the source, and return its directory.
-
-    :raises SeedError: the project's `pyproject.toml` cannot be read.
-    """
-    directory = project_directory(source)
-    system = read_build_system(source)
-    project = os.path.join(work, "editable")
-    os.mkdir(project)
-    files = {
-        "cloche_editable.py": resource(__name__, "_editable_backend.py"),
-        "project.json": json.dumps(
-            {
-                "directory": directory,
-                "build-backend": system.get("build-backend", "setuptools.build_meta:__legacy__"),
-                "backend-path": system.get("backend-path", []),
-            }
-        ),
-        "pyproject.toml": (
-            "[build-system]\n"
-            f"requires = {json.dumps(system.get('requires', ['setuptools>=64']))}\n"
-            'build-backend = "cloche_editable"\n'
-            'backend-path = ["."]\n'
-        ),
-    }
-    for name, text in files.items():
-        with open(os.path.join(project, name), "w", encoding="utf-8") as file:
-            file.write(text)
-    return project
 
 
 def write_setuptools_config(source: Source, work: str) -> str:
