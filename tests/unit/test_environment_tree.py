@@ -88,6 +88,44 @@ def test_only_files_of_images_are_not_searched(
     assert [file.path for file in files_to_relocate(Tree(str(root)), [demo])] == ["demo.py"] * searched
 
 
+LINUX_TAGS = ("cp313-cp313-linux_x86_64",)
+"""The tags of a wheel that was built on the machine that uses it."""
+
+MANYLINUX_TAGS = ("cp313-cp313-manylinux2014_x86_64", "cp313-cp313-manylinux_2_17_x86_64")
+
+
+@pytest.mark.parametrize(
+    ("path", "tags", "time", "size", "searched"),
+    [
+        ("site/demo.so", MANYLINUX_TAGS, 100, 4, False),
+        ("site/demo.so", ("cp313-cp313-musllinux_1_2_x86_64",), 100, 4, False),
+        ("site/demo.so", LINUX_TAGS, 100, 4, True),
+        ("site/demo.so", (*MANYLINUX_TAGS, *LINUX_TAGS), 100, 4, True),
+        ("site/demo.so", ("py3-none-any",), 100, 4, True),
+        ("site/demo.so", (), 100, 4, True),
+        ("site/demo.so", MANYLINUX_TAGS, 101, 4, True),
+        ("site/demo.so", MANYLINUX_TAGS, 100, 5, True),
+        ("bin/demo", MANYLINUX_TAGS, 100, 4, True),
+        ("site/demo-1.dist-info/direct_url.json", MANYLINUX_TAGS, 100, 4, True),
+    ],
+)
+def test_unmodified_files_of_wheels_that_were_made_elsewhere_are_not_searched(
+    tmp_path: Path, path: str, tags: tuple[str, ...], time: int, size: int, searched: bool
+) -> None:
+    """The metadata of the package has the time 100. The installer writes scripts and metadata, at about the same time."""
+    metadata = tmp_path / "site/demo-1.dist-info/METADATA"
+    for file, seconds in ((metadata, 100), (tmp_path / path, time)):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("pass")
+        os.utime(file, (seconds, seconds))
+    rows = (Row(path, "sha256=", str(size)),)
+    info = "site/demo-1.dist-info"
+    demo = InstalledDistribution("demo", "1", "site", info, rows, "uv", True, tags, (), "", (), {}, "")
+
+    found = [file.path for file in files_to_relocate(Tree(str(tmp_path)), [demo])]
+    assert (path in found) is searched
+
+
 @pytest.mark.parametrize("size", [0, 100, TEXT_LIMIT - 3, TEXT_LIMIT + 3])
 def test_a_search_finds_the_end_of_a_file_of_any_size(size: int, tmp_path: Path) -> None:
     search = ContentSearch({b"/home/one", b"/home/two"})

@@ -58,22 +58,41 @@ class RelocationContext(Value):
 
 
 def files_to_relocate(tree: Tree, distributions: Iterable[InstalledDistribution]) -> Iterator[File]:
-    """Yield the files in a tree that may contain the path of the environment: all but those of images.
+    """Yield the files in a tree that may contain the path of the environment: all but those that were made elsewhere.
 
     An image is made before the environments that get its files. They are read-only and have several links, so that nothing
     changes them for one environment.
     """
+    distributions = [*distributions]
     installed = {
         row.path: row.size
         for distribution in distributions
         if distribution.installer == "cloche"
         for row in distribution.rows
     }
+    unpacked = {path for distribution in distributions for path in files_from_other_machines(tree, distribution)}
     for path, status in tree.entries.items():
-        if status.st_nlink > 1 and not status.st_mode & 0o222 and installed.get(path) == str(status.st_size):
+        if path in unpacked or (
+            status.st_nlink > 1 and not status.st_mode & 0o222 and installed.get(path) == str(status.st_size)
+        ):
             continue
         if not stat.S_ISDIR(status.st_mode):
             yield file_with_status(path, status)
+
+
+def files_from_other_machines(tree: Tree, distribution: InstalledDistribution) -> set[str]:
+    """Return the files of a package that are as they were in its wheel, if that was made for many Linux systems.
+
+    Such a wheel (PEP 600, PEP 656) is made in a container for others. One that is built for an environment, and may contain
+    its path, has the tag of one system only. Installers write scripts and metadata, which are not in the result.
+    """
+    if not all("manylinux" in tag or "musllinux" in tag for tag in distribution.tags or ("",)):
+        return set()
+    outside = {row.path for row in distribution.rows_outside}
+    metadata = f"{distribution.metadata}/"
+    rows = [row for row in distribution.rows if row.path not in outside and not row.path.startswith(metadata)]
+    changed = {row.path for row in tree.doubtful(rows, f"{metadata}METADATA")}
+    return {row.path for row in rows} - changed
 
 
 def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[File] | None = None) -> list[str]:
