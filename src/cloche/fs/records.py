@@ -232,8 +232,6 @@ def update_record(
     :param roots: the environment's root, and where it is going to be.
     """
     names = {path.rpartition("/")[2] for path in changed}
-    if not any(name in text or '"' in name for name in names):
-        return text
     lines = []
     is_plain = '"' not in text and "\\" not in text
     for line in lines_of(text):

@@ -186,9 +186,10 @@ class Overlay:
 
         for inner in ["", *self._environments_inside()]:
             prefix = f"{inner}/" if inner else ""
+            contents = self._changed_contents()
             for record in [f"{prefix}{path}" for path in record_files(self.on_disk(inner) if inner else self.root)]:
                 if text := self.text(record):
-                    changed = {path: content for path, content in self._changed_contents().items() if path != record}
+                    changed = {path: content for path, content in contents.items() if path != record}
                     site = record.rsplit("/", 2)[0]
                     if (updated := update_record(text, site, changed, form, self.root, location)) != text:
                         self.write_text(record, updated)
