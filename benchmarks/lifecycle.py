@@ -2,7 +2,7 @@
 
 Each set has the packages that uv resolves for a file in `requirements`, pure and compiled ones, all from wheels. The
 environments are made by uv, with hard links to its cache, except for one that cloche makes from the same versions. A command
-that changes one gets a copy with hard links.
+that changes one gets a copy with hard links, and an upgrade gets one that uv has just made.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def index_settings() -> tuple[tuple[str, str], ...]:
 def rows_for(name: str) -> tuple[Row, ...]:
     """Return the rows for one of the sets of packages."""
     trees, words = f"{{trees}}/{name}", f"an environment of the {name} set"
-    uv = shell("uv", f"{UV} {{env}} && {SYNC}{{env}} --offline --link-mode hardlink {trees}/pins.txt")
+    sync = f"{SYNC}{{env}} --offline --link-mode hardlink {trees}/pins.txt"
+    uv = shell("uv", f"{UV} {{env}} && {sync}")
     restore = f"rm -rf {trees}/copy && cp -al {trees}/new {trees}/copy"
 
     def row(task: str, title: str, limit: float, line: str, before: str = "", others: tuple[Command, ...] = ()) -> Row:
@@ -78,7 +79,7 @@ def rows_for(name: str) -> tuple[Row, ...]:
             f"`upgrade` {words} to another minor version",
             2.5,
             "{bin}/cloche -q upgrade {env} -p {bin}/python",
-            f"cp -al {trees}/old {{env}}",
+            f"{{bin}}/uv venv -q --offline -p {trees}/old/bin/python {{env}} && {sync}",  # scripts of a copy name another
         ),
     )
 
@@ -115,7 +116,7 @@ def older_python(peers: Peers) -> dict[str, Any]:
 def make_environments(peers: Peers, name: str, older: dict[str, Any]) -> int:
     """Create `new` and `old`, environments of this and an older Python, and `own`; return the number of packages.
 
-    Copies of `old` are upgraded twice: the first upgrade asks pip and fills the cache, and the second compiles bytecode.
+    Two more like `old` are upgraded: the first upgrade asks pip and fills the cache, and the second compiles bytecode.
     """
     directory = peers.work / "trees" / name
     directory.mkdir(parents=True)
@@ -123,14 +124,10 @@ def make_environments(peers: Peers, name: str, older: dict[str, Any]) -> int:
     resolve = [uv, "pip", "compile", "-q", "-p", older["path"], "--no-header", "--no-annotate", "--only-binary=:all:"]
     subprocess.run([*resolve, HERE / "requirements" / f"{name}.in", "-o", pins], check=True, stdout=sys.stderr)
     environ = {**peers.environ(), **dict(index_settings())}
-    for kind, path in (("new", str(python)), ("old", older["path"])):
+    for kind, path in (("new", str(python)), *((kind, older["path"]) for kind in ("old", "first", "second"))):
         peers.capture([str(uv), "venv", "-q", "--offline", "-p", path, str(directory / kind)])
         peers.capture([*f"{SYNC}{directory / kind} --link-mode hardlink".split(), str(pins)], environ)
     peers.capture([*f"{{bin}}/cloche -q {directory}/own -p {python} --lock".split(), str(pins)], environ)
-    for copy in ("first", "second"):
-        for words in (
-            f"cp -al {directory}/old {directory}/{copy}",
-            f"{{bin}}/cloche -q upgrade {directory}/{copy} -p {{bin}}/python",
-        ):
-            peers.capture(words.split(), environ)
+    for kind in ("first", "second"):
+        peers.capture(f"{{bin}}/cloche -q upgrade {directory}/{kind} -p {{bin}}/python".split(), environ)
     return sum(line[:1].isalnum() for line in pins.read_text(encoding="utf-8").splitlines())
