@@ -131,7 +131,10 @@ def kept_directories(upgrade: UpgradePlan, staged: str, plan: Plan) -> list[Oper
     directories |= {path: status.st_mode for path, status in entries.items() if stat.S_ISDIR(status.st_mode)}
     created: list[MakeDir] = []
     modes: list[SetMode] = []
+    usual = stat.S_IMODE(os.lstat(os.path.join(staged, *plan.environment.layout.purelib.split("/"))).st_mode)
     for path, mode in sorted(directories.items()):
+        if path in parents and stat.S_IMODE(mode) == usual:
+            continue  # nothing that creates a directory in the staged environment gives it other permissions
         new = posixpath.normpath(mapping.path(path))
         staged_directory = os.path.join(staged, new)
         own = path.partition("/")[0] == library or LIBRARY_NAME.fullmatch(posixpath.basename(path))
