@@ -148,6 +148,20 @@ def test_a_file_is_searched_to_its_end_if_the_system_reads_it_in_pieces(
     assert ContentSearch({b"/home/one"}).is_in_file(str(file), 5009)
 
 
+def test_a_file_that_is_shorter_than_the_path_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "__init__.py"
+    file.touch()
+    opened: list[str] = []
+    real = content_search.open_for_reading
+    monkeypatch.setattr(content_search, "open_for_reading", lambda path: opened.append(path) or real(path))
+    search = ContentSearch({b"/home/one", b"/home"})
+
+    assert not search.is_in_file(str(file), 0)
+    assert not opened
+    file.write_text("/home")
+    assert search.is_in_file(str(file), 5)
+
+
 def test_what_an_earlier_file_left_in_the_buffer_is_not_found(tmp_path: Path) -> None:
     search = ContentSearch({b"/home/one"})
     (tmp_path / "long").write_bytes(b"x" * 100 + b"/home/one")

@@ -20,6 +20,7 @@ class ContentSearch:
     def __init__(self, needles: Iterable[bytes]) -> None:
         self.needles = frozenset(needles)
         self._common = common_part(self.needles)
+        self._shortest = min(map(len, self.needles), default=0)
         self._buffer = bytearray(TEXT_LIMIT)
 
     def is_in(self, content: bytes | bytearray, length: int | None = None) -> bool:
@@ -34,6 +35,8 @@ class ContentSearch:
 
         :param size: its size in bytes.
         """
+        if size < self._shortest:  # many are empty
+            return False
         if size > TEXT_LIMIT:
             return file_contains(path, {self._common}) and file_contains(path, self.needles)
         try:
