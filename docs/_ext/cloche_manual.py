@@ -71,13 +71,13 @@ def synopsis(command: CommandSpec) -> str:
     """Return the usage of a command, with its literal words in bold and its placeholders in italics."""
     name, *operands = synopsis_text(command).split(" [options]")
     return rf"\fB{escape(name)}\fR [\fIoptions\fR]" + "".join(
-        f" {escape(word)}" if word == "--" else rf" \fI{escape(word)}\fR" for word in "".join(operands).split()
+        f" {escape(word)}" if word.startswith("-") else rf" \fI{escape(word)}\fR" for word in "".join(operands).split()
     )
 
 
 def synopsis_text(command: CommandSpec) -> str:
     name = "cloche" if command.name == "create" else f"cloche {command.name}"
-    return " ".join(filter(None, [name, "[options]", command.operands, f"-- {command.rest}" if command.rest else ""]))
+    return " ".join(filter(None, [name, "[options]", command.synopsis]))
 
 
 def exit_statuses() -> Iterator[tuple[int, str]]:

@@ -85,7 +85,7 @@ def command_lines(command: CommandSpec) -> Iterator[str]:
 def usage(command: CommandSpec) -> str:
     """Return the usage of a command: `cloche run ENV -- CMD`."""
     name = "cloche" if command.name == "create" else f"cloche {command.name}"
-    return " ".join(filter(None, [name, command.operands, f"-- {command.rest}" if command.rest else ""]))
+    return " ".join(filter(None, [name, command.synopsis]))
 
 
 def common_options() -> str:

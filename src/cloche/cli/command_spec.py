@@ -22,6 +22,8 @@ class CommandSpec(Value):
     """The smallest number of operands."""
     max_operands: int = 0
     """The largest number of operands; -1 for any number."""
+    required: str = ""
+    """The option that must be given, as help shows it: `-o FILE`."""
     rest: str = ""
     """The name of the arguments after `--`, which are passed on unchanged: `CMD`."""
     choices: tuple[str, ...] = ()
@@ -40,13 +42,19 @@ class CommandSpec(Value):
 
     @property
     def common_options(self) -> tuple[Option, ...]:
-        """The common options that have an effect."""
-        return tuple(option for option in COMMON if option.name not in self.ineffective)
+        """The common options that have an effect, with the help that is right for it."""
+        options = (option for option in COMMON if option.name not in self.ineffective)
+        return tuple(JSON_ERRORS if self.rest and option.name == "json" else option for option in options)
+
+    @property
+    def synopsis(self) -> str:
+        """What follows its name and options in help: `[ENV] -o FILE`, `[ENV] -- CMD`."""
+        return " ".join(filter(None, (self.operands, self.required, f"-- {self.rest}" if self.rest else "")))
 
 
 COMMON = (
     Option("json", "print one JSON object with `schema_version` on standard output", "flag", group="output"),
-    Option("quiet", "print less; `-qq` prints only errors", "count", short="q", group="output", sources="argv"),
+    Option("quiet", "print less; `-qq` also hides warnings", "count", short="q", group="output", sources="argv"),
     Option("verbose", "print more", "count", short="v", group="output", sources="argv"),
     Option("traceback", "show the traceback of an error", "flag", group="output"),
     Option("cache-dir", "the directory for cached seeds and interpreter data", metavar="DIR", group="cache"),
@@ -56,6 +64,9 @@ COMMON = (
     Option("version", "print the version", "flag", group="general", sources="argv"),
     Option("help", "show this help", "flag", short="h", group="general", sources="argv"),
 )
+
+JSON_ERRORS = Option("json", "print an error of cloche as a JSON object", "flag", group="output")
+"""`--json` of a command that runs a program, to which standard output belongs."""
 
 NO_FINDER = Option("no-finder", "do not search for interpreters with this finder", "list", "NAME", group="python")
 
@@ -140,7 +151,7 @@ CREATE = CommandSpec(
             group="seeds",
         ),
         *PORTABLE_OPTIONS,
-        Option("dry-run", "print the plan, but change nothing", "flag", group="output", sources="argv"),
+        Option("dry-run", "print the plan, but create nothing", "flag", group="output", sources="argv"),
     ),
     "[DEST]",
     0,

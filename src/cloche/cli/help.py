@@ -185,7 +185,7 @@ def print_help(command: CommandSpec, invocation: Invocation) -> int:
 def usage_line(command: CommandSpec) -> str:
     """Return the synopsis of a command: `cloche run [options] ENV -- CMD`."""
     name = "cloche" if command.name == "create" else f"cloche {command.name}"
-    return " ".join(filter(None, [name, "[options]", command.operands, f"-- {command.rest}" if command.rest else ""]))
+    return " ".join(filter(None, [name, "[options]", command.synopsis]))
 
 
 def usage_lines(usage: str) -> Iterator[str]:
