@@ -401,11 +401,11 @@ class Session:
         if requested == "symlink" and not all(
             self.store.is_persistent_path(image.root) for image in images if image.root
         ):
-            self.warn(["the seeds were copied: links would point to a cache that this run removes"])
+            self.warn(["the seeds are copied: links would point to a cache that this run removes"])
             return "copy"
         if requested in ("auto", "hardlink") and self.store.access == "read-only":
             if requested == "hardlink":
-                self.warn(["the seeds were copied: hard links would modify files in the read-only cache"])
+                self.warn(["the seeds are copied: hard links would modify files in the read-only cache"])
             return "clone"
         return requested
 

@@ -92,4 +92,4 @@ def test_a_warning_about_links_needs_a_change(cloche: Cloche) -> None:
 
     assert unchanged.out.startswith("up to date")
     assert unchanged.err == ""
-    assert "the seeds were copied" in changed.err
+    assert "the seeds are copied" in changed.err

@@ -78,9 +78,9 @@ def create(
 ) -> Environment:
     """Create an environment, all or nothing, and return it.
 
-    Project files, user configuration and `CLOCHE_*` variables are not read, so the same arguments have the same result
-    everywhere. The only exception is `CLOCHE_DISABLE_PLUGINS`. The warnings that the command would print go to the logger
-    `cloche`.
+    Project files, user configuration and `CLOCHE_*` variables are not read; `CLOCHE_DISABLE_PLUGINS` is the only
+    exception. Which Pythons and which pip there are still depends on the machine. The warnings that the command would
+    print go to the logger `cloche`.
 
     :param destination: the directory to create; an existing environment of the same Python is refreshed.
     :param python: a request as `-p` accepts it, or several in order of preference; by default the base interpreter of

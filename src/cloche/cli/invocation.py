@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Invocation:
     """The argument that every command function receives.
 
-    The command line is parsed once. Variables and config files are read once, when the first setting is needed.
+    The command line is parsed once, and unknown options again if plugins may declare them. Variables and config files
+    are read once, when the first setting is needed.
     """
 
     def __init__(self, argv: Sequence[str], host: Host, started: float) -> None:

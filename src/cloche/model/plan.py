@@ -196,7 +196,7 @@ class Plan(Value):
     """The names of the activators whose scripts it gets."""
     link_mode: LinkMode
     chosen_because: str = ""
-    """Why this Python was chosen, for display; empty if the user chose it."""
+    """The project file or the variable of pyenv that requested this Python, for display; empty if there is none."""
     runtime: Image | None = None
     """The image of the interpreter itself, for a portable environment."""
     changes: tuple[PackageChange, ...] = ()

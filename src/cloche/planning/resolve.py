@@ -54,7 +54,8 @@ def resolve(
 ) -> Blueprint:
     """Choose the creator, the seeds and the activators for an interpreter.
 
-    :param because: the reason for choosing the interpreter, for display; empty if the user chose it.
+    :param because: the project file or the variable of pyenv that requested the interpreter, for display; empty if there is
+        none.
     :param inputs: gets the inputs that the creator and the seeder declare; the store records what it reads itself.
     :param build_runtime: returns the image of a runtime, for creators that have one.
     :raises UsageError: the user chose a component that does not exist or does not support the interpreter, or an option
