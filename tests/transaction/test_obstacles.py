@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.apply import apply, obstacles, remedy_for
+from cloche.apply import apply, obstacles
+from cloche.apply.obstacles import remedy_for
 from cloche.errors import ClocheError
 from cloche.model.operations import Write
 from cloche.store import Store

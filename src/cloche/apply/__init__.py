@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
 from cloche.apply.transaction import (
@@ -164,33 +163,11 @@ def removal_warning(left: str) -> str:
 
 def write_error(target: str, error: OSError) -> ClocheError:
     """Return the error to show after a failed system call, with the reason and the file if it is known."""
+    from cloche.apply.obstacles import remedy_for
+
     name = error.filename2 or error.filename
     shown = f" (`{name}`)" if isinstance(name, str) and name != target else ""
     return ClocheError(
         f"cannot write `{target}`: {reason_of(error)}{shown}",
         hint=f"nothing was changed; {remedy_for(error, target)}",
     )
-
-
-def remedy_for(error: OSError, target: str = "") -> str:
-    """Return what to do after a failed system call, for a hint.
-
-    :param target: absolute path of what was to be changed, if it is not one of the paths of the error.
-    """
-    from cloche.apply.obstacles import find_obstacle
-
-    if obstacle := find_obstacle(error, target):
-        return obstacle
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "free some space, or choose a directory on another disk"
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return "check the permissions of the directory"
-    if error.errno == errno.EROFS:
-        return "choose a directory on a file system that is not read-only"
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return "raise the limit of open files with `ulimit -n`"
-    if error.errno == errno.EEXIST:
-        return "two files have the same path there, for example because the file system ignores case"
-    if error.errno == errno.EIO:
-        return "check the disk for errors"
-    return "run the command again with `--traceback` to see where it failed"

@@ -1,4 +1,4 @@
-"""Obstacles: what forbids a change although the permission bits allow it, and how to remove it.
+"""What to do after a failed system call, and obstacles: what forbids a change although the permission bits allow it.
 
 An attribute such as `immutable` stops even the superuser: ioctl_iflags(2) and chattr(1) on Linux, chflags(2) on macOS and BSD.
 """
@@ -34,6 +34,28 @@ BSD_FLAGS: Flags = (
     (stat.SF_APPEND, "append-only", "nosappnd"),
 )
 """The same for `chflags`."""
+
+
+def remedy_for(error: OSError, target: str = "") -> str:
+    """Return what to do after a failed system call, for a hint.
+
+    :param target: absolute path of what was to be changed, if it is not one of the paths of the error.
+    """
+    if obstacle := find_obstacle(error, target):
+        return obstacle
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space, or choose a directory on another disk"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "check the permissions of the directory"
+    if error.errno == errno.EROFS:
+        return "choose a directory on a file system that is not read-only"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "raise the limit of open files with `ulimit -n`"
+    if error.errno == errno.EEXIST:
+        return "two files have the same path there, for example because the file system ignores case"
+    if error.errno == errno.EIO:
+        return "check the disk for errors"
+    return "run the command again with `--traceback` to see where it failed"
 
 
 def find_obstacle(error: OSError, target: str) -> str:

@@ -91,7 +91,9 @@ COMMANDS = {
                 Option("find", "search a directory for environments", "list", "DIR", sources="argv"),
                 Option("from", "upgrade only environments that use this Python", metavar="SPEC", sources="argv"),
                 Option("seeds", "update pip and the other seeds", "flag", sources="argv"),
-                Option("check", "do not change the environment; exit with 1 if an upgrade is due", "flag", sources="argv"),
+                Option(
+                    "check", "do not change the environment; exit with 1 if an upgrade is due", "flag", sources="argv"
+                ),
                 Option("dry-run", "try the upgrade, but do not change the environment", "flag", sources="argv"),
                 Option("allow-loss", "continue without packages that cannot be carried over", "flag", sources="argv"),
                 STARTUP_CODE,

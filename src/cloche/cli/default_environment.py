@@ -6,6 +6,7 @@ import os
 
 from cloche.cli import report
 from cloche.errors import DestinationError, UsageError
+from cloche.fs import directory_and_parents
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,13 +46,10 @@ def default_environment(host: Host) -> tuple[str, str]:
                 hint="name an environment, or unset the variable (in an activated shell, with `deactivate`)",
             )
         return active, "`VIRTUAL_ENV`"
-    directory = host.cwd
-    while directory:
+    for directory in directory_and_parents(host.cwd):
         path = os.path.join(directory, NAME)
         if os.path.isdir(path):
             return path, f"the nearest `{NAME}`"
-        parent = os.path.dirname(directory)
-        directory = "" if parent == directory else parent
     raise UsageError(
         f"missing argument ENV: no environment is active, and no `{NAME}` exists in the current directory or above it",
         hint=f"name an environment, or create one with `cloche {NAME}`",

@@ -46,7 +46,7 @@ def run_command(argv: Sequence[str], started: float) -> int:
     except BrokenPipeError:  # the program that reads our output has closed the pipe, and knows it
         return ClocheError.exit_code
     except OSError as error:
-        from cloche.apply import remedy_for
+        from cloche.apply.obstacles import remedy_for
 
         return report_error(system_error(error, hint=remedy_for(error)), invocation)
     except UnicodeEncodeError as error:

@@ -62,7 +62,7 @@ def failure_of(error: Exception) -> ClocheError:
     if isinstance(error, ClocheError):
         return error
     if isinstance(error, OSError):
-        from cloche.apply import remedy_for
+        from cloche.apply.obstacles import remedy_for
 
         return system_error(error, hint=remedy_for(error))
     failure = ClocheError(

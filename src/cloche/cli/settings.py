@@ -9,7 +9,7 @@ import os
 
 from cloche.cli import report
 from cloche.errors import ClocheError, UsageError, reason_of
-from cloche.fs import read_at_most
+from cloche.fs import directory_and_parents, read_at_most
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.plugins import blocked_names
 from cloche.session import Session
@@ -197,13 +197,8 @@ def read_files(host: Host, warnings: list[str]) -> Iterator[Source]:
 
 def nearest_file(directory: str, name: str) -> str:
     """Return the path of the first file of that name in a directory or above it; empty if there is none."""
-    while directory:
-        path = os.path.join(directory, name)
-        if os.path.isfile(path):
-            return path
-        parent = os.path.dirname(directory)
-        directory = "" if parent == directory else parent
-    return ""
+    paths = (os.path.join(parent, name) for parent in directory_and_parents(directory))
+    return next(filter(os.path.isfile, paths), "")
 
 
 def user_file(host: Host) -> str:

@@ -16,7 +16,7 @@ import sys
 from cloche.cpython import keyed_hash
 from cloche.discovery import serialization
 from cloche.fs import read_regular_file, replace_file
-from cloche.fs.inputs import matching_variables
+from cloche.fs.inputs import matching_variables, signature_of
 from cloche.model import PYVENV_CFG
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.shells.template import resource
@@ -161,11 +161,9 @@ def executable_fingerprint(executable: str) -> list[str]:
 
 def _file_fingerprint(path: str) -> str:
     try:
-        status = os.stat(path)
+        return " ".join(["seen", *map(str, signature_of(os.stat(path)))])
     except OSError:
         return "absent"
-    changed = status.st_ctime_ns if os.name == "posix" else 0  # on Windows it is the creation time
-    return f"seen {status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {changed}"
 
 
 def _hash(text: str) -> str:

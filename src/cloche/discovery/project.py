@@ -13,7 +13,7 @@ import errno
 import os
 import sys
 
-from cloche.fs import read_at_most
+from cloche.fs import directory_and_parents, read_at_most
 from cloche.fs.inputs import UNRECORDED
 from cloche.model.value import TYPE_CHECKING
 
@@ -48,7 +48,7 @@ def find_project_request(
                 return (request,), origin
         if lines and warnings is not None:
             warnings.append(f"{origin} was ignored: `{lines[0][:100]}` is not a valid Python request")
-    for directory in _directory_and_parents(host.cwd):
+    for directory in directory_and_parents(host.cwd):
         path = os.path.join(directory, "pyproject.toml")
         text = _read_text_file(path, MAX_PYPROJECT_BYTES, inputs) or ""
         wanted = requires_python(text)
@@ -71,7 +71,7 @@ def _version_sources(host: Host, warnings: list[str] | None, inputs: Inputs) -> 
     """
     if value := inputs.variable(host.environ, "PYENV_VERSION"):
         yield "`PYENV_VERSION`", [name.strip() for name in value.split(":") if name.strip()]
-    for directory in _directory_and_parents(host.cwd):
+    for directory in directory_and_parents(host.cwd):
         for name in (".python-version", ".python-versions"):
             path = os.path.join(directory, name)
             text = _read_text_file(path, MAX_VERSION_FILE_BYTES, inputs)
@@ -193,13 +193,6 @@ def _running_python_satisfies(wanted: str) -> bool | None:
     except UsageError:
         return None
     return range_contains(spec.range, sys.version_info[:5]) if spec.is_range else None
-
-
-def _directory_and_parents(directory: str) -> Iterator[str]:
-    while directory and os.path.isabs(directory):
-        yield directory
-        if directory == (directory := os.path.dirname(directory)):
-            return
 
 
 def _read_text_file(path: str, max_bytes: int, inputs: Inputs) -> str | None:

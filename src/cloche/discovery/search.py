@@ -385,7 +385,7 @@ def _reason_not_runnable(path: str) -> str:
         return "is a broken link" if os.path.islink(path) else "does not exist"
     if os.access(path, os.X_OK):
         return ""
-    from cloche.planning.destination import forbids_execution
+    from cloche.fs import forbids_execution
 
     if forbids_execution(os.path.realpath(path)):
         return "is on a file system mounted with `noexec`"

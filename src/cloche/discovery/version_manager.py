@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cloche.apply import DeferredHandlers
 from cloche.apply.processes import kill_process_tree
 from cloche.errors import reason_of
+from cloche.fs import is_within
 from cloche.model.interpreter import path_module
 from cloche.model.value import Value
 from cloche.programs import SHELL_VARIABLES, python_environ
@@ -97,14 +98,10 @@ def _checked_path(shim: str, target: str, host: Host) -> tuple[str, str]:
     data, directory = os.path.split(os.path.dirname(shim))
     real, cwd, home = (os.path.realpath(path or "/") for path in (target, host.cwd, host.environ.get("HOME", "")))
     shared = os.path.commonpath([real, cwd]) if host.os_name != "nt" else "/"
-    is_managed = directory == "shims" and _is_within(target, data)  # the user has put this directory on PATH
-    if not is_managed and not _is_within(home, shared):
+    is_managed = directory == "shims" and is_within(target, data)  # the user has put this directory on PATH
+    if not is_managed and not is_within(home, shared):
         return "", f"is a shim of `{target}`, which may be part of the current project; to use it, request this path"
     return target, ""
-
-
-def _is_within(path: str, directory: str) -> bool:
-    return os.path.join(path, "").startswith(os.path.join(directory, ""))
 
 
 def _start(command: tuple[str, ...], host: Host) -> subprocess.Popen[bytes]:

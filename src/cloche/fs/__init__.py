@@ -1,4 +1,4 @@
-"""Read and write regular files, without blocking on a FIFO and without leaving half-written files.
+"""Read and write regular files, without blocking on a FIFO and without leaving half-written files; paths and mount points.
 
 The modules handle manifests and RECORD, the inputs of a decision, locks, ELF files, TOML, free space, names that file
 systems confuse or forbid, and work in threads.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
 DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -28,6 +29,69 @@ def is_same_file(one: str, other: str) -> bool:
         return os.path.samefile(one, other)
     except (OSError, ValueError):  # ValueError: the locale cannot express a path, or it contains a null character
         return False
+
+
+def is_within(path: str, directory: str) -> bool:
+    """Return whether a path is a directory or is below it, by their text alone; with the separators of any system."""
+    return path == directory or path.startswith(((parent := directory.rstrip("/\\")) + "/", parent + "\\"))
+
+
+def contains_path(directory: str, path: str) -> bool:
+    """Return whether a path is `directory` or is below it, with links in both resolved."""
+    return is_within(os.path.realpath(path), os.path.realpath(directory))
+
+
+def directory_and_parents(directory: str) -> Iterator[str]:
+    """Yield a directory and every directory above it, the innermost first; nothing if the path is empty or relative."""
+    while os.path.isabs(directory):
+        yield directory
+        if directory == (directory := os.path.dirname(directory)):
+            return
+
+
+def nearest_existing_path(path: str) -> str:
+    """Return an absolute path if it exists, otherwise its nearest parent that does."""
+    while not os.path.lexists(path) and path != (parent := os.path.dirname(path)):
+        path = parent
+    return path
+
+
+def is_mount_point(path: str) -> bool:
+    """Return whether a directory is a mount point, which cannot be renamed.
+
+    `os.path.ismount` compares device numbers and so misses bind mounts. Linux lists them in `/proc/self/mountinfo`, with
+    backslashes and white space in octal (proc(5)).
+    """
+    if os.path.ismount(path):
+        return True
+    mounts = (read_at_most("/proc/self/mountinfo", 1 << 24) or b"").split(b"\n")
+    real = os.fsencode(os.path.realpath(path))
+    for character in (b"\\", b" ", b"\t", b"\n"):
+        real = real.replace(character, b"\\%03o" % ord(character))
+    return any(line.split(b" ", 5)[4:5] == [real] for line in mounts)
+
+
+ST_NOEXEC = getattr(os, "ST_NOEXEC", 0)
+"""The flag of `statvfs` for the mount option `noexec`, on Linux; the module `os` of other systems does not have it."""
+
+ST_NOSYMFOLLOW = 0x2000 if sys.platform == "linux" else 0
+"""The flag of `statvfs` for the mount option `nosymfollow` of Linux; the module `os` has no name for it."""
+
+
+def forbids_execution(path: str) -> bool:
+    """Return whether a path is, or would be, on a file system that is mounted with `noexec`.
+
+    No program there can be started, whatever its permission bits are. A link there to a program elsewhere works.
+    """
+    return bool(mount_flags(path) & ST_NOEXEC)
+
+
+def mount_flags(path: str) -> int:
+    """Return the mount flags, as of `statvfs`, of the file system that a path is, or would be, on; 0 if not known."""
+    try:
+        return os.statvfs(nearest_existing_path(path)).f_flag
+    except (AttributeError, OSError):  # Windows has no `statvfs`
+        return 0
 
 
 def write_all(descriptor: int, content: bytes) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from cloche.fs import nearest_existing_path
+
 PLAIN_FILE_SYSTEMS = frozenset(("ext2", "ext3", "ext4", "exfat", "tmpfs", "vfat", "xfs"))
 """File systems of Linux on which a new file needs at least as many bytes as it has."""
 
@@ -23,7 +25,7 @@ def lacking_space(path: str, needed: int) -> int | None:
     :return: None if they fit, or if it is not known.
     """
     try:
-        path = existing_part(path)
+        path = nearest_existing_path(path)
         found = os.statvfs(path)
         blocks = found.f_bavail if os.geteuid() else found.f_bfree
         free = blocks * found.f_frsize
@@ -39,14 +41,7 @@ def device_of(path: str) -> int:
 
     :raises OSError: it is not known.
     """
-    return os.stat(existing_part(path)).st_dev
-
-
-def existing_part(path: str) -> str:
-    """Return an absolute path, or the innermost of its parents that exists."""
-    while not os.path.lexists(path):
-        path = os.path.dirname(path)
-    return path
+    return os.stat(nearest_existing_path(path)).st_dev
 
 
 def file_system_of(device: int) -> str:

@@ -135,7 +135,7 @@ def path_signature(path: str, directory: int | None = None) -> Signature:
     return signature_of(status)
 
 
-def signature_of(status: os.stat_result) -> Signature:
+def signature_of(status: os.stat_result) -> tuple[int, int, int, int, int]:
     """Return identity, size and times of a file. On Windows, `st_ctime` is the creation time, so it is left out."""
     changed = status.st_ctime_ns if os.name == "posix" else 0
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, changed

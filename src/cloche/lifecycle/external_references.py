@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cloche.fs import list_names, read_at_most
-from cloche.lifecycle.relocation import Relocation, is_within, spellings
+from cloche.fs import is_within, list_names, read_at_most
+from cloche.lifecycle.relocation import Relocation, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

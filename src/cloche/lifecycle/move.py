@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cloche.apply import DestinationChanged, NotTakenOver, apply
 from cloche.errors import ClocheError, DestinationError
-from cloche.fs import is_same_file
+from cloche.fs import contains_path, is_mount_point, is_same_file
 from cloche.fs.locks import DirectoryLock, identity_of
 from cloche.lifecycle import external_references
 from cloche.lifecycle.embedded_paths import files_to_relocate, relocate_tree
@@ -20,11 +20,11 @@ from cloche.lifecycle.examination import examine, failing_activations, modules_o
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import read_environment
-from cloche.lifecycle.relocation import Relocation, is_within, refuse_other_encoding, spellings
+from cloche.lifecycle.relocation import Relocation, refuse_other_encoding, spellings
 from cloche.lifecycle.relocation_context import relocation_context
 from cloche.model.operations import CopyTree, SetMode
 from cloche.model.value import Value, replace
-from cloche.planning.destination import absolute_path, contains_current_directory, inspect_destination, is_mount_point
+from cloche.planning.destination import absolute_path, contains_current_directory, inspect_destination
 from cloche.shells import quote_word
 from cloche.store.links import is_environment_recorded, record_links
 
@@ -122,7 +122,7 @@ def refuse_move(source: str, destination: Destination, action: Action, session: 
             f"`{destination.location}` contains a line break, and scripts name the environment on one line",
             hint="choose a path without it",
         )
-    if is_within(os.path.realpath(destination.target), os.path.realpath(source)):
+    if contains_path(source, destination.target):
         raise DestinationError(
             f"`{destination.location}` is inside `{source}`", hint="choose a path outside the environment"
         )

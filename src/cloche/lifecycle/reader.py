@@ -8,9 +8,8 @@ import re
 from cloche.discovery.base_interpreter import build_in_name
 from cloche.discovery.describe import describe_interpreter
 from cloche.errors import DestinationError, UsageError
-from cloche.fs import is_unreadable, list_names, read_at_most
+from cloche.fs import is_unreadable, is_within, list_names, read_at_most
 from cloche.lifecycle.recorded_command import venv_options
-from cloche.lifecycle.relocation import is_within
 from cloche.model import PYVENV_CFG
 from cloche.model.environment import Environment, Layout
 from cloche.model.spec import parse_spec

@@ -12,6 +12,7 @@ import re
 import sys
 
 from cloche.errors import ClocheError
+from cloche.fs import is_within
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -169,11 +170,6 @@ class Relocation(Value):
 def spellings(paths: Iterable[str]) -> list[str]:
     """Return paths together with what they are without symbolic links: programs record either."""
     return list(dict.fromkeys(spelling for path in paths for spelling in (path, os.path.realpath(path))))
-
-
-def is_within(path: str, directory: str) -> bool:
-    """Return whether a path is a directory or is below it, by their text alone."""
-    return path == directory or path.startswith((directory + "/", directory + "\\"))
 
 
 def json_ascii(text: str) -> str:

@@ -11,8 +11,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError
+from cloche.fs import forbids_execution
 from cloche.model.interpreter import path_module
-from cloche.planning.destination import forbids_execution
 from cloche.programs.failures import is_program, reason_not_started
 from cloche.shells import quote_word
 

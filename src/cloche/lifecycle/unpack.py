@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cloche.apply import DestinationChanged, apply
 from cloche.errors import ClocheError, DestinationError, UsageError
-from cloche.fs import NEW_FILE
+from cloche.fs import NEW_FILE, contains_path, is_within
 from cloche.fs.case import folded
 from cloche.fs.manifests import FILES, parse_manifest
 from cloche.fs.windows_names import unusable_name
@@ -22,7 +22,6 @@ from cloche.lifecycle.archive_members import LONGEST_TARGET, cannot_read, read_m
 from cloche.lifecycle.examination import examine
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.installed_startup_code import installed_startup_code, refuse_distributions
-from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.verify import verify_environment
 from cloche.model import PYVENV_CFG
 from cloche.model.archive import LONGEST_NAME, MEMBER_SIZE, Member, largest_content
@@ -69,7 +68,7 @@ def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
         raise DestinationError(
             f"`{destination.location}` already exists", hint="choose a path that does not exist, or an empty directory"
         )
-    if os.path.isdir(source) and is_within(os.path.realpath(destination.target), os.path.realpath(source)):
+    if os.path.isdir(source) and contains_path(source, destination.target):
         raise DestinationError(
             f"`{destination.location}` is inside `{source}`, which is to be unpacked",
             hint="choose a path outside of it",

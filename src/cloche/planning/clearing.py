@@ -12,13 +12,13 @@ import re
 
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import DestinationError
-from cloche.fs import lines_of, open_regular_file
+from cloche.fs import contains_path, lines_of, open_regular_file
 from cloche.fs.manifests import MANIFEST, OWN_FILES, RUNTIME_MANIFEST, parse_manifest
 from cloche.fs.records import read_record
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.destination import (
-    contains_path,
+    contains_current_directory,
     refuse_base_interpreter,
     refuse_running_cloche,
     refuse_unreadable,
@@ -131,7 +131,7 @@ def refuse_to_empty(destination: Destination, host: Host) -> None:
     found = ""
     if user_home and contains_path(destination.target, user_home):
         found = "your home directory"
-    elif host.cwd and contains_path(destination.target, host.cwd):
+    elif contains_current_directory(destination.target, host):
         found = "the current directory"
     elif path := find_marker(
         destination.target, skipped=OWN_DIRECTORIES[host.os_name] if is_environment else frozenset()
@@ -177,7 +177,7 @@ def refuse_current_directory(destination: Destination, removed: Iterable[str], h
     :raises DestinationError: it is inside a part of the environment.
     """
     for path in removed:
-        if host.cwd and contains_path(os.path.join(destination.target, path), host.cwd):
+        if contains_current_directory(os.path.join(destination.target, path), host):
             raise DestinationError(
                 f"the current directory is inside `{os.path.join(destination.location, path)}`, and {action} would"
                 " delete it",

@@ -6,10 +6,9 @@ import errno
 import os
 import sys
 
-from cloche.apply import remedy_for
 from cloche.apply.staging import LONGEST_STAGED
 from cloche.errors import DestinationError, UsageError, reason_of
-from cloche.fs import read_at_most
+from cloche.fs import contains_path, is_mount_point, nearest_existing_path, read_at_most
 from cloche.model import PYVENV_CFG
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING, Value
@@ -157,59 +156,9 @@ def refuse_unusable_path(location: str, host: Host) -> None:
         ) from None
 
 
-def nearest_existing_path(path: str) -> str:
-    """Return a path if it exists, otherwise its nearest parent that does."""
-    while not os.path.lexists(path) and path != (parent := os.path.dirname(path)):
-        path = parent
-    return path
-
-
-def is_mount_point(path: str) -> bool:
-    """Return whether a directory is a mount point, which cannot be renamed.
-
-    `os.path.ismount` compares device numbers and so misses bind mounts. Linux lists them in `/proc/self/mountinfo`, with
-    backslashes and white space in octal (proc(5)).
-    """
-    if os.path.ismount(path):
-        return True
-    mounts = (read_at_most("/proc/self/mountinfo", 1 << 24) or b"").split(b"\n")
-    real = os.fsencode(os.path.realpath(path))
-    for character in (b"\\", b" ", b"\t", b"\n"):
-        real = real.replace(character, b"\\%03o" % ord(character))
-    return any(line.split(b" ", 5)[4:5] == [real] for line in mounts)
-
-
-ST_NOEXEC = getattr(os, "ST_NOEXEC", 0)
-"""The flag of `statvfs` for the mount option `noexec`, on Linux; the module `os` of other systems does not have it."""
-
-ST_NOSYMFOLLOW = 0x2000 if sys.platform == "linux" else 0
-"""The flag of `statvfs` for the mount option `nosymfollow` of Linux; the module `os` has no name for it."""
-
-
-def forbids_execution(path: str) -> bool:
-    """Return whether a path is, or would be, on a file system that is mounted with `noexec`.
-
-    No program there can be started, whatever its permission bits are. A link there to a program elsewhere works.
-    """
-    return bool(mount_flags(path) & ST_NOEXEC)
-
-
-def mount_flags(path: str) -> int:
-    """Return the mount flags, as of `statvfs`, of the file system that a path is, or would be, on; 0 if not known."""
-    try:
-        return os.statvfs(nearest_existing_path(path)).f_flag
-    except (AttributeError, OSError):  # Windows has no `statvfs`
-        return 0
-
-
 def contains_current_directory(target: str, host: Host) -> bool:
     """Return whether the user's current directory is `target` or inside it."""
-    try:
-        here = os.path.realpath(host.cwd) if host.cwd else ""
-    except OSError:
-        return False
-    real = os.path.realpath(target)
-    return here == real or here.startswith(real.rstrip(os.sep) + os.sep)
+    return bool(host.cwd) and contains_path(target, host.cwd)
 
 
 def refuse_running_cloche(location: str, host: Host, action: str) -> None:
@@ -240,11 +189,6 @@ def refuse_base_interpreter(location: str, interpreter: Interpreter, action: str
         )
 
 
-def contains_path(directory: str, path: str) -> bool:
-    """Return whether a path, with links resolved, is `directory` or inside it."""
-    return os.path.join(os.path.realpath(path), "").startswith(os.path.join(os.path.realpath(directory), ""))
-
-
 def read_settings(root: str, on_error: Callable[[OSError], None] | None = None) -> dict[str, str]:
     """Return the settings in the `pyvenv.cfg` of a directory; empty if it does not exist or cannot be read.
 
@@ -260,6 +204,8 @@ def refuse_unreadable(error: OSError) -> None:
     :raises DestinationError: it is another error.
     """
     if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP):
+        from cloche.apply.obstacles import remedy_for
+
         raise DestinationError(
             f"cannot read `{error.filename}`: {reason_of(error)}", hint=f"nothing was changed; {remedy_for(error)}"
         ) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError
+from cloche.fs import ST_NOEXEC, ST_NOSYMFOLLOW, mount_flags, nearest_existing_path
 from cloche.fs.manifests import MANIFEST, format_manifest, sha256_of
 from cloche.model.environment import Environment, Script
 from cloche.model.interpreter import path_module
@@ -16,15 +17,11 @@ from cloche.model.operations import InstallTree, Link, Remove, Run, Write
 from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import (
-    ST_NOEXEC,
-    ST_NOSYMFOLLOW,
     conda_environment_error,
     find_python_mismatch,
     inspect_destination,
     is_conda_environment,
     is_relocatable,
-    mount_flags,
-    nearest_existing_path,
     refuse_long_paths,
     refuse_other_kind,
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from functools import cached_property
 
-from cloche.fs import is_same_file
+from cloche.fs import is_same_file, is_within
 from cloche.lifecycle.doctor.lost_targets import find_lost_targets, seeds_of
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.relocation import Relocation, is_within, moved_parent, spellings
+from cloche.lifecycle.relocation import Relocation, moved_parent, spellings
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.shells import quote_words
 

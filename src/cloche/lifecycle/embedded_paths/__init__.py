@@ -12,7 +12,7 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from cloche.fs import lines_of, list_names
+from cloche.fs import is_within, lines_of, list_names
 from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, files_from_other_tools, parse_manifest, was_edited
 from cloche.fs.records import is_absolute, parse_rows, with_row
 from cloche.lifecycle import recorded_command
@@ -25,7 +25,7 @@ from cloche.lifecycle.embedded_paths.activation_scripts import (
 )
 from cloche.lifecycle.embedded_paths.content_search import TEXT_LIMIT, ContentSearch
 from cloche.lifecycle.embedded_paths.shebangs import parse_header, relocatable_script, script_with_program
-from cloche.lifecycle.relocation import Relocation, is_within, needle
+from cloche.lifecycle.relocation import Relocation, needle
 from cloche.lifecycle.tree import file_with_status, walk_files
 from cloche.model.value import Value, replace
 from cloche.planning.pyvenv_cfg import shorten_settings

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Literal
 from cloche.apply import DestinationChanged, write_error
 from cloche.apply.output import create_output
 from cloche.errors import ClocheError, DestinationError, UsageError, counted
+from cloche.fs import is_within
 from cloche.fs.manifests import FILES, format_manifest
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.pack.bytecode import BytecodeSource
 from cloche.lifecycle.pack.content import with_portable_content
 from cloche.lifecycle.pack.entries import PIECE, Entry, find_entries, read_exactly, read_source
-from cloche.lifecycle.relocation import is_within
 from cloche.model.archive import LONGEST_NAME, MAX_RATIO, MEMBER_SIZE, SAME_TIME, Member, largest_content
 from cloche.model.value import Value
 from cloche.planning import pyvenv_cfg

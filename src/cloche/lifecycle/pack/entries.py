@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError, reason_of
-from cloche.fs import open_for_reading
+from cloche.fs import contains_path, is_within, open_for_reading
 from cloche.fs.manifests import FILES
-from cloche.lifecycle.relocation import is_within
 from cloche.model.value import Value
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ def inner_target(path: str, link: str, root: str) -> str:
             return ""
         target = os.path.relpath(target, os.path.dirname(link))
     parts = os.path.normpath(os.path.join(os.path.dirname(path), target)).split(os.sep)
-    return target if parts[0] != ".." and is_within(os.path.realpath(link), os.path.realpath(root)) else ""
+    return target if parts[0] != ".." and contains_path(root, link) else ""
 
 
 def is_python_link(path: str, environment: Environment) -> bool:

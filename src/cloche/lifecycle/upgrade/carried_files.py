@@ -8,12 +8,11 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from cloche.fs import copied_mode, open_regular_file, read_at_most
+from cloche.fs import copied_mode, is_within, open_regular_file, read_at_most
 from cloche.fs.records import digest_of, format_row
 from cloche.lifecycle.embedded_paths.shebangs import parse_header, script_with_program
 from cloche.lifecycle.overlay import parent_directories
 from cloche.lifecycle.rebase import PYTHON_NAME
-from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.tool_edits import as_it_is, installed_form
 from cloche.model.operations import Copy, Link, Rewrite, SetMode
 from cloche.model.value import Value, replace

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from cloche.fs import read_at_most
+from cloche.fs import is_within, read_at_most
 from cloche.fs.records import Row
 from cloche.lifecycle.doctor.case import ONLY_YOU, Finding, and_more, missing_directory
 from cloche.lifecycle.doctor.checks.parts import has_executables
@@ -14,7 +14,6 @@ from cloche.lifecycle.doctor.checks.scripts import broken_scripts
 from cloche.lifecycle.editable_modules import modules_of_editables
 from cloche.lifecycle.installed import path_of_url, pip_arguments, site_files
 from cloche.lifecycle.recorded_command import lock_command
-from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.tool_edits import installed_form
 from cloche.store.installation import script_names
 from cloche.store.startup_code import split_lines

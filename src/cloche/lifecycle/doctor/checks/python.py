@@ -6,13 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.errors import counted
-from cloche.fs import is_same_file, list_names
+from cloche.fs import forbids_execution, is_same_file, list_names
 from cloche.fs.manifests import RUNTIME_MANIFEST, parse_manifest, was_edited
 from cloche.lifecycle.doctor.case import ONLY_YOU, Finding, and_more
 from cloche.lifecycle.doctor.checks.parts import missing_parts, recorded_setting, refresh_remedy, upgrade_command
 from cloche.lifecycle.reader import LIBRARY_NAME, recorded_version
 from cloche.lifecycle.rebase import PYTHON_NAME, version_like
-from cloche.planning.destination import forbids_execution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
