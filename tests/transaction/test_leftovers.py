@@ -10,12 +10,13 @@ import pytest
 
 from cloche.apply import leftovers
 from cloche.apply.leftovers import remove_staging
+from cloche.fs.threads import map_in_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from cloche.apply.leftovers import Item, Outcome
+    from cloche.fs.threads import Item, Outcome
 
 
 @pytest.fixture
@@ -76,27 +77,16 @@ def test_several_threads_remove_a_tree_where_that_is_slow(tree: Path, monkeypatc
     monkeypatch.setattr(leftovers, "SLOW", 0)
     given: list[int] = []
 
-    def in_threads(function: Callable[[Item], Outcome], items: Sequence[Item]) -> list[Outcome]:
+    def in_threads(function: Callable[[Item], Outcome], items: Sequence[Item], threads: int) -> Iterator[Outcome]:
         given.append(len(items))
-        return real(function, items)
+        return map_in_threads(function, items, threads)
 
-    real = leftovers.in_threads
-    monkeypatch.setattr(leftovers, "in_threads", in_threads)
+    monkeypatch.setattr(leftovers, "map_in_threads", in_threads)
 
     remove_staging(str(tree))
 
     assert given
     assert not tree.exists()
-
-
-def test_threads_work_at_the_same_time() -> None:
-    together = threading.Barrier(2, timeout=60)
-
-    def meet(number: int) -> int:
-        together.wait()
-        return number
-
-    assert leftovers.in_threads(meet, range(2)) == [0, 1]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="only users with a special privilege create links on Windows")

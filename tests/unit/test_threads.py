@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import importlib.abc
+import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -51,6 +54,29 @@ def test_an_error_ends_the_iteration_after_the_results_before_it() -> None:
         break
 
     assert found[-1] == "0"
+
+
+def test_no_module_is_needed_that_reads_more_files_than_may_be_open() -> None:
+    program = (
+        "import sys; from cloche.fs.threads import map_in_threads;"
+        "print(*map_in_threads(str, range(9), 4)); assert 'concurrent' not in sys.modules and 'logging' not in sys.modules"
+    )
+
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == [str(number) for number in range(9)]
+
+
+def test_work_is_done_if_too_many_files_are_open_for_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(importlib.abc.MetaPathFinder):
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "threading":
+                raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.delitem(sys.modules, "threading")
+    monkeypatch.setattr(sys, "meta_path", [Full()])
+
+    assert [*map_in_threads(str, range(3), 4)] == ["0", "1", "2"]
 
 
 def test_several_items_are_worked_on_at_the_same_time() -> None:

@@ -13,7 +13,8 @@ from time import perf_counter
 
 from cloche.apply.journal import JOURNAL, read_journal, undo_steps
 from cloche.fs import DIRECTORY
-from cloche.fs.locks import try_lock_directory
+from cloche.fs.locks import identity_in, try_lock_directory
+from cloche.fs.threads import map_in_threads
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     Item = TypeVar("Item")
     Outcome = TypeVar("Outcome")
 
-    Identity: TypeAlias = tuple[int, int]
-    """The device and inode of a directory."""
+    from cloche.fs.locks import Identity
 
     Directory: TypeAlias = tuple[str, Identity]
     """The absolute path of a directory, and its identity when its parent was read."""
@@ -194,10 +194,6 @@ def open_writable(path: str, identity: Identity) -> int | None:
     return descriptor
 
 
-def identity_in(status: os.stat_result) -> Identity:
-    return status.st_dev, status.st_ino
-
-
 def remove_file(file: tuple[str, int | None]) -> bool:
     """Remove a file or a link; return whether it is gone.
 
@@ -246,36 +242,5 @@ def in_parallel(function: Callable[[Item], Outcome], items: Sequence[Item]) -> l
         batch = items[len(done) : len(done) + BATCH]
         done += map(function, batch)
         if len(batch) == BATCH and perf_counter() - started > BATCH * SLOW:
-            return done + in_threads(function, items[len(done) :])
+            return [*done, *map_in_threads(function, items[len(done) :], THREADS)]
     return done
-
-
-def in_threads(function: Callable[[Item], Outcome], items: Sequence[Item]) -> list[Outcome]:
-    """Call a function for each item in several threads; return the results in the order of the items."""
-    try:
-        from threading import Thread
-    except OSError:  # too many files are open to read the module
-        return [*map(function, items)]
-    results: dict[int, Outcome] = {}
-    waiting = list(enumerate(items))
-
-    def work() -> None:
-        while True:
-            try:
-                number, item = waiting.pop()
-            except IndexError:
-                return
-            results[number] = function(item)
-
-    threads = [Thread(target=work) for _ in range(THREADS - 1)]
-    started = []
-    try:
-        for thread in threads:
-            thread.start()
-            started.append(thread)
-    except RuntimeError:
-        pass  # no more threads can be started, so those that run do the work
-    work()
-    for thread in started:
-        thread.join()
-    return [results[number] for number in range(len(items))]

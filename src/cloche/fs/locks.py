@@ -81,9 +81,13 @@ class ReplacedMeanwhile(ClocheError):
 def identity_of(path: str) -> Identity | None:
     """Return the identity of a directory, to pass to `DirectoryLock` later; None if it does not exist."""
     try:
-        status = os.stat(path)
+        return identity_in(os.stat(path))
     except OSError:
         return None
+
+
+def identity_in(status: os.stat_result) -> Identity:
+    """Return the identity of the directory that has this status."""
     return status.st_dev, status.st_ino
 
 

@@ -6,7 +6,6 @@ from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Future
     from typing import TypeVar
 
     Item = TypeVar("Item")
@@ -21,23 +20,30 @@ def map_in_threads(function: Callable[[Item], Outcome], items: Sequence[Item], t
     :param threads: the maximum number of threads.
     :raises Exception: whatever the function raises; the items that nothing has begun with are left out.
     """
-    from concurrent.futures import Future
-    from threading import Thread
-
-    futures: list[Future[Outcome]] = [Future() for _ in items]
-    waiting = [*zip(futures, items, strict=True)][::-1]
+    try:
+        # Not `concurrent.futures`, which imports `logging` and more: a caller may have no more open files left for that.
+        from threading import Condition, Thread
+    except OSError:  # too many files are open to read the module
+        yield from map(function, items)
+        return
+    waiting = [*enumerate(items)][::-1]
+    results: dict[int, Outcome] = {}
+    errors: dict[int, BaseException] = {}
+    changed = Condition()
 
     def work() -> None:
         while True:
             try:
-                future, item = waiting.pop()
+                number, item = waiting.pop()
             except IndexError:
                 return
             try:
-                future.set_result(function(item))
+                results[number] = function(item)
             except BaseException as error:
                 waiting.clear()
-                future.set_exception(error)
+                errors[number] = error
+            with changed:
+                changed.notify()
 
     started = []
     try:
@@ -49,8 +55,13 @@ def map_in_threads(function: Callable[[Item], Outcome], items: Sequence[Item], t
             started.append(thread)
         if not started:
             work()
-        for future in futures:
-            yield future.result()
+        for number in range(len(items)):
+            with changed:
+                while number not in results and number not in errors:
+                    changed.wait()
+            if number in errors:
+                raise errors[number]
+            yield results.pop(number)
     finally:
         waiting.clear()
         for thread in started:
