@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 from cloche.apply import DeferredHandlers, DeliveredSignals
 from cloche.apply.processes import finish_program, kill_process_tree, run_program, started_program
-from cloche.errors import reason_of
+from cloche.errors import ClocheError, reason_of
 from cloche.fs import is_same_file
 from cloche.lifecycle.installed import site_files
 from cloche.model.value import TYPE_CHECKING, Value
@@ -21,7 +21,7 @@ from cloche.programs import python_environ, shell_environ
 from cloche.shells import built_in_shells, template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from subprocess import Popen
     from typing import Literal
@@ -145,6 +145,28 @@ def ask_python(executable: str, host: Host) -> Examination:
             return answer_of(process, executable, host)
     except OSError as error:
         return Examination(reason_of(error))
+
+
+def refuse_new_damage(environment: Environment, examine_old: Callable[[], Examination], after: Examination) -> None:
+    """Refuse an environment in which something no longer works.
+
+    :param examine_old: examines the environment as it was before; called only if something does not work.
+    :raises ClocheError: something that worked before does not work now.
+    """
+    in_place = is_same_file(after.prefix, environment.location)
+    if in_place and not (after.failure or after.unresolvable or after.seed):
+        return
+    before = examine_old()
+    if before.failure:
+        return
+    if after.failure:
+        raise ClocheError(f"its Python does not start: {after.failure}")
+    if not in_place:
+        raise ClocheError(f"its Python reports `{after.prefix}` as its prefix")
+    if lost := sorted(set(after.unresolvable) - set(before.unresolvable)):
+        raise ClocheError(f"its scripts cannot import `{lost[0]}`")
+    if after.seed and not before.seed:
+        raise ClocheError(f"pip does not run: {after.seed}")
 
 
 def answer_of(process: Popen[bytes], executable: str, host: Host, modules: Iterable[str] = ()) -> Examination:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from cloche.apply import DestinationChanged, NotTakenOver, apply
 from cloche.errors import ClocheError, DestinationError
-from cloche.fs import contains_path, is_mount_point, is_same_file
+from cloche.fs import contains_path, is_mount_point
 from cloche.fs.locks import DirectoryLock, identity_of
 from cloche.lifecycle import external_references
 from cloche.lifecycle.embedded_paths import files_to_relocate, relocate_tree
-from cloche.lifecycle.examination import examine, failing_activations, modules_of, started_python
+from cloche.lifecycle.examination import examine, failing_activations, modules_of, refuse_new_damage, started_python
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import read_environment
@@ -29,11 +29,9 @@ from cloche.shells import quote_word
 from cloche.store.links import is_environment_recorded, record_links
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Literal, TypeAlias
 
     from cloche.fs.locks import Identity
-    from cloche.lifecycle.examination import Examination
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.model.environment import Environment
     from cloche.model.operations import Operation
@@ -207,25 +205,3 @@ def environment_before(plan: MovePlan) -> Environment:
     if not os.path.isdir(plan.source):
         raise NotTakenOver
     return plan.info.environment
-
-
-def refuse_new_damage(environment: Environment, examine_old: Callable[[], Examination], after: Examination) -> None:
-    """Refuse an environment in which something no longer works.
-
-    :param examine_old: examines the environment as it was before; called only if something does not work.
-    :raises ClocheError: something that worked before does not work now.
-    """
-    in_place = is_same_file(after.prefix, environment.location)
-    if in_place and not (after.failure or after.unresolvable or after.seed):
-        return
-    before = examine_old()
-    if before.failure:
-        return
-    if after.failure:
-        raise ClocheError(f"its Python does not start: {after.failure}")
-    if not in_place:
-        raise ClocheError(f"its Python reports `{after.prefix}` as its prefix")
-    if lost := sorted(set(after.unresolvable) - set(before.unresolvable)):
-        raise ClocheError(f"its scripts cannot import `{lost[0]}`")
-    if after.seed and not before.seed:
-        raise ClocheError(f"pip does not run: {after.seed}")

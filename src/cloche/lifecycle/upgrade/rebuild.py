@@ -15,11 +15,10 @@ from cloche.apply.file_list import DamagedImage
 from cloche.errors import ClocheError
 from cloche.fs.case import key_in
 from cloche.fs.locks import DirectoryLock
-from cloche.lifecycle.examination import examine, modules_of, started_python
+from cloche.lifecycle.examination import examine, modules_of, refuse_new_damage, started_python
 from cloche.lifecycle.info import SEEDS
 from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.installed_startup_code import refuse_distributions, startup_code_in, startup_rule
-from cloche.lifecycle.move import refuse_new_damage
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.recorded_command import recorded_compile_policy
 from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
