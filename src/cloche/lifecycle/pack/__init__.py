@@ -71,9 +71,8 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
     refuse_prefix(request.prefix)
     component = packer_for(request, session)
     refuse_dependent(environment, info.editable, request)
-    unused = set(request.exclude)
-    entries = list(find_entries(environment, request, unused))
-    session.warn(f"`--exclude {pattern}` matches nothing" for pattern in sorted(unused))
+    entries, used = find_entries(environment, request)
+    session.warn(f"`--exclude {pattern}` matches nothing" for pattern in sorted({*request.exclude} - used))
     if info.editable:
         from cloche.lifecycle.pack.editables import with_ordinary_installs
 

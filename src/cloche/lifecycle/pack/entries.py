@@ -65,20 +65,22 @@ class Entry(Value):
     """The path of the source, if this is bytecode."""
 
 
-def find_entries(environment: Environment, request: PackRequest, unused: set[str]) -> Iterator[Entry]:
-    """Yield what to pack, sorted, a directory before its content; existing bytecode has the kind `bytecode`.
+def find_entries(environment: Environment, request: PackRequest) -> tuple[list[Entry], set[str]]:
+    """Return what to pack, and the patterns of `request.exclude` that match something.
 
-    :param unused: the patterns of what to leave out; those that match something are removed.
+    The entries are sorted, a directory before its content; existing bytecode has the kind `bytecode`.
 
     :raises ClocheError: a file cannot be read or packed, or a link leads out of the environment.
     """
     root = environment.location
+    entries: list[Entry] = []
+    used: set[str] = set()
     stack: list[tuple[str, str, tuple[str, ...]]] = [("", root, (os.path.realpath(root),) if request.follows else ())]
     outside: list[str] = []
     while stack:
         below, directory, parents = stack.pop()
         if below:
-            yield Entry(below, "directory", directory, mode=0o755)
+            entries.append(Entry(below, "directory", directory, mode=0o755))
         try:
             with os.scandir(directory) as scanned:
                 found = sorted(scanned, key=attrgetter("name"))
@@ -89,7 +91,7 @@ def find_entries(environment: Environment, request: PackRequest, unused: set[str
         for item in found:
             path = f"{below}/{item.name}" if below else item.name
             if request.exclude and (matching := matching_patterns(path, item.name, request.exclude)):
-                unused.difference_update(matching)
+                used.update(matching)
                 continue
             if path == FILES:
                 continue
@@ -106,7 +108,7 @@ def find_entries(environment: Environment, request: PackRequest, unused: set[str
                 if not target and request.base_outside and is_python_link(path, environment):
                     target = os.readlink(item.path)
                 if target:
-                    yield Entry(path, "link", target=target, mode=0o777)
+                    entries.append(Entry(path, "link", target=target, mode=0o777))
                     continue
                 if not request.follows:
                     outside.append(path)
@@ -131,7 +133,7 @@ def find_entries(environment: Environment, request: PackRequest, unused: set[str
             elif stat.S_ISREG(status.st_mode):
                 kind = "bytecode" if is_cache and item.name.endswith(".pyc") else "file"
                 mode = 0o755 if status.st_mode & 0o100 else 0o644
-                yield Entry(path, kind, source, "", mode, None, status.st_size, status.st_mtime_ns, "")
+                entries.append(Entry(path, kind, source, "", mode, None, status.st_size, status.st_mtime_ns, ""))
             else:
                 raise ClocheError(
                     f"`{item.path}` is not a file, a directory or a link, so it cannot be packed",
@@ -144,6 +146,7 @@ def find_entries(environment: Environment, request: PackRequest, unused: set[str
             f"{f' and {len(outside) - 4} more' if len(outside) > 4 else ''}",
             hint="`--follow` packs their targets instead, `--exclude` leaves them out",
         )
+    return entries, used
 
 
 def entry_status(path: str) -> os.stat_result:
