@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloche.fs.manifests import format_manifest, parse_manifest, sha256_of, update_manifest, was_edited
+from cloche.fs.manifests import (
+    MANIFEST,
+    RUNTIME_MANIFEST,
+    files_from_other_tools,
+    format_manifest,
+    parse_manifest,
+    read_manifest,
+    sha256_of,
+    update_manifest,
+    was_edited,
+)
 from tests.tools import require
 
 if TYPE_CHECKING:
@@ -18,6 +30,25 @@ if TYPE_CHECKING:
 @given(st.dictionaries(st.text(st.characters(categories=("L", "N", "P")), min_size=1), st.binary().map(sha256_of)))
 def test_a_formatted_manifest_can_be_parsed(hashes: dict[str, str]) -> None:
     assert parse_manifest(format_manifest(hashes).decode()) == hashes
+
+
+@pytest.mark.parametrize("name", ["bin/activate.caf\udce9", "bin/activate.café"])
+def test_a_manifest_on_disk_can_be_read_whatever_names_it_has(name: str, tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_bytes(format_manifest({name: sha256_of(b"")}, [name]))
+
+    text = read_manifest(str(tmp_path))
+
+    assert parse_manifest(text) == {name: sha256_of(b"")}
+    assert files_from_other_tools(text) == {name}
+
+
+def test_a_manifest_that_cannot_be_read_is_empty(tmp_path: Path) -> None:
+    errors: list[OSError] = []
+    (tmp_path / RUNTIME_MANIFEST).mkdir()
+
+    assert read_manifest(str(tmp_path), on_error=errors.append) == ""
+    assert [error.errno for error in errors] == [errno.ENOENT]
+    assert read_manifest(str(tmp_path), RUNTIME_MANIFEST) == ""
 
 
 def test_sha256sum_can_check_a_manifest(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ An environment has one of what cloche generated. Paths are relative to the root.
 
 from __future__ import annotations
 
+import os
+
 from cloche.cpython import import_sha256
-from cloche.fs import open_regular_file
+from cloche.fs import open_regular_file, read_at_most
 from cloche.model import PYVENV_CFG
 from cloche.model.value import TYPE_CHECKING
 
@@ -26,6 +28,10 @@ FILES = ".cloche-files"
 
 OWN_FILES = frozenset((PYVENV_CFG, MANIFEST, RUNTIME_MANIFEST, FILES, ".gitignore", ".lock", "CACHEDIR.TAG"))
 """The files in the root of an environment that cloche itself writes; no creator and no wheel may contain one of them."""
+
+
+MAX_BYTES = 1 << 26
+"""The size up to which a manifest is read."""
 
 
 def is_own_file(name: str) -> bool:
@@ -64,6 +70,15 @@ def format_manifest(hashes: Mapping[str, str], from_other_tools: Collection[str]
     """
     lines = (f"{digest} {'*' if path in from_other_tools else ' '}{path}\n" for path, digest in sorted(hashes.items()))
     return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def read_manifest(root: str, name: str = MANIFEST, on_error: Callable[[OSError], None] | None = None) -> str:
+    """Return the text of a manifest, to parse or to write again; empty if it does not exist or cannot be read.
+
+    :param root: the directory that it is in.
+    :param on_error: called if it cannot be read; the error may also be that it does not exist.
+    """
+    return (read_at_most(os.path.join(root, name), MAX_BYTES, on_error) or b"").decode("utf-8", "surrogateescape")
 
 
 def parse_manifest(text: str) -> dict[str, str]:

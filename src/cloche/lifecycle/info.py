@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 
-from cloche.fs import list_names, read_at_most
-from cloche.fs.manifests import MANIFEST, parse_manifest
+from cloche.fs import list_names
+from cloche.fs.manifests import parse_manifest, read_manifest
 from cloche.lifecycle.embedded_paths.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths.recorded_roots import find_recorded_roots
 from cloche.lifecycle.installed import InstalledDistribution, installed_distributions
@@ -155,8 +154,7 @@ def find_activation_scripts(
     They are the scripts of known shells, names such as `activate.xsh`, and what cloche generated that is not a package's.
     """
     root, directory = environment.location, environment.layout.bin
-    manifest = read_at_most(os.path.join(root, MANIFEST), 1 << 24) or b""
-    generated = set(parse_manifest(manifest.decode("utf-8", "replace")))
+    generated = set(parse_manifest(read_manifest(root)))
     if generated:
         generated -= {row.path for distribution in distributions for row in distribution.rows}
     known = set(shells)

@@ -14,11 +14,12 @@ from cloche.fs.manifests import (
     files_from_other_tools,
     format_manifest,
     parse_manifest,
+    read_manifest,
     sha256_of,
     was_edited,
 )
 from cloche.lifecycle.embedded_paths import generated_file_states
-from cloche.lifecycle.installed import read_text, site_directories
+from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.tree import is_same_content
@@ -59,7 +60,7 @@ class LooseFiles:
         self._root, self._layout, self._shells = root, layout, shells
         self._owned = {row.path for distribution in everything for row in distribution.rows}
         self._metadata = tuple(f"{distribution.metadata}/" for distribution in everything)
-        self._runtime = parse_manifest(read_text(os.path.join(root, RUNTIME_MANIFEST))).keys()
+        self._runtime = parse_manifest(read_manifest(root, RUNTIME_MANIFEST)).keys()
         self._known = {
             layout.config,
             MANIFEST,
@@ -68,7 +69,7 @@ class LooseFiles:
             ".lock",
             *self._owned,
             *self._runtime,
-            *parse_manifest(read_text(os.path.join(root, MANIFEST))),
+            *parse_manifest(read_manifest(root)),
             *(distribution.metadata for distribution in everything),
             *(f"{layout.bin}/{point.name}" for distribution in everything for point in distribution.entry_points),
         }

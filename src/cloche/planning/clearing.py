@@ -13,7 +13,7 @@ import re
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import DestinationError
 from cloche.fs import contains_path, lines_of, open_regular_file
-from cloche.fs.manifests import MANIFEST, OWN_FILES, RUNTIME_MANIFEST, parse_manifest
+from cloche.fs.manifests import MANIFEST, OWN_FILES, RUNTIME_MANIFEST, parse_manifest, read_manifest
 from cloche.fs.records import read_record
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING, Value
@@ -238,8 +238,11 @@ def owned_files(root: str) -> Iterator[str]:
 
 
 def listed_in(root: str, manifest: str) -> Iterable[str]:
-    """Return the paths that a manifest lists; none if it does not exist."""
-    return parse_manifest(content_of(os.path.join(root, manifest), 1 << 24).decode("utf-8", "surrogateescape"))
+    """Return the paths that a manifest lists; none if it does not exist.
+
+    :raises DestinationError: it cannot be read, so it is not known what would be deleted.
+    """
+    return parse_manifest(read_manifest(root, manifest, refuse_unreadable))
 
 
 def runtime_files(root: str) -> Iterator[str]:

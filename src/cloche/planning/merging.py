@@ -7,8 +7,8 @@ import os
 import posixpath
 
 from cloche.errors import DestinationError, reason_of
-from cloche.fs import list_names, read_regular_file
-from cloche.fs.manifests import MANIFEST, files_from_other_tools, hash_file, parse_manifest
+from cloche.fs import list_names
+from cloche.fs.manifests import files_from_other_tools, hash_file, parse_manifest, read_manifest
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.destination import is_relocatable
@@ -45,7 +45,7 @@ def find_kept(destination: Destination, blueprint: Blueprint, environment: Envir
     :raises DestinationError: the manifest exists and cannot be read.
     """
     is_environment = destination.state == "environment"
-    manifest = read_manifest(destination) if is_environment else ""
+    manifest = read_manifest(destination.target, on_error=refuse_unreadable_manifest) if is_environment else ""
     is_others = is_environment and not manifest
     others = scripts_of_other_tools(destination.target, blueprint.layout.bin) if is_others else {}
     return Kept(
@@ -82,21 +82,16 @@ def is_kept_directory(destination: Destination, path: str) -> bool:
     return os.path.isdir(existing) and not os.path.islink(existing)
 
 
-def read_manifest(destination: Destination) -> str:
-    """Return the text of the manifest of an environment; empty if it has none.
+def refuse_unreadable_manifest(error: OSError) -> None:
+    """Refuse to continue without the manifest of an environment: a new one would lose its entries.
 
     :raises DestinationError: the manifest exists and cannot be read.
     """
-    path = os.path.join(destination.target, MANIFEST)
-    try:
-        return read_regular_file(path).decode("utf-8", "replace")
-    except OSError as error:
-        if os.path.isfile(path) and not os.path.islink(path):  # a new manifest would lose its entries
-            raise DestinationError(
-                f"cannot read `{path}`: {reason_of(error)}",
-                hint="make the file readable, or replace the environment with `--clear`",
-            ) from error
-        return ""
+    if os.path.isfile(error.filename):
+        raise DestinationError(
+            f"cannot read `{error.filename}`: {reason_of(error)}",
+            hint="make the file readable, or replace the environment with `--clear`",
+        ) from error
 
 
 def refuse_conflicts(destination: Destination, operations: Iterable[Operation], layout: Layout, os_name: str) -> None:

@@ -12,7 +12,7 @@ import os
 from cloche.apply.file_list import DamagedImage
 from cloche.apply.staging import recover_destination, staging_directories, stem_beside, sweep_slots
 from cloche.fs import list_names, read_at_most
-from cloche.fs.manifests import MANIFEST, parse_manifest, sha256_of
+from cloche.fs.manifests import MANIFEST, parse_manifest, read_manifest, sha256_of
 from cloche.lifecycle.locked.up_to_date import known_differences, record_up_to_date, recorded_answer, signatures_of
 from cloche.model import VERSION
 from cloche.model.distribution import METADATA_SUFFIXES
@@ -243,9 +243,7 @@ def manifest_of(root: str) -> dict[str, str]:
 
     `pyvenv.cfg` is compared by its settings; users may edit `.gitignore`.
     """
-    content = read_at_most(os.path.join(root, MANIFEST), 1 << 26) or b""
-    hashes = parse_manifest(content.decode("utf-8", "surrogateescape"))
-    return {path: digest for path, digest in hashes.items() if "/" in path}
+    return {path: digest for path, digest in parse_manifest(read_manifest(root)).items() if "/" in path}
 
 
 def generated_files_are_intact(root: str, editable: set[str]) -> bool:

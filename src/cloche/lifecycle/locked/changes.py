@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.fs import read_at_most
-from cloche.fs.manifests import MANIFEST, parse_manifest, sha256_of
+from cloche.fs.manifests import parse_manifest, read_manifest, sha256_of
 from cloche.fs.records import read_record
 from cloche.lifecycle.installed import site_directories
 from cloche.model.operations import Write
@@ -41,8 +41,7 @@ def package_changes(
         for operation in operations
         if isinstance(operation, Write) and operation.path.endswith(".dist-info/RECORD")
     }
-    manifest = read_at_most(os.path.join(old.location, MANIFEST), 1 << 26) or b""
-    hashes = parse_manifest(manifest.decode("utf-8", "surrogateescape"))
+    hashes = parse_manifest(read_manifest(old.location))
     for name in sorted(before.keys() | after.keys()):
         item, image = before.get(name), after.get(name)
         if (

@@ -20,6 +20,7 @@ from cloche.fs.manifests import (
     format_manifest,
     hash_file,
     parse_manifest,
+    read_manifest,
 )
 from cloche.fs.records import decode_digest, read_record
 from cloche.lifecycle.installed import InstalledDistribution, distributions_in, installed_distributions, read_text
@@ -138,7 +139,7 @@ class Expectations:
     def expect_generated(self) -> None:
         """Expect what the manifests list."""
         for name, is_needed in ((MANIFEST, self.is_ours), (RUNTIME_MANIFEST, is_portable(self.settings))):
-            text = read_text(os.path.join(self.root, name))
+            text = read_manifest(self.root, name)
             hashes = parse_manifest(text)
             replaced = self.replaced_files(hashes)
             for path, digest in hashes.items():
