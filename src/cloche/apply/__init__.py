@@ -4,8 +4,8 @@
 
 1. open a *transaction*, which owns a *staging* directory and defers signals;
 2. stage: the *executor* performs the operations in an empty staging tree;
-3. commit: put that tree in place by a rename, an *exchange*, or a *merge* that keeps a *journal*; where the tree replaces
-   one that it mostly equals, it takes over directories of that one (a *takeover*);
+3. commit: put that tree in place by a rename, an *exchange*, or a *merge* that keeps a *journal*; a tree that replaces a
+   similar one takes over the directories in which nothing changes (a *takeover*);
 4. verify: check the result, and revert the commit if the check fails;
 5. close: remove the staging directory. If the run is killed first, the next one finds it among the *leftovers*.
 """

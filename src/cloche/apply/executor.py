@@ -150,7 +150,7 @@ class StagingTree:
     def copy_tree(self, source: str, without: frozenset[str], link_mode: LinkMode, below: str = "") -> None:
         """Copy the contents of `source`, with their owners. The times of directories are set last: new entries change them.
 
-        Instead of a clone, a file that environments share may be a hard link, as when it was installed.
+        A file that environments share may become a hard link instead of a clone, as when it was installed.
         """
         from cloche.apply.ownership import keep_extended_attributes, keep_owner  # not for a new environment
 
@@ -186,9 +186,9 @@ class StagingTree:
             keep_extended_attributes(self._at("."), self.descriptor, source)
 
     def _copy_entry(self, entry: os.DirEntry[str], path: str, link_mode: LinkMode) -> None:
-        """Copy a file of a tree with its attributes. A hard link has them already, so its status is not asked for.
+        """Copy a file of a tree with its attributes. A hard link has them already, so its status is not read.
 
-        Files of the tree that are links to each other stay so.
+        Files of the tree that are hard links to each other remain so.
         """
         is_shared = False
         if link_mode == "clone" or self._copied:
@@ -304,7 +304,7 @@ class StagingTree:
                     except OSError as error:
                         if len(transfers) == 1 or error.errno not in LINK_UNSUPPORTED_ERRORS:
                             raise
-                        transfers = transfers[1:]  # not supported for this file, so not for the others
+                        transfers = transfers[1:]  # not supported for this file, so not tried for the others
         except ValueError as error:
             raise DamagedImage(f"`{operation.file_list}` is damaged: {error}") from None
         finally:
@@ -323,7 +323,7 @@ CLONE_UNSUPPORTED_ERRORS = frozenset((errno.ENOTTY, errno.ENOSYS, errno.EOPNOTSU
 
 
 FICLONE = 0x40049409
-"""The request number of the system call (`linux/fs.h`)."""
+"""The request of `ioctl` that clones the content of a file (`linux/fs.h`)."""
 
 
 def _clone(old: str, new: str, source: int | None, target: int | None, root: str) -> None:
@@ -358,4 +358,4 @@ TRANSFERS: dict[LinkMode, tuple[Transfer, ...]] = {
     "copy": (_copy,),
     "symlink": (_symbolic_link, _copy),
 }
-"""The transfers to try for each link mode, in order; the last one always works."""
+"""The transfers to try for each link mode, in order; the last one works on every file system."""

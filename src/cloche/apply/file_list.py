@@ -72,7 +72,7 @@ def shared_mode(path: str) -> int:
 
 
 class DamagedImage(ClocheError):
-    """A file of an image is missing or modified. The store builds the image again when it is requested."""
+    """A file of an image is missing or modified. The store creates the image again when it is requested."""
 
 
 def check_files(files: FileList, kind: int, root: str, directory: int | None) -> None:
@@ -81,8 +81,8 @@ def check_files(files: FileList, kind: int, root: str, directory: int | None) ->
     A file that was truncated, replaced or edited has a different size or time (in nanoseconds). If its permissions were
     changed, say in an environment that shares it by a hard link, it has a different `shared_mode`.
 
-    `directory` is an open descriptor of `root`, or None.
-
+    :param kind: the `shared_mode` of the file list.
+    :param directory: an open descriptor of `root`; None for absolute paths.
     :raises DamagedImage: a file is missing or modified.
     """
     stat, mtime = os.stat, files.mtime_ns

@@ -35,7 +35,7 @@ STEP_KINDS: dict[str, Kind] = {
 }
 
 JOURNAL = "journal"
-"""Name of its file in a staging directory."""
+"""The name of its file in a staging directory."""
 
 HEADER = "cloche journal 2"
 
@@ -85,7 +85,9 @@ def number_steps(steps: Iterable[Step]) -> list[Action]:
 def write_journal(staging: str, target: str, actions: Sequence[Action]) -> None:
     """Write the steps for `target` to disk and flush them, before the first one is performed.
 
-    `target` is the parent of the staging directory, or inside that parent. Records end with a NUL, which no path contains.
+    Records end with a NUL, which no path contains.
+
+    :param target: the directory that contains the staging directory, or one beside the staging directory.
     """
     root = os.path.relpath(target, os.path.dirname(staging))
     records = [HEADER, root, *(f"{action.kind} {action.mark} {action.path}" for action in actions), "end", ""]

@@ -110,8 +110,8 @@ def remove_staging(path: str) -> None:
 def remove_tree(path: str) -> bool:
     """Remove a tree as far as possible; return whether nothing is left of it.
 
-    Several threads remove the files and the directories of a level if some file systems wait for the disk for each of them,
-    such as ext4 with the option `discard`, where thousands would take seconds one by one.
+    Where each removal is slow, several threads remove the files and directories of a level: some file systems, such as ext4
+    with the option `discard`, wait for the disk each time, so that thousands would take seconds one by one.
     """
     try:
         level = [(path, identity_in(os.lstat(path)))]

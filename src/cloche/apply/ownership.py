@@ -37,7 +37,7 @@ def keep_owner(path: str, directory: int | None, owner: os.stat_result) -> bool:
 
 
 def allowed_mode(mode: int, is_same_owner: bool) -> int:
-    """Return the permission bits for a copy: a file that has another owner must not run with the rights of that one."""
+    """Return the permission bits for a copy: a file that got another owner must not run with the rights of that owner."""
     return mode & 0o7777 if is_same_owner or stat.S_ISDIR(mode) else mode & 0o1777
 
 

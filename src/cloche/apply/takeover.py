@@ -56,10 +56,10 @@ class TakeoverTransaction(Transaction):
         return old_tree(self._staging, "move" if self.moved_from else "take-over")
 
     def perform(self, operations: Iterable[Operation], link_mode: LinkMode) -> None:
-        """Perform operations in the staging tree, with a link for each directory to take over: those that none touches.
+        """Perform operations in the staging tree, with a link for each directory to take over: those that no operation touches.
 
         :raises NotTakenOver: the system or the file system cannot exchange entries, the destination has to stay, or a file list
-            is damaged, which is an error of its own without a takeover.
+            is damaged, which is reported without a takeover.
         :raises OSError: a system call failed.
         """
         if self.strategy not in ("new", "exchange"):

@@ -50,8 +50,8 @@ class NotTakenOver(Exception):
 class Transaction:
     """A staging directory and its commit; a context manager that undoes everything unless `commit` was called.
 
-    Signals that ask to stop are deferred inside the context, so that none can interrupt a critical step. Put code that
-    takes long or starts a program into `delivered_signals`.
+    Signals that ask to stop are deferred inside the context, so that none can interrupt a critical step. Put slow
+    code, and code that starts a program, into `delivered_signals`.
 
     :raises ClocheError: the staging directory cannot be created.
     """

@@ -30,7 +30,7 @@ class BuildDetails(Value):
 
 
 def read_build_details(executable: str) -> BuildDetails | None:
-    """Return the build details of an executable, None if there are none or they describe another executable."""
+    """Return the build details of an executable, None if there are none, or if they describe another executable."""
     real = os.path.realpath(executable)
     directory, name = os.path.split(real)
     prefix = os.path.dirname(directory)

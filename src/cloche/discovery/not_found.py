@@ -33,7 +33,7 @@ INSTALL_COMMANDS = (
     ("brew", "brew install python@{}"),
     ("conda", "conda install python={}"),
 )
-"""Version managers and their commands that install a version."""
+"""Version managers, each with its command that installs a version."""
 FREE_THREADED_COMMANDS = 2
 """How many of `INSTALL_COMMANDS`, counted from the first, accept a free-threaded version as `3.14t`."""
 FIRST_FREE_THREADED = (3, 13)

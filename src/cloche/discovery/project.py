@@ -96,7 +96,7 @@ def request_in_line(line: str, host: Host, inputs: Inputs) -> str:
 
 
 def loosened_pin(line: str, request: str) -> str:
-    """Return a line that pins a version of PyPy or GraalPy, if the request keeps only the version of Python; else empty."""
+    """Return the line if it pins a version of PyPy or GraalPy and the request keeps only that of Python; otherwise empty."""
     name = line.lower()
     return line if name.startswith(("pypy", "graalpy")) and "-" in name and name.startswith(f"{request}-") else ""
 
@@ -184,7 +184,7 @@ def _plain_string(text: str) -> str | None:
 
 
 def _running_python_satisfies(wanted: str) -> bool | None:
-    """Return whether the running Python satisfies a PEP 440 range; None if it is invalid, which pip reports."""
+    """Return whether the running Python satisfies a PEP 440 range; None if that is not a valid range."""
     from cloche.errors import UsageError
     from cloche.model.spec import parse_spec, range_contains
 

@@ -143,8 +143,8 @@ class DynamicFile:
     def add_search_path(self, path: str, tag: SearchTag) -> None:
         """Give the file a search path if it has none.
 
-        The entry uses a free slot in the dynamic section, and the text the unused bytes after the segment that has
-        the other texts. Linkers leave room for both.
+        The entry goes into a free slot of the dynamic section, and its text into the unused bytes after the segment that
+        has the other texts. Linkers leave room for both.
 
         :raises NotEditable: there is no room.
         """
@@ -177,9 +177,9 @@ class DynamicFile:
                 sizes.pack_into(self.content, position, STRING_SIZE, address - table + len(text))
 
     def rename_library(self, old: str, new: str) -> None:
-        """Replace the name of this library, or of one that it needs, by one of the same length.
+        """Replace the name of this library, or of one that it needs, with one that is not longer.
 
-        :raises NotEditable: something else in the file uses the same text.
+        :raises NotEditable: the new name is longer, or something else in the file uses the same text.
         """
         for _, tag, offset in self._entries:
             if tag in (NEEDED, NAME) and self._text(offset) == old.encode():

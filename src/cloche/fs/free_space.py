@@ -1,7 +1,7 @@
 """Whether a file system clearly lacks the space for what a run is going to write.
 
-This is known only for file systems that neither compress nor share the content of files; others are not checked. Where it
-is not known, the system call that fails says so.
+This is known only for file systems that neither compress nor share the content of files. Others are not checked: if one of
+them is full, the system call that fails reports it.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class InvalidToml(ValueError):
-    """A text is not TOML; the message says why, and mostly where."""
+    """A text is not TOML; the message says why, and usually where."""
 
 
 def parse_toml(text: str) -> dict[str, object]:
@@ -30,7 +30,7 @@ def parse_toml(text: str) -> dict[str, object]:
 def _parser() -> Callable[[str], dict[str, object]]:
     """Return the parser of the standard library, or else of tomli, or else of tomlkit.
 
-    The zip application does without tomli.
+    The zip application contains no tomli.
     """
     if sys.version_info >= (3, 11):
         from tomllib import loads

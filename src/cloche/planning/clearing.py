@@ -53,12 +53,12 @@ OWN_DIRECTORIES = {
 """The directories of an environment, in lower case, by `os.name`."""
 
 OTHER_FILES = (OWN_FILES | {"pip-selfcheck.json"}) - {".gitignore"}
-"""The other entries of an environment, by cloche or another tool; a `.gitignore` may also be one of the user."""
+"""The other entries of an environment, whichever tool wrote them; a `.gitignore` may also be the user's."""
 
 EXECUTABLE = re.compile(
     r"(?:python|pypy|graalpy)w?[\d.]*(?:t?d?|w)(?:\.exe)?|(?:de)?activate(?:\.\w+|_this\.py)?", re.IGNORECASE
 )
-"""The names in `bin` of Python and of the activation scripts, by cloche or another tool."""
+"""The names in `bin` of Python and of the activation scripts, whichever tool wrote them."""
 
 
 SYSTEM_DIRECTORIES = frozenset(
@@ -70,7 +70,7 @@ SYSTEM_DIRECTORIES = frozenset(
 """The directories of the system at the top of its file system, in lower case, with NUL for a space."""
 
 PARTS_OF_SYSTEM = frozenset("boot dev etc home proc sys usr users var windows".split())
-"""Those in which every directory is one of the system too, or the home of a user."""
+"""Those of them in which every directory belongs to the system, too, or is the home of a user."""
 
 
 class Replacement(Value):
@@ -112,9 +112,9 @@ def plan_replacement(
 
 
 def refuse_to_empty(destination: Destination, host: Host) -> None:
-    """Refuse to delete everything in a directory that holds something people do not expect to lose.
+    """Refuse to delete everything in a directory that holds something that people do not expect to lose.
 
-    :raises DestinationError: it holds such a thing.
+    :raises DestinationError: it does.
     """
     is_environment = destination.state == "environment"
     user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")

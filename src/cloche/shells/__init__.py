@@ -74,7 +74,7 @@ BUILT_IN: Mapping[str, str] = {
 """The module of this package that defines the shells of a built-in activator, by the activator's name."""
 
 OF_PLUGINS = ("elvish", "nushell", "xonsh")
-"""The modules of this package, named like the activators, of the shells whose activators are separate plugins."""
+"""The modules of this package for the shells whose activators are separate plugins, each named like its activator."""
 
 DISTRIBUTIONS: Mapping[str, str] = {**{name: f"cloche-{name}" for name in OF_PLUGINS}, "rc": "cloche-example"}
 """The distributions of separate plugins, by the name of their activator."""
@@ -183,7 +183,7 @@ def shell_of_activator(activator: Any, environment: Environment) -> ShellFamily:
 
 
 def guarded(shell: ShellFamily, guard: Callable[[Callable[[], Any]], Any]) -> ShellFamily:
-    """Return the shell of a plugin's activator, with each call of a function made by `guard`.
+    """Return the shell of a plugin's activator, in which `guard` makes each call of a function.
 
     :param guard: calls a function and returns its result, or raises an error that names the plugin.
     """

@@ -52,8 +52,8 @@ def read_words(line: str) -> Iterator[Word]:
 def unquote(word: str) -> str | None:
     """Return the text of a word; None if it contains an expansion.
 
-    In quotes, a backslash is literal unless it precedes an exclamation mark. virtualenv writes the bytes of a character
-    apart from each other, with empty quotes between them.
+    In quotes, a backslash is literal unless it precedes an exclamation mark. virtualenv writes each byte of a
+    character separately, with empty quotes between them.
     """
     import re
 

@@ -41,8 +41,7 @@ def quote_for_python_too(text: str) -> str:
 
     In double quotes, the shell and Python escape the backslash and the quote in the same way. `$` and the backquote are put
     in single quotes, because Python has no escape for them. Bytes that are not UTF-8 are printed from octal numbers, which
-    both understand.
-    The result never contains three double quotes in a row.
+    both understand. The result never contains three double quotes in a row.
     """
     word = ""
     for kind, piece in _runs(text):
