@@ -86,12 +86,12 @@ def test_after_two_dashes_everything_is_an_operand():
     ],
 )
 def test_only_the_first_operand_may_name_a_command_of_a_plugin(argv, number):
-    assert parse_arguments(argv).first == number
+    assert parse_arguments(argv).command_index == number
 
 
 def test_options_before_the_first_operand_are_stored_separately():
     arguments = parse_arguments(["--no-plugin", "acme", "freeze", "--no-plugin", "zebra", "-q"])
-    assert arguments.leading == {"no-plugin": ("acme",)}
+    assert arguments.given_before == {"no-plugin": ("acme",)}
     assert arguments.given == {"no-plugin": ("acme", "zebra"), "quiet": ("true",)}
 
 

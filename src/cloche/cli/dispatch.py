@@ -104,7 +104,7 @@ def dispatch(invocation: Invocation) -> int:
 
 def plugins_with_command(invocation: Invocation) -> list[Source]:
     """Return the plugins that may offer a command with the name of the first operand."""
-    position = invocation.arguments.first
+    position = invocation.arguments.command_index
     if position < 0 or not is_bare_word(invocation.argv[position]):
         return []
     from cloche.plugins.entry_points import command_sources

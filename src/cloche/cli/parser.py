@@ -36,10 +36,10 @@ class ParsedArguments(Value):
     """The arguments after `--`, for a command that passes them on."""
     is_named: bool = False
     """Whether the command was named; otherwise it is `create`."""
-    first: int = -1
+    command_index: int = -1
     """Index in argv of a first operand that may name a plugin's command; -1 if there is none."""
-    leading: Mapping[str, tuple[str, ...]] = {}
-    """The options before that operand."""
+    given_before: Mapping[str, tuple[str, ...]] = {}
+    """Like `given`, for the options before that operand."""
     unknown: tuple[UnknownOption, ...] = ()
     problem: UsageError | None = None
     """The first error in an option."""
@@ -56,7 +56,7 @@ class ParsedArguments(Value):
         :raises UsageError: an option is unknown or has an invalid value, or there are too few or too many operands.
         """
         wants_text = self.flag("help") or self.flag("version")
-        if self.first >= 0 and not wants_text and is_bare_word(self.operands[0]):
+        if self.command_index >= 0 and not wants_text and is_bare_word(self.operands[0]):
             from cloche.cli.mistakes import refuse_misread_command
 
             refuse_misread_command(self.operands)
@@ -81,10 +81,10 @@ def parse_arguments(argv: Sequence[str]) -> ParsedArguments:
     command, is_named = CREATE, False
     table = options_by_spelling((*command.own_options, *COMMON))
     given: dict[str, list[str]] = {}
-    leading: dict[str, tuple[str, ...]] = {}
+    given_before: dict[str, tuple[str, ...]] = {}
     operands: list[str] = []
     rest: list[str] = []
-    first = -1
+    command_index = -1
     unknown: list[UnknownOption] = []
     problem: UsageError | None = None
     queue = list(reversed(argv))
@@ -112,8 +112,8 @@ def parse_arguments(argv: Sequence[str]) -> ParsedArguments:
                 problem = unknown_option(f"--{misplaced[0]}", table, command)
         else:
             if not (is_named or operands or unknown or problem):
-                first = len(argv) - len(queue) - 1
-                leading = {name: tuple(values) for name, values in given.items()}
+                command_index = len(argv) - len(queue) - 1
+                given_before = {name: tuple(values) for name, values in given.items()}
             operands.append(word)
             if command.rest and len(operands) > command.max_operands >= 0:
                 rest = [operands.pop(), *queue[::-1]]
@@ -122,7 +122,7 @@ def parse_arguments(argv: Sequence[str]) -> ParsedArguments:
         operands, rest = operands + rest, []
     values = {name: tuple(texts) for name, texts in given.items()}
     return ParsedArguments(
-        command, values, tuple(operands), tuple(rest), is_named, first, leading, tuple(unknown), problem
+        command, values, tuple(operands), tuple(rest), is_named, command_index, given_before, tuple(unknown), problem
     )
 
 

@@ -29,16 +29,20 @@ def run_plugin_command(sources: Sequence[Source], invocation: Invocation) -> int
     :raises UsageError: an option of the command comes before its name.
     """
     arguments, argv = invocation.arguments, invocation.argv
-    name, before, after = argv[arguments.first], argv[: arguments.first], argv[arguments.first + 1 :]
+    name, before, after = (
+        argv[arguments.command_index],
+        argv[: arguments.command_index],
+        argv[arguments.command_index + 1 :],
+    )
     is_certain = any(source.name == name for source in sources)
-    given = arguments.leading if is_certain else arguments.given  # a DEST may have our options after it
+    given = arguments.given_before if is_certain else arguments.given  # a DEST may have our options after it
     only_common = replace(arguments, command=CommandSpec(name, "", ""), given=given)
     blocklist = plugin_blocklist(resolve_settings(only_common, invocation.sources), invocation.host)
     command, warnings = load_command(name, sources, blocklist)
     report.print_warnings(warnings)
     if command is None:
         return None
-    if not arguments.leading.keys() <= OURS:
+    if not arguments.given_before.keys() <= OURS:
         raise UsageError(
             f"options of command `{name}` of plugin {command.source} must follow its name",
             hint=f"`cloche {name} {' '.join(before)}`, or `./{name}` for the directory of that name",

@@ -226,7 +226,7 @@ def owned_files(root: str) -> Iterator[str]:
         for entry in names_in(os.path.join(root, name)):
             if EXECUTABLE.fullmatch(entry) or runs_in(root, f"{name}/{entry}"):
                 yield f"{name}/{entry}"
-    for site in site_directories(root):
+    for site in existing_site_directories(root):
         parent = os.path.dirname(site)
         is_alone = "/" in parent and names_in(os.path.join(root, parent)) == [os.path.basename(site)]
         yield parent if is_alone else site
@@ -234,7 +234,7 @@ def owned_files(root: str) -> Iterator[str]:
     yield from recorded_files(root)
     runtime = [*runtime_files(root)]
     yield from runtime
-    yield from whole_directories(root, {*runtime, *site_directories(root)})
+    yield from whole_directories(root, {*runtime, *existing_site_directories(root)})
 
 
 def listed_in(root: str, manifest: str) -> Iterable[str]:
@@ -283,8 +283,8 @@ def runs_in(root: str, path: str) -> bool:
     return line.startswith(b"#!") and os.fsencode(os.path.join(root, "bin", "")) in line
 
 
-def site_directories(root: str) -> Iterator[str]:
-    """Yield the directories for packages: `lib/python3.12/site-packages`, `Lib/site-packages`."""
+def existing_site_directories(root: str) -> Iterator[str]:
+    """Yield the directories for packages that exist: `lib/python3.12/site-packages`, `Lib/site-packages`."""
     for library in ("lib", "lib64", "Lib"):
         if os.path.islink(os.path.join(root, library)):
             continue
@@ -296,7 +296,7 @@ def site_directories(root: str) -> Iterator[str]:
 
 def recorded_files(root: str) -> Iterator[str]:
     """Yield the installed files outside of the directories for packages, from the RECORD of each package."""
-    for site in site_directories(root):
+    for site in existing_site_directories(root):
         for name in names_in(os.path.join(root, site)):
             if name.endswith(".dist-info"):
                 text = content_of(os.path.join(root, site, name, "RECORD"), 1 << 26).decode("utf-8", "replace")
