@@ -55,6 +55,13 @@ def test_every_option_of_a_command_is_suggested_except_hidden_ones(host: Host) -
     assert set(suggested_words(host, "--")) == {f"--{option.name}" for option in (*COMMON, *CREATE.own_options)}
 
 
+def test_an_option_is_described_as_it_works_for_the_command(host: Host) -> None:
+    descriptions = {name: dict(suggest([name, "--json"], host).words)["--json"] for name in ("run", "info")}
+
+    assert descriptions["run"] == "print an error of cloche as a JSON object"
+    assert descriptions["info"] != descriptions["run"]
+
+
 def test_a_given_option_is_suggested_again_only_if_it_is_repeatable(host: Host) -> None:
     found = suggested_words(host, "env", "--clear", "--seed", "x", "--")
 

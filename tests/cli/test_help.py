@@ -179,3 +179,18 @@ def test_headings_are_coloured_on_request() -> None:
 
     assert done.stdout.startswith("\x1b[1musage:\x1b[0m cloche info")
     assert "\x1b" not in help_text(COMMANDS["info"])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("pack", "cloche pack [options] [ENV] -o FILE"), ("run", "cloche run [options] [ENV] -- CMD")],
+)
+def test_the_synopsis_has_everything_that_a_command_needs(name: str, expected: str) -> None:
+    assert f"usage: {expected}" in help_text(COMMANDS[name]).splitlines()
+
+
+def test_json_of_a_command_that_runs_a_program_is_only_for_errors() -> None:
+    texts = {name: " ".join(help_text(command).split()) for name, command in COMMANDS.items()}
+
+    assert "--json print an error of cloche as a JSON object" in texts.pop("run")
+    assert not [name for name, text in texts.items() if "print an error of cloche" in text]

@@ -41,10 +41,14 @@ class CommandSpec(Value):
         return self.own_options + load_object(self.aliases) if self.aliases else self.own_options
 
     @property
+    def accepted_common_options(self) -> tuple[Option, ...]:
+        """The common options, described as they work for it."""
+        return tuple(JSON_ERRORS if self.rest and option.name == "json" else option for option in COMMON)
+
+    @property
     def common_options(self) -> tuple[Option, ...]:
-        """The common options that have an effect, with the help that is right for it."""
-        options = (option for option in COMMON if option.name not in self.ineffective)
-        return tuple(JSON_ERRORS if self.rest and option.name == "json" else option for option in options)
+        """The common options that have an effect."""
+        return tuple(option for option in self.accepted_common_options if option.name not in self.ineffective)
 
     @property
     def synopsis(self) -> str:

@@ -163,7 +163,7 @@ def accept_options(arguments: ParsedArguments, options: Sequence[Option]) -> Par
 
 def options_of(command: CommandSpec) -> tuple[Option, ...]:
     """Return every option that a command accepts on its command line."""
-    return (*command.options, *COMMON)
+    return (*command.options, *command.accepted_common_options)
 
 
 def options_by_spelling(options: Sequence[Option]) -> dict[str, Option]:
