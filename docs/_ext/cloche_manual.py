@@ -55,7 +55,8 @@ def page_lines() -> Iterator[str]:
     for command in others:
         yield f".SS {quote(synopsis_text(command))}"
         yield from paragraph(f"{command.summary[0].upper()}{command.summary[1:]}.")
-        yield from option_entries(command.options)
+        different = (option for option in command.accepted_common_options if option not in COMMON)
+        yield from option_entries([*command.options, *different])
     yield ".SH EXAMPLES"
     for name in COMMANDS:
         for line, text in EXAMPLES_OF[name]:

@@ -76,7 +76,8 @@ def command_lines(command: CommandSpec) -> Iterator[str]:
     yield "```sh"
     yield "\n\n".join(f"# {text.replace('`', '')}\n{line}" for line, text in EXAMPLES_OF[command.name])
     yield "```\n"
-    yield from tables_by_group([option for option in command.options if not option.hidden])
+    different = (option for option in command.accepted_common_options if option not in COMMON)
+    yield from tables_by_group([*(option for option in command.options if not option.hidden), *different])
     if command.ineffective:
         names = ", ".join(f"`--{name}`" for name in command.ineffective)
         yield f"It accepts {names} like every command, but they have no effect.\n"

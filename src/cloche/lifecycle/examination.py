@@ -66,7 +66,7 @@ def modules_of(distributions: Iterable[InstalledDistribution]) -> list[str]:
 
 
 class PythonRun(Value):
-    """The start of an environment's Python, which goes on beside the caller."""
+    """A Python of an environment that was started, and runs beside the caller."""
 
     environment: Environment
     host: Host
