@@ -17,7 +17,7 @@ import pytest
 import cloche
 from cloche import errors, testing
 from cloche.api import open_session
-from cloche.api.arguments import ALLOWED_VALUES, request_for
+from cloche.api.arguments import ALLOWED_VALUES
 from cloche.cli import settings
 from cloche.cli.command_spec import COMMON
 from cloche.cli.commands import COMMANDS
@@ -26,7 +26,7 @@ from cloche.cli.invocation import Invocation
 from cloche.cli.virtualenv_options import INEFFECTIVE
 from cloche.model import PYVENV_CFG
 from cloche.model.value import replace
-from cloche.planning import pyvenv_cfg
+from cloche.planning import pyvenv_cfg, request_for
 from cloche.plugins import hookspecs
 from cloche.session import current_host
 from tests.pages import DOCS, REPOSITORY, blocks, built_page, cloche_errors, cloche_reference

@@ -206,7 +206,7 @@ FLAGS: Mapping[str, str] = {
     "startup-code": 'startup_code="refuse"',
     "link-mode": 'link_mode="MODE"',
     "stdlib": 'options={"stdlib": "PART"}',
-    "carry-libraries": 'options={"carry-libraries": "true"}',
+    "carry-libraries": 'options={"carry-libraries": True}',
     "cache-dir": 'cache="DIR"',
     "read-only-cache": 'access="read-only"',
 }

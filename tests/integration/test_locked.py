@@ -698,7 +698,7 @@ def test_a_stronger_setting_wins_over_its_opposite(cloche: Cloche, wheels: Path)
     ("options", "message"),
     [
         (["--lock", "pylock.toml", "--no-seed"], "`--lock` and `--no-seed` contradict each other"),
-        (["--lock", "pylock.toml", "--clear", "--keep-extra"], "`--clear` and `--keep-extra` contradict each other"),
+        (["--lock", "pylock.toml", "--clear", "--keep-extra"], "`--keep-extra` contradicts `--clear`"),
         (["--extra", "fast"], "`--extra` needs a lock file"),
         (["--keep-extra"], "`--keep-extra` needs a lock file"),
         (["--seeder", "lock"], "the seeder `lock` needs a lock file"),

@@ -154,8 +154,8 @@ def test_the_base_environment_of_conda_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--stdlib", "full"], 2, "`--stdlib` needs `--creator portable`"),
-        (["--carry-libraries"], 2, "`--carry-libraries` needs `--creator portable`"),
+        (["--stdlib", "full"], 2, "the option `stdlib` needs the creator `portable`"),
+        (["--carry-libraries"], 2, "the option `carry-libraries` needs the creator `portable`"),
         (["--creator", "portable", "--stdlib", "half"], 2, "half"),
         (["--creator", "portable", "--system-site-packages"], 2, "cannot use the packages of its base interpreter"),
         (["--creator", "portable", "--link-mode", "symlink"], 2, "cannot consist of links to the cache"),

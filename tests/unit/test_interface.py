@@ -17,6 +17,7 @@ from cloche.api.arguments import ALLOWED_VALUES
 from cloche.planning import pyvenv_cfg
 from cloche.testing.fakes import fake_environment, fake_interpreter
 from tests.interpreters import pyenv
+from tests.locks import pylock
 from tests.plugins.site import site
 from tests.plugins.test_options import GREETER
 
@@ -40,8 +41,9 @@ def test_an_unknown_value_is_refused(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(ALLOWED_VALUES))
 def test_every_documented_value_is_accepted(name: str, tmp_path: Path) -> None:
+    (tmp_path / "pylock.toml").write_text(pylock([]))
     for value in ALLOWED_VALUES[name]:
-        choices: dict[str, Any] = {"seeds": None, name: value}
+        choices: dict[str, Any] = {"seeds": None, "lock": tmp_path / "pylock.toml", name: value}
         assert cloche.plan(tmp_path / "env", **choices).outcome == "created"
 
 
@@ -66,6 +68,7 @@ def test_every_documented_value_is_accepted(name: str, tmp_path: Path) -> None:
         ({"pyvenv_cfg": [("a", "b")]}, "`pyvenv_cfg` must be a mapping"),
         ({"pyvenv_cfg": {"a": 1}}, "`pyvenv_cfg` must map strings to strings, not 'a' to 1"),
         ({"options": ["a"]}, "`options` must be a mapping"),
+        ({"startup_code": None}, "`startup_code` must be a policy or a list of packages, not None"),
         ({"environ": "PATH"}, "`environ` must be a mapping"),
         ({"pyton": "3"}, "unexpected keyword argument 'pyton'"),
     ],

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 
-from cloche.api.arguments import as_strings, check_choices, request_for
+from cloche.api.arguments import check_choices
 from cloche.errors import ClocheError, UsageError
 from cloche.lifecycle.create import create_environment, plan_environment
 from cloche.model.plan import EnvironmentSpec
-from cloche.model.value import TYPE_CHECKING
+from cloche.model.value import TYPE_CHECKING, replace
+from cloche.planning import as_strings, request_for, warnings_about
 from cloche.session import Session, current_host
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
         StrPath,
     )
     from cloche.model.environment import Environment
-    from cloche.model.interpreter import Interpreter
+    from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import Write
     from cloche.model.plan import Plan, Result
 
@@ -171,7 +172,8 @@ def create_with_result(
     """
     arguments = locals()
     with open_session(**arguments) as session:
-        return create_environment(request_for(session.host, **arguments), session)
+        result = create_environment(request_for(session.host, **arguments), session)
+    return replace(result, warnings=(*argument_warnings(session.host, **arguments), *result.warnings))
 
 
 def plan(
@@ -214,7 +216,7 @@ def plan(
     arguments = locals()
     with open_session(**arguments) as session:
         planned = plan_environment(request_for(session.host, **arguments), session)
-    log_warnings((*session.warnings, *planned.notes))
+    log_warnings((*argument_warnings(session.host, **arguments), *session.warnings, *planned.notes))
     return planned
 
 
@@ -436,6 +438,11 @@ def open_session(*, destination: object = None, **choices: Unpack[Choices]) -> S
         access=choices.get("access", "read-write"),
         blocklist=blocked_names(host),
     )
+
+
+def argument_warnings(host: Host, *, destination: object, **choices: Unpack[Choices]) -> list[str]:
+    """Return a warning for each of these arguments of `create` that is likely to be a mistake."""
+    return [*warnings_about(host, str, **choices)]
 
 
 def log_warnings(warnings: Sequence[str]) -> None:

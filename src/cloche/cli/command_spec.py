@@ -82,6 +82,9 @@ STARTUP_CODE = Option(
     group="seeds",
 )
 
+COMPONENT_OPTIONS = PORTABLE_OPTIONS
+"""The options of built-in components, which the command line knows without loading them."""
+
 CREATE = CommandSpec(
     "create",
     "create an environment",
@@ -154,7 +157,7 @@ CREATE = CommandSpec(
             choices=("auto", "clone", "hardlink", "copy", "symlink"),
             group="seeds",
         ),
-        *PORTABLE_OPTIONS,
+        *COMPONENT_OPTIONS,
         Option("dry-run", "print the plan, but create nothing", "flag", group="output", sources="argv"),
     ),
     "[DEST]",

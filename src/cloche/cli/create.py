@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from time import perf_counter
 
 from cloche.cli import report
+from cloche.cli.command_spec import COMPONENT_OPTIONS
 from cloche.cli.user_shell import activation_hint
 from cloche.errors import UsageError
 from cloche.lifecycle.create import create_environment, plan_environment
-from cloche.model.options import PORTABLE_OPTIONS
-from cloche.model.plan import EnvironmentSpec, LockRequest, Request, Target, Wanted
-from cloche.model.value import TYPE_CHECKING
-from cloche.planning.destination import absolute_path
+from cloche.model.value import TYPE_CHECKING, replace
+from cloche.planning import request_for, warnings_about
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cloche.cli.invocation import Invocation
     from cloche.cli.settings import Settings
     from cloche.discovery import FoundInterpreter
-    from cloche.model.aliases import Builds, Compile, Dependencies, LinkMode, Network, OnExisting, StartupPolicy
+    from cloche.model.aliases import Choices, Compile, LinkMode, Network, OnExisting
     from cloche.model.interpreter import Host
-    from cloche.model.plan import ChosenComponent, Plan, Result
+    from cloche.model.options import Option
+    from cloche.model.plan import ChosenComponent, EnvironmentSpec, Plan, Request, Result
 
 
 def create(invocation: Invocation) -> int:
@@ -30,11 +29,7 @@ def create(invocation: Invocation) -> int:
     with invocation.open_session() as session:
         arguments, settings = invocation.arguments, invocation.settings
         request = build_request(arguments.operands[0] if arguments.operands else ".venv", settings, host)
-        report.print_warnings(
-            f"`--find-links` is set to `{directory}`, which is not a directory"
-            for directory in settings.all("find-links")
-            if not os.path.isdir(os.path.join(host.cwd, directory))
-        )
+        report.print_warnings(warnings_about(host, OPTIONS.__getitem__, find_links=settings.all("find-links")))
         if arguments.count("verbose"):
             from cloche.cli.virtualenv_options import INEFFECTIVE
 
@@ -134,54 +129,109 @@ def old_pip_in(plan: Plan, spec: EnvironmentSpec) -> str:
 # The request: settings as typed values
 
 
+OPTIONS: Mapping[str, str] = {
+    "lock": "--lock",
+    "extras": "--extra",
+    "groups": "--group",
+    "default_groups": "--no-default-groups",
+    "builds": "--only-binary",
+    "extra_packages": "--keep-extra",
+    "existing": "--clear",
+    "find_links": "--find-links",
+    "startup_code": "startup-code",
+}
+"""The options that set arguments of `cloche.create`, as error messages show them."""
+
+OF_LOCK = ("extra", "group", "no-default-groups", "only-binary", "keep-extra")
+"""The options that concern only a lock file."""
+
+
 def build_request(operand: str, settings: Settings, host: Host) -> Request:
     """Return the request for `cloche create OPERAND`.
 
     :raises UsageError: the settings contradict each other.
     """
-    links = settings.all("find-links")
-    startup = startup_policy(settings)
-    spec = EnvironmentSpec(
-        pythons=settings.all("python"),
-        try_first_with=settings.all("try-first-with"),
-        no_finders=settings.all("no-finder"),
+    options = {option.name: option_value(option, settings) for option in chosen_options(settings)}
+    configured = tuple(name for name in options if settings.chosen[name].origin != "command line")
+    choices = choices_for(effective_settings(settings))
+    choices["options"] = options
+    return request_for(
+        host,
+        destination=operand,
         consult="project",
-        creator=settings.last("creator"),
-        seeder=settings.last("seeder"),
-        wanted=wanted_seeds(settings, tuple(os.path.join(host.cwd, directory) for directory in links), host),
-        activators=parse_activators(settings.last("activators")),
-        site_packages="system" if settings.flag("system-site-packages") else "isolated",
-        options=component_options(settings),
-        startup_code=startup[0],
-        startup_packages=startup[1],
+        configured_options=configured,
+        spell=OPTIONS.__getitem__,
+        **choices,
     )
-    target = Target(
-        destination=absolute_path(operand, host),
-        existing=existing_policy(settings),
-        prompt=settings.last("prompt"),
-        link_mode=parse_link_mode(settings.last("link-mode")),
-        vcs_ignore=not settings.flag("no-vcs-ignore"),
-        placement="relocatable" if settings.flag("relocatable") else "fixed",
-        extra_packages="kept" if settings.flag("keep-extra") else "removed",
-    )
-    return Request(spec, target)
 
 
-def component_options(settings: Settings) -> dict[str, object]:
-    """Return the values of the options that components declare, those of the creator `portable` included.
+def effective_settings(settings: Settings) -> Settings:
+    """Return settings without those of variables and config files that need a lock file, if there is none.
 
-    :raises UsageError: the command line has an option of a creator that it does not choose.
+    Variables and config files apply to many environments, some of which have a lock file.
     """
-    portable = settings.last("creator") == "portable"
-    for option in PORTABLE_OPTIONS:
-        setting = settings.chosen.get(option.name)
-        if setting and setting.origin == "command line" and not portable:
-            raise UsageError(f"`--{option.name}` needs `--creator portable`", hint="add it, or leave the option out")
-    return {
-        option.name: settings.all(option.name) if option.kind == "list" else settings.last(option.name)
-        for option in (*settings.plugin_options, *(PORTABLE_OPTIONS if portable else ()))
-        if option.name in settings.chosen
+    if settings.last("lock") is not None or settings.chosen.keys().isdisjoint(OF_LOCK):
+        return settings
+    chosen = {
+        name: setting
+        for name, setting in settings.chosen.items()
+        if name not in OF_LOCK or setting.origin == "command line"
     }
+    return replace(settings, chosen=chosen)
+
+
+def choices_for(settings: Settings) -> Choices:
+    """Return the arguments of `cloche.create` that mean the same as these settings, without `options`.
+
+    :raises UsageError: two options for the same argument contradict each other.
+    """
+    choices: Choices = {
+        "python": settings.all("python"),
+        "try_first_with": settings.all("try-first-with"),
+        "no_finders": settings.all("no-finder"),
+        "creator": settings.last("creator"),
+        "seeder": settings.last("seeder"),
+        "seeds": wanted_seeds(settings),
+        "lock": settings.last("lock"),
+        "extras": settings.all("extra"),
+        "groups": settings.all("group"),
+        "default_groups": "excluded" if settings.flag("no-default-groups") else "included",
+        "builds": "refused" if settings.flag("only-binary") else "allowed",
+        "compile": compile_policy(settings),
+        "extra_packages": "kept" if settings.flag("keep-extra") else "removed",
+        "find_links": settings.all("find-links"),
+        "network": network_policy(settings),
+        "dependencies": "omitted" if settings.flag("no-deps") else "included",
+        "activators": parse_activators(settings.last("activators")),
+        "existing": existing_policy(settings),
+        "site_packages": "system" if settings.flag("system-site-packages") else "isolated",
+        "startup_code": settings.all("startup-code") or "list",
+        "prompt": settings.last("prompt"),
+        "link_mode": parse_link_mode(settings.last("link-mode")),
+        "vcs_ignore": not settings.flag("no-vcs-ignore"),
+        "relocatable": settings.flag("relocatable"),
+    }
+    return choices
+
+
+def chosen_options(settings: Settings) -> Iterator[Option]:
+    """Yield the options of components, those of built-in ones included, that are set."""
+    for option in (*COMPONENT_OPTIONS, *settings.plugin_options):
+        if option.name in settings.chosen:
+            yield option
+
+
+def option_value(option: Option, settings: Settings) -> object:
+    """Return the value of an option of a component, in the type for its kind."""
+    match option.kind:
+        case "list":
+            return settings.all(option.name)
+        case "flag":
+            return settings.flag(option.name)
+        case "count":
+            return len(settings.all(option.name))
+        case _:
+            return settings.last(option.name)
 
 
 def parse_link_mode(text: str | None) -> LinkMode:
@@ -200,8 +250,6 @@ def existing_policy(settings: Settings) -> OnExisting:
                 "`--force` needs `--clear`", hint="`--clear` alone replaces an environment and keeps all other files"
             )
         return "keep"
-    if settings.flag("keep-extra"):
-        raise UsageError("`--clear` and `--keep-extra` contradict each other", hint="choose one")
     return "replace-anything" if settings.flag("force") else "replace"
 
 
@@ -218,45 +266,31 @@ DEFAULT_VERSIONS = frozenset(("none", "embed", "bundle"))
 """Values of `--pip` that are not versions; `none` leaves it out, the others are virtualenv's names for the default."""
 
 
-def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Wanted | None:
-    """Return the packages to install; None for an environment without packages.
+def wanted_seeds(settings: Settings) -> tuple[str, ...]:
+    """Return the packages to install, without those of a lock file, which replaces the default seed, pip.
 
-    A lock file replaces the default seed, pip. `embed` and `bundle` are virtualenv's names for the version that needs no
-    download.
+    `embed` and `bundle` are virtualenv's names for the version that needs no download.
 
     :raises UsageError: the settings contradict each other.
     """
-    lock = lock_request(settings, host)
     if settings.flag("no-seed"):
-        if lock is not None:
+        if settings.last("lock") is not None:
             raise UsageError("`--lock` and `--no-seed` contradict each other", hint="choose one")
         if named := first_seed_option(settings, settings.chosen["no-seed"].origin):
             raise UsageError(
                 f"`--no-seed` and `--{named}` contradict each other",
                 hint="`--no-pip` leaves out pip and no other package",
             )
-        return None
+        return ()
     requirements: list[str] = []
     for name in ("pip", "setuptools", "wheel"):
         refuse_version_without_seed(settings, name)
         version = settings.last(name)
-        is_default = name == "pip" and lock is None
+        is_default = name == "pip" and settings.last("lock") is None
         if settings.flag(f"no-{name}") or version == "none" or (version is None and not is_default):
             continue
         requirements.append(name if version in (None, "embed", "bundle") else f"{name}=={version}")
-    requirements += (seed for seed in settings.all("seed") if seed not in requirements)
-    if not requirements and lock is None:
-        return None
-    dependencies: Dependencies = "omitted" if settings.flag("no-deps") else "included"
-    return Wanted(
-        tuple(requirements),
-        links,
-        network_policy(settings),
-        dependencies,
-        builds=builds_policy(settings),
-        compile=compile_policy(settings),
-        lock=lock,
-    )
+    return (*requirements, *(seed for seed in settings.all("seed") if seed not in requirements))
 
 
 def refuse_version_without_seed(settings: Settings, name: str) -> None:
@@ -280,23 +314,6 @@ def first_seed_option(settings: Settings, origin: str) -> str:
     return ""
 
 
-def startup_policy(settings: Settings) -> tuple[StartupPolicy, tuple[str, ...]]:
-    """Return what happens to packages with startup code, and those that may have it anyway.
-
-    :raises UsageError: the setting is not valid.
-    """
-    words = settings.all("startup-code")
-    if not words:
-        return "list", ()
-    from cloche.store.startup_code import parse_policy
-
-    return parse_policy(words)
-
-
-def builds_policy(settings: Settings) -> Builds:
-    return "refused" if settings.flag("only-binary") else "allowed"
-
-
 def compile_policy(settings: Settings) -> Compile:
     """Return when packages are compiled to bytecode.
 
@@ -306,25 +323,6 @@ def compile_policy(settings: Settings) -> Compile:
     if wants and forbids:
         raise UsageError("`--compile` and `--no-compile` contradict each other", hint="choose one")
     return "now" if wants else "never" if forbids else "auto"
-
-
-def lock_request(settings: Settings, host: Host) -> LockRequest | None:
-    """Return the lock file, and what to install from it; None without one.
-
-    :raises UsageError: an option that needs a lock file is given without one.
-    """
-    path = settings.last("lock")
-    if path is None:
-        for name in ("extra", "group", "no-default-groups", "only-binary", "keep-extra"):
-            if name in settings.chosen and settings.chosen[name].origin == "command line":
-                raise UsageError(f"`--{name}` needs a lock file", hint="name one with `--lock`")
-        return None
-    return LockRequest(
-        path=absolute_path(path, host),
-        extras=settings.all("extra"),
-        groups=settings.all("group"),
-        default_groups="excluded" if settings.flag("no-default-groups") else "included",
-    )
 
 
 def network_policy(settings: Settings) -> Network:

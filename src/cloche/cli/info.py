@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 
 from cloche.cli import json_output, plan_text, report
+from cloche.cli.command_spec import COMPONENT_OPTIONS
 from cloche.cli.default_environment import chosen_environment
 from cloche.errors import UsageError, human_size
 from cloche.fs import is_same_file
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.installed_startup_code import installed_startup_code
-from cloche.model.options import PORTABLE_OPTIONS
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def recorded_options(facts: EnvironmentInfo) -> Iterator[str]:
         yield "relocatable"
     if facts.is_portable:
         yield "portable"
-        for option in PORTABLE_OPTIONS:
+        for option in COMPONENT_OPTIONS:
             if option.name in settings:
                 yield option.name if option.kind == "flag" else f"{option.name} {settings[option.name]}"
         return

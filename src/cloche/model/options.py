@@ -18,6 +18,8 @@ class Option(Value):
     help: str
     """Its effect, as a lower-case fragment."""
     kind: OptionKind = "text"
+    """A component gets the value of one of its options as a string, for a `flag` as True or False, for a `list` as a tuple of
+    strings, and for a `count` as a number."""
     metavar: str = ""
     """The placeholder for the value in help: `SPEC`."""
     choices: tuple[str, ...] = ()

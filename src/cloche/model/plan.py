@@ -86,7 +86,10 @@ class EnvironmentSpec(Value):
     """Names, in order; None for all that support the interpreter, () for none."""
     site_packages: SitePackages = "isolated"
     options: Mapping[str, object] = {}
-    """The values of options that plugins declare, by option name."""
+    """The values of options that components declare, by option name; `list` is a tuple, `flag` True or False."""
+    configured_options: tuple[str, ...] = ()
+    """The names of those that come from variables and config files, which apply to many environments. They have no effect
+    if no component of this one declares them; for any other option that is an error."""
     startup_code: StartupPolicy = "list"
     startup_packages: tuple[str, ...] = ()
     """Normalized names of the packages that may have startup code although others are refused."""

@@ -11,13 +11,13 @@ from cloche.errors import ClocheError, UsageError
 from cloche.model.distribution import Image
 from cloche.model.plan import Blueprint, ChosenComponent
 from cloche.model.value import TYPE_CHECKING, replace
+from cloche.planning.component_options import check_options, own_options
 from cloche.planning.layout import layout_of
 from cloche.planning.validate import find_missing_path, find_operation_problem, find_runtime_problem
 from cloche.plugins import BUILT_IN, as_tuple, call_component, refusal_of
-from cloche.plugins.components import COMPONENT_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TypeAlias
 
     from cloche.fs.inputs import Inputs
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
-    from cloche.model.plan import EnvironmentSpec
+    from cloche.model.plan import EnvironmentSpec, Wanted
     from cloche.model.runtime import Runtime
     from cloche.plugins.components import Component
     from cloche.plugins.hookspecs import Activator, Creator, Seeder
@@ -63,8 +63,9 @@ def resolve(
     :raises SeedError: a seed cannot be found.
     :raises PluginError: a chosen component is broken.
     """
-    refuse_unknown_options(spec, registry)
     component, creator, layout = choose_creator(spec, interpreter, registry, inputs)
+    activators = choose_activators(spec, interpreter, registry, inputs)
+    check_options(spec, (component, *others_chosen(spec, activators, registry)), registry)
     wanted = spec.wanted
     if wanted and wanted.compile == "auto" and hasattr(creator, "runtime"):
         wanted = replace(wanted, compile="now")  # as its standard library: it may be read-only where it is used
@@ -79,7 +80,7 @@ def resolve(
         operations=operations,
         seeder=seeder,
         images=images,
-        activators=choose_activators(spec, interpreter, registry, inputs),
+        activators=activators,
         runtime=choose_runtime(spec, creator, component, interpreter, layout, operations, build_runtime),
         server_choices=tuple(inputs.server_choices),
     )
@@ -180,6 +181,32 @@ def creator_operations(
     return operations
 
 
+def others_chosen(
+    spec: EnvironmentSpec, activators: Iterable[ChosenComponent], registry: Registry
+) -> Iterator[Component]:
+    """Yield the components of an environment, except its creator.
+
+    :raises UsageError: there is no seeder of the requested name, or it does not install the packages of a lock file.
+    """
+    if spec.wanted is not None:
+        yield find_seeder(spec, spec.wanted, registry)
+    for activator in activators:
+        yield registry.find("activator", activator.name)
+
+
+def find_seeder(spec: EnvironmentSpec, wanted: Wanted, registry: Registry) -> Component:
+    """Return the seeder that the user chose, otherwise the one for a lock file or for other packages.
+
+    :raises UsageError: there is none of that name, or it does not install the packages of a lock file.
+    """
+    if wanted.lock and spec.seeder not in (None, "lock"):
+        raise UsageError(
+            f"seeder `{spec.seeder}` does not install the packages of a lock file",
+            hint="leave out the seeder, or the lock file",
+        )
+    return registry.find("seeder", spec.seeder or ("lock" if wanted.lock else "pip"))
+
+
 def choose_images(
     spec: EnvironmentSpec, interpreter: Interpreter, registry: Registry, store: SeedStore, inputs: Inputs
 ) -> tuple[str | None, tuple[Image, ...]]:
@@ -191,12 +218,7 @@ def choose_images(
     """
     if spec.wanted is None:
         return None, ()
-    if spec.wanted.lock and spec.seeder not in (None, "lock"):
-        raise UsageError(
-            f"seeder `{spec.seeder}` does not install the packages of a lock file",
-            hint="leave out the seeder, or the lock file",
-        )
-    component = registry.find("seeder", spec.seeder or ("lock" if spec.wanted.lock else "pip"))
+    component = find_seeder(spec, spec.wanted, registry)
     seeder: Seeder = component.load()
     refusal = refusal_of(seeder, interpreter, *origin(component))
     if refusal is not None:
@@ -266,24 +288,3 @@ def is_left_out(component: Component, interpreter: Interpreter, inputs: Inputs) 
 def origin(component: Component) -> tuple[str, str, object]:
     """Return the kind, name and plugin of a component, for messages."""
     return component.kind, component.name, component.source
-
-
-def refuse_unknown_options(spec: EnvironmentSpec, registry: Registry) -> None:
-    """Refuse options of plugins that would have no effect.
-
-    :raises UsageError: no component declares one of the options.
-    """
-    declared = {
-        option.name for kind in COMPONENT_KINDS for component in registry.all(kind) for option in component.options
-    }
-    if unknown := spec.options.keys() - declared:
-        available = ", ".join(f"`{name}`" for name in sorted(declared))
-        raise UsageError(
-            f"unknown plugin option `{min(unknown)}`",
-            hint=f"available: {available}" if declared else "no plugin declares any option",
-        )
-
-
-def own_options(spec: EnvironmentSpec, component: Component) -> Mapping[str, object]:
-    """Return the values that the user chose for the options that one component declares."""
-    return {option.name: spec.options[option.name] for option in component.options if option.name in spec.options}

@@ -165,23 +165,24 @@ class StartupCodeRefused(SeedError):
     """The user refuses a package, because it runs code whenever Python starts."""
 
 
-def parse_policy(values: Iterable[str]) -> StartupRule:
+def parse_policy(values: Iterable[str], name: str = "startup-code") -> StartupRule:
     """Return the policy that some words choose, and the packages that are exempt from it.
 
     :param values: one of `POLICIES`, or the names of the packages that may have startup code.
+    :param name: what the user calls the setting.
     :raises UsageError: a word is neither, or they contradict each other.
     """
     words = [word.strip() for word in values]
     chosen = [policy for policy in POLICIES if policy in words]
     if chosen and len(set(words)) > 1:
         raise UsageError(
-            f"`startup-code` combines `{chosen[0]}` with other values",
+            f"`{name}` combines `{chosen[0]}` with other values",
             hint="choose `allow`, `list` or `refuse`, or name the packages that may run code",
         )
     for word in words:
         if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", word):
             raise UsageError(
-                f"`startup-code` contains `{word}`, which is not the name of a package",
+                f"`{name}` contains `{word}`, which is not the name of a package",
                 hint="choose `allow`, `list` or `refuse`, or name the packages that may run code",
             )
     if chosen:

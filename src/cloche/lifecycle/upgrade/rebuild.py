@@ -33,7 +33,6 @@ from cloche.lifecycle.upgrade.staged_environment import (
 )
 from cloche.lifecycle.upgrade.successors import find_successors, installed_like, key_of
 from cloche.model.operations import MakeDir, Remove, Write
-from cloche.model.options import PORTABLE_OPTIONS
 from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import Value, replace
 from cloche.planning.clearing import plan_replacement
@@ -261,8 +260,8 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
         site_packages="system" if settings.get("include-system-site-packages", "").lower() == "true" else "isolated",
         options={
             option.name: settings[option.name]
-            for option in PORTABLE_OPTIONS
-            if info.is_portable and option.name in settings
+            for option in (session.registry.find("creator", "portable").options if info.is_portable else ())
+            if option.name in settings
         },
         startup_code=startup_code,
         startup_packages=startup_packages,

@@ -19,7 +19,6 @@ from cloche.builtin.creators.portable.names import (
     program_name,
 )
 from cloche.builtin.creators.portable.prefix import Prefix
-from cloche.errors import UsageError
 from cloche.model.operations import Link
 from cloche.model.runtime import Runtime
 from cloche.model.value import TYPE_CHECKING
@@ -85,11 +84,8 @@ class Portable:
     def runtime(self, interpreter: Interpreter, layout: Layout) -> Runtime:
         """Return the files of the interpreter.
 
-        :raises UsageError: an option has an unknown value.
         :raises ClocheError: a file cannot be read, or its content is not as in the builds that cloche knows.
         """
-        if (part := layout.options.get("stdlib", "runtime")) not in ("runtime", "full"):
-            raise UsageError(f"`{part}` is not part of the standard library", hint="use `runtime` or `full`")
         prefix = Prefix.of(interpreter)
         files = [*executables.files(interpreter, layout, prefix), *stdlib.files(interpreter, layout, prefix)]
         if is_wanted(layout, "carry-libraries"):

@@ -24,7 +24,7 @@ def expected_directory(interpreter: Interpreter) -> str:
 
 def is_wanted(layout: Layout, option: str) -> bool:
     """Return whether the user set a flag of the creator."""
-    return layout.options.get(option) in ("true", True)
+    return layout.options.get(option) is True
 
 
 def program_name(interpreter: Interpreter) -> str:
