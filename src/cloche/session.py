@@ -90,9 +90,6 @@ class Session:
         """Called with what a run is going to do that users should see, wherever its output goes."""
         self.announce: Callable[[Iterable[str]], object] = self.warn
         """Called with messages that users must see before the environment is changed."""
-        self.startup_rule: StartupRule | None = None
-        """The user's rule for packages with startup code that are installed into existing environments; None for the rule
-        that each was created with. A new environment has the one of its request."""
         self.found: FoundInterpreter | None = None
         """The result of the search; None if the interpreter was known without one."""
 

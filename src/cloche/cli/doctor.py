@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cloche.errors import ClocheError
     from cloche.lifecycle.doctor.case import Finding
     from cloche.lifecycle.doctor.causes import Cause
+    from cloche.model.aliases import StartupRule
     from cloche.session import Session
 
 THREADS = 8
@@ -44,11 +45,11 @@ class Outcome(Value):
 def doctor(invocation: Invocation) -> int:
     """Diagnose environments, repair them if `--fix` is given, and report; return 1 if one is not healthy, else 0."""
     arguments, settings = invocation.arguments, invocation.settings
-    fix = arguments.flag("fix")
+    fix, rule = arguments.flag("fix"), settings.startup_rule
     paths = requested_environments(invocation, "swept" if fix else "kept")
     with invocation.open_session() as session:
         outcomes = []
-        for outcome in examine_all(paths, session, fix=fix):
+        for outcome in examine_all(paths, session, fix=fix, rule=rule):
             outcomes.append(outcome)
             if len(paths) > 1:
                 done, total = len(outcomes), len(paths)
@@ -67,11 +68,11 @@ def doctor(invocation: Invocation) -> int:
     return int(not all(outcome.is_healthy for outcome in outcomes))
 
 
-def examine_all(paths: Sequence[str], session: Session, *, fix: bool) -> Iterator[Outcome]:
+def examine_all(paths: Sequence[str], session: Session, *, fix: bool, rule: StartupRule | None) -> Iterator[Outcome]:
     """Yield the results for environments in this order; several are examined at the same time."""
 
     def examine(path: str) -> Outcome:
-        return examine_environment(path, session, fix=fix)
+        return examine_environment(path, session, fix=fix, rule=rule)
 
     if len(paths) < 2:
         yield from map(examine, paths)
@@ -83,7 +84,7 @@ def examine_all(paths: Sequence[str], session: Session, *, fix: bool) -> Iterato
     yield from map_in_threads(examine, paths, THREADS)
 
 
-def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
+def examine_environment(path: str, session: Session, *, fix: bool, rule: StartupRule | None) -> Outcome:
     """Examine the environment at a path, repair it if `fix` is true, and return the result."""
     try:
         if fix and not os.path.lexists(path):
@@ -92,7 +93,7 @@ def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
         if fix:
             from cloche.lifecycle.doctor.repair import repair_environment
 
-            return Outcome(case.root, repair_environment(case, session))
+            return Outcome(case.root, repair_environment(case, session, rule))
         findings = tuple(diagnose(case))
         return Outcome(case.root, RepairResult(findings, findings))
     except Exception as error:

@@ -1,6 +1,6 @@
-"""Resolve settings: the command line, `CLOCHE_*` variables, the project's pyproject.toml, the user's config file.
+"""Settings, the variables and config files that they come from, and the session that they describe.
 
-The first source that sets an option wins. An unknown name causes a warning, which suggests the closest known name.
+`cloche.cli.precedence` combines the sources.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cloche.cli.command_spec import CommandSpec
     from cloche.cli.parser import ParsedArguments
+    from cloche.model.aliases import StartupRule
     from cloche.model.interpreter import Host
     from cloche.model.options import Option
 
@@ -86,6 +87,18 @@ class Settings(Value):
     def flag(self, name: str) -> bool:
         return self.last(name) == "true"
 
+    @property
+    def startup_rule(self) -> StartupRule | None:
+        """The rule for packages with startup code; None for the one that each environment was created with.
+
+        :raises UsageError: the setting is not valid.
+        """
+        if not (words := self.all("startup-code")):
+            return None
+        from cloche.store.startup_code import parse_policy
+
+        return parse_policy(words)
+
     def check(self) -> None:
         """Refuse invalid settings.
 
@@ -114,10 +127,6 @@ class ReportingSession(Session):
             replacements=settings.replacements,
         )
         self._before = settings.warnings
-        if words := settings.all("startup-code"):
-            from cloche.store.startup_code import parse_policy
-
-            self.startup_rule = parse_policy(words)
         self.announce = report.print_warnings
         self._shows_tracebacks = settings.flag("traceback")
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 def unpack(invocation: Invocation) -> int:
     """Unpack an environment and report that; return the exit code."""
     file, to = invocation.arguments.operands
+    rule = invocation.settings.startup_rule
     with invocation.open_session() as session:
         session.progress(f"unpacking `{file}`")
-        location, count = unpack_archive(file, to, session)
+        location, count = unpack_archive(file, to, session, rule or ("list", ()))
     if invocation.settings.flag("json"):
         json_output.print_json(outcome="unpacked", location=location, files=count)
     elif not invocation.arguments.count("quiet"):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cloche.cli.parser import ParsedArguments
     from cloche.errors import ClocheError
     from cloche.lifecycle.upgrade import UpgradePlan
+    from cloche.model.aliases import StartupRule
     from cloche.model.interpreter import Host
     from cloche.session import Session
 
@@ -44,6 +45,7 @@ class Outcome(Value):
 def upgrade(invocation: Invocation) -> int:
     """Upgrade environments, or only report with `--check` or `--dry-run`; return the exit code."""
     arguments, settings = invocation.arguments, invocation.settings
+    rule = settings.startup_rule
     paths = requested_environments(invocation, "kept" if changes_nothing(arguments) else "swept")
     several = is_fleet(invocation) or "from" in arguments.given
     chosen, outcomes = chosen_by_python(paths, arguments)
@@ -56,7 +58,7 @@ def upgrade(invocation: Invocation) -> int:
                 session.progress(f"{done} of {total} environments", environments=done, total_environments=total)
             started = perf_counter() if several else invocation.started
             try:
-                outcome = upgrade_environment(path, session, arguments)
+                outcome = upgrade_environment(path, session, arguments, rule)
             except Exception as error:
                 if not several:
                     raise
@@ -104,18 +106,18 @@ def chosen_by_python(paths: Sequence[str], arguments: ParsedArguments) -> tuple[
     return chosen, failed
 
 
-def upgrade_environment(path: str, session: Session, arguments: ParsedArguments) -> Outcome:
+def upgrade_environment(path: str, session: Session, arguments: ParsedArguments, rule: StartupRule | None) -> Outcome:
     """Upgrade the environment at a path, or only report, as the arguments say.
 
     :raises ClocheError: it cannot be upgraded; it is unchanged.
     """
     try:
-        return upgrade_once(path, session, arguments)
+        return upgrade_once(path, session, arguments, rule)
     except ReplacedMeanwhile:  # another run has upgraded it, so that there may be nothing left to do
-        return upgrade_once(path, session, arguments)
+        return upgrade_once(path, session, arguments, rule)
 
 
-def upgrade_once(path: str, session: Session, arguments: ParsedArguments) -> Outcome:
+def upgrade_once(path: str, session: Session, arguments: ParsedArguments, rule: StartupRule | None) -> Outcome:
     """Plan an upgrade and carry it out.
 
     :raises ReplacedMeanwhile: the environment is no longer the one that the upgrade was planned for.
@@ -124,7 +126,7 @@ def upgrade_once(path: str, session: Session, arguments: ParsedArguments) -> Out
     pythons = arguments.given.get("python", ())
     if not changes_nothing(arguments):
         recover_environment(os.path.realpath(path) if os.path.islink(path) else path)
-    plan = plan_upgrade(path, pythons, "newest" if arguments.flag("seeds") else "keep", session)
+    plan = plan_upgrade(path, pythons, "newest" if arguments.flag("seeds") else "keep", session, rule)
     if arguments.flag("check"):
         is_due = plan.kind != "nothing" or bool(outdated_seeds(plan, session))
         return Outcome(path, "due" if is_due else "up to date", plan)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.aliases import StartupRule
     from cloche.model.environment import Environment
-    from cloche.session import Session
 
 MAX_BYTES = 1 << 24
 """The maximum number of bytes that are read of a file."""
@@ -72,9 +71,12 @@ def startup_code_in(
     return found
 
 
-def startup_rule(settings: Mapping[str, str], session: Session) -> StartupRule:
-    """Return the rule for packages with startup code that are installed into an environment with these settings."""
-    return session.startup_rule or recorded_startup_rule(settings)
+def startup_rule(settings: Mapping[str, str], chosen: StartupRule | None) -> StartupRule:
+    """Return the rule for packages with startup code that are installed into an environment with these settings.
+
+    :param chosen: the user's rule; None for the one that the environment was created with.
+    """
+    return chosen or recorded_startup_rule(settings)
 
 
 def refuse_distributions(found: Iterable[InstalledStartupCode], allowed: Sequence[str]) -> None:

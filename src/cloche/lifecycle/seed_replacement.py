@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.lifecycle.installed import site_directories
-from cloche.lifecycle.installed_startup_code import startup_rule
 from cloche.lifecycle.recorded_command import recorded_compile_policy
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.plan import Wanted
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.overlay import Overlay
+    from cloche.model.aliases import StartupRule
     from cloche.session import Session
 
 
@@ -24,18 +24,20 @@ def reinstall_seeds(
     overlay: Overlay,
     info: EnvironmentInfo,
     requirements: tuple[str, ...],
+    rule: StartupRule,
     session: Session,
     remnants: Iterable[str] = (),
 ) -> list[str]:
     """Replace installed seeds with new ones; return these as `NAME VERSION`. If a seed is not available, edit nothing.
 
+    :param rule: what happens to those with startup code.
     :param remnants: paths to remove that belong to these seeds, but to no installed distribution.
     :raises SeedError: a seed is not available, or has startup code that is refused.
     """
     environment = info.environment
     assert environment.interpreter is not None
     wanted_seeds = Wanted(requirements, dependencies="omitted", compile=recorded_compile_policy(info.settings))
-    images = session.images_for(wanted_seeds, environment.interpreter, startup_rule(info.settings, session))
+    images = session.images_for(wanted_seeds, environment.interpreter, rule)
     wanted = {image.distribution for image in images}
     for path in remnants:
         overlay.remove(path)

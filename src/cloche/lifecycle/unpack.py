@@ -33,7 +33,7 @@ from cloche.store.startup_code import StartupCodeRefused, describe
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloche.model.aliases import Strategy
+    from cloche.model.aliases import StartupRule, Strategy
     from cloche.model.operations import Operation
     from cloche.session import Session
 
@@ -54,11 +54,12 @@ SHOWN = 3
 """The number of differences that are named; the others are counted."""
 
 
-def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
+def unpack(file: str, to: str, session: Session, rule: StartupRule = ("list", ())) -> tuple[str, int]:
     """Unpack an archive; return the path of the environment and its number of files.
 
     Warn about files that were modified before they were packed, and about a Python that does not start here.
 
+    :param rule: what happens to packages with startup code.
     :raises DestinationError: the destination cannot be used.
     :raises ClocheError: the archive is not intact or not safe, or has startup code that is refused; nothing was changed.
     """
@@ -77,7 +78,7 @@ def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
 
     def extract(root: str) -> Iterable[Operation]:
         count[0] = Extraction(source, root).run()
-        refuse_unpacked(root, session)
+        refuse_unpacked(root, rule, session)
         return ()
 
     def verify() -> None:
@@ -99,13 +100,12 @@ def unpack(file: str, to: str, session: Session) -> tuple[str, int]:
     return destination.location, count[0]
 
 
-def refuse_unpacked(root: str, session: Session) -> None:
-    """Refuse an unpacked environment in which code runs whenever Python starts, if the user's rule says so.
+def refuse_unpacked(root: str, rule: StartupRule, session: Session) -> None:
+    """Refuse an unpacked environment in which code runs whenever Python starts, if the rule says so.
 
     :raises StartupCodeRefused: there is such code that the rule does not allow.
     """
-    rule = session.startup_rule
-    if rule is None or rule[0] != "refuse":
+    if rule[0] != "refuse":
         return
     found = installed_startup_code(environment_info(root, session))
     refuse_distributions(found, rule[1])

@@ -16,6 +16,7 @@ from cloche.lifecycle.doctor.checks.scripts import broken_scripts
 from cloche.lifecycle.doctor.diagnosis import case_after, diagnose, open_case
 from cloche.lifecycle.embedded_paths import files_to_relocate, relocate_tree, retarget_scripts
 from cloche.lifecycle.external_references import find_external_references
+from cloche.lifecycle.installed_startup_code import startup_rule
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import rebase
@@ -30,12 +31,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cloche.lifecycle.doctor.case import Case, Finding
+    from cloche.model.aliases import StartupRule
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
 
 
-def repair_environment(case: Case, session: Session) -> RepairResult:
+def repair_environment(case: Case, session: Session, rule: StartupRule | None = None) -> RepairResult:
     """Repair all repairable findings, and those that only show after that; diagnose the environment again.
+
+    :param rule: what happens to seeds with startup code; None for the rule that the environment was created with.
 
     :raises ClocheError: an operation failed, or the environment does not work afterwards; it is unchanged. If that happens
         after a first repair, the result has a note instead.
@@ -52,7 +56,7 @@ def repair_environment(case: Case, session: Session) -> RepairResult:
     while any(finding.repairable and finding.code not in attempted for finding in current):
         attempted |= {finding.code for finding in current if finding.repairable}
         try:
-            case, told = repair_once(case, current, session)
+            case, told = repair_once(case, current, session, rule)
         except ClocheError as error:
             if not is_repaired:
                 raise
@@ -74,12 +78,14 @@ def left_to_user(finding: Finding) -> Finding:
     return replace(finding, remedy=remedy, repairable=False)
 
 
-def repair_once(case: Case, findings: list[Finding], session: Session) -> tuple[Case, list[str]]:
+def repair_once(
+    case: Case, findings: list[Finding], session: Session, rule: StartupRule | None
+) -> tuple[Case, list[str]]:
     """Repair all these findings that are repairable in one transaction; return the case after that, and notes for the user.
 
     :raises ClocheError: an operation failed, or the environment does not work afterwards; it is unchanged.
     """
-    overlay, notes = plan_repairs(case, findings, session)
+    overlay, notes = plan_repairs(case, findings, session, rule)
     overlay.update_checksums()
     repaired: list[Case] = []
 
@@ -99,9 +105,14 @@ REBASE_CODES = frozenset(
 """Codes of findings that a rebase repairs; it also repairs a `half-made` Python or `pyvenv.cfg`."""
 
 
-def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple[Overlay, list[str]]:
-    """Return an overlay with the repairs of all repairable findings, and notes for the user."""
-    repairs = Repairs(case, findings, session)
+def plan_repairs(
+    case: Case, findings: list[Finding], session: Session, rule: StartupRule | None
+) -> tuple[Overlay, list[str]]:
+    """Return an overlay with the repairs of all repairable findings, and notes for the user.
+
+    :param rule: what happens to seeds with startup code; None for the rule that the environment was created with.
+    """
+    repairs = Repairs(case, findings, session, startup_rule(case.info.settings, rule))
     repairs.restore_python()
     repairs.restore_scripts()
     repairs.update_moved_paths()
@@ -114,9 +125,10 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
 class Repairs:
     """The repairs of what was found in an environment, by what they change."""
 
-    def __init__(self, case: Case, findings: Iterable[Finding], session: Session) -> None:
+    def __init__(self, case: Case, findings: Iterable[Finding], session: Session, rule: StartupRule) -> None:
         self.case = case
         self.session = session
+        self.rule = rule
         self.overlay = Overlay(case.root)
         self.notes: list[str] = []
         self.paths: dict[str, list[str]] = {}
@@ -196,11 +208,16 @@ class Repairs:
         """
         broken = {*self.paths.get("seed-broken", ())} | self.incomplete & {PIP}
         if broken:
-            self.notes += repair_seeds(self.overlay, self.case, self.interpreter, broken, self.session)
+            self.notes += repair_seeds(self.overlay, self.case, self.interpreter, broken, self.rule, self.session)
 
 
 def repair_seeds(
-    overlay: Overlay, case: Case, interpreter: Interpreter | None, broken: set[str], session: Session
+    overlay: Overlay,
+    case: Case,
+    interpreter: Interpreter | None,
+    broken: set[str],
+    rule: StartupRule,
+    session: Session,
 ) -> list[str]:
     """Reinstall each broken seed that is available; return a note for each one that is not.
 
@@ -215,7 +232,7 @@ def repair_seeds(
     notes = []
     for requirement, remnants in lost.items():
         try:
-            reinstall_seeds(overlay, info, (requirement,), session, remnants)
+            reinstall_seeds(overlay, info, (requirement,), rule, session, remnants)
         except StartupCodeRefused:
             raise
         except SeedError as error:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.doctor.case import Case
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.model.aliases import StartupRule
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
@@ -57,6 +58,8 @@ class UpgradePlan(Value):
     """For `rebuild`: what happens to each package."""
     seeds: tuple[str, ...] = ()
     """Seeds to upgrade too; for `rebuild`, those that the new environment is created with."""
+    rule: StartupRule = ("list", ())
+    """What happens to packages with startup code."""
     locked: Wanted | None = None
     """For `rebuild`: the lock file that the new environment is created from; None if it is not locked."""
 
@@ -80,11 +83,18 @@ class UpgradeResult(Value):
     """Differences from the old environment that are not losses."""
 
 
-def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], session: Session) -> UpgradePlan:
+def plan_upgrade(
+    path: str,
+    pythons: Sequence[str],
+    seeds: Literal["keep", "newest"],
+    session: Session,
+    rule: StartupRule | None = None,
+) -> UpgradePlan:
     """Decide how to upgrade an environment; by default to the newest patch release of its version.
 
     :param pythons: specs of the Python to upgrade to.
     :param seeds: whether to upgrade seeds too.
+    :param rule: what happens to packages with startup code; None for the rule that the environment was created with.
     :raises DestinationError: there is no environment at `path`.
     :raises InterpreterNotFound: no interpreter satisfies `pythons`.
     """
@@ -93,6 +103,7 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
         location = os.path.realpath(location)
     case = open_case(location, session)
     info = case.info
+    rule = startup_rule(info.settings, rule)
     current = info.environment.interpreter
     if pythons:
         interpreter = session.find(EnvironmentSpec(pythons=tuple(pythons))).interpreter
@@ -106,26 +117,28 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
     is_selected = locked is None or info.settings.get("lock") == f"sha256:{lock_digest(images)}"
     if info.is_portable:
         if is_selected and current is not None and is_same_release(current, interpreter):
-            return UpgradePlan("nothing", case, interpreter, seeds=wanted)
+            return UpgradePlan("nothing", case, interpreter, seeds=wanted, rule=rule)
     elif is_usable(case) and is_created_for(info, interpreter) and is_selected:
         if (
             current is not None
             and interpreter.executable == current.executable
             and is_recorded_version(info, interpreter)
         ):
-            return UpgradePlan("nothing", case, interpreter, seeds=wanted)
+            return UpgradePlan("nothing", case, interpreter, seeds=wanted, rule=rule)
         if current is None or has_same_abi(current, interpreter):
-            return UpgradePlan("rebase", case, interpreter, seeds=wanted)
+            return UpgradePlan("rebase", case, interpreter, seeds=wanted, rule=rule)
     if locked is not None:
         names = (
             *(image.distribution for image in images),
             *(item.key for item in info.distributions if was_installed_by_cloche(item)),
         )
-        return UpgradePlan("rebuild", case, interpreter, take_inventory(info, interpreter, names), locked=locked)
+        return UpgradePlan(
+            "rebuild", case, interpreter, take_inventory(info, interpreter, names), rule=rule, locked=locked
+        )
     seeded = renewable_seeds(info, interpreter, wanted or ("pip",), session)
     if all(distribution.key != "pip" for distribution in info.distributions) and has_script(info.environment, "pip"):
         seeded = (*seeded, "pip")  # its package was lost with `site-packages`
-    return UpgradePlan("rebuild", case, interpreter, take_inventory(info, interpreter, seeded), seeded)
+    return UpgradePlan("rebuild", case, interpreter, take_inventory(info, interpreter, seeded), seeded, rule)
 
 
 def lock_request_of(info: EnvironmentInfo) -> Wanted | None:
@@ -215,14 +228,14 @@ def upgrade_in_place(upgrade: UpgradePlan, session: Session, *, losses: Losses =
         for finding in diagnose(case, (check_moved, check_other_versions))
         if finding.code in ("moved", "name-of-other-version")
     ]
-    overlay, _ = plan_repairs(case, findings, session)
+    overlay, _ = plan_repairs(case, findings, session, upgrade.rule)
     environment = info.environment
     if upgrade.kind == "rebase":
         rebase(overlay, environment, upgrade.interpreter, session)
     environment = replace(environment, interpreter=upgrade.interpreter)
     seeded: tuple[str, ...] = ()
     if wanted := outdated_seeds(upgrade, session):
-        seeded = tuple(reinstall_seeds(overlay, replace(info, environment=environment), wanted, session))
+        seeded = tuple(reinstall_seeds(overlay, replace(info, environment=environment), wanted, upgrade.rule, session))
     overlay.update_checksums()
     modules = modules_of(info.distributions)
     before = case.examination
@@ -338,14 +351,13 @@ def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
 
     :raises StartupCodeRefused: one of them has startup code that is refused.
     """
-    rule = startup_rule(upgrade.info.settings, session)
     installed = {distribution.key: distribution.version for distribution in upgrade.info.distributions}
     found: list[str] = []
     for name in renewable_seeds(upgrade.info, upgrade.interpreter, upgrade.seeds, session):
         images = session.images_for(seed_request(name, upgrade.info.settings), upgrade.interpreter)
         newer = [image for image in images if image.version != installed[image.distribution]]
-        if rule[0] == "refuse":
-            refuse_startup_code(newer, rule[1])
+        if upgrade.rule[0] == "refuse":
+            refuse_startup_code(newer, upgrade.rule[1])
         found += (image.distribution for image in newer)
     return tuple(found)
 

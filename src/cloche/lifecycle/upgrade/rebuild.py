@@ -18,7 +18,7 @@ from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.examination import examine, modules_of, refuse_new_damage, started_python
 from cloche.lifecycle.info import SEEDS
 from cloche.lifecycle.installed import installed_distributions, site_directories
-from cloche.lifecycle.installed_startup_code import refuse_distributions, startup_code_in, startup_rule
+from cloche.lifecycle.installed_startup_code import refuse_distributions, startup_code_in
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.recorded_command import recorded_compile_policy
 from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
@@ -251,7 +251,7 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
     shells = {info.shells[name.lower()].name for name in info.activators}
     offered = {component.name for component in session.registry.all("activator")}
     chosen = tuple(sorted(shells & offered)) if offered - shells or not shells else None
-    startup_code, startup_packages = startup_rule(settings, session)
+    startup_code, startup_packages = upgrade.rule
     spec = EnvironmentSpec(
         pythons=(upgrade.interpreter.executable,),
         creator="portable" if info.is_portable else "copy" if is_copied and environment.os_name != "nt" else None,
