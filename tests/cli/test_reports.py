@@ -60,10 +60,12 @@ def test_the_result_of_a_run_with_many_packages_is_a_short_line(tmp_path: Path) 
     ("python", "pip", "wanted", "is_old"),
     [
         ((3, 12), "23.0.1", Wanted(), True),
-        ((3, 12), "25.3", Wanted(), False),
+        ((3, 12), "24.3.1", Wanted(), True),
+        ((3, 12), "25.0", Wanted(), False),
         ((3, 12), "26.0.1", Wanted(), False),
         ((3, 6), "18.1", Wanted(), True),
         ((3, 6), "21.3.1", Wanted(), False),
+        ((3, 7), "24.0", Wanted(), False),
         ((3, 8), "25.0.1", Wanted(), False),
         ((3, 12), "23.0.1", Wanted(network="never"), False),
         ((3, 12), "23.0.1", Wanted(network="newest"), False),
@@ -79,12 +81,13 @@ def test_an_old_pip_that_was_not_chosen_is_reported(
     image = SimpleNamespace(distribution="pip", version=pip)
     plan = SimpleNamespace(environment=SimpleNamespace(interpreter=interpreter), new_images=[image])
 
-    assert old_pip_in(cast("Plan", plan), EnvironmentSpec(wanted=wanted)) == (pip if is_old else "")
+    assert old_pip_in(cast("Plan", plan), EnvironmentSpec(wanted=wanted), 2026) == (pip if is_old else "")
 
 
 def test_an_old_pip_is_reported_in_a_line_of_its_own(cloche: Cloche) -> None:
     main = (
-        "import sys; from cloche.cli import create; create.RECENT_PIP = {sys.version_info[:2]: (99,)}; "
+        "import sys; from cloche.cli import create; create.SUPPORTED_UNTIL = 2090; "
+        "create.gmtime = lambda: type('Day', (), {'tm_year': 2099}); "
         "from cloche.__main__ import main; sys.exit(main())"
     )
     words = [sys.executable, "-c", main, "./env", "-p", sys.executable]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import gmtime, perf_counter
 
 from cloche.cli import report
 from cloche.cli.command_spec import COMPONENT_OPTIONS
@@ -94,7 +94,7 @@ def print_created(
         hint = activation_hint(result, activators, invocation.host)
         details = invocation.arguments.count("verbose")
         lines = [report.result_line(result, invocation.host, milliseconds, hint, details)]
-        if not invocation.settings.last("pip") and (old_pip := old_pip_in(result.plan, spec)):
+        if not invocation.settings.last("pip") and (old_pip := old_pip_in(result.plan, spec, gmtime().tm_year)):
             lines.append(f"  pip {old_pip} is the newest on this machine; `--download` gets the latest release")
         startup = [image for image in result.plan.new_images if image.startup_code]
         if details or startup:
@@ -105,24 +105,28 @@ def print_created(
         report.print_result("\n".join(lines))
 
 
-RECENT_PIP = {(3, 6): (21, 3), (3, 7): (24,), (3, 8): (25,)}
-"""The oldest pip that counts as recent, by Python version, where the newest pip does not support that Python."""
+SUPPORTED_UNTIL = 2015
+"""The year, less N, of a pip that supports Python 3.N: Python 3.N is released in 2011 + N and supported for five years, and
+pip supports it about as long."""
 
 
-def old_pip_in(plan: Plan, spec: EnvironmentSpec) -> str:
+def old_pip_in(plan: Plan, spec: EnvironmentSpec, year: int) -> str:
     """Return the version of a pip that was installed only because this machine has no newer one; empty if it is recent.
 
     The newest local pip may be years old, such as the one that a Linux distribution puts beside cloche. One run that uses
-    the network leaves the newest pip in the cache, for all later environments.
+    the network leaves the newest pip in the cache, for all later environments. The version of a pip begins with its year; it
+    is recent if that is this year or the last one, or if later releases may not support this Python.
+
+    :param year: the current one.
     """
     interpreter, wanted = plan.environment.interpreter, spec.wanted
     if interpreter is None or wanted is None or wanted.find_links or wanted.lock or wanted.network != "last-resort":
         return ""
-    recent = RECENT_PIP.get(interpreter.version[:2], (25, 3))
+    recent = min(year - 1, SUPPORTED_UNTIL + interpreter.version[1])
     for image in plan.new_images:
         if image.distribution == "pip" and "pip" in wanted.requirements:
-            numbers = tuple(int(part) for part in image.version.split(".")[:2] if part.isdecimal())
-            return image.version if numbers < recent else ""
+            number = image.version.partition(".")[0]
+            return image.version if number.isdecimal() and 2000 + int(number) < recent else ""
     return ""
 
 
