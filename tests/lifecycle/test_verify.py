@@ -276,7 +276,39 @@ def test_a_link_to_a_directory_of_modules_is_found(env: Path, verify: Callable[[
     shutil.move(site / "pip", env.parent / "elsewhere")
     (site / "pip").symlink_to(env.parent / "elsewhere")
 
-    assert ("added", "pip") in kinds(verify(env))
+    assert kinds(verify(env)) == {("added", "pip")}
+
+
+def test_the_files_behind_a_link_to_a_directory_are_compared(
+    env: Path, verify: Callable[[Path], list[Difference]]
+) -> None:
+    """pdm links whole directories to its cache; so does `virtualenv --symlink-app-data`."""
+    site = site_of(env)
+    shutil.move(site / "pip", env.parent / "cache")
+    (site / "pip").symlink_to(env.parent / "cache")
+    write(env.parent / "cache" / "__init__.py", b"changed = True\n")
+    (env.parent / "cache" / "utils").mkdir(exist_ok=True)
+    (env.parent / "cache" / "new.py").touch()
+    (env.parent / "cache" / "__main__.py").unlink()
+
+    assert kinds(verify(env)) >= {("modified", "__init__.py"), ("added", "new.py"), ("missing", "__main__.py")}
+
+
+@pytest.mark.parametrize("change", [False, True])
+def test_an_environment_of_another_tool_may_link_its_packages(
+    empty_env: Callable[[str], Path], tmp_path: Path, verify: Callable[[Path], list[Difference]], change: bool
+) -> None:
+    env, content = empty_env("venv"), b"ONE = 1\n"
+    cache, metadata = tmp_path / "cache", site_of(env) / "one-1.0.dist-info"
+    cache.mkdir()
+    metadata.mkdir()
+    (cache / "__init__.py").write_bytes(b"ONE = 2\n" if change else content)
+    (site_of(env) / "one").symlink_to(cache)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: one\nVersion: 1.0\n")
+    rows = ["one-1.0.dist-info/METADATA,,", "one-1.0.dist-info/RECORD,,"]
+    (metadata / "RECORD").write_text("\n".join([f"one/__init__.py,{record_hash(content)},{len(content)}", *rows]))
+
+    assert kinds(verify(env)) == ({("modified", "__init__.py")} if change else set())
 
 
 def test_permissions_are_verified(env: Path, verify: Callable[[Path], list[Difference]]) -> None:

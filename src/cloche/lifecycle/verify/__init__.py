@@ -11,6 +11,7 @@ import posixpath
 import re
 import stat
 from collections import Counter
+from functools import cached_property
 from time import monotonic
 
 from cloche.errors import ClocheError, counted, reason_of
@@ -25,7 +26,7 @@ from cloche.lifecycle.reader import copied_links, created_by, effective_settings
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.tool_edits import TOOL_EDITS, tool_of_file
-from cloche.lifecycle.tree import Tree, is_same_content, walk_files
+from cloche.lifecycle.tree import File, Tree, is_same_content, walk_files
 from cloche.lifecycle.verify.compiled import Compiled, compare_bytecode
 from cloche.lifecycle.verify.expectations import Expectations
 from cloche.model.distribution import normalize_name
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from cloche.lifecycle.installed import InstalledDistribution
-    from cloche.lifecycle.tree import File
     from cloche.lifecycle.verify.expectations import Expected
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
@@ -153,6 +153,7 @@ class Verifier:
     def run(self) -> Verification:
         self.known.collect()
         files = {file.path: file for file in walk_files(self.root, self.note_unreadable)}
+        files.update(self.files_behind_links(files))
         compared = {path: files[path] for path in self.known.expected if path in files}
         self.report_missing(files)
         self.compare_contents(list(compared))
@@ -164,10 +165,17 @@ class Verifier:
         self.check_modes(files)
         self.check_lock()
         differences = sorted(dict.fromkeys(self.differences), key=lambda item: (item.path, item.kind, item.message))
-        size = sum(file.size for file in compared.values())
+        size = sum(file.size or self.size_of(path) for path, file in compared.items())
         repairable = any(item.kind in REPAIRED for item in differences)
         remedy = lock_command(self.settings, self.root) if repairable else ""
         return Verification(self.environment, tuple(differences), len(compared), size, tuple(self.unverified), remedy)
+
+    def size_of(self, path: str) -> int:
+        """Return the size of what a path leads to in bytes; 0 if it does not exist."""
+        try:
+            return os.stat(os.path.join(self.root, path)).st_size
+        except OSError:
+            return 0
 
     def note_unreadable(self, error: OSError) -> None:
         path = os.path.relpath(error.filename, self.root)
@@ -175,6 +183,21 @@ class Verifier:
 
     def report(self, kind: str, path: str, message: str) -> None:
         self.differences.append(Difference(kind, path, message, self.known.owners.get(path, "")))
+
+    def files_behind_links(self, files: Mapping[str, File]) -> dict[str, File]:
+        """Return the files of packages in directories that links lead to, such as those of a cache, by path."""
+        return {
+            f"{link}/{file.path}": File(f"{link}/{file.path}", file.kind, file.size)
+            for link in self.directories_of_packages.intersection(files)
+            for file in walk_files(os.path.join(self.root, link), self.note_unreadable)
+        }
+
+    @cached_property
+    def directories_of_packages(self) -> frozenset[str]:
+        """The directories that contain files with a recorded hash."""
+        return frozenset(
+            path[:index] for path in self.known.expected for index, letter in enumerate(path) if letter == "/"
+        )
 
     # Comparisons
 
@@ -308,7 +331,7 @@ class Verifier:
         links = (link for link, _ in self.environment.layout.links)
         known = {*self.known.expected, *self.known.owners, *self.pythons(files), *links}
         if not self.known.is_ours:
-            known |= set(self.files_of_other_tools(files))
+            known |= {*self.files_of_other_tools(files), *self.directories_of_packages}  # pdm can link directories
         known |= {distribution.metadata for distribution in self.known.distributions}
         tools: Counter[str] = Counter()
         for path in self.unlisted_files(files):
