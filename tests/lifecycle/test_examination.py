@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,13 +22,21 @@ PROGRAM = (REPOSITORY / "src/cloche/lifecycle/_examine.py").read_text(encoding="
 
 def unresolvable(directory: Path, *arguments: str) -> list[str]:
     """Return the modules that the program does not find in a directory."""
-    options = [argument for argument in arguments if argument.startswith("--")]
+    return examined(directory, *arguments)["unresolvable"]
+
+
+def examined(directory: Path, *arguments: str) -> dict[str, Any]:
+    """Return what the program says about modules in a directory.
+
+    :param arguments: options of the program, and lines of its standard input.
+    """
+    options = [argument for argument in arguments if argument in ("--import", "--seed")]
     modules = "".join(f"{argument}\n" for argument in arguments if argument not in options)
     command = [sys.executable, "-c", PROGRAM, *options]
     environ = {**os.environ, "PYTHONPATH": str(directory)}
     done = subprocess.run(command, env=environ, input=modules, capture_output=True, text=True, check=True)
-    printed = done.stdout
-    return json.loads(printed)["unresolvable"]
+    facts: dict[str, Any] = json.loads(done.stdout)
+    return facts
 
 
 @pytest.fixture
@@ -60,6 +68,29 @@ def test_modules_are_found(packages: Path, option) -> None:
 def test_a_parent_that_cannot_be_imported_counts_only_if_parents_are_imported(packages: Path) -> None:
     assert unresolvable(packages, "broken.cli") == []
     assert unresolvable(packages, "broken.cli", "--import") == ["broken.cli"]
+
+
+def test_a_namespace_package_may_be_found_by_a_hook(tmp_path: Path) -> None:
+    """setuptools adds the name of its hook to the path of a namespace package with an editable install."""
+    (tmp_path / "space" / "one").mkdir(parents=True)
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "from importlib.machinery import ModuleSpec\n"
+        "class Finder:\n"
+        "    @staticmethod\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name not in ('space', 'lost'):\n"
+        "            return None\n"
+        "        spec = ModuleSpec(name, None, is_package=True)\n"
+        f"        spec.submodule_search_locations = ['__editable__.finder.__path_hook__', r'{tmp_path}/' + name]\n"
+        "        return spec\n"
+        "sys.meta_path.append(Finder)\n"
+    )
+
+    assert examined(tmp_path, "--import=space", "--import=lost")["problems"] == {
+        "space": "",
+        "lost": f"`{tmp_path}/lost` does not exist",
+    }
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a process cannot send itself a signal there")

@@ -30,7 +30,13 @@ def import_problem(module: str) -> str:
     if spec.has_location and spec.origin and not os.path.exists(spec.origin):
         return f"`{spec.origin}` does not exist"
     if not spec.has_location:  # a namespace package, or what is left of another one
-        for directory in spec.submodule_search_locations or ():
+        locations = [
+            path for path in spec.submodule_search_locations or () if os.path.isabs(path)
+        ]  # others name a hook
+        directories = [path for path in locations if os.path.isdir(path)]
+        if locations and not any(map(os.path.exists, locations)):
+            return f"`{locations[0]}` does not exist"
+        for directory in directories:
             for name in sorted(os.listdir(directory)):
                 if not os.path.exists(os.path.join(directory, name)):
                     return f"the target of `{os.path.join(directory, name)}` does not exist"
