@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.distributions import make_wheel
+from tests.distributions import make_wheel, record_hash
 from tests.interpreters import debian, pyenv, pypy
 from tests.lifecycle.environments import every_tool, find_problems, populate, run
 from tests.run import cloche_command_in
@@ -42,6 +42,39 @@ def test_an_upgrade_to_another_minor_version_carries_everything_over(cloche, pop
     assert (env / "bin" / "postactivate").read_text() == "echo mine\n"
     assert finding_codes(cloche, env) == []
     assert sorted(os.listdir(cloche.cwd)) == ["env", "projects"]
+
+
+def test_two_editable_installs_may_share_a_file(cloche, empty_env) -> None:
+    """pdm-backend puts its `.gitignore` into the wheel of every editable install."""
+    env = empty_env("venv", "3.12")
+    site = env / "lib" / "python3.12" / "site-packages"
+    for name in ("one", "two"):
+        source = cloche.cwd / name
+        source.mkdir()
+        (source / f"{name}.py").write_text("")
+        files = {
+            ".gitignore": "*",
+            f"{name}.pth": f"{source}\n",
+            f"{name}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+            f"{name}-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{name}-1.0.dist-info/INSTALLER": "pip\n",
+            f"{name}-1.0.dist-info/direct_url.json": json.dumps(
+                {"url": source.as_uri(), "dir_info": {"editable": True}}
+            ),
+        }
+        rows = [f"{name}-1.0.dist-info/RECORD,,\n"]
+        for path, content in files.items():
+            (site / path).parent.mkdir(exist_ok=True)
+            (site / path).write_text(content)
+            rows.append(f"{path},{record_hash(content.encode())},{len(content)}\n")
+        (site / f"{name}-1.0.dist-info" / "RECORD").write_text("".join(rows))
+
+    outcome = cloche("upgrade", env, "-p", "3.13", PIP_NO_INDEX="1")
+
+    assert outcome.code == 0, outcome.err
+    assert run(env / "bin" / "python", "-c", "import one, two") == ""
+    assert find_problems(env, populated=False) == []
+    assert finding_codes(cloche, env) == []
 
 
 @pytest.mark.parametrize("option", [(), ("--dry-run",)])

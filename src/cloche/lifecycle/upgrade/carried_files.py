@@ -14,6 +14,7 @@ from cloche.lifecycle.embedded_paths.shebangs import parse_header, script_with_p
 from cloche.lifecycle.overlay import parent_directories
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.tool_edits import as_it_is, installed_form
+from cloche.lifecycle.tree import is_same_content
 from cloche.model.operations import Copy, Link, Rewrite, SetMode
 from cloche.model.value import Value, replace
 
@@ -79,6 +80,8 @@ def carry_operations(
     root = info.environment.location
     operations: list[Operation] = []
     modes: list[Operation] = []
+    shared: dict[str, str] = {}
+    """The file that each path gets; several distributions may list one file."""
     for distribution in distributions:
         record: list[str] = []
         site = mapping.path(distribution.site, distribution.site)
@@ -96,7 +99,9 @@ def carry_operations(
             is_linked = isinstance(operation, Copy) and operation.source == source  # not what a link leads to
             if is_linked and is_never_written(row.path, distribution.metadata, info.tree):
                 operation = replace(operation, link_mode="hardlink")
-            operations.append(operation)
+            if destination not in shared or not is_same_content(shared[destination], source):
+                operations.append(operation)
+            shared.setdefault(destination, source)
             digest, size = row.digest, row.size
             if row.digest and isinstance(operation, Rewrite):
                 with open_regular_file(operation.old) as file:
