@@ -62,6 +62,23 @@ def test_every_form_of_a_shebang_is_read(form: str, program: str) -> None:
     assert header.arguments == ("-E" if form == "direct" else "")
 
 
+@pytest.mark.parametrize(
+    ("line", "program", "arguments"),
+    [
+        ("/usr/bin/env -S /x/bin/python3 -sE", "/x/bin/python3", "-sE"),
+        ("/usr/bin/env -S/x/bin/python3", "/x/bin/python3", ""),
+        ("/usr/bin/env --split-string=/x/bin/python3 -u", "/x/bin/python3", "-u"),
+        ("/bin/env /x/bin/python3", "/x/bin/python3", ""),
+        ("/usr/bin/env python3", "/usr/bin/env", "python3"),
+        ("/usr/bin/env -S python3 -u", "/usr/bin/env", "-S python3 -u"),
+    ],
+)
+def test_a_program_that_env_starts_by_its_path_is_read(line: str, program: str, arguments: str) -> None:
+    header = parse_header(f"#!{line}\n".encode() + BODY)
+    assert header is not None
+    assert (header.program, header.arguments, header.body) == (program, arguments, BODY)
+
+
 def test_a_path_that_pip_did_not_escape_is_read_as_it_is() -> None:
     header = parse_header(b"#!/bin/sh\n'''exec' \"/x $y/bin/python3\" \"$0\" \"$@\"\n' '''\n" + BODY)
     assert header is not None

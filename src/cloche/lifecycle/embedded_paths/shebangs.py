@@ -36,6 +36,8 @@ _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
 """A line that declares the encoding (PEP 263)."""
 _EXEC = re.compile(r"""(?:'''exec'|"exec"|exec)\s+(?P<command>.*\S)\s+(?:"\$0"|\$0)\s+(?:"\$@"|\$@)""")
 """A line of `sh` that executes a program with the script and its arguments, for each way in which tools write it."""
+_ENV = re.compile(r"/(?:usr/)?bin/env\s+(?:-S\s*|--split-string[=\s]\s*)?(?=/)")
+"""An `env` that only starts the program after it, which has an absolute path."""
 _PYTHON = re.compile(r"(?:python|pypy|graalpy)[\w.]*?(?:\.exe)?", re.IGNORECASE)
 """The file name of a Python."""
 
@@ -47,7 +49,7 @@ def parse_header(content: bytes) -> Header | None:
     line, newline, body = content.partition(b"\n")
     if line.endswith(b"\r"):
         newline = b"\r\n"
-    words = line[2:].strip().decode("utf-8", "surrogateescape")
+    words = _ENV.sub("", line[2:].strip().decode("utf-8", "surrogateescape"))
     if words.partition(" ")[0] in ("/bin/sh", "/bin/bash", "/usr/bin/sh"):
         return parse_shell_header(body)
     coding = b""
