@@ -490,6 +490,16 @@ def test_files_of_the_user_keep_their_content_and_permissions(cloche, empty_env)
     assert cloche("upgrade", env, "-p", "3.12").code == 0
     assert snapshot(env / "var") == before
     assert env.stat().st_mode & 0o777 == 0o750
+
+
+def test_an_empty_directory_that_a_pth_names_is_kept(cloche, empty_env) -> None:
+    env = empty_env("venv", "3.11")
+    site = env / "lib" / "python3.11" / "site-packages"
+    (site / "extra").mkdir()
+    (site / "extra.pth").write_text(f"{site}/extra\n")
+    assert cloche("upgrade", env, "-p", "3.12").code == 0
+    assert list((env / "lib").glob("*/site-packages/extra")) == [env / "lib/python3.12/site-packages/extra"]
+    assert finding_codes(cloche, env) == []
     assert not (env / "include" / "python3.11").exists()
     assert finding_codes(cloche, env) == []
 
