@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloche.apply.processes import run_program, started_program
+from cloche.lifecycle.examination import examine
+from cloche.lifecycle.reader import read_environment
+from cloche.session import Session, current_host
 from tests.pages import REPOSITORY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 PROGRAM = (REPOSITORY / "src/cloche/lifecycle/_examine.py").read_text(encoding="utf-8")
@@ -91,6 +95,30 @@ def test_a_namespace_package_may_be_found_by_a_hook(tmp_path: Path) -> None:
         "space": "",
         "lost": f"`{tmp_path}/lost` does not exist",
     }
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import atexit; atexit.register(print, 'the end')",
+        "import io, sys; sys.stdin = sys.stdout = io.StringIO()",
+        "import sys; sys.stdin = sys.stdout = None",
+        "import pathlib, sys; sys.path += [pathlib.Path('x'), b'y']",
+        "print('start', end='')",
+    ],
+)
+def test_startup_code_may_use_what_the_program_uses(empty_env: Callable[[str], Path], code: str) -> None:
+    env = empty_env("venv")
+    [site] = env.glob("lib/*/site-packages")
+    (site / "startup.pth").write_text(f"import sys; {code}\n")
+    host = current_host()
+    with Session(host) as session:
+        environment = read_environment(str(env), host, session.probes)
+
+        examination = examine(environment, host, ["json", "nowhere"])
+
+    assert (examination.failure, examination.unresolvable) == ("", ("nowhere",))
+    assert str(site) in examination.path
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a process cannot send itself a signal there")

@@ -81,6 +81,7 @@ def main(options: "list[str]") -> None:
     """Print the facts.
 
     The modules are read from standard input, one on each line, once everything else is known: the caller may still look for them.
+    Startup code may have replaced `sys.stdin` and `sys.stdout`, or added to `sys.path` what Python ignores there.
     """
     sys.path[:] = [path for path in sys.path if path]
     can_find = is_importable if "--import" in options else is_present
@@ -89,14 +90,16 @@ def main(options: "list[str]") -> None:
         "base_prefix": sys.base_prefix,
         "version": list(sys.version_info),
         "seed": pip_failure() if "--seed" in options else "",
-        "path": sys.path,
+        "path": [path for path in sys.path if isinstance(path, str)],
         "user_site": site.getusersitepackages(),
     }  # type: dict[str, object]
-    modules = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\n")[:-1]
+    with open(0, "rb", closefd=False) as stdin:
+        modules = stdin.read().decode("utf-8", "surrogateescape").split("\n")[:-1]
     editable = [line[9:] for line in modules if line[:9] == "--import="]
     facts["unresolvable"] = [line for line in modules if line[:2] != "--" and not can_find(line)]
     facts["problems"] = {module: import_problem(module) for module in editable}
-    sys.stdout.write(f"\n{json.dumps(facts)}\n")
+    with open(1, "wb", closefd=False) as stdout:
+        stdout.write(f"\n{json.dumps(facts)}\n".encode())
 
 
 main(sys.argv[1:])

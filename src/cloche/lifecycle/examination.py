@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from subprocess import Popen
-    from typing import Literal
+    from typing import Any, Literal
 
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.environment import Environment
@@ -182,9 +182,8 @@ def answer_of(process: Popen[bytes], executable: str, host: Host, modules: Itera
         return Examination(
             f"no answer after {TIMEOUT:.0f} s", starts_without_site=starts_without_site(executable, host)
         )
-    lines = completed.stdout.decode("utf-8", "surrogateescape").strip().splitlines()
     try:
-        report = json.loads(lines[-1])
+        report = report_in(completed.stdout)
         return Examination(
             "",
             report["prefix"],
@@ -199,6 +198,18 @@ def answer_of(process: Popen[bytes], executable: str, host: Host, modules: Itera
         errors = completed.stderr.decode("utf-8", "replace").strip().splitlines()
         reason = errors[-1] if errors else f"exit code {completed.returncode}"
         return Examination(reason, starts_without_site=starts_without_site(executable, host))
+
+
+def report_in(output: bytes) -> dict[str, Any]:
+    """Return the report in the output of a Python; code that runs at its start and at its end may print something too.
+
+    :raises ValueError: there is none.
+    """
+    for line in reversed(output.split(b"\n")):
+        if line.startswith(b'{"prefix": '):
+            report: dict[str, Any] = json.loads(line)
+            return report
+    raise ValueError(output)
 
 
 def starts_without_site(executable: str, host: Host) -> bool:
