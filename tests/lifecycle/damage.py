@@ -334,6 +334,7 @@ DAMAGES = (
     Damage("half-made", "python", "empty", remove("bin/python")),
     Damage("half-made", "a name", "empty", link_name_elsewhere),
     Damage("half-made", "activation", "empty", remove("bin/*ctivate*")),
+    Damage("half-made", "an empty script", "empty", lambda place: (place.env / "bin/activate").write_text("")),
     Damage("half-made", "several parts", "empty", remove("bin/*ctivate*", "pyvenv.cfg")),
     Damage("half-made", "all of bin", "packages", remove("bin/*")),
     Damage("half-made", "bin", "packages", remove("bin")),

@@ -11,7 +11,7 @@ from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError, SeedError
 from cloche.lifecycle.doctor.case import ONLY_YOU, RepairResult
 from cloche.lifecycle.doctor.checks.packages import missing_scripts
-from cloche.lifecycle.doctor.checks.parts import PIP, missing_parts
+from cloche.lifecycle.doctor.checks.parts import PIP, empty_activation_scripts, missing_parts
 from cloche.lifecycle.doctor.checks.scripts import broken_scripts
 from cloche.lifecycle.doctor.diagnosis import case_after, diagnose, open_case
 from cloche.lifecycle.embedded_paths import files_to_relocate, relocate_tree, retarget_scripts
@@ -157,9 +157,11 @@ class Repairs:
     def restore_scripts(self) -> None:
         """Write activation scripts and the scripts of packages again if they were lost."""
         has_lost_all = self.environment.layout.bin in self.incomplete
-        if has_lost_all:
+        empty = {} if has_lost_all else {path.lower(): path for path in empty_activation_scripts(self.case)}
+        if has_lost_all or empty:
             for path, content in activation_scripts(self.environment, self.session).items():
-                self.overlay.write(path, content)
+                if has_lost_all or path.lower() in empty:
+                    self.overlay.write(empty.get(path.lower(), path), content)
         if has_lost_all or "record-missing" in self.paths:
             for path, (name, point) in missing_scripts(self.case).items():
                 self.overlay.write(path, entry_point_script(name, point, self.environment)[1], executable=True)

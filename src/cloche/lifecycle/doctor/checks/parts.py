@@ -61,6 +61,7 @@ def missing_parts(case: Case) -> dict[str, str]:
         parts[layout.executable] = "its Python is missing"
     parts.update(wrong_names(case))
     if info.activators:
+        parts.update((path, f"`{path}` is empty") for path in empty_activation_scripts(case))
         return parts
     options = venv_options(info.settings.get("command", "")) if info.created_by == "venv" else None
     if writes_activation_scripts(case, options):
@@ -69,6 +70,16 @@ def missing_parts(case: Case) -> dict[str, str]:
     if options is not None and "--without-pip" not in options and not has_pip:
         parts[PIP] = "it has no pip, but venv installs it"
     return parts
+
+
+def empty_activation_scripts(case: Case) -> Iterator[str]:
+    """Yield the paths of empty activation scripts, as a crash of the system leaves them, for shells of this system."""
+    environment, shells = case.environment, case.info.shells
+    for name in case.info.activators:
+        path = f"{environment.layout.bin}/{name}"
+        status = case.tree.status_of_target(path)
+        if status is not None and not status.st_size and shells[name.lower()].test_options:
+            yield path
 
 
 def wrong_names(case: Case) -> Iterator[tuple[str, str]]:
