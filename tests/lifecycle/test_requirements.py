@@ -79,6 +79,9 @@ def test_an_upgrade_refuses_to_lose_packages_of_the_system(cloche, system_env, t
     assert f"not everything can be kept: {LOSS}\n" in outcome.err
     rehearsed = cloche("upgrade", "--dry-run", "-p", pyenv(target), system_env)
     assert LOSS in rehearsed.err
+    assert rehearsed.code == 1
+    assert rehearsed.out.startswith("would not upgrade ")
+    assert " without `--allow-loss`: " in rehearsed.out
     assert snapshot(system_env).without_bytecode() == before.without_bytecode()
     allowed = cloche("upgrade", "--allow-loss", "-p", pyenv(target), system_env)
     assert allowed.code == 0, allowed.err

@@ -235,6 +235,10 @@ def test_losses_are_reported_before_anything_changes(cloche, empty_env, tmp_path
 
     dry_run = cloche("upgrade", env, "-p", "3.12", "--dry-run", "--json", PIP_NO_INDEX="1")
     assert {loss["what"] for loss in dry_run.json["losses"]} == {"picky 1.0", "only-here 1.0"}
+    assert (dry_run.code, dry_run.json["outcome"]) == (1, "would be refused")
+    rehearsed = cloche("upgrade", env, "-p", "3.12", "--dry-run", "--allow-loss", PIP_NO_INDEX="1")
+    assert (rehearsed.code, rehearsed.out.split()[:2]) == (0, ["would", "upgrade"])
+    assert "picky 1.0 would not be carried over: it requires Python <3.12" in rehearsed.err
     assert snapshot(cloche.cwd) == before
 
     refused = cloche("upgrade", env, "-p", "3.12", PIP_NO_INDEX="1")

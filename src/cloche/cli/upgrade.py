@@ -34,7 +34,7 @@ class Outcome(Value):
 
     path: str
     word: str
-    """What happened, or would happen: `upgraded`, `up to date`, `due`, `would be upgraded` or `failed`."""
+    """What happened, or would happen: `upgraded`, `up to date`, `due`, `would be upgraded`, `would be refused` or `failed`."""
     plan: UpgradePlan | None = None
     """None if the upgrade could not be planned."""
     result: UpgradeResult | None = None
@@ -74,7 +74,7 @@ def upgrade(invocation: Invocation) -> int:
         json_output.print_json(**outcome_json(outcomes[0]))
     elif several and not arguments.count("quiet"):
         report.print_result(summary_of(outcomes, len(paths) - len(outcomes)))
-    return int(any(outcome.word in ("failed", "due") for outcome in outcomes))
+    return int(any(outcome.word in ("failed", "due", "would be refused") for outcome in outcomes))
 
 
 def changes_nothing(arguments: ParsedArguments) -> bool:
@@ -131,7 +131,9 @@ def upgrade_once(path: str, session: Session, arguments: ParsedArguments, rule: 
         is_due = plan.kind != "nothing" or bool(outdated_seeds(plan, session))
         return Outcome(path, "due" if is_due else "up to date", plan)
     if arguments.flag("dry-run"):
-        word, result = "would be upgraded", rehearse_upgrade(plan, session)
+        result = rehearse_upgrade(plan, session)
+        is_refused = bool(result.losses) and not arguments.flag("allow-loss")
+        word = "would be refused" if is_refused else "would be upgraded"
     else:
         word, result = "upgraded", perform_upgrade(plan, session, arguments)
     return Outcome(path, "up to date" if plan.kind == "nothing" and not result.seeds else word, plan, result)
@@ -160,9 +162,8 @@ def print_outcome(outcome: Outcome, invocation: Invocation, milliseconds: float)
     arguments, result = invocation.arguments, outcome.result
     subject = f"{outcome.path}: " if is_fleet(invocation) else ""
     losses = result.losses if result else ()
-    report.print_warnings(
-        f"{subject}{loss.item}{' was not carried over' if loss.is_absent else ''}: {loss.reason}" for loss in losses
-    )
+    absent = " would not be carried over" if arguments.flag("dry-run") else " was not carried over"
+    report.print_warnings(f"{subject}{loss.item}{absent if loss.is_absent else ''}: {loss.reason}" for loss in losses)
     report.print_warnings(f"{subject}{note}" for note in (result.notes if result else ()))
     if outcome.failure is not None:
         print_failure(outcome.failure, outcome.path, invocation)
@@ -174,7 +175,7 @@ def print_outcome(outcome: Outcome, invocation: Invocation, milliseconds: float)
             report.print_result(line)
 
 
-DRY_RUN_WORDS = {"would be upgraded": "would upgrade"}
+DRY_RUN_WORDS = {"would be upgraded": "would upgrade", "would be refused": "would not upgrade"}
 """The words before the path in the report, if they differ from the outcome."""
 
 
@@ -185,7 +186,9 @@ def report_lines(
     location = report.one_line(report.relative_path(plan.location, host))
     change = describe_change(plan)
     seeds = report.summarize(result.seeds, details) if result else ""
-    yield f"{DRY_RUN_WORDS.get(outcome, outcome)} {location}: {change}{', ' if seeds else ''}{seeds}, {milliseconds:.0f} ms"
+    condition = " without `--allow-loss`" if outcome == "would be refused" else ""
+    words = f"{DRY_RUN_WORDS.get(outcome, outcome)} {location}{condition}"
+    yield f"{words}: {change}{', ' if seeds else ''}{seeds}, {milliseconds:.0f} ms"
     if plan.inventory is not None:
         inventory = plan.inventory
         packages, files = counted(len(inventory.carried), "package"), counted(len(inventory.loose), "file")
