@@ -14,6 +14,7 @@ import pytest
 from cloche.api import find
 from cloche.errors import SeedError, UsageError
 from cloche.fs.inputs import Inputs, are_unchanged
+from cloche.lifecycle.doctor.checks.packages import is_for_other_abi
 from cloche.model.plan import Wanted
 from cloche.model.value import replace
 from cloche.store import Store
@@ -21,7 +22,7 @@ from cloche.store.contents import verify_contents
 from cloche.store.dependencies import unmet_needs, with_dependencies
 from cloche.store.distributions import read_wheel
 from cloche.store.requirements import Requirement, parse_requirement, parse_requirements
-from cloche.store.tags import abi_tag, incompatibility, tag_incompatibility
+from cloche.store.tags import abi_tag, abi_tags, incompatibility, tag_incompatibility
 from cloche.store.wheels import choose_distribution
 from cloche.testing.fakes import fake_interpreter
 from tests.distributions import host_with_home, install_wheel, make_wheel
@@ -684,6 +685,26 @@ def test_what_pip_cannot_resolve_is_an_error_with_its_reason(tmp_path: Path, sto
 )
 def test_the_abi_tag_matches_the_names_of_extension_modules(kind: str, changes: dict[str, object], tag: str) -> None:
     assert abi_tag(fake_interpreter(kind, **changes)) == tag
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "tags"),
+    [
+        ("cpython-3.12-linux", {"soabi": "cpython-312d-x86_64-linux-gnu", "debug": True}, ["cp312d", "cp312"]),
+        ("cpython-3.13t-linux", {"soabi": "cpython-313td-x86_64-linux-gnu", "debug": True}, ["cp313td", "cp313t"]),
+        ("cpython-3.12-windows", {"soabi": "", "debug": True}, ["cp312d"]),
+        ("cpython-3.12-linux", {}, ["cp312"]),
+    ],
+)
+def test_a_debug_build_loads_the_modules_of_other_builds(
+    kind: str, changes: dict[str, object], tags: list[str]
+) -> None:
+    interpreter = fake_interpreter(kind, **changes)
+    assert abi_tags(interpreter) == tags
+    if interpreter.soabi:
+        extensions = [f"spam/fast.cpython-{tag[2:]}-x86_64-linux-gnu.so" for tag in tags]
+        assert not any(is_for_other_abi(path, interpreter) for path in extensions)
+        assert is_for_other_abi("spam/fast.cpython-311-x86_64-linux-gnu.so", interpreter)
 
 
 @pytest.mark.parametrize(

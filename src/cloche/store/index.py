@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cloche.errors import SeedError
 from cloche.store.pip import run_pip
 from cloche.store.staging import staging_directory
-from cloche.store.tags import abi_tag, supported_tags
+from cloche.store.tags import abi_tags, supported_tags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,7 @@ def _arguments(interpreter: Interpreter) -> list[str]:
     arguments = ["--no-deps", "--only-binary", ":all:"]
     arguments += ["--python-version", ".".join(map(str, interpreter.version[:3]))]
     arguments += ["--implementation", "pp" if interpreter.implementation == "pypy" else "cp"]
-    for tag in filter(None, (abi_tag(interpreter), "abi3" if interpreter.implementation == "cpython" else "", "none")):
+    for tag in (*abi_tags(interpreter), *(["abi3"] if interpreter.implementation == "cpython" else []), "none"):
         arguments += ["--abi", tag]
     for platform in sorted(platforms) or ["any"]:
         arguments += ["--platform", platform]

@@ -68,13 +68,23 @@ def supported_tags(interpreter: Interpreter) -> Iterator[str]:
         platforms = [WINDOWS_PLATFORMS.get((interpreter.machine.lower(), interpreter.bits), "any")]
     else:
         platforms = ["any"]
-    own = abi_tag(interpreter)
+    own = abi_tags(interpreter)
     short = f"{'pp' if interpreter.implementation == 'pypy' else 'cp'}{version[0]}{version[1]}"
     if interpreter.implementation == "cpython":
-        yield from map(str, tags.cpython_tags(version, [own] if own else [], platforms))
+        yield from map(str, tags.cpython_tags(version, own, platforms))
     elif own:
-        yield from map(str, tags.generic_tags(short, [own, "none"], platforms))
+        yield from map(str, tags.generic_tags(short, [*own, "none"], platforms))
     yield from map(str, tags.compatible_tags(version, short, platforms))
+
+
+def abi_tags(interpreter: Interpreter) -> list[str]:
+    """Return the ABI tags of the extension modules that an interpreter loads, except `abi3`, best first.
+
+    Since CPython 3.8, a debug build also loads the modules of other builds, except on Windows.
+    """
+    own = abi_tag(interpreter)
+    loads_others = interpreter.debug and interpreter.version >= (3, 8) and interpreter.os_name != "nt"
+    return list(dict.fromkeys(filter(None, (own, own.removesuffix("d") if loads_others else ""))))
 
 
 def abi_tag(interpreter: Interpreter) -> str:

@@ -62,12 +62,22 @@ def abi_tag(path: str) -> str | None:
 def is_for_other_abi(path: str, interpreter: Interpreter) -> bool:
     """Return whether a file is an extension module that an interpreter does not load."""
     tag = abi_tag(path)
-    return tag is not None and tag != interpreter.soabi
+    return tag is not None and tag not in loaded_abis(interpreter)
+
+
+def loaded_abis(interpreter: Interpreter) -> set[str]:
+    """Return the tags in the file names of the extension modules that an interpreter loads.
+
+    Since CPython 3.8, a debug build also loads the modules of other builds, except on Windows.
+    """
+    own = interpreter.soabi
+    loads_others = interpreter.debug and interpreter.version >= (3, 8) and interpreter.os_name != "nt"
+    return {own, re.sub(r"(?<=\d)(t?)d(?=-)", r"\1", own, count=1)} if loads_others else {own}
 
 
 def runs_here(path: str, interpreter: Interpreter, wrong: list[str]) -> bool:
     """Return whether a path is one of the `wrong` modules, built for this interpreter: a wheel may contain several builds."""
-    return abi_tag(path) == interpreter.soabi and any(
+    return abi_tag(path) in loaded_abis(interpreter) and any(
         path.partition(".")[0] == other.partition(".")[0] for other in wrong
     )
 
