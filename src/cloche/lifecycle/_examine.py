@@ -90,7 +90,7 @@ def main(options: "list[str]") -> None:
         "base_prefix": sys.base_prefix,
         "version": list(sys.version_info),
         "seed": pip_failure() if "--seed" in options else "",
-        "path": [path for path in sys.path if isinstance(path, str)],
+        "path": [path for path in list(sys.path) if type(path) is str],
         "user_site": site.getusersitepackages(),
     }  # type: dict[str, object]
     with open(0, "rb", closefd=False) as stdin:

@@ -137,8 +137,9 @@ def kept_directories(upgrade: UpgradePlan, staged: str, plan: Plan) -> list[Oper
             continue  # nothing that creates a directory in the staged environment gives it other permissions
         new = posixpath.normpath(mapping.path(path))
         staged_directory = os.path.join(staged, new)
-        own = path.partition("/")[0] == library and not path.startswith(f"{mapping.old.purelib}/")
-        own = own or posixpath.basename(path) == "__pycache__" or LIBRARY_NAME.fullmatch(posixpath.basename(path))
+        name = posixpath.basename(path)
+        in_library = path.partition("/")[0] == library and not path.startswith(f"{mapping.old.purelib}/")
+        own = in_library or name == "__pycache__" or LIBRARY_NAME.fullmatch(name)
         is_created = path != "." and path not in parents and not own and not os.path.lexists(staged_directory)
         if is_created:
             created.append(MakeDir(new))
