@@ -44,30 +44,32 @@ def test_an_upgrade_to_another_minor_version_carries_everything_over(cloche, pop
     assert sorted(os.listdir(cloche.cwd)) == ["env", "projects"]
 
 
+def install_editable(site: Path, name: str, source: Path, files: dict[str, str]) -> None:
+    """Install files as an editable install of a directory."""
+    url = json.dumps({"url": source.as_uri(), "dir_info": {"editable": True}})
+    metadata = {
+        "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "INSTALLER": "pip\n",
+        "direct_url.json": url,
+    }
+    rows = [f"{name}-1.0.dist-info/RECORD,,\n"]
+    for path, content in (*files.items(), *((f"{name}-1.0.dist-info/{key}", text) for key, text in metadata.items())):
+        (site / path).parent.mkdir(exist_ok=True)
+        (site / path).write_text(content)
+        rows.append(f"{path},{record_hash(content.encode())},{len(content)}\n")
+    (site / f"{name}-1.0.dist-info" / "RECORD").write_text("".join(rows))
+
+
 def test_two_editable_installs_may_share_a_file(cloche, empty_env) -> None:
     """pdm-backend puts its `.gitignore` into the wheel of every editable install."""
     env = empty_env("venv", "3.12")
-    site = env / "lib" / "python3.12" / "site-packages"
     for name in ("one", "two"):
         source = cloche.cwd / name
         source.mkdir()
         (source / f"{name}.py").write_text("")
-        files = {
-            ".gitignore": "*",
-            f"{name}.pth": f"{source}\n",
-            f"{name}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
-            f"{name}-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-            f"{name}-1.0.dist-info/INSTALLER": "pip\n",
-            f"{name}-1.0.dist-info/direct_url.json": json.dumps(
-                {"url": source.as_uri(), "dir_info": {"editable": True}}
-            ),
-        }
-        rows = [f"{name}-1.0.dist-info/RECORD,,\n"]
-        for path, content in files.items():
-            (site / path).parent.mkdir(exist_ok=True)
-            (site / path).write_text(content)
-            rows.append(f"{path},{record_hash(content.encode())},{len(content)}\n")
-        (site / f"{name}-1.0.dist-info" / "RECORD").write_text("".join(rows))
+        site = env / "lib" / "python3.12" / "site-packages"
+        install_editable(site, name, source, {".gitignore": "*", f"{name}.pth": f"{source}\n"})
 
     outcome = cloche("upgrade", env, "-p", "3.13", PIP_NO_INDEX="1")
 
@@ -75,6 +77,38 @@ def test_two_editable_installs_may_share_a_file(cloche, empty_env) -> None:
     assert run(env / "bin" / "python", "-c", "import one, two") == ""
     assert find_problems(env, populated=False) == []
     assert finding_codes(cloche, env) == []
+
+
+LOADER = """\
+import sys
+from importlib.util import spec_from_file_location
+class BuildingFinder:
+    def __init__(self, name, names, path):
+        self.names, self.path = names, path
+    def find_spec(self, name, path=None, target=None):
+        if name in self.names:
+            if sys.version_info >= (3, 13):
+                raise FileNotFoundError("ninja")
+            return spec_from_file_location(name, self.path)
+sys.meta_path.insert(0, BuildingFinder("one", {{"one"}}, {path!r}))
+"""
+
+
+def test_an_editable_install_that_stops_working_is_a_loss(cloche, empty_env) -> None:
+    """That of meson-python runs its build tools when it is imported, and pip may have removed these."""
+    env, source = empty_env("venv", "3.12"), cloche.cwd / "one"
+    source.mkdir()
+    (source / "one.py").write_text("")
+    files = {"_one_loader.py": LOADER.format(path=f"{source}/one.py"), "one.pth": "import _one_loader\n"}
+    install_editable(env / "lib" / "python3.12" / "site-packages", "one", source, files)
+    assert finding_codes(cloche, env) == []
+
+    refused = cloche("upgrade", env, "-p", "3.13", PIP_NO_INDEX="1")
+
+    assert refused.code == 1
+    assert "not everything can be kept: one 1.0: `import one` fails: FileNotFoundError: ninja" in refused.err
+    assert cloche("upgrade", env, "-p", "3.13", "--allow-loss", PIP_NO_INDEX="1").code == 0
+    assert finding_codes(cloche, env) == ["editable-dead"]
 
 
 @pytest.mark.parametrize("option", [(), ("--dry-run",)])

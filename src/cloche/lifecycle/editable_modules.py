@@ -55,7 +55,8 @@ def editable_modules(distribution: InstalledDistribution, overlay: Overlay) -> l
 def modules_in_loader(source: str) -> Iterator[str]:
     """Yield the modules that the loader of an editable install names.
 
-    setuptools assigns a dictionary to `MAPPING`; meson-python and scikit-build-core pass a set or a dictionary to `install`.
+    setuptools assigns a dictionary to `MAPPING`. meson-python and scikit-build-core pass a set or a dictionary to `install`, or
+    to a finder. The package `editables` passes a name to `map_module`.
     """
     import ast  # few environments have editable installs
 
@@ -69,8 +70,12 @@ def modules_in_loader(source: str) -> Iterator[str]:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(isinstance(target, ast.Name) and target.id == "MAPPING" for target in targets):
                 found = [node.value]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "install":
-            found = [*node.args]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            found = [*node.args] if node.func.id == "install" or node.func.id.endswith("Finder") else []
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "map_module":
+            yield from (
+                item.value for item in node.args[:1] if isinstance(item, ast.Constant) and isinstance(item.value, str)
+            )
         for literal in found:
             items = (
                 literal.keys if isinstance(literal, ast.Dict) else literal.elts if isinstance(literal, ast.Set) else []

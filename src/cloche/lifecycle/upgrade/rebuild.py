@@ -15,15 +15,17 @@ from cloche.apply.file_list import DamagedImage
 from cloche.errors import ClocheError
 from cloche.fs.case import key_in
 from cloche.fs.locks import DirectoryLock
+from cloche.lifecycle.editable_modules import modules_of_editables
 from cloche.lifecycle.examination import examine, modules_of, refuse_new_damage, started_python
 from cloche.lifecycle.info import SEEDS
 from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.installed_startup_code import refuse_distributions, startup_code_in
+from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.recorded_command import recorded_compile_policy
 from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
 from cloche.lifecycle.upgrade.carried_files import carry_operations
-from cloche.lifecycle.upgrade.inventory import Loss
+from cloche.lifecycle.upgrade.inventory import Loss, item_of
 from cloche.lifecycle.upgrade.staged_environment import (
     all_kept,
     kept_directories,
@@ -48,7 +50,7 @@ from cloche.store.recorded_successors import import_key, is_known_to_import, rec
 from cloche.store.startup_code import refuse_startup_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Literal
 
@@ -197,10 +199,12 @@ class NewEnvironment:
         )
         with started_rebuilt(plan.environment, staged, known, session) as python:
             kept = kept_directories(upgrade, staged, plan)  # while Python starts
-            after = python.finish(modules_of(found))
+            editables = modules_of_editables(found, Overlay(staged))
+            after = python.finish(modules_of(found), editable={name for names in editables.values() for name in names})
         assert upgrade.inventory is not None
         self.lost += missing_packages(upgrade.inventory, found, self.lost)
         self.lost += unmet_after(upgrade, found, after)
+        self.lost += broken_editables(upgrade, found, editables, after)
         refuse_losses(self.lost, self.losses)
         verify_rebuilt(plan.environment, staged, after, found, upgrade, session)
         if known and not after.unresolvable:
@@ -365,6 +369,29 @@ def missing_packages(inventory: Inventory, found: Iterable[InstalledDistribution
 def unmet_after(upgrade: UpgradePlan, found: Sequence[InstalledDistribution], after: Examination) -> list[Loss]:
     """Return the packages in a staged environment with requirements that were met before and no longer are."""
     return [] if after.failure else lost_requirements(upgrade, found, after.path, after.user_site)
+
+
+def broken_editables(
+    upgrade: UpgradePlan,
+    found: Iterable[InstalledDistribution],
+    modules: Mapping[str, Sequence[str]],
+    after: Examination,
+) -> list[Loss]:
+    """Return the editable installs in a staged environment whose modules could be imported before and no longer can.
+
+    For example, meson-python needs its build tools at run time, and pip removes the environment that it builds in.
+
+    :param modules: the modules of editable installs, by metadata directory.
+    """
+    before, losses = upgrade.case.examination.problems, []
+    for distribution in found:
+        for name in modules.get(distribution.metadata, ()):
+            if after.problems.get(name) and before.get(name) == "":
+                losses.append(
+                    Loss(item_of(distribution), f"`import {name}` fails: {after.problems[name]}", is_absent=False)
+                )
+                break
+    return losses
 
 
 def import_key_for(

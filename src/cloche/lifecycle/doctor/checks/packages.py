@@ -87,7 +87,9 @@ def reinstall_command(distribution: InstalledDistribution, case: Case) -> str:
     if distribution.installer == "cloche" and (command := lock_command(case.info.settings, case.root)):
         return f"`{command}`"
     if distribution.editable:
-        return pip_command(case, "install", "--no-deps", "-e", distribution.editable, installer=distribution.installer)
+        needs_tools = any(row.path.endswith("_editable_loader.py") for row in distribution.rows)  # of meson-python
+        options = ["--no-deps", *(["--no-build-isolation"] if needs_tools else [])]
+        return pip_command(case, "install", *options, "-e", distribution.editable, installer=distribution.installer)
     return overwriting_command(case, requirement_of(distribution), "--force-reinstall", distribution.installer)
 
 
