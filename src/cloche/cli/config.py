@@ -56,7 +56,11 @@ def config(invocation: Invocation) -> int:
         return get(name, option, invocation)
     if action == "set":
         given = typed_value(name, values, option, invocation.host)
-        set_value(path, name, given)
+        from cloche.cli.refused_settings import ConfigFile
+
+        file = ConfigFile(path, invocation.host, invocation.plugin_options, invocation.blocklist)
+        set_value(path, name, given, file.refuse)
+        report.print_warnings(file.warnings)
         shown = format_value(tuple(given) if isinstance(given, list) else given)
         print_outcome(invocation, f"set {name} = {shown} in {path}", name=name, value=given, path=path)
     elif unset_value(path, name):

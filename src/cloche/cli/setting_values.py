@@ -65,6 +65,8 @@ def parse_values(option: Option, given: object, where: str) -> tuple[str, ...]:
             hint=f"`{option.name}` takes {describe_kind(option)}{quotes}",
         )
     for text in values:
+        if "\0" in text:
+            raise UsageError(f"{where} contains a NUL character", hint="use text without it")
         if option.is_path and not text.strip():
             raise UsageError(f"{where} must not be blank", hint=f"`{option.name}` takes a path")
         if option.choices and text not in option.choices:

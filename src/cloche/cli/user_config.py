@@ -14,11 +14,15 @@ from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeAlias
 
     from tomlkit import TOMLDocument
 
     from cloche.model.interpreter import Host
     from cloche.model.options import Option
+
+    Check: TypeAlias = Callable[[str, Mapping[str, object], Mapping[str, object]], object]
+    """Called with the key that changes, and with the content of the file before and after."""
 
 MAX_BYTES = 1 << 22
 """The maximum size of a config file."""
@@ -124,11 +128,12 @@ def spelling_in(document: Mapping[str, object], name: str) -> str:
     return next((key for key in document if key.replace("_", "-") == name), name)
 
 
-def set_value(path: str, name: str, given: bool | str | list[str]) -> None:
+def set_value(path: str, name: str, given: bool | str | list[str], check: Check) -> None:
     """Set a key in a config file.
 
+    :param check: raises an error if the file must not have the new content.
     :raises UsageError: the value is not Unicode: it contains a byte that is not UTF-8.
-    :raises ClocheError: see `edit`.
+    :raises ClocheError: see `edit`, or raised by `check`; the file is unchanged.
     """
     for text in given if isinstance(given, list) else [given]:
         if isinstance(text, str) and not is_unicode(text):
@@ -138,7 +143,9 @@ def set_value(path: str, name: str, given: bool | str | list[str]) -> None:
             )
 
     def change(document: TOMLDocument) -> bool:
-        document[spelling_in(document, name)] = given
+        key, before = spelling_in(document, name), document.unwrap()
+        check(key, before, {**before, key: given})
+        document[key] = given
         return True
 
     edit(path, change)

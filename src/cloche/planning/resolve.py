@@ -104,15 +104,23 @@ def choose_runtime(
     describe = getattr(creator, "runtime", None)
     if describe is None or build_runtime is None:
         return None
-    if spec.site_packages == "system":
-        raise UsageError(
-            f"an environment created with `--creator {component.name}` cannot use the packages of its base interpreter",
-            hint="leave out `--system-site-packages`, and install the packages that you need",
-        )
+    refuse_base_packages(spec, component.name)
     runtime = call_component(lambda: describe(interpreter, layout), *origin(component))
     if problem := find_runtime_problem(runtime, operations):
         raise component.contract_error(problem)
     return build_runtime(runtime, interpreter, "never" if spec.wanted and spec.wanted.compile == "never" else "now")
+
+
+def refuse_base_packages(spec: EnvironmentSpec, creator: str) -> None:
+    """Refuse to share the packages of the base interpreter with an environment that has a runtime of its own.
+
+    :raises UsageError: the spec asks for them.
+    """
+    if spec.site_packages == "system":
+        raise UsageError(
+            f"an environment created with `--creator {creator}` cannot use the packages of its base interpreter",
+            hint="leave out `--system-site-packages`, and install the packages that you need",
+        )
 
 
 def record_inputs(component: Component, item: object, arguments: Iterable[object], inputs: Inputs) -> None:
@@ -199,11 +207,7 @@ def find_seeder(spec: EnvironmentSpec, wanted: Wanted, registry: Registry) -> Co
 
     :raises UsageError: there is none of that name, or it does not install the packages of a lock file.
     """
-    if wanted.lock and spec.seeder not in (None, "lock"):
-        raise UsageError(
-            f"seeder `{spec.seeder}` does not install the packages of a lock file",
-            hint="leave out the seeder, or the lock file",
-        )
+    refuse_other_seeder(spec)
     return registry.find("seeder", spec.seeder or ("lock" if wanted.lock else "pip"))
 
 
@@ -245,6 +249,18 @@ def choose_images(
 
         refuse_startup_code(images, spec.startup_packages)
     return component.name, images
+
+
+def refuse_other_seeder(spec: EnvironmentSpec) -> None:
+    """Refuse a seeder that would ignore the lock file.
+
+    :raises UsageError: the spec has both.
+    """
+    if spec.wanted is not None and spec.wanted.lock and spec.seeder not in (None, "lock"):
+        raise UsageError(
+            f"seeder `{spec.seeder}` does not install the packages of a lock file",
+            hint="leave out the seeder, or the lock file",
+        )
 
 
 def choose_activators(

@@ -38,7 +38,7 @@ def parse_requirement(text: str) -> Requirement:
     match = _REQUIREMENT.fullmatch(text)
     if match is None:
         name, equal, version = text.partition("==")  # `--pip >=24` is `pip==>=24`
-        if equal and version[:1] in ("<", ">", "=", "~", "!"):
+        if equal and (not version.strip() or version[0] in "<>=~!"):
             raise UsageError(f"`{version}` is not a valid version of {name}", hint="write a version such as `24.0`")
         raise UsageError(
             f"`{text}` is not a valid seed", hint="write `NAME` or `NAME==VERSION`, for example `pip` or `pip==24.0`"
