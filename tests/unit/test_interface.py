@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 __all__ = ["site"]
 
 
+class BytesPath(os.PathLike[bytes]):
+    def __fspath__(self) -> bytes:
+        return b"env"
+
+    def __repr__(self) -> str:
+        return "<bytes path>"
+
+
 @pytest.mark.parametrize("name", sorted(ALLOWED_VALUES))
 def test_an_unknown_value_is_refused(name: str, tmp_path: Path) -> None:
     choices: dict[str, Any] = {"seeds": None, name: "read-onyl"}
@@ -70,6 +78,11 @@ def test_every_documented_value_is_accepted(name: str, tmp_path: Path) -> None:
         ({"options": ["a"]}, "`options` must be a mapping"),
         ({"startup_code": None}, "`startup_code` must be a policy or a list of packages, not None"),
         ({"environ": "PATH"}, "`environ` must be a mapping"),
+        ({"environ": {"PATH": 1}}, "`environ` must map strings to strings, not 'PATH' to 1"),
+        ({"environ": {1: "x"}}, "`environ` must map strings to strings, not 1 to 'x'"),
+        ({"lock": BytesPath()}, "`lock` must be a string or a path, not <bytes path>"),
+        ({"cache": BytesPath()}, "`cache` must be a string or a path, not <bytes path>"),
+        ({"find_links": [BytesPath()]}, "`find_links` must be a list of strings"),
         ({"pyton": "3"}, "unexpected keyword argument 'pyton'"),
     ],
 )
@@ -78,6 +91,69 @@ def test_the_error_for_a_wrong_type_names_the_argument(choices: dict[str, Any], 
         cloche.create(tmp_path / "env", **choices)
 
     assert not (tmp_path / "env").exists()
+
+
+@pytest.mark.parametrize("path", [b"env", None, 3, BytesPath(), ["env"]])
+def test_a_path_must_be_a_string_or_a_path(path: Any) -> None:
+    for function in (cloche.create, cloche.plan, cloche.describe):
+        with pytest.raises(TypeError, match="`destination` must be a string or a path, not "):
+            function(path)
+    for function in (cloche.load, cloche.lock_environment):
+        with pytest.raises(TypeError, match="`path` must be a string or a path, not "):
+            function(path)
+
+
+UNUSABLE_TEXTS = [
+    ("a\0b", "contains a NUL character"),
+    ("a\ud800b", "contains U\\+D800, which is not a character"),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), UNUSABLE_TEXTS)
+@pytest.mark.skipif(os.name == "nt", reason="surrogates are allowed in paths on Windows")
+def test_text_that_no_program_could_use_is_refused(text: str, problem: str, tmp_path: Path) -> None:
+    arguments: list[dict[str, Any]] = [
+        *({name: text} for name in ("python", "creator", "seeder", "prompt", "lock", "cache", "startup_code")),
+        *({name: [text]} for name in ("python", "try_first_with", "no_finders", "find_links", "seeds", "activators")),
+        *({name: [text], "lock": "pylock.toml"} for name in ("extras", "groups")),
+        {"options": {text: "x"}},
+        {"environ": {text: "x"}},
+        {"environ": {"PATH": text}},
+        {"pyvenv_cfg": {text: "x"}},
+    ]
+    for choices in arguments:
+        with pytest.raises(cloche.UsageError, match=f"`{next(iter(choices))}` {problem}"):
+            cloche.create(tmp_path / "env", **choices)
+    for function in (cloche.create, cloche.plan, cloche.describe):
+        with pytest.raises(cloche.UsageError, match=f"`destination` {problem}"):
+            function(text)
+    for function in (cloche.load, cloche.lock_environment):
+        with pytest.raises(cloche.UsageError, match=f"`path` {problem}"):
+            function(text)
+    with pytest.raises(cloche.UsageError, match=f"`specs` {problem}"):
+        cloche.find(text)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have only Unicode names")
+def test_an_undecodable_byte_is_allowed_in_a_path(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/e\xe9")
+
+    assert os.fspath(cloche.cache_directory(cache=path) or "") == path
+
+
+@pytest.mark.parametrize("name", ["", "A=B"])
+def test_a_variable_that_cannot_exist_is_refused(name: str) -> None:
+    with pytest.raises(cloche.UsageError, match=f"`environ` cannot contain a variable named `{name}`"):
+        cloche.find(environ={name: "x"})
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "file"])
+def test_a_path_that_cannot_be_locked_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(cloche.ClocheError, match="cannot lock `"), cloche.lock_environment(tmp_path / name):
+        pytest.fail("locked")
 
 
 @pytest.mark.parametrize(
@@ -203,7 +279,7 @@ def test_pip_gets_the_settings_for_the_index_but_none_that_redirect_it(tmp_path:
 def test_a_locked_environment_cannot_be_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = cloche.create(tmp_path / "env", seeds=None)
     lock = cloche.lock_environment(environment.location)
-    monkeypatch.setattr(f"{type(lock).__module__}.LOCK_TIMEOUT", 0.1)
+    monkeypatch.setattr("cloche.fs.locks.LOCK_TIMEOUT", 0.1)
 
     with lock, pytest.raises(cloche.ClocheError, match="has been changing"):
         cloche.create(tmp_path / "env", seeds=None)

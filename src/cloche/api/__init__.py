@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 
-from cloche.api.arguments import check_choices
-from cloche.errors import ClocheError, UsageError
+from cloche.api.arguments import as_environ, check_choices
+from cloche.errors import ClocheError, UsageError, reason_of
 from cloche.lifecycle.create import create_environment, plan_environment
 from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.planning import as_strings, request_for, warnings_about
+from cloche.planning import as_path, as_strings, check_text, request_for, warnings_about
 from cloche.session import Session, current_host
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -315,7 +315,7 @@ def load(
     from cloche.lifecycle.reader import read_environment
 
     with open_session(environ=environ, cache=cache, access=access) as session:
-        environment = read_environment(os.fspath(path), session.host, session.probes)
+        environment = read_environment(as_path("path", path), session.host, session.probes)
     log_warnings(session.warnings)
     return environment
 
@@ -326,11 +326,26 @@ def lock_environment(path: StrPath) -> AbstractContextManager[object]:
     For programs that change an environment themselves. Entering the context waits for a run that is changing the
     environment. The lock does not affect readers, or tools other than cloche.
 
-    :raises ClocheError: another run keeps the environment locked for more than a minute.
+    :raises ClocheError: another run keeps the environment locked for more than a minute, or the path cannot be opened.
     """
+    from contextlib import ExitStack, contextmanager
+
     from cloche.fs.locks import DirectoryLock
 
-    return DirectoryLock(os.fspath(path))
+    directory = as_path("path", path)
+
+    @contextmanager
+    def lock() -> Iterator[None]:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(DirectoryLock(directory))
+            except OSError as error:
+                raise ClocheError(
+                    f"cannot lock `{directory}`: {reason_of(error)}", hint="check the path and its permissions"
+                ) from error
+            yield
+
+    return lock()
 
 
 def console_script(environment: Environment, name: str, target: str) -> Write:
@@ -346,6 +361,10 @@ def console_script(environment: Environment, name: str, target: str) -> Write:
     from cloche.model.operations import Write
     from cloche.store.installation import entry_point_script
 
+    for argument, text in (("name", name), ("target", target)):
+        if not isinstance(text, str):
+            raise TypeError(f"`{argument}` must be a string, not {text!r}")
+        check_text(argument, text)
     module, _, attribute = target.partition(":")
     point = EntryPoint(name, module, attribute)
     if not point.names_object():
@@ -370,7 +389,7 @@ def pip_environ(environment: Environment, environ: Mapping[str, str] | None = No
     from cloche.store.pip import kept_settings, list_settings
     from cloche.store.pip import pip_environ as environ_with
 
-    host = current_host(environ)
+    host = current_host(as_environ(environ))
     with TemporaryDirectory(prefix="cloche-") as directory:
         listed = list_settings((environment.path_to(environment.layout.executable), "-m", "pip"), host, directory)
     if listed.problem:
@@ -430,11 +449,11 @@ def open_session(*, destination: object = None, **choices: Unpack[Choices]) -> S
     from cloche.plugins import blocked_names
 
     check_choices(choices)
-    host = current_host(choices.get("environ"))
+    host = current_host(as_environ(choices.get("environ")))
     cache = choices.get("cache")
     return Session(
         host,
-        cache=None if cache in (None, "") else os.path.join(host.cwd, cache),
+        cache=None if cache in (None, "") else os.path.join(host.cwd, as_path("cache", cache)),
         access=choices.get("access", "read-write"),
         blocklist=blocked_names(host),
     )

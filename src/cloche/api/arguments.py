@@ -6,10 +6,10 @@ import os
 
 from cloche.errors import UsageError
 from cloche.model.value import TYPE_CHECKING
-from cloche.planning import as_strings
+from cloche.planning import PATH, as_strings, check_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
@@ -29,7 +29,7 @@ ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
 SINGLE_VALUES: Mapping[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("creator", "seeder", "prompt"), ((str, type(None)), "a string")),
     **dict.fromkeys(("vcs_ignore", "relocatable"), ((bool,), "True or False")),
-    **dict.fromkeys(("cache", "lock"), ((str, os.PathLike, type(None)), "a string or a path")),
+    **dict.fromkeys(("cache", "lock"), ((str, os.PathLike, type(None)), PATH)),
 }
 """The other arguments with a single value: their types, and a description of these for error messages."""
 
@@ -57,7 +57,9 @@ def check_choices(choices: Mapping[str, Any]) -> None:
     for name, (types, expected) in SINGLE_VALUES.items():
         if name in choices and not isinstance(choices[name], types):
             raise TypeError(f"`{name}` must be {expected}, not {choices[name]!r}")
-    for name in ("options", "environ", "pyvenv_cfg"):
+    for name in ("creator", "seeder", "prompt"):
+        check_text(name, choices.get(name))
+    for name in ("options", "pyvenv_cfg"):
         if choices.get(name) is not None and not hasattr(choices[name], "keys"):
             raise TypeError(f"`{name}` must be a mapping, not {choices[name]!r}")
     if "startup_code" in choices and choices["startup_code"] is None:
@@ -65,7 +67,30 @@ def check_choices(choices: Mapping[str, Any]) -> None:
     for name in PATHS:
         if any(not path.strip() for path in as_strings(name, choices.get(name))):
             raise UsageError(f"`{name}` must not be blank", hint="check the variable that the path comes from")
+    for name in choices.get("options") or ():
+        check_text("options", name)
     check_settings(choices.get("pyvenv_cfg") or {})
+
+
+def as_environ(argument: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """Return environment variables, if a program can be started with them.
+
+    :raises TypeError: it is not a mapping of strings to strings.
+    :raises UsageError: a name contains `=`, or see `check_text`.
+    """
+    if argument is None:
+        return None
+    if not hasattr(argument, "keys"):
+        raise TypeError(f"`environ` must be a mapping, not {argument!r}")
+    items: Iterable[tuple[object, object]] = argument.items()
+    for variable, text in items:
+        if not (isinstance(variable, str) and isinstance(text, str)):
+            raise TypeError(f"`environ` must map strings to strings, not {variable!r} to {text!r}")
+        check_text("environ", variable)
+        check_text("environ", text)
+        if not variable or "=" in variable[1:]:  # Windows has `=C:`, the current directory of a drive
+            raise UsageError(f"`environ` cannot contain a variable named `{variable}`", hint="use a name without `=`")
+    return argument
 
 
 def check_settings(settings: Any) -> None:
@@ -83,6 +108,7 @@ def check_settings(settings: Any) -> None:
             raise UsageError(
                 f"`pyvenv_cfg` cannot contain the key {key!r}", hint="use lower-case words without `=`, on one line"
             )
+        check_text("pyvenv_cfg", key)
         if problem := find_value_problem(text):
             raise UsageError(
                 f"`pyvenv_cfg` cannot contain `{text}` as `{key}`, because it {problem}",

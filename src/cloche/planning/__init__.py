@@ -7,6 +7,7 @@ the same wrong call gets the same error.
 from __future__ import annotations
 
 import os
+import sys
 
 from cloche.errors import UsageError
 from cloche.model.plan import EnvironmentSpec, LockRequest, Request, Target, Wanted
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     Spell: TypeAlias = Callable[[str], str]
     """Returns how the caller writes an argument of `cloche.create`, for messages: `builds`, or `--only-binary`."""
+
+PATH = "a string or a path"
+"""What a path may be, for messages."""
 
 NEEDS_LOCK: Mapping[str, object] = {
     "extras": (),
@@ -71,7 +75,7 @@ def request_for(
         startup_packages=startup[1],
     )
     target = Target(
-        destination=absolute_path(os.fspath(destination), host),
+        destination=absolute_path(as_path("destination", destination), host),
         existing=choices.get("existing", "keep"),
         prompt=choices.get("prompt"),
         link_mode=choices.get("link_mode", "auto"),
@@ -109,10 +113,25 @@ def warnings_about(host: Host, spell: Spell, **choices: Unpack[Choices]) -> Iter
             yield f"`{spell('find_links')}` is set to `{directory}`, which is not a directory"
 
 
+def as_path(name: str, argument: object) -> str:
+    """Return the path of a file or directory as a string.
+
+    :raises TypeError: it is neither a string nor a path, or a path of bytes.
+    :raises UsageError: see `check_text`.
+    """
+    if isinstance(argument, (str, os.PathLike)):
+        path = os.fspath(argument)
+        if isinstance(path, str):
+            check_text(name, path)
+            return path
+    raise TypeError(f"`{name}` must be {PATH}, not {argument!r}")
+
+
 def as_strings(name: str, argument: StrPath | Iterable[StrPath] | None) -> tuple[str, ...]:
     """Return the strings and paths of an argument as strings; a single string or path is a list of one.
 
     :raises TypeError: it contains something else, such as the number 3.10, which would become `3.1`.
+    :raises UsageError: see `check_text`.
     """
     if argument is None:
         return ()
@@ -120,11 +139,31 @@ def as_strings(name: str, argument: StrPath | Iterable[StrPath] | None) -> tuple
         items = (argument,) if isinstance(argument, (str, os.PathLike)) else argument
         strings = tuple(os.fspath(item) for item in items)
         if all(isinstance(string, str) for string in strings):
+            for string in strings:
+                check_text(name, string)
             return strings
     except TypeError:
         pass
     expected = "a string, a path, or a list of them" if name in ("python", "specs") else "a list of strings"
     raise TypeError(f"`{name}` must be {expected}, not {argument!r}")
+
+
+def check_text(name: str, argument: object) -> None:
+    """Refuse a string that neither a file name nor an argument of a program can contain.
+
+    The characters that stand for undecodable bytes in a path (PEP 383) are allowed.
+
+    :raises UsageError: it contains a NUL character or another surrogate.
+    """
+    if not isinstance(argument, str):
+        return
+    if "\0" in argument:
+        raise UsageError(f"`{name}` contains a NUL character", hint="use text without it")
+    try:
+        argument.encode("utf-8", sys.getfilesystemencodeerrors())
+    except UnicodeEncodeError as error:
+        surrogate = f"U+{ord(argument[error.start]):04X}"
+        raise UsageError(f"`{name}` contains {surrogate}, which is not a character", hint="use valid Unicode") from None
 
 
 def startup_rule(spell: Spell, **choices: Unpack[Choices]) -> StartupRule:
@@ -167,7 +206,7 @@ def lock_request(host: Host, **choices: Unpack[Choices]) -> LockRequest | None:
     if path is None:
         return None
     return LockRequest(
-        path=absolute_path(os.fspath(path), host),
+        path=absolute_path(as_path("lock", path), host),
         extras=as_strings("extras", choices.get("extras")),
         groups=as_strings("groups", choices.get("groups")),
         default_groups=choices.get("default_groups", "included"),
