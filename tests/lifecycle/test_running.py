@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
 
 import pytest
+
+from tests.interpreters import pyenv
 
 
 def test_a_command_gets_the_variables_that_activation_sets(cloche, empty_env) -> None:
@@ -235,6 +238,63 @@ def test_a_program_of_the_environment_is_never_taken_from_path(cloche, empty_env
         f"`{name}` is missing from the environment `{env}`; `{other / name}` belongs to another Python" in outcome.err
     )
     assert cloche("run", env, "--", "ls", "/").code == 0
+
+
+def plant(cloche, name) -> str:
+    """Put a program into the first directory of PATH; return that PATH."""
+    other = cloche.cwd / "other"
+    other.mkdir(exist_ok=True)
+    (other / name).write_text("#!/bin/sh\necho planted\n")
+    (other / name).chmod(0o755)
+    return f"{other}:{os.environ['PATH']}"
+
+
+@pytest.mark.parametrize("name", ["pydoc", "pydoc3", "pydoc3.12"])
+def test_a_program_that_comes_with_python_is_that_of_the_environment(cloche, empty_env, name) -> None:
+    env = empty_env("cloche")
+    [library] = (env / "lib").iterdir()
+    (library / "site-packages" / "only_here.py").write_text("'''Only in this environment.'''\n")
+    outcome = cloche("run", env, "--", name, "only_here", PATH=plant(cloche, name))
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "Only in this environment." in outcome.out
+
+
+@pytest.mark.parametrize("name", ["2to3", "2to3-3.12"])
+def test_a_program_that_newer_pythons_do_not_have_is_not_that_of_an_older_one(cloche, empty_env, name) -> None:
+    outcome = cloche("run", empty_env("cloche"), "--", name, "--help", PATH=plant(cloche, name))
+    assert (outcome.code, "Usage: 2to3" in outcome.out) == (0, True)
+    name = name.replace("3.12", "3.13")
+    cloche("./newer", "--no-seed", "-p", pyenv("3.13"))
+    outcome = cloche("run", "newer", "--", name, "--help", PATH=plant(cloche, name))
+    assert (outcome.code, outcome.out) == (127, "")
+    assert f"has no `lib2to3`, which `{name}` runs; `{cloche.cwd / 'other' / name}` belongs to" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "name", ["python3.10", "python2", "pip3.10", "pydoc3.10", "idle3.10", "2to3-3.10", "python3.12d"]
+)
+def test_a_name_with_another_version_is_an_error(cloche, empty_env, name) -> None:
+    env = empty_env("cloche")
+    outcome = cloche("run", env, "--", name, "--version", PATH=plant(cloche, name))
+    assert (outcome.code, outcome.out) == (127, "")
+    assert f"`{name}` is not in the environment `{env}`, which has CPython 3.12." in outcome.err
+    assert f"`{cloche.cwd / 'other' / name}` belongs to another Python" in outcome.err
+    tool = re.match("[a-z]+|2to3", name)[0]
+    assert f"`cloche run {env} -- {tool}` runs that of the environment" in outcome.err
+    assert cloche("run", env, "--", cloche.cwd / "other" / name).out == "planted\n"
+
+
+@pytest.mark.parametrize("name", ["python-config", "python3-config", "python3.12-config"])
+def test_the_compiler_flags_are_those_of_the_base_interpreter(cloche, empty_env, name) -> None:
+    env = empty_env("cloche")
+    outcome = cloche("run", env, "--", name, "--includes", PATH=plant(cloche, name))
+    root = os.path.dirname(os.path.dirname(os.path.realpath(pyenv("3.12"))))
+    assert f"-I{root}/include/python3.12" in outcome.out
+
+
+@pytest.mark.parametrize("name", ["pythonw", "pip-compile", "python-argcomplete", "pipx", "2to3x", "idler", "pydoctor"])
+def test_other_programs_are_still_taken_from_path(cloche, empty_env, name) -> None:
+    assert cloche("run", empty_env("cloche"), "--", name, PATH=plant(cloche, name)).out == "planted\n"
 
 
 def test_a_missing_script_of_an_installed_package_is_not_taken_from_path(cloche, populated_env) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.lifecycle.run import CommandFailed, run_command
+from cloche.lifecycle.command_failed import CommandFailed
+from cloche.lifecycle.run import run_command
 from cloche.model.environment import Environment
 from cloche.model.interpreter import Host
 from cloche.planning.layout import layout_of

@@ -10,8 +10,8 @@ import stat
 import subprocess
 from typing import TYPE_CHECKING
 
-from cloche.errors import ClocheError
 from cloche.fs import forbids_execution
+from cloche.lifecycle.command_failed import NOT_EXECUTABLE, NOT_FOUND, CommandFailed
 from cloche.model.interpreter import path_module
 from cloche.programs.failures import is_program, reason_not_started
 from cloche.shells import quote_word
@@ -21,18 +21,6 @@ if TYPE_CHECKING:
 
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
-
-NOT_FOUND = 127
-NOT_EXECUTABLE = 126
-"""The exit codes of shells for these errors (POSIX 2.8.2)."""
-
-
-class CommandFailed(ClocheError):
-    """A command cannot be started. The exit code is that of a shell."""
-
-    def __init__(self, message: str, code: int, *, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.exit_code = code
 
 
 def activated_environ(environment: Environment, host: Host) -> dict[str, str]:
@@ -73,11 +61,11 @@ def search_path(variable: str, directory: str, environment: Environment, host: H
     return separator.join([own, *(entry for entry in entries if entry and entry not in (own, earlier))])
 
 
-def find_program(name: str, environment: Environment, path: str) -> str:
-    """Return the path of the program that a shell would run with these entries of PATH.
+def find_command(name: str, environment: Environment, path: str) -> tuple[str, ...]:
+    """Return the path of the program that a shell would run with these entries of PATH, and its first arguments.
 
-    A program that belongs to the environment never comes from another Python: if the environment cannot run it, that is
-    an error.
+    A program that belongs to the environment or to its Python never comes from another Python: if the environment cannot
+    run it, that is an error.
 
     :raises CommandFailed: it cannot be run, or does not exist.
     """
@@ -87,14 +75,21 @@ def find_program(name: str, environment: Environment, path: str) -> str:
     if os.path.dirname(name):
         if found is None:
             raise cannot_execute(name, environment)
-        return found
+        return (found,)
     own = environment.path_to(f"{environment.layout.bin}/{name}")
     if found is not None and os.path.dirname(found) == os.path.dirname(own):
-        return found
+        return (found,)
     if os.path.lexists(own) and not (found and os.path.isdir(own)):  # as a shell, skip a directory
         raise cannot_execute(own, environment)
+    elsewhere = f"; `{found}` belongs to another Python" if found else ""
+    if name.startswith(PYTHON_PROGRAMS):
+        from cloche.lifecycle.python_programs import python_program
+
+        if command := python_program(name, environment, elsewhere):
+            if not os.access(command[0], os.X_OK):
+                raise cannot_execute(command[0], environment)
+            return command
     if name in program_names(environment):
-        elsewhere = f"; `{found}` belongs to another Python" if found else ""
         raise CommandFailed(
             f"`{name}` is missing from the environment `{environment.location}`{elsewhere}",
             NOT_FOUND,
@@ -106,8 +101,11 @@ def find_program(name: str, environment: Environment, path: str) -> str:
             NOT_FOUND,
             hint=hint_about_command(name, environment),
         )
-    return found
+    return (found,)
 
+
+PYTHON_PROGRAMS = ("python", "pip", "pydoc", "idle", "2to3")
+"""How the names of Python and of the programs that come with it begin."""
 
 SHELL_BUILTINS = frozenset((".", "alias", "cd", "eval", "exec", "export", "set", "source", "ulimit", "umask", "unset"))
 """Commands that only a shell has."""
@@ -210,13 +208,14 @@ def run_command(environment: Environment, command: Sequence[str], host: Host) ->
     :raises CommandFailed: the command cannot be started.
     """
     environ = activated_environ(environment, host)
-    program = find_program(command[0], environment, environ["PATH"])
+    program, *first = find_command(command[0], environment, environ["PATH"])
+    arguments = [*first, *command[1:]]
     if os.name == "nt":
-        return subprocess.run([program, *command[1:]], env=environ, check=False).returncode
+        return subprocess.run([program, *arguments], env=environ, check=False).returncode
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and the command would inherit that
         signal.signal(number, signal.SIG_DFL)  # other ignored signals (`nohup` ignores SIGHUP) stay ignored
     try:
-        os.execve(program, list(command), environ)
+        os.execve(program, [program if first else command[0], *arguments], environ)
     except OSError as error:
         code = NOT_FOUND if error.errno == errno.ENOENT else NOT_EXECUTABLE
         inside = os.path.dirname(program) == environment.path_to(environment.layout.bin)
