@@ -153,7 +153,7 @@ def test_every_option_in_a_hint_exists() -> None:
 KINDS = {
     "a command or option": re.compile(r"cloche( .*)?|-.*"),
     "a command of another program": re.compile(
-        r"chmod \+x .*|conda|deactivate|ulimit -n|python -m pip download .*|uv pip compile|pip lock|"
+        r"chmod \+x .*|conda|deactivate|ulimit -[nfv]|python -m pip download .*|uv pip compile|pip lock|"
         r"pip install 'cloche\[[a-z]+\]'"
     ),
     "a variable": re.compile(r"[A-Z_]+(=1|=C\.UTF-8)?"),
@@ -188,6 +188,7 @@ VARYING = {
     "cloche/cli/parser.py": "tests/unit/test_parser.py",
     "cloche/discovery/not_found.py": "tests/unit/test_search.py",
     "cloche/errors.py": "the hints of other errors",
+    "cloche/lifecycle/command_failed.py": "tests/unit/test_run_command.py",
     "cloche/lifecycle/move.py": "the hints of other errors",
     "cloche/lifecycle/pack/bytecode.py": "the hints of other errors",
     "cloche/lifecycle/run.py": "tests/unit/test_run_command.py",
@@ -195,8 +196,11 @@ VARYING = {
     "cloche/model/spec.py": "tests/unit/test_spec.py",
     "cloche/plugins/registry.py": "tests/plugins/test_plugins_command.py",
     "cloche/planning/clearing.py": "tests/integration/test_clearing.py",
+    "cloche/store/builds/__init__.py": "tests/unit/test_images.py",
     "cloche/store/fetch/artifacts.py": "tests/seeding/test_downloads.py",
+    "cloche/store/fetch/downloads.py": "tests/unit/test_images.py",
     "cloche/store/fetch/pip_settings.py": "tests/seeding/test_index_settings.py",
+    "cloche/store/images/__init__.py": "tests/unit/test_images.py",
     "cloche/store/lock_files/pylock.py": "tests/unit/test_lock_files.py",
     "cloche/store/maintenance.py": "tests/transaction/test_obstacles.py",
     "cloche/store/runtimes.py": "the hints of other errors",

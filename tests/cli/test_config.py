@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -378,6 +380,28 @@ def test_a_relative_directory_becomes_absolute(cloche: Cloche, tmp_path: Path) -
         str(tmp_path / "wheels"),
         str(tmp_path / "home" / "more"),
     ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not remove the current directory")
+def test_a_relative_directory_is_refused_if_the_current_one_was_removed(
+    cloche: Cloche, tmp_path: Path, user_file: Path
+) -> None:
+    """It would be relative to the config file."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = 'rmdir "$PWD"; exec "$0" -m cloche config set cache-dir cache'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable],
+        cwd=gone,
+        env=dict(cloche.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "`cache` is relative, and the current directory has been removed" in done.stderr
+    assert not user_file.exists()
 
 
 def test_parallel_changes_are_all_kept(cloche: Cloche, user_file: Path) -> None:

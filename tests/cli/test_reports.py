@@ -13,6 +13,7 @@ import pytest
 
 import cloche as api
 from cloche.apply import write_error
+from cloche.cli import dispatch
 from cloche.cli.create import old_pip_in
 from cloche.cli.plan_text import package_lines
 from cloche.cli.report import print_error, result_line, summarize
@@ -180,6 +181,16 @@ def test_a_message_that_quotes_a_damaged_file_is_bounded(capsys: pytest.CaptureF
     assert hint == "hint: correct the line"
 
 
+def test_a_lack_of_memory_is_one_line(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(dispatch, "dispatch", fail)
+
+    assert dispatch.run_command(["info"], 0.0) == 1
+    assert capfd.readouterr().err.startswith("cloche: error: not enough memory\nhint: ")
+
+
 @pytest.mark.parametrize("name", ["a\nb", "a\rb"])
 def test_a_move_to_a_path_with_a_line_break_is_refused_before_anything_is_staged(cloche: Cloche, name: str) -> None:
     assert cloche("./venv", "--no-seed").code == 0
@@ -192,7 +203,13 @@ def test_a_move_to_a_path_with_a_line_break_is_refused_before_anything_is_staged
 
 @pytest.mark.parametrize(
     ("number", "remedy"),
-    [(errno.ENOSPC, "free some space"), (errno.EACCES, "permissions"), (errno.EROFS, "read-only"), (errno.EIO, "disk")],
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EACCES, "permissions"),
+        (errno.EROFS, "read-only"),
+        (errno.EIO, "disk"),
+        (errno.EFBIG, "ulimit -f"),
+    ],
 )
 def test_the_hint_after_a_failed_system_call_fits_its_cause(number: int, remedy: str) -> None:
     error = write_error("/there", OSError(number, os.strerror(number)))

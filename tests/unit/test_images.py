@@ -31,6 +31,7 @@ from cloche.store.images import find_or_build_image, listing, load_image, verify
 from cloche.store.images import writer as image_writer
 from cloche.store.images.sources import LARGE
 from cloche.store.seeds import SeedStore
+from cloche.store.staging import cache_remedy
 from tests.distributions import MODULE, host_with_home, install_wheel, make_wheel
 from tests.locks import simple_wheel
 from tests.trees import snapshot
@@ -935,6 +936,21 @@ def test_sixteen_file_descriptors_are_enough(tmp_path: Path, interpreter: Interp
         done = subprocess.run(command, input="go\n", capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
         assert verify_image(done.stdout.splitlines()[-1]) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the limit is set by a POSIX shell")
+def test_the_hint_names_the_limit_of_the_size_of_a_file(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+    wheel = make_wheel(tmp_path / "wheels", files={"spam.py": "x = 1\n" * 100_000})
+    described = json.dumps(serialization.interpreter_to_dict(interpreter))
+    limited = ["/bin/sh", "-c", 'ulimit -f 100 && exec "$@"', "sh"]
+    command = [*limited, sys.executable, "-c", BUILDER, described, store.root, str(wheel)]
+
+    done = subprocess.run(command, input="go\n", capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "file too large" in done.stderr
+    assert cache_remedy(OSError(errno.EFBIG, "")).startswith("raise the limit of the size of a file")
+    assert cache_remedy(OSError(errno.ENOSPC, "")).startswith("free some space")
 
 
 def test_the_next_builder_removes_the_leftovers_of_a_killed_one(

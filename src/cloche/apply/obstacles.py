@@ -51,6 +51,8 @@ def remedy_for(error: OSError, target: str = "") -> str:
         return "choose a directory on a file system that is not read-only"
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "raise the limit of open files with `ulimit -n`"
+    if error.errno == errno.EFBIG:
+        return "raise the limit of the size of a file with `ulimit -f`, or choose a directory on another file system"
     if error.errno == errno.EEXIST:
         return "two files have the same path there, for example because the file system ignores case"
     if error.errno == errno.EIO:

@@ -49,6 +49,9 @@ def run_command(argv: Sequence[str], started: float) -> int:
         from cloche.apply.obstacles import remedy_for
 
         return report_error(system_error(error, hint=remedy_for(error)), invocation)
+    except MemoryError:
+        failure = ClocheError("not enough memory", hint="close other programs, or raise the limit with `ulimit -v`")
+        return report_error(failure, invocation)
     except UnicodeEncodeError as error:
         if error.encoding == "utf-8":
             raise

@@ -43,6 +43,10 @@ def typed_value(name: str, values: Sequence[str], option: Option | None, host: H
     if option.kind == "flag":
         return checked[-1] == "true"
     if option.is_path:  # a relative path would mean another directory in each current directory
+        if not host.cwd and (relative := [path for path in checked if not os.path.isabs(path)]):
+            raise UsageError(
+                f"`{relative[0]}` is relative, and the current directory has been removed", hint="give an absolute path"
+            )
         checked = tuple(os.path.join(host.cwd, path) for path in checked)
     return [*checked] if option.kind == "list" else checked[-1]
 

@@ -185,6 +185,15 @@ def open_regular_file(path: str) -> BinaryIO:
     return open(descriptor, "rb")
 
 
+def read_bounded(file: BinaryIO, limit: int) -> bytes:
+    """Return at most `limit` bytes of an open file. `file.read(limit)` would reserve the memory for all of them first."""
+    pieces = []
+    while limit > 0 and (piece := file.read(min(limit, 1 << 20))):
+        pieces.append(piece)
+        limit -= len(piece)
+    return b"".join(pieces)
+
+
 def read_at_most(path: str, limit: int, on_error: Callable[[OSError], None] | None = None) -> bytes | None:
     """Return at most `limit` bytes of a file; None if it cannot be read or is not a regular file.
 

@@ -12,7 +12,7 @@ import re
 
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import DestinationError
-from cloche.fs import contains_path, lines_of, open_regular_file
+from cloche.fs import contains_path, lines_of, open_regular_file, read_bounded
 from cloche.fs.manifests import MANIFEST, OWN_FILES, RUNTIME_MANIFEST, parse_manifest, read_manifest
 from cloche.fs.records import read_record
 from cloche.model.interpreter import path_module
@@ -324,7 +324,7 @@ def content_of(path: str, limit: int) -> bytes:
     """
     try:
         with open_regular_file(path) as file:
-            return file.read(limit)
+            return read_bounded(file, limit)
     except OSError as error:
         refuse_unreadable(error)
         return b""

@@ -150,6 +150,8 @@ def call_component(call: Callable[[], T], kind: str, name: str, source: object) 
         where = f" (`{error.filename}`)" if error.filename else ""
         raise ClocheError(f"{kind} `{name}` of plugin {source} failed: {reason_of(error)}{where}") from error
     except BaseException as error:
+        if isinstance(error, MemoryError) and str(source) == BUILT_IN:
+            raise
         if isinstance(error, UnicodeEncodeError) and error.encoding != "utf-8":
             raise encoding_error(error) from error
         raise PluginError(

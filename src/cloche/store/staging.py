@@ -20,8 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
+FREE_SPACE = "free some space, or choose another directory with `--cache-dir`"
+"""What to do if the disk of the cache is full."""
+
 UNFINISHED = ".new"
 DISCARDED = ".old"
+
+
+def cache_remedy(error: OSError) -> str:
+    """Return what to do after a file could not be written to the cache, for a hint."""
+    if error.errno == errno.EFBIG:
+        return "raise the limit of the size of a file with `ulimit -f`, or choose another directory with `--cache-dir`"
+    return FREE_SPACE
 
 
 @contextmanager

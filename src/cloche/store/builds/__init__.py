@@ -26,7 +26,7 @@ from cloche.store.builds.projects import write_setuptools_config
 from cloche.store.builds.sources import pip_argument, repository_url
 from cloche.store.distributions import read_wheel
 from cloche.store.runnable_pip import runnable_pip
-from cloche.store.staging import scratch_directory, staging_directory
+from cloche.store.staging import cache_remedy, scratch_directory, staging_directory
 from cloche.store.tags import incompatibility
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def build_wheel(
     except OSError as error:
         raise SeedError(
             f"the wheel of {source.title} cannot be written to `{builds}` ({reason_of(error)})",
-            hint="free some space, or choose another directory with `--cache-dir`",
+            hint=cache_remedy(error),
         ) from error
 
 

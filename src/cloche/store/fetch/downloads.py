@@ -40,7 +40,7 @@ from cloche.store.fetch.artifacts import (
 from cloche.store.fetch.local_search import LocalSearch
 from cloche.store.fetch.pins import Pin, SearchScope, best_file, check_pin, first_items, pin_mismatch, why_none_fits
 from cloche.store.fetch.worker_threads import as_completed, in_threads
-from cloche.store.staging import staging_directory
+from cloche.store.staging import FREE_SPACE, cache_remedy, staging_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -122,7 +122,7 @@ def refuse_full_disk(missing: Iterable[Artifact | Pin], artifacts: str) -> None:
         raise SeedError(
             f"the packages do not fit on the disk: they need at least {human_size(needed)} in `{artifacts}`, "
             f"but only {human_size(free)} is free",
-            hint="free some space, or choose another directory with `--cache-dir`",
+            hint=FREE_SPACE,
         )
 
 
@@ -259,7 +259,7 @@ class _Downloads:
             except OSError as error:
                 raise SeedError(
                     f"`{artifact.file_name}` cannot be written to `{artifacts}` ({reason_of(error)})",
-                    hint="free some space, or choose another directory with `--cache-dir`",
+                    hint=cache_remedy(error),
                 ) from error
         raise _cannot_obtain(artifact, tried)
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, unquote, urldefrag, urljoin, urlsplit
 from urllib.request import url2pathname
 
 from cloche.errors import reason_of
-from cloche.fs import list_names, open_regular_file
+from cloche.fs import list_names, open_regular_file, read_bounded
 from cloche.store.fetch.artifacts import MAX_FILE_NAME, OfferedFile
 from cloche.store.fetch.http import RequestFailed, Sink
 
@@ -41,7 +41,7 @@ def linked_files(client: Client, page: str) -> list[OfferedFile]:
             path, page = listing, urljoin(f"{page.rstrip('/')}/", "index.html")
         try:
             with open_regular_file(path) as file:
-                content, content_type, base = file.read(MAX_PAGE_SIZE), "text/html", page
+                content, content_type, base = read_bounded(file, MAX_PAGE_SIZE), "text/html", page
         except (OSError, ValueError) as error:
             missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
             raise RequestFailed(reason_of(error), missing=missing) from error

@@ -37,7 +37,7 @@ from cloche.store import bytecode
 from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST, check_image, check_own_files, check_tree, own_files
 from cloche.store.images.sources import DistributionSource, ImageSource, StoredSource
 from cloche.store.images.writer import READ_ONLY, SHEBANGS, ImageWriter, flush_path, flush_tree, parents_of
-from cloche.store.staging import DISCARDED, UNFINISHED, discard_directory, staging_directory
+from cloche.store.staging import DISCARDED, UNFINISHED, cache_remedy, discard_directory, staging_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -223,7 +223,7 @@ class ImageNotWritten(SeedError):
 def _image_creation_error(source: ImageSource, images: str, error: OSError) -> ImageNotWritten:
     return ImageNotWritten(
         f"cannot create the image of {source.name} {source.version} in `{images}`: {reason_of(error)}",
-        hint="free some space, or choose another directory with `--cache-dir`",
+        hint=cache_remedy(error),
     )
 
 

@@ -17,7 +17,7 @@ from packaging.pylock import PackageArchive, PackageDirectory, PackageVcs
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from cloche.errors import UsageError, reason_of
-from cloche.fs import open_regular_file
+from cloche.fs import open_regular_file, read_bounded
 from cloche.fs.inputs import signature_of
 from cloche.model.value import Value
 from cloche.store.fetch.pins import SearchScope
@@ -96,7 +96,7 @@ def read_lock_file(path: str, store: Store, named_in: str = "") -> tuple[LockFil
             status = os.fstat(file.fileno())
             lock = LockFile(path, other_user(path, status, store))
             before = signature_of(status)
-            content = file.read(MAX_LOCK_BYTES + 1)
+            content = read_bounded(file, MAX_LOCK_BYTES + 1)
             after = signature_of(os.fstat(file.fileno()))
     except OSError as error:
         raise unreadable_lock(path, error, named_in) from None
