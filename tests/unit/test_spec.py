@@ -75,6 +75,12 @@ def test_an_invalid_request_is_refused_with_the_hint_on_the_page(request_cell: s
     assert caught.value.hint == hint
 
 
+@pytest.mark.parametrize("text", ["-", "--", "---", "-64", "-3", "--clear"])
+def test_an_option_is_not_a_request_for_any_python(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a valid Python request"):
+        InterpreterSpec.parse(text)
+
+
 @pytest.mark.parametrize("text", ["", " ", "\n", "3.12\n3.13", "3.12\0", "\x1b[31m"])
 def test_an_empty_request_and_control_characters_are_refused(text: str) -> None:
     with pytest.raises(UsageError):

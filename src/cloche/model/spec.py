@@ -187,7 +187,8 @@ ANY = InterpreterSpec("any", free_threaded=None, debug=None)
 def parse_spec(text: str) -> InterpreterSpec:
     """Parse a request; see `InterpreterSpec.parse`."""
     stripped = text.strip()
-    is_path = "/" in stripped or "\\" in stripped or (stripped[:1] == "~" and stripped[:2] != "~=")
+    in_home = stripped[:1] == "~" and stripped[1:2] not in tuple("=0123456789")
+    is_path = "/" in stripped or "\\" in stripped or in_home
     if not stripped:
         raise UsageError("the Python request is empty", hint=FORMS)
     if any(character == "\0" or (character < " " and not is_path) for character in stripped):
@@ -289,7 +290,7 @@ def _parse_release(text: str, lowered: str) -> InterpreterSpec | None:
     if rest.startswith("@") and not (rest := rest[1:]):
         return None
     version, traits = _split_traits(rest)
-    if traits is None:
+    if traits is None or not (word or version):
         return None
     parsed = _parse_version(version) if version else ((), None)
     if parsed is None:
@@ -305,6 +306,8 @@ def _parse_uv_key(text: str, lowered: str) -> InterpreterSpec | None:
     """
     word, *segments = lowered.split("-")
     if (word not in ANY_IMPLEMENTATION and word not in IMPLEMENTATIONS) or not 1 <= len(segments) <= 4:
+        return None
+    if not word or "" in segments:  # an option that was taken for the value of `-p`
         return None
     version, platform, machine, libc = (
         "" if part == "any" else part for part in [*segments, *["any"] * (4 - len(segments))]
@@ -376,6 +379,8 @@ def _suggestion(text: str) -> str:
     if text.startswith("."):
         return f"write a path with a separator: `./{text}`"
     lowered = text.strip().lower()
+    if lowered[:1] == "~" and lowered[1:2].isdigit() and _is_valid(guess := f"~={lowered[1:]}"):
+        return f"did you mean `{guess}`?"
     if any(character in lowered for character in "<>="):
         for wrong, right in (("=>", ">="), ("=<", "<="), ("=", ""), ("=", "==")):
             guess = lowered.replace(wrong, right, 1)
@@ -392,6 +397,8 @@ def _suggestion(text: str) -> str:
         if guess != lowered and _is_valid(guess):
             return f"did you mean `{guess}`?"
         return "write a range such as `>=3.10,<3.13`"
+    if "," in lowered and _is_valid(guess := lowered.replace(",", ".")):
+        return f"did you mean `{guess}`?"
     for word in ("-nogil", "nogil", "-freethreaded", "-free-threaded", "-ft", "-t", "ft"):  # other names of `3.13t`
         if lowered.endswith(word) and _is_valid(guess := f"{lowered.removesuffix(word)}t"):
             return f"did you mean `{guess}`?"
