@@ -425,6 +425,21 @@ def test_every_option_of_zsh_can_be_changed(option: str, tmp_path: Path) -> None
     assert printed["after"] == printed["before"]
 
 
+@pytest.mark.parametrize("option", ["warn_create_global", "warn_nested_var"])
+def test_zsh_does_not_warn_if_a_function_activates(option: str, tmp_path: Path) -> None:
+    require("zsh")
+    activate = source(build(tmp_path / "env", activator, "a$b", tcl="/tcl"))
+    script = (
+        f"PS1='$ '\nsetopt {option}\non () {{\n{activate}}}\noff () {{ deactivate; }}\n"
+        f"state before\non\nstate active\non\noff\n[[ -o {option} ]] && state after\n"
+    )
+    outcome = attempt(SHELLS["zsh"], PROLOGUE + script, tmp_path / "cwd", FULL)
+    printed = {name: state(section) for name, section in sections(outcome.stdout).items()}
+    assert outcome.stderr == ""
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin:{FULL['PATH']}"
+    assert printed["after"] == printed["before"]
+
+
 def test_the_commands_can_be_traced(shell: list[str], tmp_path: Path) -> None:
     """With `set -x`, as people do who look for an error."""
     activate = source(build(tmp_path / "env", activator, "a$b"))

@@ -59,8 +59,8 @@ esac
 if ! "$_VIRTUAL_BUILTIN" [ -f "${_VIRTUAL_ROOT:-/dev/null}/"__CLOCHE_BIN_NAME__/activate ]; then
     "$_VIRTUAL_BUILTIN" echo 'cannot determine the path of this script; in this shell, type:' >&2
     "$_VIRTUAL_BUILTIN" echo '    VIRTUAL_ENV_SCRIPT=ENVIRONMENT/bin/activate; . "$VIRTUAL_ENV_SCRIPT"' >&2
-    "$_VIRTUAL_BUILTIN" eval "$_VIRTUAL_ALIASES"
-    "$_VIRTUAL_BUILTIN" unset _VIRTUAL_ROOT _VIRTUAL_ALIASES _VIRTUAL_BUILTIN
+    "$_VIRTUAL_BUILTIN" eval "$_VIRTUAL_RESTORE"
+    "$_VIRTUAL_BUILTIN" unset _VIRTUAL_ROOT _VIRTUAL_RESTORE _VIRTUAL_BUILTIN
     "return" 1
 fi
 _VIRTUAL_PROMPT=__CLOCHE_PROMPT__
