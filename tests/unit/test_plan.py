@@ -24,6 +24,7 @@ from cloche.planning.resolve import resolve
 from cloche.plugins import Source
 from cloche.plugins.components import Component
 from cloche.plugins.registry import Registry, load_sources
+from cloche.store.seeds import SeedStore
 from tests.recorded import RECORDED_NAMES, recorded_interpreter
 
 BUILTIN = Source("builtin", "cloche.builtin.plugin", "cloche", "")
@@ -42,7 +43,7 @@ def registry():
 def plan(name, host, registry, **options):
     """Return the plan for a recorded interpreter, without seeds."""
     spec, target = requested(**{"destination": os.path.join(host.cwd, "env"), "wanted": None, **options})
-    return plan_at(resolve(spec, recorded_interpreter(name), "", registry, None, UNRECORDED), target, host)
+    return plan_at(resolve(spec, recorded_interpreter(name), "", registry, SeedStore(None), UNRECORDED), target, host)
 
 
 def requested(**options):

@@ -6,7 +6,7 @@ import os
 
 from cloche.errors import UsageError
 from cloche.model.value import TYPE_CHECKING
-from cloche.planning import PATH, as_strings, check_text
+from cloche.planning import PATH, as_path, as_strings, check_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,8 +33,8 @@ SINGLE_VALUES: Mapping[str, tuple[tuple[type, ...], str]] = {
 }
 """The other arguments with a single value: their types, and a description of these for error messages."""
 
-PATHS = ("lock", "find_links", "try_first_with")
-"""The arguments that are paths. A blank one is refused, because it would mean the current directory."""
+PATHS = ("find_links", "try_first_with")
+"""The arguments that are lists of paths. A blank one is refused, because it would mean the current directory."""
 
 SEQUENCES = ("try_first_with", "no_finders", "seeds", "extras", "groups", "find_links", "activators")
 """The arguments that are lists. A string is refused, because it would be a sequence of its characters."""
@@ -64,8 +64,11 @@ def check_choices(choices: Mapping[str, Any]) -> None:
             raise TypeError(f"`{name}` must be a mapping, not {choices[name]!r}")
     if "startup_code" in choices and choices["startup_code"] is None:
         raise TypeError("`startup_code` must be a policy or a list of packages, not None")
-    for name in PATHS:
-        if any(not path.strip() for path in as_strings(name, choices.get(name))):
+    lock = choices.get("lock")
+    paths = {name: as_strings(name, choices.get(name)) for name in PATHS}
+    paths["lock"] = () if lock is None else (as_path("lock", lock),)
+    for name, values in paths.items():
+        if any(not path.strip() for path in values):
             raise UsageError(f"`{name}` must not be blank", hint="check the variable that the path comes from")
     for name in choices.get("options") or ():
         check_text("options", name)
