@@ -2,19 +2,133 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from cloche.cli.create import build_request
+from cloche.cli.parser import parse_arguments
+from cloche.cli.precedence import resolve_settings
+from cloche.cli.settings import read_sources
 from cloche.lifecycle.reader import created_by
 from cloche.lifecycle.recorded_command import (
     parse_command,
     recorded_destination,
     recorded_lock,
+    recorded_request,
     replace_interpreter,
     venv_options,
 )
-from cloche.model.plan import LockRequest, Wanted
-from cloche.planning.pyvenv_cfg import seed_options
-from cloche.shells import quote_words
+from cloche.model.interpreter import Host
+from cloche.model.plan import EnvironmentSpec, LockRequest, Request, Target, Wanted
+from cloche.model.value import fields, replace
+from cloche.planning.pyvenv_cfg import options_for
+from cloche.shells import quote_words, split_words
+
+LOCK = LockRequest("/p/my lock/pylock.toml")
+
+RECORDED: dict[tuple[type, str], object] = {
+    (EnvironmentSpec, "pythons"): ("/usr/bin/python3",),
+    (EnvironmentSpec, "creator"): "copy",
+    (EnvironmentSpec, "seeder"): "pip",
+    (EnvironmentSpec, "wanted"): None,
+    (EnvironmentSpec, "activators"): ("bash", "fish"),
+    (EnvironmentSpec, "site_packages"): "system",
+    (EnvironmentSpec, "startup_code"): "allow",
+    (EnvironmentSpec, "startup_packages"): ("eggs", "spam"),
+    (Wanted, "requirements"): ("pip==24.0", "wheel"),
+    (Wanted, "find_links"): ("/my wheels", "/others"),
+    (Wanted, "dependencies"): "omitted",
+    (Wanted, "builds"): "refused",
+    (Wanted, "lock"): LOCK,
+    (Wanted, "compile"): "now",
+    (LockRequest, "path"): "/q/requirements.txt",
+    (LockRequest, "extras"): ("web", "db"),
+    (LockRequest, "groups"): ("dev",),
+    (LockRequest, "default_groups"): "excluded",
+    (Target, "destination"): "/work/it's mine",
+    (Target, "prompt"): "--no-seed",
+    (Target, "link_mode"): "hardlink",
+    (Target, "vcs_ignore"): False,
+    (Target, "placement"): "relocatable",
+    (Target, "extra_packages"): "kept",
+}
+"""A value other than the default for each field that `command` records."""
+
+NOT_RECORDED: dict[tuple[type, str], str] = {
+    (EnvironmentSpec, "try_first_with"): "the command names the Python that was found",
+    (EnvironmentSpec, "no_finders"): "the command names the Python that was found",
+    (EnvironmentSpec, "consult"): "the command names the Python that was found",
+    (EnvironmentSpec, "options"): "plugins may no longer be installed; those of `portable` have keys of their own",
+    (Wanted, "network"): "it depends on the machine",
+    (Wanted, "options"): "plugins may no longer be installed",
+    (Target, "existing"): "it is about what existed before",
+    (Target, "extra_settings"): "they are in the file",
+}
+"""The reason for each field that is not recorded."""
+
+
+def recorded(spec: EnvironmentSpec, target: Target) -> str:
+    """Return the command that is recorded for a request."""
+    words = ["/opt/python3", "-m", "cloche", "--python", *spec.pythons, *options_for(spec, target), target.destination]
+    return quote_words(words, "posix")
+
+
+def request_with(owner: type, field: str, value: object) -> Request:
+    """Return a request in which one field does not have its default; it has a lock file if the field concerns one."""
+    concerns_lock = owner is LockRequest or field in ("builds", "extra_packages")
+    lock: LockRequest | None = LOCK if concerns_lock else None
+    if owner is LockRequest:
+        lock = replace(LOCK, **{field: value})
+    wanted: Wanted | None = Wanted(() if lock else ("pip",), lock=lock)
+    if owner is Wanted:
+        wanted = replace(wanted, **{field: value})
+        wanted = replace(wanted, requirements=()) if field == "lock" else wanted
+    spec, target = EnvironmentSpec(("/opt/base",), wanted=wanted), Target("/work/env")
+    if field == "startup_packages":
+        spec = replace(spec, startup_code="refuse")
+    spec = replace(spec, **{field: value}) if owner is EnvironmentSpec else spec
+    return Request(spec, replace(target, **{field: value}) if owner is Target else target)
+
+
+def request_for_command(words: list[str]) -> Request:
+    """Return the request for `cloche` with these words."""
+    host = Host({"CLOCHE_CONFIG_FILE": os.devnull}, "/", "linux", "posix", "/usr/bin/python3")
+    arguments = parse_arguments(words)
+    return build_request(arguments.operands[0], resolve_settings(arguments, read_sources(host)), host)
+
+
+def test_each_field_of_a_request_is_recorded_or_has_a_reason() -> None:
+    every = {(owner, name) for owner in (EnvironmentSpec, Wanted, LockRequest, Target) for name in owner.__match_args__}
+    assert RECORDED.keys() | NOT_RECORDED.keys() == every
+    assert RECORDED.keys().isdisjoint(NOT_RECORDED)
+
+
+@pytest.mark.parametrize(("field", "value"), RECORDED.items(), ids=lambda item: getattr(item, "__name__", None))
+def test_what_is_recorded_is_read_back(field: tuple[type, str], value: object) -> None:
+    """And the command line understands it: the same request comes out of the recorded words."""
+    request = request_with(*field, value)
+    command = recorded(*fields(request).values())
+    assert recorded_request(command) == request
+
+    typed = request_for_command(split_words(command)[3:])
+    assert replace(typed.spec, consult="nothing") == request.spec
+    assert typed.target == request.target
+
+
+@pytest.mark.parametrize("field", NOT_RECORDED)
+def test_what_is_not_recorded_does_not_change_the_command(field: tuple[type, str]) -> None:
+    owner, name = field
+    others = {
+        "network": "never",
+        "consult": "project",
+        "existing": "replace",
+        "options": {"color": "red"},
+        "extra_settings": {"a": "b"},
+    }
+    other = others.get(name, ("x",))
+    plain = request_with(Target, "destination", "/work/env")
+    assert recorded(*fields(request_with(owner, name, other)).values()) == recorded(*fields(plain).values())
 
 
 @pytest.mark.parametrize(
@@ -23,28 +137,40 @@ from cloche.shells import quote_words
         (Wanted(), []),
         (None, ["--no-seed"]),
         (Wanted(("pip==24.0", "wheel")), ["--pip", "24.0", "--seed", "wheel"]),
-        (Wanted(("wheel",), ("/my wheels",)), ["--no-pip", "--seed", "wheel", "--find-links", "/my wheels"]),
+        (Wanted(("wheel",)), ["--no-pip", "--seed", "wheel"]),
+        (Wanted(("pip",), lock=LOCK), ["--lock", LOCK.path, "--seed", "pip"]),
     ],
 )
-def test_seeds_are_recorded_as_options(wanted: Wanted | None, options: list[str]) -> None:
-    assert list(seed_options(wanted)) == options
+def test_packages_are_recorded_as_options(wanted: Wanted | None, options: list[str]) -> None:
+    assert [*options_for(EnvironmentSpec(wanted=wanted), Target("/e"))] == options
 
 
 @pytest.mark.parametrize(
     "wanted",
     [
-        Wanted((), lock=LockRequest("/p/pylock.toml")),
-        Wanted(("pip",), ("/my wheels",), lock=LockRequest("/p/my lock/pylock.toml")),
-        Wanted(("wheel", "pip==24.0"), lock=LockRequest("/p/r.txt"), builds="refused"),
-        Wanted((), lock=LockRequest("/p/pylock.toml", ("web", "db"), ("dev",), "excluded")),
+        Wanted(("wheel", "pip==24.0"), lock=LOCK, builds="refused"),
+        Wanted((), ("/w",), dependencies="omitted", lock=LockRequest("/p/l", ("web", "db"), ("dev",), "excluded")),
     ],
 )
-def test_a_lock_file_is_recorded_with_its_options_and_read_back(wanted: Wanted) -> None:
-    words = ["/opt/python3", "-m", "cloche", "--python", "/usr/bin/python3", *seed_options(wanted), "/e"]
-    command = quote_words(words, "posix")
-
+def test_a_lock_file_is_read_back_only_from_a_locked_environment(wanted: Wanted) -> None:
+    command = recorded(EnvironmentSpec(("/usr/bin/python3",), wanted=wanted), Target("/e"))
     assert recorded_lock({"lock": "sha256:0", "command": command}) == wanted
     assert recorded_lock({"command": command}) is None
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "/opt/python3 -m cloche --python",
+        "/opt/python3 -m cloche --python /usr/bin/python3 --lock",
+        "/opt/python3 -m cloche --python /usr/bin/python3 --startup-code '' --later=x y /e",
+        "/opt/python3 -m venv /e",
+        "",
+    ],
+)
+def test_a_command_that_was_changed_is_read_as_far_as_possible(command: str) -> None:
+    request = recorded_request(command)
+    assert request is None or request.spec.startup_code == "list"
 
 
 def test_the_destination_of_venv_is_the_rest_of_the_line() -> None:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 import re
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cloche.errors import UsageError
-from cloche.model.plan import LockRequest, Wanted
-from cloche.planning.pyvenv_cfg import seed_options
+from cloche.model.environment import as_read
+from cloche.model.plan import EnvironmentSpec, LockRequest, Request, Target, Wanted
+from cloche.model.value import replace
+from cloche.planning.pyvenv_cfg import LIST, RECORDED_OPTIONS, VALUE, VALUES, options_for
 from cloche.shells import quote_words, split_words
 from cloche.store.startup_code import parse_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from cloche.lifecycle.relocation import Relocation
     from cloche.model.aliases import Compile, StartupRule
@@ -82,56 +84,92 @@ def replace_interpreter(command: str, executable: str) -> str:
     return quote_words(words, os.name)
 
 
+def recorded_request(command: str) -> Request | None:
+    """Return the request that a command of cloche was recorded for, as far as it is recorded; None for another command.
+
+    It is for the destination, and for the Python, that the command names. Options that this version does not record are
+    ignored. The names and paths in it may no longer exist.
+    """
+    words = [as_read(word) for word in parse_command(command)]
+    if len(words) < 4:
+        return None
+    found: list[tuple[str, str]] = []
+    rest = iter(words[words.index("--python") : -1])
+    for word in rest:
+        option, has_value, text = word.partition("=")
+        if option in WITH_VALUE:
+            found.append((option, text if has_value else next(rest, "")))
+        else:
+            found.append((word, ""))
+    texts: dict[str, list[str]] = {}
+    for option, text in found:
+        texts.setdefault(option, []).append(text)
+    parts: dict[str, dict[str, Any]] = {"spec": {}, "target": {}, "wanted": {}, "lock": {}}
+    for option, part, field, kind in RECORDED_OPTIONS:
+        if option in texts:
+            last = texts[option][-1]
+            several = texts[option] if kind is VALUES else filter(None, last.split(","))
+            parts[part][field] = tuple(several) if kind in (VALUES, LIST) else last if kind is VALUE else kind
+    lock = LockRequest(**parts["lock"]) if "--lock" in texts else None
+    seeds = [text if option == "--seed" else f"pip=={text}" for option, text in found if option in ("--seed", "--pip")]
+    if lock is None and not {"--no-pip", "--pip"} & texts.keys():
+        seeds.insert(0, "pip")
+    policy, packages = startup_rule_of(texts.get("--startup-code", ()))
+    spec = EnvironmentSpec(
+        pythons=tuple(texts.get("--python", ())),
+        wanted=None if "--no-seed" in texts else Wanted(tuple(seeds), lock=lock, **parts["wanted"]),
+        startup_code=policy,
+        startup_packages=packages,
+        **parts["spec"],
+    )
+    return Request(spec, Target(words[-1], **parts["target"]))
+
+
+WITH_VALUE = {
+    *(option for option, *_, kind in RECORDED_OPTIONS if kind in (VALUE, VALUES, LIST)),
+    *("--python", "--pip", "--seed", "--startup-code"),
+}
+"""The recorded options that have a value."""
+
+
+def startup_rule_of(words: Sequence[str]) -> StartupRule:
+    """Return the rule that the values of `--startup-code` mean; the default for values that are not valid."""
+    try:
+        return parse_policy(words) if words else ("list", ())
+    except UsageError:
+        return "list", ()
+
+
 def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
     """Return the lock file that an environment was created from, and what is installed from it; None without one.
 
     The lock file may no longer exist.
     """
-    if "lock" not in settings:
-        return None
-    values: dict[str, list[str]] = {}
-    words = iter(parse_command(settings.get("command", ""))[:-1])
-    for word in words:
-        if word in ("--lock", "--extra", "--group", "--seed", "--pip", "--find-links"):
-            values.setdefault(word, []).append(next(words, ""))
-        elif word in ("--no-default-groups", "--only-binary"):
-            values[word] = []
-    if "--lock" not in values:
-        return None
-    seeds = [*values.get("--seed", ()), *(f"pip=={version}" for version in values.get("--pip", ()))]
-    return Wanted(
-        requirements=tuple(seeds),
-        find_links=tuple(values.get("--find-links", ())),
-        builds="refused" if "--only-binary" in values else "allowed",
-        compile=recorded_compile_policy(settings),
-        lock=LockRequest(
-            path=values["--lock"][-1],
-            extras=tuple(values.get("--extra", ())),
-            groups=tuple(values.get("--group", ())),
-            default_groups="excluded" if "--no-default-groups" in values else "included",
-        ),
-    )
+    request = recorded_request(settings.get("command", "")) if "lock" in settings else None
+    return request.spec.wanted if request and request.spec.wanted and request.spec.wanted.lock else None
 
 
 def recorded_compile_policy(settings: Mapping[str, str]) -> Compile:
     """Return when the packages of an environment are compiled to bytecode, according to the command that created it."""
-    words = parse_command(settings.get("command", ""))[:-1]
-    return "now" if "--compile" in words else "never" if "--no-compile" in words else "auto"
+    request = recorded_request(settings.get("command", ""))
+    return request.spec.wanted.compile if request and request.spec.wanted else "auto"
 
 
 def recorded_startup_rule(settings: Mapping[str, str]) -> StartupRule:
     """Return what an environment was created to do with packages that have startup code."""
-    words = parse_command(settings.get("command", ""))[:-1]
-    names = [name for option, name in pairwise(words) if option == "--startup-code"]
-    try:
-        return parse_policy(names)
-    except UsageError:
-        return "list", ()
+    request = recorded_request(settings.get("command", ""))
+    return (request.spec.startup_code, request.spec.startup_packages) if request else ("list", ())
 
 
 def lock_command(settings: Mapping[str, str], location: str) -> str:
-    """Return the command that brings a locked environment into line with its lock file; empty if that does not exist."""
+    """Return the command that brings a locked environment into line with its lock file; empty if that does not exist.
+
+    It leaves out the options that the environment keeps without them.
+    """
     wanted = recorded_lock(settings)
-    if wanted is None or wanted.lock is None or not os.path.isfile(wanted.lock.path):
+    request = recorded_request(settings.get("command", ""))
+    if request is None or wanted is None or wanted.lock is None or not os.path.isfile(wanted.lock.path):
         return ""
-    return quote_words(["cloche", location, *seed_options(wanted)], os.name)
+    spec = replace(request.spec, creator=None, site_packages="isolated")
+    target = replace(request.target, prompt=None, placement="fixed", vcs_ignore=True)
+    return quote_words(["cloche", location, "-p", *spec.pythons, *options_for(spec, target)], os.name)

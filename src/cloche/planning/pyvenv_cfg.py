@@ -14,7 +14,8 @@ from cloche.fs.manifests import sha256_of
 from cloche.model import VERSION
 from cloche.model.environment import as_written, locale_encoding, recode
 from cloche.model.interpreter import path_module
-from cloche.model.value import TYPE_CHECKING
+from cloche.model.options import PORTABLE_OPTIONS
+from cloche.model.value import TYPE_CHECKING, replace
 from cloche.shells import quote_words
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host, Interpreter
-    from cloche.model.plan import Blueprint, Target, Wanted
+    from cloche.model.plan import Blueprint, EnvironmentSpec, Target, Wanted
 
 MAX_BYTES = 32 * 1024 - 1
 """The maximum size of the file: Python 3.11 and later do not start with a larger one (`getpath_readlines`).
@@ -45,6 +46,13 @@ ADDED_KEY = "added-to-directory"
 PORTABLE_KEY = "portable"
 """The key that marks an environment which contains its interpreter."""
 
+OWN_KEYS = PATHS | {
+    *("implementation", "python-version", "version_info", "version", "command", "cloche", "prompt"),
+    *("include-system-site-packages", "relocatable", "lock", PORTABLE_KEY, ADDED_KEY),
+    *(option.name for option in PORTABLE_OPTIONS),
+}
+"""The keys that cloche writes; those of other programs are kept."""
+
 
 def is_portable(settings: Mapping[str, str]) -> bool:
     """Return whether a `pyvenv.cfg` is that of an environment which contains its interpreter: one without `home`.
@@ -56,6 +64,25 @@ def is_portable(settings: Mapping[str, str]) -> bool:
         and "include-system-site-packages" in settings
         and bool(settings.get("version_info") or settings.get("version"))
     )
+
+
+def sees_system_packages(settings: Mapping[str, str]) -> bool:
+    """Return whether an environment with this `pyvenv.cfg` sees the packages of its base interpreter, as `site` reads it."""
+    return settings.get("include-system-site-packages", "").lower() == "true"
+
+
+def settings_of_others(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings in a `pyvenv.cfg` that other programs wrote, as far as the file can express them."""
+    return {key: text for key, text in settings.items() if key not in OWN_KEYS and not find_value_problem(text)}
+
+
+def portable_options(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the options that a portable environment was created with; none for any other environment."""
+    return {
+        option.name: settings[option.name]
+        for option in PORTABLE_OPTIONS
+        if option.name in settings and is_portable(settings)
+    }
 
 
 def settings_for(
@@ -79,7 +106,7 @@ def settings_for(
     if blueprint.runtime:
         for key in ("home", "executable", "command"):
             del settings[key]
-    if target.prompt is not None:
+    if environment.naming == "chosen":
         settings["prompt"] = environment.prompt
     settings["include-system-site-packages"] = "true" if blueprint.spec.site_packages == "system" else "false"
     if environment.placement == "relocatable":
@@ -127,61 +154,96 @@ def lock_digest(images: Iterable[Image]) -> str:
 def command_for(target: Target, blueprint: Blueprint, environment: Environment, host: Host) -> list[str]:
     """Return the words of a command that creates the same environment again; people can paste it into a shell.
 
-    It leaves out the options for the cache and the network, and those of plugins.
+    It has the options in `RECORDED_OPTIONS`. It leaves out the options of plugins, which may no longer be installed, those
+    for the cache and the network, which depend on the machine, and those for the search, because it names the Python.
     """
     archive = getattr(globals().get("__loader__"), "archive", "")  # set if cloche runs from a zip archive
     words = [host.executable, *([path_module(host.os_name).join(host.cwd, archive)] if archive else ["-m", "cloche"])]
-    words += ["--python", blueprint.interpreter.executable, "--creator", blueprint.creator]
-    if blueprint.spec.site_packages == "system":
-        words.append("--system-site-packages")
-    if blueprint.seeder and blueprint.spec.seeder:
-        words += ["--seeder", blueprint.seeder]
-    if target.link_mode != "auto":
-        words += ["--link-mode", target.link_mode]
-    words += seed_options(blueprint.spec.wanted if blueprint.seeder else None)
-    if blueprint.spec.startup_code == "refuse":
-        for name in blueprint.spec.startup_packages or ("refuse",):
-            words += ["--startup-code", name]
-    if target.prompt is not None:
-        is_option = environment.prompt.startswith("-")
-        words += [f"--prompt={environment.prompt}"] if is_option else ["--prompt", environment.prompt]
-    if blueprint.spec.activators is not None:
-        words += ["--activators", ",".join(blueprint.spec.activators)]
-    if not target.vcs_ignore:
-        words.append("--no-vcs-ignore")
-    if environment.placement == "relocatable":
-        words.append("--relocatable")
+    words += ["--python", blueprint.interpreter.executable]
+    decided = replace(
+        blueprint.spec,
+        creator=blueprint.creator,
+        seeder=blueprint.spec.seeder and blueprint.seeder,
+        wanted=blueprint.spec.wanted if blueprint.seeder else None,
+    )
+    prompt = environment.prompt if environment.naming == "chosen" else None
+    words += options_for(decided, replace(target, prompt=prompt, placement=environment.placement))
     return [*words, environment.location]
 
 
+VALUE, VALUES, LIST = object(), object(), object()
+"""What an option in `RECORDED_OPTIONS` has: one value; one each time that it is given; one that is a list with commas."""
+
+RECORDED_OPTIONS: tuple[tuple[str, str, str, object], ...] = (
+    ("--creator", "spec", "creator", VALUE),
+    ("--system-site-packages", "spec", "site_packages", "system"),
+    ("--seeder", "spec", "seeder", VALUE),
+    ("--link-mode", "target", "link_mode", VALUE),
+    ("--lock", "lock", "path", VALUE),
+    ("--extra", "lock", "extras", VALUES),
+    ("--group", "lock", "groups", VALUES),
+    ("--no-default-groups", "lock", "default_groups", "excluded"),
+    ("--only-binary", "wanted", "builds", "refused"),
+    ("--keep-extra", "target", "extra_packages", "kept"),
+    ("--no-deps", "wanted", "dependencies", "omitted"),
+    ("--compile", "wanted", "compile", "now"),
+    ("--no-compile", "wanted", "compile", "never"),
+    ("--find-links", "wanted", "find_links", VALUES),
+    ("--prompt", "target", "prompt", VALUE),
+    ("--activators", "spec", "activators", LIST),
+    ("--no-vcs-ignore", "target", "vcs_ignore", False),
+    ("--relocatable", "target", "placement", "relocatable"),
+)
+"""The options that `command` records, each with the part and the field of the request that it sets, and its values.
+
+An option that is a flag has the value of the field for which it stands. The other recorded options, those that name packages
+and `--startup-code`, do not stand for one field; `options_for` writes them, and `cloche.lifecycle.recorded_command` reads them.
+"""
+
+NEED_LOCK = frozenset(("--only-binary", "--keep-extra"))
+"""The recorded options that are refused without `--lock`, although they set no field of the lock."""
+
+
+def options_for(spec: EnvironmentSpec, target: Target) -> Iterator[str]:
+    """Yield the command-line options that request this environment, as far as `command` records them."""
+    wanted = spec.wanted
+    parts = {"spec": spec, "target": target, "wanted": wanted, "lock": wanted.lock if wanted else None}
+    for option, part, field, kind in RECORDED_OPTIONS:
+        owner = parts[part]
+        if owner is None or (option in NEED_LOCK and parts["lock"] is None):
+            continue
+        found = getattr(owner, field)
+        if kind is VALUES:
+            for text in found:
+                yield from option_words(option, text)
+        elif kind not in (VALUE, LIST):
+            if found == kind:
+                yield option
+        elif found != getattr(type(owner), field, None):  # its default
+            yield from option_words(option, ",".join(found) if kind is LIST else found)
+    yield from seed_options(wanted)
+    if spec.startup_code != "list":
+        for name in spec.startup_packages or (spec.startup_code,):
+            yield from option_words("--startup-code", name)
+
+
+def option_words(option: str, text: str) -> tuple[str, ...]:
+    """Return an option with its value, in one word if the value looks like an option."""
+    return (f"{option}={text}",) if text.startswith("-") else (option, text)
+
+
 def seed_options(wanted: Wanted | None) -> Iterator[str]:
-    """Yield the command-line options that request these seeds."""
+    """Yield the command-line options that request these packages; without any, pip is requested if there is no lock file."""
     if wanted is None:
         yield "--no-seed"
         return
-    if wanted.lock is not None:
-        yield from ("--lock", wanted.lock.path)
-        for name in wanted.lock.extras:
-            yield from ("--extra", name)
-        for name in wanted.lock.groups:
-            yield from ("--group", name)
-        if wanted.lock.default_groups == "excluded":
-            yield "--no-default-groups"
-        if wanted.builds == "refused":
-            yield "--only-binary"
-        if "pip" in wanted.requirements:
-            yield from ("--seed", "pip")
-    elif not any(requirement == "pip" or requirement.startswith("pip==") for requirement in wanted.requirements):
+    if wanted.lock is None and not any(text == "pip" or text.startswith("pip==") for text in wanted.requirements):
         yield "--no-pip"
     for requirement in wanted.requirements:
         if requirement.startswith("pip=="):
             yield from ("--pip", requirement.removeprefix("pip=="))
-        elif requirement != "pip":
-            yield from ("--seed", requirement)
-    if wanted.compile != "auto":
-        yield "--compile" if wanted.compile == "now" else "--no-compile"
-    for directory in wanted.find_links:
-        yield from ("--find-links", directory)
+        elif requirement != "pip" or wanted.lock is not None:
+            yield from option_words("--seed", requirement)
 
 
 def find_value_problem(text: str) -> str:
