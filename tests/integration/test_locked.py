@@ -823,7 +823,7 @@ def test_doctor_names_the_command_that_restores_a_locked_package(cloche: Cloche,
 
     [finding] = cloche("doctor", "env", "--json").json["environments"][0]["findings"]
 
-    python = cloche("info", env, "--json").json["environment"]["base"]["executable"]
+    python = cloche("info", env, "--json").json["environment"]["interpreter"]["executable"]
     command = f"cloche {env} -p {python} --lock {cloche.cwd}/pylock.toml --find-links {wheels}"
     assert (finding["code"], finding["remedy"]) == ("record-missing", f"`{command}`")
     assert cloche(*command.split()[1:]).code == 0

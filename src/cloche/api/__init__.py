@@ -10,7 +10,7 @@ import os
 
 from cloche.api.arguments import as_environ, check_choices
 from cloche.errors import ClocheError, UsageError, reason_of
-from cloche.lifecycle.create import create_environment, plan_environment
+from cloche.lifecycle.create import create_environment, plan_environment, with_kept_options
 from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning import as_path, as_strings, check_text, request_for, warnings_about
@@ -83,7 +83,8 @@ def create(
     exception. Which Pythons and which pip there are still depends on the machine. The warnings that the command would
     print go to the logger `cloche`.
 
-    :param destination: the directory to create; an existing environment of the same Python is refreshed.
+    :param destination: the directory to create; an existing environment of the same Python is refreshed, and keeps its prompt,
+        placement, site packages and copies of executables unless an argument sets something other than the default.
     :param python: a request as `-p` accepts it, or several in order of preference; by default the base interpreter of
         the running Python.
     :param try_first_with: executables of interpreters to try before all others.
@@ -255,8 +256,9 @@ def describe(
 ) -> Environment:
     """Return the environment that `create` would create, whether or not the destination exists.
 
-    The arguments are those of `create`. Only the interpreter is looked up. For programs that need the paths of an environment
-    before they create it, or before they remove what exists at the destination.
+    The arguments are those of `create`. Only the interpreter is looked up, and the options that an existing environment
+    keeps. For programs that need the paths of an environment before they create it, or before they remove what exists at
+    the destination.
 
     :raises InterpreterNotFound: no interpreter matches; the hint lists the closest ones.
     :raises UsageError: an argument is not valid.
@@ -266,7 +268,7 @@ def describe(
     from cloche.planning.plan_at import environment_at
 
     with open_session(**arguments) as session:
-        request = request_for(session.host, **arguments)
+        request = with_kept_options(request_for(session.host, **arguments), session.host)
         interpreter = session.find(request.spec).interpreter
     log_warnings(session.warnings)
     target = request.target

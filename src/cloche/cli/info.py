@@ -12,6 +12,7 @@ from cloche.fs import is_same_file
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.installed_startup_code import installed_startup_code
 from cloche.model.value import TYPE_CHECKING, Value
+from cloche.planning.pyvenv_cfg import sees_system_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,9 +149,9 @@ def versions_agree(recorded: str, actual: str) -> bool:
 def recorded_options(facts: EnvironmentInfo) -> Iterator[str]:
     """Yield the options that an environment was created with, as far as they are recorded."""
     settings = facts.settings
-    if settings.get("include-system-site-packages", "").lower() == "true":
+    if sees_system_packages(settings):
         yield "system-site-packages"
-    if "prompt" in settings:
+    if facts.environment.naming == "chosen":
         yield "prompt"
     if facts.environment.placement == "relocatable":
         yield "relocatable"

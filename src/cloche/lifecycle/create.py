@@ -9,16 +9,19 @@ from cloche.apply import DestinationChanged, apply
 from cloche.apply.staging import recover_destination
 from cloche.errors import ClocheError, DestinationError, human_size
 from cloche.fs.locks import DirectoryLock
-from cloche.model.plan import Result
+from cloche.model.plan import Request, Result
 from cloche.model.value import TYPE_CHECKING, replace
+from cloche.planning.destination import is_relocatable, read_settings
 from cloche.planning.plan_at import plan_at
+from cloche.planning.pyvenv_cfg import is_portable, portable_options, sees_system_packages, settings_of_others
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Literal
 
     from cloche.model.distribution import Image
-    from cloche.model.plan import Blueprint, EnvironmentSpec, Plan, Request
+    from cloche.model.interpreter import Host
+    from cloche.model.plan import Blueprint, EnvironmentSpec, Plan
     from cloche.session import Reuse, Session
 
 
@@ -34,6 +37,7 @@ def create_environment(request: Request, session: Session) -> Result:
 
         remove_leftovers(request.target.destination)
         images = "unchecked"  # an environment that is up to date needs none of them
+    request = with_kept_options(request, session.host)
     blueprint = session.blueprint(request.spec, request.target, reuse=reuse_for(request.spec), images=images)
     try:
         plan, blueprint = create_from(blueprint, request, session)
@@ -49,6 +53,36 @@ def create_environment(request: Request, session: Session) -> Result:
         session.notify_created(result)
     session.collect_plugin_problems()
     return replace(result, warnings=tuple(session.warnings), compiled=tuple(sorted(session.store.compiled)))
+
+
+def with_kept_options(request: Request, host: Host) -> Request:
+    """Return a request with the options that the environment at its destination keeps, because the user did not set them.
+
+    They are those that describe it as a whole: the prompt, whether it is relocatable, sees the packages of its base
+    interpreter and has copies of its executables, the options of a portable one, that it has no `.gitignore`, and the
+    settings of other programs in its `pyvenv.cfg`. An environment that is replaced has only the options of the request.
+    """
+    spec, target = request.spec, request.target
+    settings = read_settings(target.destination) if target.existing == "keep" else {}
+    if not settings:
+        return request
+    python = os.path.join(target.destination, "bin", "python")
+    if is_portable(settings):
+        if spec.creator == "portable":
+            spec = replace(spec, options={**portable_options(settings), **spec.options})
+    elif spec.creator is None and host.os_name == "posix" and os.path.isfile(python) and not os.path.islink(python):
+        spec = replace(spec, creator="copy")
+    if sees_system_packages(settings) and spec.creator != "portable":
+        spec = replace(spec, site_packages="system")
+    has_no_ignore_file = "cloche" in settings and not os.path.lexists(os.path.join(target.destination, ".gitignore"))
+    target = replace(
+        target,
+        prompt=settings.get("prompt") if target.prompt is None else target.prompt,
+        placement="relocatable" if is_relocatable(settings) else target.placement,
+        vcs_ignore=target.vcs_ignore and not has_no_ignore_file,
+        extra_settings={**settings_of_others(settings), **target.extra_settings},
+    )
+    return Request(spec, target)
 
 
 def create_from(blueprint: Blueprint, request: Request, session: Session) -> tuple[Plan, Blueprint]:
@@ -71,6 +105,7 @@ def plan_environment(request: Request, session: Session) -> Plan:
 
     :raises ClocheError: any refusal.
     """
+    request = with_kept_options(request, session.host)
     blueprint = session.blueprint(request.spec, request.target, reuse=reuse_for(request.spec))
     found = plan_for(blueprint, request, session)
     if session.is_cached and blueprint.server_choices and found.strategy != "nothing":
@@ -171,7 +206,10 @@ def put_in_place(plan: Plan | None, blueprint: Blueprint, request: Request, sess
     target = os.path.realpath(request.target.destination) if plan is None else plan.target
     with DirectoryLock(target):
         recover_destination(target)
-        plan = plan_for(blueprint, request, session)
+        current = with_kept_options(request, session.host)  # the environment may have been created in the meantime
+        if current.spec != request.spec:
+            blueprint = session.resolve(current.spec)
+        plan = plan_for(blueprint, current, session)
         if plan.strategy == "nothing":
             return plan  # another run has just created the same
         session.announce(announcements(plan))

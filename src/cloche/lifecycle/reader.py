@@ -55,10 +55,10 @@ def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
         location=location,
         layout=layout,
         os_name=interpreter.os_name if interpreter else host.os_name,
-        prompt=settings.get("prompt") or os.path.basename(location),
+        prompt=settings.get("prompt", os.path.basename(location)),
         interpreter=interpreter,
         placement="relocatable" if is_relocatable(settings) else "fixed",
-        naming="chosen" if settings.get("prompt") else "directory",
+        naming="chosen" if "prompt" in settings else "directory",
     )
 
 
@@ -137,7 +137,7 @@ def effective_settings(location: str) -> dict[str, str]:
     inferred = {} if base.startswith(os.path.realpath(location) + os.sep) else {"home": os.path.dirname(base)}
     if match := LIBRARY_NAME.fullmatch(os.path.basename(library)):
         inferred |= {"implementation": IMPLEMENTATIONS[match["kind"]], "version": match["version"]}
-    return {**inferred, **{key: text for key, text in settings.items() if text}}
+    return {**inferred, **{key: text for key, text in settings.items() if text or key == "prompt"}}
 
 
 LIBRARY_NAME = re.compile(r"(?P<kind>python|pypy)(?P<version>\d[\d.]*)(?P<threads>t?)")

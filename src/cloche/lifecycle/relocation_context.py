@@ -29,7 +29,7 @@ def relocation_context(
     :param environment: the environment at its new location; its prompt is ignored.
     :param old_name: the old name of its directory.
     """
-    derived = "prompt" not in info.settings
+    derived = info.environment.naming == "directory"
     name = os.path.basename(environment.location)
     moved = replace(environment, prompt=name if derived else info.environment.prompt)
     interpreter = environment.interpreter

@@ -21,7 +21,6 @@ from cloche.planning.destination import (
     find_python_mismatch,
     inspect_destination,
     is_conda_environment,
-    is_relocatable,
     refuse_long_paths,
     refuse_other_kind,
 )
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
     from typing import Any
 
-    from cloche.model.aliases import Placement, Strategy
+    from cloche.model.aliases import Strategy
     from cloche.model.distribution import Image
     from cloche.model.environment import Layout
     from cloche.model.interpreter import Host, Interpreter
@@ -62,10 +61,7 @@ def plan_at(
     """
     destination = inspect_destination(target.destination, host)
     strategy, outcome, replacement = strategy_for(destination, target, blueprint, host, replaced)
-    environment = replace(
-        environment_at(destination.location, target, interpreter_in(blueprint), blueprint.layout, host),
-        placement="relocatable" if blueprint.runtime else placement_for(target, destination, strategy),
-    )
+    environment = environment_of(blueprint, destination.location, target, host)
     if len(blueprint.images) > 1:
         refuse_confused_names(blueprint, destination)
     images, preparations, seed_notes = seeds_for(blueprint, destination, target, strategy, environment, intact)
@@ -106,12 +102,6 @@ def plan_at(
         runtime=blueprint.runtime,
         notes=(*notes, *left_out),
     )
-
-
-def interpreter_in(blueprint: Blueprint) -> Interpreter:
-    """Return the interpreter as the scripts of the environment see it: Tcl is not in the base of a portable one."""
-    interpreter = blueprint.interpreter
-    return replace(interpreter, tcl_library="", tk_library="") if blueprint.runtime else interpreter
 
 
 def find_kept_files(
@@ -202,6 +192,15 @@ def strategy_for(
     return "merge", "refreshed", None
 
 
+def environment_of(blueprint: Blueprint, location: str, target: Target, host: Host) -> Environment:
+    """Return the environment of a blueprint at an absolute path. A portable one is relocatable, and has no Tcl in its base."""
+    interpreter = blueprint.interpreter
+    if blueprint.runtime:
+        interpreter = replace(interpreter, tcl_library="", tk_library="")
+        target = replace(target, placement="relocatable")
+    return environment_at(location, target, interpreter, blueprint.layout, host)
+
+
 def environment_at(location: str, target: Target, interpreter: Interpreter, layout: Layout, host: Host) -> Environment:
     """Return the environment of an interpreter at an absolute path, with the options of a target."""
     return Environment(
@@ -221,12 +220,6 @@ def prompt_for(target: Target, location: str, host: Host) -> str:
         return target.prompt
     directory = host.cwd if target.prompt == "." else location
     return str(path_module(host.os_name).basename(directory))
-
-
-def placement_for(target: Target, destination: Destination, strategy: Strategy) -> Placement:
-    """Return the placement of the environment; a relocatable one stays relocatable when it is refreshed."""
-    stays_relocatable = is_relocatable(destination.settings) and strategy == "merge" and target.existing == "keep"
-    return "relocatable" if stays_relocatable else target.placement
 
 
 def mount_notes(blueprint: Blueprint, destination: Destination) -> Sequence[str]:

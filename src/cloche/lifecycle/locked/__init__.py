@@ -20,7 +20,7 @@ from cloche.model.operations import Copy, Link, MakeDir, Write
 from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import find_python_mismatch, inspect_destination, refuse_other_kind
-from cloche.planning.plan_at import collect_scripts, environment_at, placement_for, plan_at
+from cloche.planning.plan_at import collect_scripts, environment_of, plan_at
 from cloche.planning.pyvenv_cfg import ADDED_KEY, settings_for
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cloche.planning.plan_cache import PlanCache
     from cloche.session import Session
 
-UNCOMPARED = frozenset(("command", "cloche", "prompt"))
+UNCOMPARED = frozenset(("command", "cloche"))
 """The settings in `pyvenv.cfg` that may differ in an environment that is up to date."""
 
 
@@ -104,8 +104,7 @@ def plan_if_up_to_date(blueprint: Blueprint, target: Target, destination: Destin
     :raises DamagedImage: the store has lost an image that the environment has to be compared with.
     """
     host, cache, root = session.host, session.plan_cache, destination.target
-    located = environment_at(destination.location, target, blueprint.interpreter, blueprint.layout, host)
-    environment = replace(located, placement=placement_for(target, destination, "merge"))
+    environment = environment_of(blueprint, destination.location, target, host)
     if not (has_settings(destination, blueprint, target, environment, host) and has_entries(root, blueprint)):
         return None
     about_scripts = (environment.location, environment.prompt, blueprint.interpreter, blueprint.activators)
@@ -143,9 +142,7 @@ def has_settings(
 ) -> bool:
     """Return whether the `pyvenv.cfg` of an environment says what it would say if it were created now."""
     settings = settings_for(target, blueprint, environment, host, added_to_directory=ADDED_KEY in destination.settings)
-    if any(destination.settings.get(key) != text for key, text in settings.items() if key not in UNCOMPARED):
-        return False
-    return target.prompt is None or destination.settings.get("prompt") == environment.prompt
+    return all(destination.settings.get(key) == text for key, text in settings.items() if key not in UNCOMPARED)
 
 
 def has_entries(root: str, blueprint: Blueprint) -> bool:

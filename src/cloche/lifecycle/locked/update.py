@@ -22,7 +22,7 @@ from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Write
 from cloche.model.value import replace
 from cloche.planning.clearing import OWN_DIRECTORIES, Replacement, find_marker
-from cloche.planning.destination import is_relocatable, refuse_running_cloche, refuse_unreadable
+from cloche.planning.destination import refuse_running_cloche, refuse_unreadable
 from cloche.planning.merging import scripts_of_other_tools
 from cloche.planning.plan_at import plan_at
 from cloche.planning.pyvenv_cfg import ADDED_KEY
@@ -55,8 +55,6 @@ def plan_update(blueprint: Blueprint, target: Target, destination: Destination, 
     """
     refuse_running_cloche(destination.location, session.host, "an update from a lock file")
     old = read_environment(destination.location, session.host, session.probes)
-    if is_relocatable(destination.settings):
-        target = replace(target, placement="relocatable")
     shells = shells_by_script(list_names(old.path_to(old.layout.bin)), old, session)
     edited = files_with_edits(old, shells)
     if destination.immovable or is_in_use(destination, session):

@@ -26,7 +26,7 @@ from cloche.lifecycle.upgrade.inventory import Inventory, Loss, refusal_reason, 
 from cloche.model.plan import EnvironmentSpec, Wanted
 from cloche.model.value import Value, replace
 from cloche.planning.destination import absolute_path
-from cloche.planning.pyvenv_cfg import lock_digest
+from cloche.planning.pyvenv_cfg import lock_digest, sees_system_packages
 from cloche.store.startup_code import refuse_startup_code
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def lost_requirements(
     :param user_site: the directory for the packages of the user of its Python.
     """
     info, before = upgrade.info, upgrade.case.examination
-    sees_system = info.settings.get("include-system-site-packages", "").lower() == "true"
+    sees_system = sees_system_packages(info.settings)
     visible_then = visible_versions([*paths, *([user_site] if sees_system else [])])
     unmet_then = list(unmet_requirements(distributions, visible_then, upgrade.interpreter))
     if not unmet_then:
@@ -297,7 +297,7 @@ def describe_lost_base(upgrade: UpgradePlan) -> Interpreter:
 def lost_in_place(upgrade: UpgradePlan, session: Session) -> list[Loss]:
     """Return what an upgrade in place would lose: requirements that packages of the present base interpreter meet."""
     info = upgrade.info
-    if upgrade.kind != "rebase" or info.settings.get("include-system-site-packages", "").lower() != "true":
+    if upgrade.kind != "rebase" or not sees_system_packages(info.settings):
         return []
     base, current = ask_python(upgrade.interpreter.executable, session.host), info.base
     present = ask_python(current.executable, session.host) if current is not None else Examination("")

@@ -45,6 +45,7 @@ from cloche.planning.destination import (
     refuse_running_cloche,
 )
 from cloche.planning.plan_at import plan_at
+from cloche.planning.pyvenv_cfg import portable_options, sees_system_packages, settings_of_others
 from cloche.store.installation import image_operations
 from cloche.store.recorded_successors import import_key, is_known_to_import, record_import
 from cloche.store.startup_code import refuse_startup_code
@@ -254,19 +255,15 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
     is_copied = os.path.isfile(executable) and not os.path.islink(executable)
     shells = {info.shells[name.lower()].name for name in info.activators}
     offered = {component.name for component in session.registry.all("activator")}
-    chosen = tuple(sorted(shells & offered)) if offered - shells or not shells else None
+    has_all = shells and not usable_activators(sorted(offered - shells), upgrade.interpreter, session)
     startup_code, startup_packages = upgrade.rule
     spec = EnvironmentSpec(
         pythons=(upgrade.interpreter.executable,),
         creator="portable" if info.is_portable else "copy" if is_copied and environment.os_name != "nt" else None,
         wanted=upgrade.locked or wanted_seeds(upgrade),
-        activators=usable_activators(chosen, upgrade.interpreter, session) if chosen is not None else None,
-        site_packages="system" if settings.get("include-system-site-packages", "").lower() == "true" else "isolated",
-        options={
-            option.name: settings[option.name]
-            for option in (session.registry.find("creator", "portable").options if info.is_portable else ())
-            if option.name in settings
-        },
+        activators=None if has_all else usable_activators(sorted(shells & offered), upgrade.interpreter, session),
+        site_packages="system" if sees_system_packages(settings) else "isolated",
+        options=portable_options(settings),
         startup_code=startup_code,
         startup_packages=startup_packages,
     )
@@ -274,9 +271,10 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
     target = Target(
         destination=environment.location,
         existing="replace" if is_described else "replace-anything",
-        prompt=settings.get("prompt"),
+        prompt=environment.prompt if environment.naming == "chosen" else None,
         placement=environment.placement,
         vcs_ignore=os.path.lexists(os.path.join(environment.location, ".gitignore")),
+        extra_settings=settings_of_others(settings),
     )
     return Request(spec, target)
 
@@ -404,7 +402,7 @@ def import_key_for(
     """Return the key for whether the modules of scripts can be imported; empty if more than images decides this."""
     assert upgrade.inventory is not None
     sites = tuple(f"{site}/" for site in site_directories(upgrade.info.environment.layout))
-    sees_more = upgrade.info.settings.get("include-system-site-packages", "").lower() == "true"
+    sees_more = sees_system_packages(upgrade.info.settings)
     has_more = successors.installed or any(path.startswith(sites) for path in upgrade.inventory.loose)
     if sees_more or has_more:
         return ""

@@ -1,0 +1,255 @@
+"""Test that an environment keeps the options that it was created with, until you set others or replace it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloche.lifecycle import create as creation
+from cloche.lifecycle.create import create_environment, with_kept_options
+from cloche.lifecycle.recorded_command import recorded_request
+from cloche.model.plan import EnvironmentSpec, Request, Target
+from cloche.model.value import replace
+from cloche.session import Session, current_host
+from tests.interpreters import pyenv
+from tests.lifecycle.environments import run
+from tests.locks import package, pylock, simple_wheel
+from tests.properties import examples
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.run import Cloche
+
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "a prompt": ("--prompt", "it's $HOME"),
+    "an empty prompt": ("--prompt", ""),
+    "relocatable": ("--relocatable",),
+    "system packages": ("--system-site-packages",),
+    "copies": ("--creator", "copy"),
+    "no ignore file": ("--no-vcs-ignore",),
+}
+"""The options that describe an environment as a whole."""
+
+
+class Facts(NamedTuple):
+    """What an environment is, as far as it does not depend on its path and its Python."""
+
+    options: tuple[str, ...]
+    prompt: str | None
+    config: dict[str, str]
+    recorded: Request | None
+    """The request that `command` records, without the Python and the destination."""
+    is_ignored: bool
+
+
+def facts_about(cloche: Cloche, env: Path) -> Facts:
+    found = cloche("info", env, "--json").json
+    config = found["config"]
+    names = ("prompt", "include-system-site-packages", "relocatable", "lock", "mark")
+    request = recorded_request(config["command"])
+    if request:
+        request = Request(replace(request.spec, pythons=()), replace(request.target, destination=""))
+    return Facts(
+        tuple(found["options"]),
+        found["environment"]["prompt"] if "prompt" in config else None,
+        {name: config[name] for name in names if name in config},
+        request,
+        (env / ".gitignore").exists(),
+    )
+
+
+def mark(env: Path) -> None:
+    """Add a setting to `pyvenv.cfg`, as another program does."""
+    with open(env / "pyvenv.cfg", "a") as file:
+        file.write("mark = of another program\n")
+
+
+def shown_prompt(env: Path) -> str:
+    """Return the variable that an activated shell has."""
+    script = '. "$1" && printf %s "$VIRTUAL_ENV_PROMPT"'
+    return run("bash", "--norc", "-c", script, "-", env / "bin" / "activate")
+
+
+COMMANDS = ("refresh", "repair", "move", "copy", "upgrade", "fix")
+
+
+def change(command: str, cloche: Cloche, env: Path, refresh: tuple[object, ...]) -> Path:
+    """Change an environment with a command, without one of its options; return where it is now.
+
+    :param refresh: the options that say what is in it.
+    """
+    other = env.with_name(f"{env.name}-{command}")
+    if command == "repair":
+        (env / "bin" / "activate").unlink()
+    if command == "fix":
+        env = env.rename(other)
+        (env / "bin" / "python3").unlink()
+    minor = "3.12" if next(env.glob("lib/python3.11"), None) else "3.11"
+    argv = {
+        "refresh": (env, *refresh),
+        "repair": (env, *refresh),
+        "move": ("move", env, other),
+        "copy": ("move", "--copy", env, other),
+        "upgrade": ("upgrade", env, "-p", pyenv(minor)),
+        "fix": ("doctor", "--fix", env),
+    }[command]
+    python = ["-p", env / "bin" / "python"] if command in ("refresh", "repair") else []
+    done = cloche(*argv, *python)
+    assert done.code == 0, done.err
+    return other if command in ("move", "copy") else env
+
+
+def check_commands(cloche: Cloche, names: set[str], commands: list[str], refresh: tuple[object, ...]) -> None:
+    """Create an environment with options, change it with commands, and compare the facts before and after."""
+    work = cloche.cwd / "kept"
+    shutil.rmtree(work, ignore_errors=True)
+    env = work / "env"
+    words = [word for name in names for word in OPTIONS[name]]
+    done = cloche(env, "-p", pyenv("3.12"), *words, *refresh)
+    assert done.code == 0, done.err
+    mark(env)
+    facts = facts_about(cloche, env)
+    for command in commands:
+        env = change(command, cloche, env, refresh)
+        assert facts_about(cloche, env) == facts, command
+        assert shown_prompt(env) == (env.name if facts.prompt is None else facts.prompt), command
+
+
+@pytest.mark.parametrize("options", [*OPTIONS, "none"])
+def test_every_command_keeps_an_option(cloche: Cloche, options: str) -> None:
+    check_commands(cloche, {options} & OPTIONS.keys(), list(COMMANDS), ("--no-seed",))
+
+
+CHOSEN = st.sets(st.sampled_from([*OPTIONS]).filter(lambda name: name != "an empty prompt"))
+
+
+@given(CHOSEN, st.lists(st.sampled_from(COMMANDS), max_size=4), st.booleans())
+@examples(3)
+def test_any_commands_keep_any_options(cloche: Cloche, names: set[str], commands: list[str], locked: bool) -> None:
+    refresh: tuple[object, ...] = ("--no-seed",)
+    if locked:
+        wheel = simple_wheel(cloche.cwd / "wheels", "spam")
+        lock = cloche.cwd / "pylock.toml"
+        lock.write_text(pylock([package("spam", wheels=[wheel])]))
+        refresh = ("--lock", lock, "--find-links", wheel.parent, "--no-download")
+    check_commands(cloche, names, commands, refresh)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_new_lock_file_changes_the_packages_and_keeps_the_options(cloche: Cloche, options: str) -> None:
+    env, lock, wheels = cloche.cwd / "env", cloche.cwd / "pylock.toml", cloche.cwd / "wheels"
+    spam, eggs = simple_wheel(wheels, "spam"), simple_wheel(wheels, "eggs")
+    outcomes = []
+    for given_options, packages in ((OPTIONS[options], (spam,)), ((), (spam,)), ((), (spam, eggs))):
+        lock.write_text(pylock([package(wheel.name.split("-")[0], wheels=[wheel]) for wheel in packages]))
+        argv = (env, "--lock", lock, "--find-links", wheels, "--no-download", "--json", *given_options)
+        done = cloche(*argv)
+        assert done.code == 0, done.err
+        outcomes.append((done.json["plan"]["outcome"], facts_about(cloche, env)._replace(config={})))
+    assert [outcome for outcome, _ in outcomes] == ["created", "up to date", "updated"]
+    assert outcomes[0][1] == outcomes[1][1] == outcomes[2][1]
+
+
+def test_a_changed_option_replaces_the_kept_one(cloche: Cloche) -> None:
+    assert cloche("./env", "--no-seed", "--prompt", "one").code == 0
+    assert cloche("./env", "--no-seed", "--prompt", "two", "--creator", "copy").code == 0
+    assert cloche("./env", "--no-seed", "--creator", "symlink").code == 0
+    facts = facts_about(cloche, cloche.cwd / "env")
+    assert (facts.prompt, facts.options) == ("two", ("prompt",))
+
+
+def test_a_replaced_environment_has_only_the_options_of_the_request(cloche: Cloche) -> None:
+    words = [word for name in OPTIONS if name != "an empty prompt" for word in OPTIONS[name]]
+    assert cloche("./env", "--no-seed", *words).code == 0
+    mark(cloche.cwd / "env")
+    assert cloche("./env", "--no-seed", "--clear").code == 0
+    assert cloche("./other", "--no-seed").code == 0
+    assert facts_about(cloche, cloche.cwd / "env") == facts_about(cloche, cloche.cwd / "other")
+
+
+def test_an_environment_of_another_tool_keeps_its_options(cloche: Cloche, empty_env) -> None:
+    env = empty_env("venv")
+    config = env / "pyvenv.cfg"
+    config.write_text(config.read_text().replace("packages = false", "packages = True") + 'prompt = "theirs"\n')
+    assert cloche(env, "-p", pyenv("3.12"), "--no-seed").code == 0
+    facts = facts_about(cloche, env)
+    assert (facts.prompt, facts.options) == ("theirs", ("system-site-packages", "prompt"))
+
+
+def test_an_empty_prompt_is_a_prompt(cloche: Cloche) -> None:
+    assert cloche("./env", "--no-seed", "--prompt", "").code == 0
+    found = cloche("info", "env").out
+    assert "prompt:       \n" in found
+    assert "options:      prompt\n" in found
+
+
+@pytest.mark.parametrize(
+    ("settings", "creator", "options"),
+    [
+        ("stdlib = full\nportable = true\n", "portable", {"stdlib": "full"}),
+        ("stdlib = full\nportable = true\n", None, {}),
+        ("stdlib = full\nhome = /usr/bin\n", "portable", {}),
+        ("carry-libraries = true\nportable = true\n", "portable", {"carry-libraries": "true"}),
+    ],
+)
+def test_the_options_of_a_portable_environment_are_kept(
+    tmp_path: Path, settings: str, creator: str | None, options: dict[str, object]
+) -> None:
+    (tmp_path / "pyvenv.cfg").write_text(f"version = 3.12.1\ninclude-system-site-packages = false\n{settings}")
+    request = Request(EnvironmentSpec(creator=creator), Target(str(tmp_path)))
+    kept = with_kept_options(request, current_host())
+    assert kept.spec.options == options
+    assert with_kept_options(kept, current_host()) == kept
+    other = replace(request, spec=replace(request.spec, options={"stdlib": "runtime"}))
+    assert with_kept_options(other, current_host()).spec.options["stdlib"] == "runtime"
+
+
+def test_options_are_kept_if_a_killed_run_left_the_settings_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment is only complete again under its lock, after the killed run was undone."""
+    config, saved = tmp_path / "env" / "pyvenv.cfg", tmp_path / "saved"
+    request = Request(EnvironmentSpec(wanted=None), Target(str(tmp_path / "env")))
+    host = replace(current_host(), environ={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")})
+    chosen = Request(
+        replace(request.spec, site_packages="system"),
+        replace(request.target, prompt="mine", placement="relocatable"),
+    )
+    with Session(host) as session:
+        create_environment(chosen, session)
+    config.rename(saved)
+
+    def recover(target: str) -> bool:
+        if saved.exists():
+            saved.rename(config)
+        return True
+
+    monkeypatch.setattr(creation, "recover_destination", recover)
+    with Session(host) as session:
+        created = create_environment(request, session).environment
+    assert (created.prompt, created.placement) == ("mine", "relocatable")
+    assert "include-system-site-packages = true" in config.read_text()
+
+
+@pytest.mark.parametrize("options", [(), ("--creator", "copy", "--activators", "fish", "--keep-extra")])
+def test_the_remedy_for_a_locked_environment_works_for_its_python(cloche: Cloche, options: tuple[str, ...]) -> None:
+    env, lock = cloche.cwd / "env", cloche.cwd / "pylock.toml"
+    wheel = simple_wheel(cloche.cwd / "wheels", "spam")
+    lock.write_text(pylock([package("spam", wheels=[wheel])]))
+    argv = ("--lock", lock, "--find-links", wheel.parent, "--no-download", *options)
+    assert cloche(env, "-p", pyenv("3.12"), *argv).code == 0
+    facts, names = facts_about(cloche, env), sorted(os.listdir(env / "bin"))
+    [module] = env.glob("lib/*/site-packages/spam/__init__.py")
+    module.unlink()
+    [finding] = cloche("doctor", env, "--json").json["environments"][0]["findings"]
+    done = cloche(*finding["remedy"].strip("`").split()[1:])
+    assert done.code == 0, done.err
+    assert cloche("doctor", env).code == 0
+    assert (facts_about(cloche, env), sorted(os.listdir(env / "bin"))) == (facts, names)
