@@ -59,7 +59,7 @@ OPTIONS_OF_OTHER_TOOLS = {
     "--name": NAMED,
     "-n": NAMED,
     "--no-site-packages": "that is the default; `--system-site-packages` is the opposite",
-    "--no-system-site-packages": "that is the default",
+    "--no-system-site-packages": "that is the default; an existing environment keeps its setting until `--clear` replaces it",
     "--requirement": FILE,
     "--requirements": FILE,
     "-r": FILE,
