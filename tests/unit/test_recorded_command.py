@@ -59,6 +59,7 @@ NOT_RECORDED: dict[tuple[type, str], str] = {
     (EnvironmentSpec, "try_first_with"): "the command names the Python that was found",
     (EnvironmentSpec, "no_finders"): "the command names the Python that was found",
     (EnvironmentSpec, "consult"): "the command names the Python that was found",
+    (EnvironmentSpec, "configured_options"): "it is about where options come from",
     (EnvironmentSpec, "options"): "plugins may no longer be installed; those of `portable` have keys of their own",
     (Wanted, "network"): "it depends on the machine",
     (Wanted, "options"): "plugins may no longer be installed",
