@@ -9,7 +9,7 @@ from cloche.fs.inputs import UNRECORDED, Inputs
 from cloche.model.interpreter import Host
 from cloche.model.plan import EnvironmentSpec, Result
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.plugins import LazyFinder, failures, slow_calls, take_all
+from cloche.plugins import LazyFinder, observe, take_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cloche.model.plan import Blueprint, ChosenComponent, Target, Wanted
     from cloche.model.runtime import Runtime
     from cloche.planning.plan_cache import CachedPlan, PlanCache
+    from cloche.plugins import Observed
     from cloche.plugins.hookspecs import Finder
     from cloche.plugins.registry import Registry
     from cloche.store import Store
@@ -83,6 +84,9 @@ class Session:
         self.activators: tuple[ChosenComponent, ...] = ()
         """The activators of the environment that was created."""
         self.warnings: list[str] = []
+        self._failures: list[BaseException] = []
+        self._slow_calls: list[str] = []
+        self._observed_before: Observed | None = None
         self.plugin_errors: list[BaseException] = []
         """The failures of plugins that were only reported as warnings."""
         self.progress: ReportProgress = lambda text, /, **amounts: None
@@ -94,17 +98,19 @@ class Session:
         """The result of the search; None if the interpreter was known without one."""
 
     def __enter__(self) -> Session:
-        for observed in (failures, slow_calls):
-            observed.clear()  # of an earlier session in this process
+        self._observed_before = observe((self._failures, self._slow_calls))
         return self
 
     def collect_plugin_problems(self) -> None:
         """Warn about slow plugins, and keep the failures that did not stop the run."""
-        self.warn(take_all(slow_calls))
+        self.warn(take_all(self._slow_calls))
         known = set(map(repr, self.plugin_errors))
-        self.plugin_errors += {repr(error): error for error in take_all(failures) if repr(error) not in known}.values()
+        self.plugin_errors += {
+            repr(error): error for error in take_all(self._failures) if repr(error) not in known
+        }.values()
 
     def __exit__(self, *_: object) -> None:
+        observe(self._observed_before)
         if self._store is not None:
             self._store.close()
 

@@ -6,13 +6,17 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
 
 import cloche as api
 import cloche.plugins as guard
+from cloche.fs.threads import map_in_threads
+from cloche.model.plan import EnvironmentSpec
 from cloche.plugins.components import COMPONENT_KINDS
+from cloche.session import Session, current_host
 from tests.plugins.site import Site, offering
 
 
@@ -210,10 +214,12 @@ def test_slow_finders_are_named(site: Site, tmp_path: Path, monkeypatch: pytest.
     method = f"def candidates(self, spec, host):\n            import time, cloche; time.sleep(0.1); {ending}"
     site.install("acme", acme=offering("finder", "acme", more=method))
 
-    with pytest.raises(api.InterpreterNotFound):
-        api.create(tmp_path / "e", python="3.99", cache=tmp_path / "cache")
+    with Session(current_host(), cache=str(tmp_path / "cache")) as session:
+        with pytest.raises(api.InterpreterNotFound):
+            session.find(EnvironmentSpec(pythons=("3.99",)))
+        session.collect_plugin_problems()
 
-    described = [call.rpartition(" took ")[0] for call in guard.take_all(guard.slow_calls)]
+    described = [warning.rpartition(" took ")[0] for warning in session.warnings]
     assert described.count("finder `acme` of plugin `acme` of acme 1.0") == 1
 
 
@@ -227,4 +233,27 @@ def test_slow_plugins_are_named(site: Site, tmp_path: Path, monkeypatch: pytest.
 
     described = [warning.rpartition(" took ")[0] for warning in result.warnings]
     assert described == ["the import of plugin `acme` of acme 1.0", "`cloche_created` of plugin `acme` of acme 1.0"]
-    assert guard.slow_calls == []
+
+
+def test_each_session_reports_what_happened_in_it() -> None:
+    """Not what happened in a session that began or ended meanwhile, or in that of another thread."""
+    outer, inner, other = (Session(current_host(), access="none") for _ in range(3))
+    failures = {name: ValueError(name) for name in ("outer", "inner", "other", "of a worker")}
+
+    def run_other() -> None:
+        with other:
+            guard.record_failure(failures["other"])
+
+    with outer:
+        with inner:
+            guard.record_failure(failures["inner"])
+        thread = threading.Thread(target=run_other)
+        thread.start()
+        thread.join()
+        list(map_in_threads(guard.record_failure, [failures["of a worker"]], 1))
+        guard.record_failure(failures["outer"])
+
+    for session in (outer, inner, other):
+        session.collect_plugin_problems()
+    assert outer.plugin_errors == [failures["of a worker"], failures["outer"]]
+    assert (inner.plugin_errors, other.plugin_errors) == ([failures["inner"]], [failures["other"]])

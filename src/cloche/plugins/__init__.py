@@ -9,12 +9,14 @@ from __future__ import annotations
 import sys
 from time import perf_counter
 
+from cloche.cpython import import_context_variable
 from cloche.errors import ClocheError, PluginError, encoding_error, reason_of
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Any, TypeVar
+    from contextvars import ContextVar
+    from typing import Any, TypeAlias, TypeVar
 
     from cloche.model.candidate import Candidate
     from cloche.model.interpreter import Host, Interpreter
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from cloche.plugins.hookspecs import Activator, Creator, Seeder
 
     T = TypeVar("T")
+
+    Observed: TypeAlias = tuple[list[BaseException], list[str]]
+    """Failures of plugins that did not stop the run, and descriptions of slow calls into plugins."""
 
 
 BUILT_IN = "`builtin` of cloche"
@@ -91,19 +96,24 @@ SLOW = 1.0
 """Seconds after which a call into a plugin is reported as slow."""
 
 MAX_OBSERVED = 100
-"""How many failures and slow calls are kept, so that a long-running program does not accumulate them."""
+"""How many failures and slow calls are kept, so that a session of many environments does not accumulate them."""
 
-failures: list[BaseException] = []
-"""Failures of plugins that did not stop the run; a session takes them to show where they happened."""
+_observed: ContextVar[Observed | None] = import_context_variable()("observed", default=None)
+"""Where the session of this thread, or of this task, keeps what it observes; None outside of sessions."""
 
-slow_calls: list[str] = []
-"""Descriptions of slow calls into plugins; a session takes them as warnings."""
+
+def observe(observed: Observed | None) -> Observed | None:
+    """Keep what plugins do from now on in these lists; return those before."""
+    before = _observed.get()
+    _observed.set(observed)
+    return before
 
 
 def record_failure(error: BaseException) -> None:
     """Keep a failure that is only reported as a warning."""
-    if len(failures) < MAX_OBSERVED:
-        failures.append(error)
+    observed = _observed.get()
+    if observed is not None and len(observed[0]) < MAX_OBSERVED:
+        observed[0].append(error)
 
 
 def record_duration(started: float, what: str, source: object) -> None:
@@ -117,8 +127,9 @@ def record_duration(started: float, what: str, source: object) -> None:
 
 def record_seconds(seconds: float, what: str, source: object) -> None:
     """Keep the description of calls into a plugin if they took long, unless the plugin is built in."""
-    if seconds > SLOW and len(slow_calls) < MAX_OBSERVED and str(source) != BUILT_IN:
-        slow_calls.append(f"{what} of plugin {source} took {seconds:.1f} s")
+    observed = _observed.get()
+    if seconds > SLOW and observed is not None and len(observed[1]) < MAX_OBSERVED and str(source) != BUILT_IN:
+        observed[1].append(f"{what} of plugin {source} took {seconds:.1f} s")
 
 
 def take_all(observed: list[T]) -> list[T]:
