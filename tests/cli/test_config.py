@@ -263,7 +263,12 @@ def test_a_file_that_cannot_be_read_is_not_changed(cloche: Cloche, user_file: Pa
     [
         ("no-compile = true", "compile", "true", "`--compile` and `--no-compile` contradict each other"),
         ("no_download = true", "download", "true", "`--download` and `--no-download` contradict each other"),
-        ("clear = true", "keep-extra", "true", "`--clear` and `--keep-extra` contradict each other"),
+        (
+            "clear = true\nlock = 'pylock.toml'",
+            "keep-extra",
+            "true",
+            "`--clear` and `--keep-extra` contradict each other",
+        ),
         ("pip = '24.0'", "no-seed", "true", "`--no-seed` and `--pip` contradict each other"),
         ("pip = '24.0'", "seed", "pip==25.0", "`pip==24.0` and `pip==25.0` contradict each other"),
         ("seeder = 'pip'", "lock", "pylock.toml", "seeder `pip` does not install the packages of a lock file"),
