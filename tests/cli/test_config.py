@@ -267,7 +267,7 @@ def test_a_file_that_cannot_be_read_is_not_changed(cloche: Cloche, user_file: Pa
             "clear = true\nlock = 'pylock.toml'",
             "keep-extra",
             "true",
-            "`--clear` and `--keep-extra` contradict each other",
+            "`--keep-extra` contradicts `--clear`",
         ),
         ("pip = '24.0'", "no-seed", "true", "`--no-seed` and `--pip` contradict each other"),
         ("pip = '24.0'", "seed", "pip==25.0", "`pip==24.0` and `pip==25.0` contradict each other"),
