@@ -127,6 +127,19 @@ def test_every_command_keeps_an_option(cloche: Cloche, options: str) -> None:
     check_commands(cloche, {options} & OPTIONS.keys(), list(COMMANDS), ("--no-seed",))
 
 
+def test_an_environment_beside_other_files_gets_no_option_from_its_missing_gitignore(cloche: Cloche) -> None:
+    """cloche never writes a `.gitignore` there, see `added_to_directory` in `plan_at`."""
+    env = cloche.cwd / "env"
+    env.mkdir()
+    (env / "notes.txt").write_text("mine")
+    assert cloche(env, "-p", pyenv("3.12"), "--no-seed").code == 0
+
+    for command in ("refresh", "upgrade"):
+        env = change(command, cloche, env, ("--no-seed",))
+        assert "vcs-ignore" not in (env / "pyvenv.cfg").read_text()
+        assert not (env / ".gitignore").exists()
+
+
 CHOSEN = st.sets(st.sampled_from([*OPTIONS]).filter(lambda name: name != "an empty prompt"))
 
 

@@ -13,10 +13,16 @@ from cloche.model.plan import Request, Result
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import is_relocatable, read_settings
 from cloche.planning.plan_at import plan_at
-from cloche.planning.pyvenv_cfg import is_portable, portable_options, sees_system_packages, settings_of_others
+from cloche.planning.pyvenv_cfg import (
+    ADDED_KEY,
+    is_portable,
+    portable_options,
+    sees_system_packages,
+    settings_of_others,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Literal
 
     from cloche.model.distribution import Image
@@ -74,15 +80,19 @@ def with_kept_options(request: Request, host: Host) -> Request:
         spec = replace(spec, creator="copy")
     if sees_system_packages(settings) and spec.creator != "portable":
         spec = replace(spec, site_packages="system")
-    has_no_ignore_file = "cloche" in settings and not os.path.lexists(os.path.join(target.destination, ".gitignore"))
     target = replace(
         target,
         prompt=settings.get("prompt") if target.prompt is None else target.prompt,
         placement="relocatable" if is_relocatable(settings) else target.placement,
-        vcs_ignore=target.vcs_ignore and not has_no_ignore_file,
+        vcs_ignore=target.vcs_ignore and ("cloche" not in settings or may_have_gitignore(settings, target.destination)),
         extra_settings={**settings_of_others(settings), **target.extra_settings},
     )
     return Request(spec, target)
+
+
+def may_have_gitignore(settings: Mapping[str, str], root: str) -> bool:
+    """Return whether an existing environment has a `.gitignore`, or lacks it only because of other files in its directory."""
+    return ADDED_KEY in settings or os.path.lexists(os.path.join(root, ".gitignore"))
 
 
 def create_from(blueprint: Blueprint, request: Request, session: Session) -> tuple[Plan, Blueprint]:

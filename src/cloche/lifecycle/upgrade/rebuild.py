@@ -15,6 +15,7 @@ from cloche.apply.file_list import DamagedImage
 from cloche.errors import ClocheError
 from cloche.fs.case import key_in
 from cloche.fs.locks import DirectoryLock
+from cloche.lifecycle.create import may_have_gitignore
 from cloche.lifecycle.editable_modules import modules_of_editables
 from cloche.lifecycle.examination import examine, modules_of, refuse_new_damage, started_python
 from cloche.lifecycle.info import SEEDS
@@ -273,7 +274,7 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
         existing="replace" if is_described else "replace-anything",
         prompt=environment.prompt if environment.naming == "chosen" else None,
         placement=environment.placement,
-        vcs_ignore=os.path.lexists(os.path.join(environment.location, ".gitignore")),
+        vcs_ignore=may_have_gitignore(settings, environment.location),
         extra_settings=settings_of_others(settings),
     )
     return Request(spec, target)
