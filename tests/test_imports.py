@@ -80,7 +80,7 @@ SEARCH = CREATE | frozenset(
 )
 """Modules for the same with `-p VERSION`, which searches on every run."""
 
-LIBRARY = frozenset("__future__ _contextvars _sha2 _sha256 atexit errno fcntl gc io itertools".split())
+LIBRARY = frozenset("__future__ _sha2 _sha256 atexit errno fcntl gc io itertools".split())
 """Modules of the standard library that a run may load; all are written in C, except `__future__` and `io`.
 
 Python before 3.12 has `_sha256` instead of `_sha2`. Python before 3.14 loads `io` at every start.

@@ -98,8 +98,12 @@ class Session:
         """The result of the search; None if the interpreter was known without one."""
 
     def __enter__(self) -> Session:
-        self._observed_before = observe((self._failures, self._slow_calls))
+        self._observed_before = self.observe_plugins()
         return self
+
+    def observe_plugins(self) -> Observed | None:
+        """Keep what plugins do in this thread, which works for the session; return where it was kept before."""
+        return observe((self._failures, self._slow_calls))
 
     def collect_plugin_problems(self) -> None:
         """Warn about slow plugins, and keep the failures that did not stop the run."""

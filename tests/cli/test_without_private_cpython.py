@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HIDE = """
-import atexit, contextvars, hashlib, importlib.util, random, signal, subprocess, sys  # each uses private modules itself
-for name in ("_signal", "_contextvars", "_imp", "_sha2", "_sha256"):
+import atexit, hashlib, importlib.util, random, signal, subprocess, sys  # each uses private modules itself
+for name in ("_signal", "_imp", "_sha2", "_sha256"):
     sys.modules[name] = None
 del atexit._ncallbacks
+import _thread, threading  # uses `_local` itself
+del _thread._local
 """
 
 INTERRUPT = """

@@ -244,13 +244,17 @@ def test_each_session_reports_what_happened_in_it() -> None:
         with other:
             guard.record_failure(failures["other"])
 
+    def work(error: ValueError) -> None:
+        outer.observe_plugins()
+        guard.record_failure(error)
+
     with outer:
         with inner:
             guard.record_failure(failures["inner"])
         thread = threading.Thread(target=run_other)
         thread.start()
         thread.join()
-        list(map_in_threads(guard.record_failure, [failures["of a worker"]], 1))
+        list(map_in_threads(work, [failures["of a worker"]], 1))
         guard.record_failure(failures["outer"])
 
     for session in (outer, inner, other):

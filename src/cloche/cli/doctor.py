@@ -72,6 +72,7 @@ def examine_all(paths: Sequence[str], session: Session, *, fix: bool, rule: Star
     """Yield the results for environments in this order; several are examined at the same time."""
 
     def examine(path: str) -> Outcome:
+        session.observe_plugins()
         return examine_environment(path, session, fix=fix, rule=rule)
 
     if len(paths) < 2:

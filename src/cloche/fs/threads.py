@@ -15,15 +15,13 @@ if TYPE_CHECKING:
 def map_in_threads(function: Callable[[Item], Outcome], items: Sequence[Item], threads: int) -> Iterator[Outcome]:
     """Yield the result for each item, in order; several are computed at the same time.
 
-    The threads have the context variables of this one. If the user may not start more threads, those that run do the work,
-    or else this one.
+    If the user may not start more threads, those that run do the work, or else this one.
 
     :param threads: the maximum number of threads.
     :raises Exception: whatever the function raises; the items that nothing has begun with are left out.
     """
     try:
         # Not `concurrent.futures`, which imports `logging` and more: a caller may have no more open files left for that.
-        from contextvars import copy_context
         from threading import Condition, Thread
     except OSError:  # too many files are open to read the module
         yield from map(function, items)
@@ -49,7 +47,7 @@ def map_in_threads(function: Callable[[Item], Outcome], items: Sequence[Item], t
 
     started = []
     try:
-        for thread in [Thread(target=copy_context().run, args=(work,)) for _ in range(min(threads, len(items)))]:
+        for thread in [Thread(target=work) for _ in range(min(threads, len(items)))]:
             try:
                 thread.start()
             except RuntimeError:

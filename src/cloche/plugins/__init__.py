@@ -9,13 +9,12 @@ from __future__ import annotations
 import sys
 from time import perf_counter
 
-from cloche.cpython import import_context_variable
+from cloche.cpython import thread_local
 from cloche.errors import ClocheError, PluginError, encoding_error, reason_of
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from contextvars import ContextVar
     from typing import Any, TypeAlias, TypeVar
 
     from cloche.model.candidate import Candidate
@@ -98,20 +97,20 @@ SLOW = 1.0
 MAX_OBSERVED = 100
 """How many failures and slow calls are kept, so that a session of many environments does not accumulate them."""
 
-_observed: ContextVar[Observed | None] = import_context_variable()("observed", default=None)
-"""Where the session of this thread, or of this task, keeps what it observes; None outside of sessions."""
+_thread = thread_local()
+"""Its attribute `observed` has the lists of the session that this thread works for; None outside of sessions."""
 
 
 def observe(observed: Observed | None) -> Observed | None:
-    """Keep what plugins do from now on in these lists; return those before."""
-    before = _observed.get()
-    _observed.set(observed)
+    """Keep what plugins do in this thread from now on in these lists; return those before."""
+    before: Observed | None = getattr(_thread, "observed", None)
+    _thread.observed = observed
     return before
 
 
 def record_failure(error: BaseException) -> None:
     """Keep a failure that is only reported as a warning."""
-    observed = _observed.get()
+    observed: Observed | None = getattr(_thread, "observed", None)
     if observed is not None and len(observed[0]) < MAX_OBSERVED:
         observed[0].append(error)
 
@@ -127,7 +126,7 @@ def record_duration(started: float, what: str, source: object) -> None:
 
 def record_seconds(seconds: float, what: str, source: object) -> None:
     """Keep the description of calls into a plugin if they took long, unless the plugin is built in."""
-    observed = _observed.get()
+    observed: Observed | None = getattr(_thread, "observed", None)
     if seconds > SLOW and observed is not None and len(observed[1]) < MAX_OBSERVED and str(source) != BUILT_IN:
         observed[1].append(f"{what} of plugin {source} took {seconds:.1f} s")
 
