@@ -99,7 +99,10 @@ class Session:
     """An environment that `run` creates; its paths are known before it exists."""
 
     def __init__(self, options: Options, choices: Choices) -> None:
-        """:raises RuntimeError: no matching interpreter is found, or an option has an invalid value."""
+        """Find the interpreter, and describe the environment without creating it.
+
+        :raises RuntimeError: no matching interpreter is found, or an option has an invalid value.
+        """
         self.options = options
         self.verbosity: int = options.verbosity or 0
         self.result: cloche.Result | None = None

@@ -231,7 +231,10 @@ class NewEnvironment:
         return [*others, *(item for item in all_kept(upgrade) if item.key in from_images)]
 
     def _refuse_startup_code(self, here: Environment, distributions: Iterable[InstalledDistribution]) -> None:
-        """:raises ClocheError: a package that pip has installed has startup code, and the user refuses that."""
+        """Refuse packages that pip has installed and that have startup code, if the user refuses such packages.
+
+        :raises StartupCodeRefused: there is one.
+        """
         spec = self.content.request.spec
         if spec.startup_code == "refuse":
             names = {distribution.key for distribution in self.content.successors.installed}

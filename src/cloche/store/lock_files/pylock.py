@@ -140,7 +140,10 @@ def select(read: tuple[pylock.Pylock, LockFile], request: LockRequest, interpret
 
 
 def _check_declared(path: str, kind: str, names: Sequence[str], declared: Sequence[str]) -> None:
-    """:raises UsageError: a name is not among those that the lock file declares."""
+    """Refuse an extra or a group that the lock file does not declare.
+
+    :raises UsageError: it does not declare one of them.
+    """
     from packaging.utils import canonicalize_name
 
     known = {canonicalize_name(name): name for name in declared}
