@@ -4,8 +4,8 @@ A blueprint depends on the request and on the inputs that were read to resolve i
 code that reads an input records it (`cloche.fs.inputs`); the inputs are stored with the blueprint and compared before it
 is used. A component that does not declare its inputs is asked on every run.
 
-If the files of a project decide about the Python, the key contains the current directory, and a second entry has their
-request in place of it, for other directories.
+If the files of a project decide which Python is used, the key contains the current directory. A second entry, without
+that directory, has the request that these files make: projects in other directories use it if they make the same request.
 """
 
 from __future__ import annotations

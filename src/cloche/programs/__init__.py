@@ -1,8 +1,8 @@
 """Programs that cloche runs: interpreters, pip and shells.
 
 The settings of the user's own Python must not change what these programs do, so they start without them. Every module that
-starts a process takes its environment variables from here, with two exceptions: `cloche run`, which runs the user's command,
-and `mksquashfs` and `unsquashfs`, which get a fixed environment.
+starts a process takes its environment variables from here, with two exceptions: `cloche run` runs the user's command, and
+programs of the system, such as `mksquashfs`, `unsquashfs` and the loader, may get a fixed environment.
 """
 
 from __future__ import annotations

@@ -37,9 +37,10 @@ PROGRAMS = {
 
 
 def is_known_to_start(distribution: Distribution, interpreter: Interpreter) -> bool:
-    """Return whether a distribution needs no test: it is not pip, came with the interpreter, or is the pip beside cloche.
+    """Return whether the image of a distribution is built without a test: any but pip, and a pip that is known to run.
 
-    That pip runs on the same version of Python."""
+    The pip of the interpreter itself is known to run, and so is the pip beside cloche if both Pythons have the same version.
+    """
     beside = distribution.kind == "installed" and interpreter.magic == MAGIC_NUMBER.hex()
     return distribution.name != "pip" or beside or distribution.location.startswith(interpreter.stdlib)
 
