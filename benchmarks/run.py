@@ -5,7 +5,7 @@
     python benchmarks/run.py --growth            also how the time grows with seeds, interpreters, plugins, environments
     python benchmarks/run.py --locked            only environments from lock files, with --publish also into the documentation
     python benchmarks/run.py --locked pack-zst pack-gz pack-squashfs portable-medium    only these rows of them
-    python benchmarks/run.py --lifecycle         only commands for existing environments, likewise, in few rounds
+    python benchmarks/run.py --lifecycle         only commands for existing environments, in few rounds; the same for --publish
     python benchmarks/run.py --explain seeded    explain the time of a row: imports and system calls
     python benchmarks/run.py --publish           also write the figures and the chart into the documentation
 

@@ -325,7 +325,7 @@ SLOW: dict[str, Choice] = {
     "cli/test_virtualenv_spellings.py::test_the_seeds_*": few(3),
     "cli/test_virtualenv_spellings.py::*": few(1),
     "cli/test_cache.py::*": few(1),
-    "cli/test_terminal.py::test_colours_*": few(3),
+    "cli/test_terminal.py::test_colors_*": few(3),
     "cli/test_completion.py::test_the_tab_key_*": few(1),
     "cli/test_bill_of_materials.py::test_a_bill_is_valid": NONE,
     "cli/test_config.py::test_the_home_directory_*": few(1),

@@ -171,7 +171,7 @@ def test_help_shows_choices_and_repeatable_options() -> None:
     assert "the Python to use: the first SPEC that has a match; may\n                        be repeated\n" in text
 
 
-def test_headings_are_coloured_on_request() -> None:
+def test_headings_are_colored_on_request() -> None:
     environ = {**os.environ, "FORCE_COLOR": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "cloche", "info", "--help"], env=environ, capture_output=True, text=True, check=True

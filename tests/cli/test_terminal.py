@@ -1,4 +1,4 @@
-"""Test the output at a terminal: colours, and a temporary progress line for long operations."""
+"""Test the output at a terminal: colors, and a temporary progress line for long operations."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_progress_line_is_truncated_to_the_width_of_the_terminal(
     ],
     ids=str,
 )
-def test_colours_are_used_at_terminals_or_on_request(
+def test_colors_are_used_at_terminals_or_on_request(
     environ: dict[str, str], tmp_path: Path, variables: dict[str, str], terminal: bool, pipe: bool
 ) -> None:
     """The run prints an error, its hint and a warning."""
@@ -130,7 +130,7 @@ def test_the_header_of_a_table_is_bold(environ: dict[str, str], tmp_path: Path) 
     assert "env: \x1b[32mhealthy\x1b[0m" in run_at_terminal(environ, tmp_path, "doctor", "env")
 
 
-def test_json_is_never_coloured(environ: dict[str, str], tmp_path: Path) -> None:
+def test_json_is_never_colored(environ: dict[str, str], tmp_path: Path) -> None:
     for command in ("plugins", "config", "pythons"):
         assert "\x1b" not in run_in_pipe(
             {**environ, "FORCE_COLOR": "1", "PATH": os.defpath}, tmp_path, command, "--json"

@@ -213,7 +213,7 @@ def test_the_verbosity_is_chosen(cloche: Cloche) -> None:
 
 @pytest.mark.parametrize("spelling", ["-h", "--help"])
 def test_programs_can_read_the_help(cloche: Cloche, spelling: str) -> None:
-    """Ansible looks for words that begin with `--`: no colour, no pager, exit code 0."""
+    """Ansible looks for words that begin with `--`: no color, no pager, exit code 0."""
     done = cloche(spelling)
 
     assert done.code == 0

@@ -115,7 +115,7 @@ def alternatives(remedy: str, root: Path) -> list[list[str]]:
 def is_command(text: str, root: Path) -> bool:
     try:
         program, *arguments = shlex.split(text)
-    except ValueError:  # it is no command
+    except ValueError:  # not a command
         return False
     return bool(arguments) and program in ("cloche", "pip", "rm", "uv", f"{root}/bin/python")
 

@@ -221,7 +221,7 @@ BROKEN = {
         "TypeError: `cloche_creators` has no argument `everything`; it has none",
     ),
     "unknown-hook": ("@cloche.hookimpl\ndef cloche_wizards(): return []", "TypeError: unknown hook `cloche_wizards`"),
-    "misspelt-hook": (
+    "misspelled-hook": (
         "@cloche.hookimpl\ndef cloche_activator(): return []",
         "TypeError: unknown hook `cloche_activator`; did you mean `cloche_activators`?",
     ),
@@ -280,11 +280,11 @@ BROKEN = {
         "class Half:\n    name = 'half'\n@cloche.hookimpl\ndef cloche_creators(): return [Half()]",
         "TypeError: `cloche_creators` returned the creator `half`, which has no `refusal`",
     ),
-    "misspelt-method": (
+    "misspelled-method": (
         offering("creator", "a").replace("def operations", "def operation"),
         "TypeError: `cloche_creators` returned the creator `a`, which has no `operations`; did you mean `operation`?",
     ),
-    "misspelt-argument": (
+    "misspelled-argument": (
         "@cloche.hookimpl\ndef cloche_created(reslt): pass",
         "TypeError: `cloche_created` has no argument `reslt`; did you mean `result`?",
     ),

@@ -270,7 +270,7 @@ ANSWERS = {
     "nothing": HOOK + f"return None if {later} else [Shell('one')]",
     "one hook fewer": f"if not {later}:\n    @cloche.hookimpl\n    def cloche_activators(): return [Shell('one')]",
     "an option": HOOK
-    + f"return [Shell('one')]\nif {later}: Shell.options = (cloche.Option('colour', 'of the prompt'),)",
+    + f"return [Shell('one')]\nif {later}: Shell.options = (cloche.Option('color', 'of the prompt'),)",
     "a replacement": HOOK + f"return [Shell('one')]\nif {later}: Shell.replaces = 'bash'",
     "another script": HOOK + "return [Shell('mine', os.environ.get('LATER', ''))]",
 }

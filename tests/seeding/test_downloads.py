@@ -664,7 +664,7 @@ def test_an_unreachable_server_is_tried_only_once_for_each_further_file(
     assert [site.paths.count(f"/down/{number}.whl") for number in range(5)] == [3, 1, 1, 1, 1]
 
 
-def test_a_compressed_file_that_is_labelled_as_encoded_is_kept_as_it_is(store: Store, site: Site) -> None:
+def test_a_compressed_file_that_is_labeled_as_encoded_is_kept_as_it_is(store: Store, site: Site) -> None:
     """Many servers label a `.tar.gz` so, and its hash is that of the compressed bytes."""
     data = gzip.compress(DATA)
     artifact = spam(

@@ -115,13 +115,13 @@ def test_the_error_for_an_invalid_flag_names_the_variable(resolve):
 
 
 def test_unknown_names_are_warnings_with_the_closest_known_name(resolve):
-    settings, _ = resolve(environ={"CLOCHE_CLEARR": "1"}, pyproject='[tool.cloche]\npromt = "x"\n', user="colour = 3\n")
+    settings, _ = resolve(environ={"CLOCHE_CLEARR": "1"}, pyproject='[tool.cloche]\npromt = "x"\n', user="color = 3\n")
     warned = "\n".join(settings.warnings)
     assert "CLOCHE_CLEARR" in warned
     assert "`CLOCHE_CLEAR`" in warned
     assert "`promt`" in warned
     assert "`prompt`" in warned
-    assert "`colour`" in warned
+    assert "`color`" in warned
 
 
 def test_options_that_work_only_on_the_command_line_are_warnings(resolve):

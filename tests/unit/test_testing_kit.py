@@ -1075,8 +1075,8 @@ def test_a_fake_interpreter_has_a_kind_and_changed_fields() -> None:
     assert fake_interpreter().name == "CPython 3.12.1"
     assert fake_interpreter("cpython-3.13t-linux").name == "CPython 3.13.0 free-threaded"
     assert fake_interpreter("pypy-3.10-linux", bits=32).bits == 32
-    with pytest.raises(TypeError, match="has no field `colour`"):
-        fake_interpreter(colour="red")
+    with pytest.raises(TypeError, match="has no field `color`"):
+        fake_interpreter(color="red")
 
 
 @pytest.mark.parametrize("kind", KINDS)

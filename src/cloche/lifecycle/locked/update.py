@@ -171,7 +171,7 @@ def plan_new_tree(
     edited: Sequence[str],
     session: Session,
 ) -> tuple[Plan, list[InstalledDistribution], list[Image]]:
-    """Return the plan that replaces an environment, the distributions that go, and the images that replace them.
+    """Return the plan that replaces an environment, the distributions that it removes, and the images that replace them.
 
     Distributions that are in both are kept: they are not installed again.
     """
