@@ -79,8 +79,8 @@ def command_lines(command: CommandSpec) -> Iterator[str]:
     different = (option for option in command.accepted_common_options if option not in COMMON)
     yield from tables_by_group([*(option for option in command.options if not option.hidden), *different])
     if command.ineffective:
-        names = ", ".join(f"`--{name}`" for name in command.ineffective)
-        yield f"It accepts {names} like every command, but they have no effect.\n"
+        *others, last = (f"`--{name}`" for name in command.ineffective)
+        yield f"Like every command, it accepts {', '.join(others)} and {last}, but they have no effect.\n"
 
 
 def usage(command: CommandSpec) -> str:

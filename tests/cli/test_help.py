@@ -145,7 +145,7 @@ def test_verbose_help_shows_the_spellings_of_virtualenv() -> None:
 
     assert "--always-copy" not in shown[0]
     assert "`cloche --help -v` lists them" in " ".join(shown[0].split())
-    assert "  --always-copy         same as --creator copy" in shown[1].splitlines()
+    assert "  --always-copy         same as `--creator copy`" in shown[1].splitlines()
 
 
 def test_options_of_plugins_have_their_own_heading() -> None:

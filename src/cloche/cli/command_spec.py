@@ -107,7 +107,7 @@ CREATE = CommandSpec(
         Option("clear", "replace an existing environment, but no other files", "flag", group="destination"),
         Option(
             "force",
-            "let --clear replace everything in the directory, unless it contains a project",
+            "let `--clear` replace everything in the directory, unless it contains a project",
             "flag",
             group="destination",
         ),

@@ -49,7 +49,7 @@ class Option(Value):
 PORTABLE_OPTIONS = (
     Option(
         "stdlib",
-        "how much of the standard library to include; `runtime` leaves out tests and IDLE",
+        "the part of the standard library to include, without or with its tests and IDLE",
         metavar="PART",
         choices=("runtime", "full"),
         group="portable environments",
