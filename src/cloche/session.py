@@ -1,4 +1,8 @@
-"""The state of one run: the host, the store, the plugins, and what the run has to report."""
+"""The state of one run: the host, the store, the plugins, and what the run has to report.
+
+A session also returns blueprints. They come from the plan cache if everything that they depend on is unchanged; otherwise
+the session searches for the interpreter, resolves the spec, and stores the result.
+"""
 
 from __future__ import annotations
 
