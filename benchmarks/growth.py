@@ -53,7 +53,7 @@ SERIES = (
 
 
 def measure_growth(peers: Peers, rounds: int, environments: int) -> dict[str, Any]:
-    """Return the times of every series, by series and count, and those of each hundred environments of one process."""
+    """Return the times of every series, by series and count, and of each hundred environments in one process."""
     peers.download(PACKAGES)
     variants = {
         "seeds": seed_commands,

@@ -383,7 +383,7 @@ def pip_environ(environment: Environment, environ: Mapping[str, str] | None = No
     The user's settings for the index, the connection and the accepted builds are among them, including those in
     configuration files. Settings that change what pip installs, or where, are not.
 
-    :param environ: the variables of the user; None for those of this process.
+    :param environ: the variables of the user; by default, the variables of this process.
     :raises ClocheError: the environment has no pip, or pip cannot read its settings.
     """
     from tempfile import TemporaryDirectory

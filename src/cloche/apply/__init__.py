@@ -67,7 +67,7 @@ def apply(
     :param complete: returns operations that depend on the staged tree; called before the commit.
     :param moved_from: absolute path of a directory to remove in the same transaction. It may be gone before `verify` is
         called, which can then raise `NotTakenOver` to be called again while both exist.
-    :param environ: the environment variables for programs that operations run; None for those of this process.
+    :param environ: the environment variables for programs that operations run; by default, the variables of this process.
 
     :raises DestinationChanged: with the strategy `new`, something has appeared at the target; nothing was changed.
     :raises ClocheError: a system call failed, or `complete` or `verify` raised it; nothing was changed.

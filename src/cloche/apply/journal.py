@@ -53,7 +53,7 @@ class Action(Value):
 
     @property
     def inode(self) -> int:
-        """For `add` and `swap`, that of the new entry; for `take-over` and `move`, that of the new tree.
+        """The inode of the new entry for `add` and `swap`, and of the new tree for `take-over` and `move`.
 
         Where it is found shows whether the step was performed.
         """

@@ -150,7 +150,7 @@ def removed_paths(target: str, changes: Iterable[Remove | SetMode]) -> list[str]
 
 
 def mode_steps(staging: str, target: str, changes: Iterable[Remove | SetMode]) -> list[Step]:
-    """Return the steps that change permission bits; those of staged entries are changed at once."""
+    """Return the steps that change permission bits; the bits of staged entries are changed at once."""
     new = os.path.join(staging, "new")
     modes = {change.path: change.mode for change in changes if isinstance(change, SetMode)}
     steps: list[Step] = []
@@ -218,7 +218,7 @@ def replacement_steps(staging: str, target: str, _: Sequence[Remove | SetMode]) 
 
 
 def entries_beside(staging: str, target: str) -> list[str]:
-    """Return the names in `target` without that of the staging directory."""
+    """Return the names in `target`, except that of the staging directory."""
     return [name for name in sorted(os.listdir(target)) if os.path.join(target, name) != staging]
 
 

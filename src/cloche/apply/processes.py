@@ -85,7 +85,7 @@ def run_in_tree(root: str, arguments: Sequence[str], purpose: str, environ: Mapp
 
     :param arguments: the command; `{root}` stands for the directory.
     :param purpose: what it is for, to complete "cannot …".
-    :param environ: the variables of the user; None for those of this process.
+    :param environ: the variables of the user; by default, the variables of this process.
     :raises OSError: it cannot be started.
     :raises ClocheError: it fails.
     """

@@ -1,4 +1,4 @@
-"""Staging directories: their names, how a run claims one, and how those of killed runs are swept."""
+"""Staging directories: their names, how a run claims one, and how what killed runs left is swept."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def stem_beside(target: str) -> str:
 
 
 def is_staging_inside(name: str) -> bool:
-    """Return whether a name in an environment's root is that of a staging directory."""
+    """Return whether a name in an environment's root belongs to a staging directory."""
     return name.startswith(NAME_PREFIX) and name[len(NAME_PREFIX) :].isdecimal()
 
 
 def is_staging_beside(name: str) -> bool:
-    """Return whether a name is that of a staging directory beside its destination, for any destination."""
+    """Return whether a name belongs to a staging directory beside its destination, for any destination."""
     stem, prefix, number = name.rpartition(NAME_PREFIX)
     return bool(prefix) and stem[:1] == "." and stem != "." and number.isdecimal()
 

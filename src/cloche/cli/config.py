@@ -90,7 +90,7 @@ def print_outcome(invocation: Invocation, line: str, **facts: object) -> None:
 
 
 def known_options(invocation: Invocation) -> dict[str, Option]:
-    """Return every option that a variable or a config file may set, including those of plugins."""
+    """Return every option that a variable or a config file may set, including options of plugins."""
     return options_by_name(invocation.arguments.command, invocation.plugin_options)
 
 

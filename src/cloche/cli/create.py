@@ -170,7 +170,7 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
 
 
 def effective_settings(settings: Settings) -> Settings:
-    """Return settings without those of variables and config files that need a lock file, if there is none.
+    """Return the settings that take effect: without a lock file, variables and config files that need one do not.
 
     Variables and config files apply to many environments, some of which have a lock file.
     """
@@ -219,7 +219,7 @@ def choices_for(settings: Settings) -> Choices:
 
 
 def chosen_options(settings: Settings) -> Iterator[Option]:
-    """Yield the options of components, those of built-in ones included, that are set."""
+    """Yield the options of components that are set, including built-in components."""
     for option in (*COMPONENT_OPTIONS, *settings.plugin_options):
         if option.name in settings.chosen:
             yield option

@@ -36,7 +36,7 @@ class Row(Value):
 def table_lines(head: Sequence[str], rows: Sequence[Row], columns: int | None) -> Iterator[str]:
     """Yield the lines of a table, or of a list of all cells if the terminal is too narrow for a table.
 
-    :param columns: those of the terminal, into which the last cells are wrapped; None for no limit.
+    :param columns: the width of the terminal, into which the last cells are wrapped; None for no limit.
     """
     from prettytable import PrettyTable
 

@@ -63,7 +63,7 @@ def find_path_problem(started: Interpreter, found: Interpreter | None, path: str
 
     Python derives its path from the name under which it is started, which is any text after `exec -a`.
 
-    :param found: what was found at `path`, its own path, or if that is in an environment, that of the base.
+    :param found: what was found at `path`, its own path, or at the path of the base if `path` is in an environment.
     """
     if not os.path.exists(started.executable):
         return f"says that its path is `{started.executable}`, which does not exist"

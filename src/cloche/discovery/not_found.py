@@ -222,7 +222,7 @@ def newest_minor() -> int:
 def is_ordinary_build(spec: InterpreterSpec, search: Search) -> bool:
     """Return whether a request accepts what version managers install: a release of CPython, built for this machine.
 
-    The machine is that of the first interpreter that the search finds.
+    The first interpreter that the search finds shows which machine this is.
     """
     local = next(
         (result.interpreter for result in search.results(ANY, batch_size=LISTING_BATCH_SIZE) if result.interpreter),

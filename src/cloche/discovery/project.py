@@ -133,7 +133,7 @@ def first_version(line: str) -> str:
 def installation(line: str, host: Host, inputs: Inputs) -> str:
     """Return the directory of an installation with the name in a line (`pypy3.9-7.3.11`, `mine`, `3.12.1/envs/mine`).
 
-    The name is that of a version that pyenv, mise or asdf has installed. Empty if there is none.
+    pyenv, mise or asdf has installed it under this name. Empty if there is none.
     """
     parts = line.strip().split("/envs/")
     for part in parts:

@@ -147,7 +147,7 @@ class Search:
         yield from self._examine(batch, spec, judged_by, examined, reported)
 
     def _candidates(self, spec: InterpreterSpec, first: Sequence[str]) -> Iterator[Candidate]:
-        """Yield the candidates: the `--try-first-with` paths, then those of each finder."""
+        """Yield the candidates: the `--try-first-with` paths, then what each finder yields."""
         if spec.path:
             yield self._named_candidate(spec.path, PATH_ITSELF)
             return

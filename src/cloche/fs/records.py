@@ -104,7 +104,7 @@ def format_row(path: str, digest: str = "", size: int | str = "") -> str:
 def record_of(files: Mapping[str, bytes], path: str) -> bytes:
     """Return a RECORD that lists files by their paths, and itself.
 
-    :param path: that of the RECORD.
+    :param path: the path of the RECORD itself.
     """
     rows = [format_row(name, digest_of(content), len(content)) for name, content in files.items()]
     return "".join([*rows, format_row(path)]).encode("utf-8", "surrogateescape")
@@ -124,7 +124,7 @@ def prefix_rows(record: str, prefix: str) -> str:
 
 
 def remove_rows(record: str, paths: frozenset[str]) -> str:
-    """Return rows of a RECORD without those of these paths."""
+    """Return the rows of a RECORD, except the rows of these paths."""
     return rows_of_paths(record, lambda path: path not in paths)
 
 

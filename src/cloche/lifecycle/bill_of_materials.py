@@ -99,7 +99,7 @@ def source_date(environ: Mapping[str, str]) -> datetime | None:
 
 
 def unique(distributions: Iterable[InstalledDistribution]) -> list[InstalledDistribution]:
-    """Return the distributions without those of the same name and version: an environment may list one twice."""
+    """Return the distributions, each name and version once: an environment may list one twice."""
     return [*{(one.key, one.version): one for one in distributions}.values()]
 
 

@@ -132,7 +132,7 @@ def started_python(
 def start_python(executable: str, host: Host, options: Iterable[str] = ()) -> AbstractContextManager[Popen[bytes]]:
     """Return the context manager that starts `_examine.py` in a Python; see `started_program`.
 
-    :param options: those of `_examine.py`.
+    :param options: the options of `_examine.py`.
     """
     command = [executable, "-I", "-B", "-c", template.resource(__name__, "_examine.py"), *options]
     return started_program(command, python_environ(host.environ), os.path.abspath(os.sep), reads=True)

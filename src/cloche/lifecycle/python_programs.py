@@ -25,7 +25,7 @@ _NAME = re.compile(r"(python|pip|pydoc|idle|2to3(?=$|-\d)-?)(\d+(?:\.\d+)?)?(t?d
 def python_program(name: str, environment: Environment, elsewhere: str) -> tuple[str, ...] | None:
     """Return the path of the program that the name of a program of Python means, and its first arguments.
 
-    None if it is not such a name, or that of a program that an environment should have itself, such as `python3` or `pip`.
+    None if it is not such a name, or if the environment should have the program itself, such as `python3` or `pip`.
 
     :param elsewhere: the end of a message, which tells about the program of this name on PATH; empty if there is none.
     :raises CommandFailed: the Python of the environment has no such program.

@@ -29,7 +29,7 @@ _UNQUOTED = re.compile(r"[\w./\\+@:,~-]*")
 
 
 def refuse_other_encoding(*paths: str) -> None:
-    """Refuse paths that files contain in another encoding than that of the locale.
+    """Refuse paths that files contain in an encoding other than the locale's.
 
     :raises ClocheError: the file-system encoding is not UTF-8, and a path is not ASCII.
     """

@@ -33,7 +33,7 @@ def as_read(text: str) -> str:
 
 
 def recode(text: str, old: str, new: str) -> str:
-    """Return the text whose bytes in one encoding are those of `text` in another one."""
+    """Return the text that has the same bytes in one encoding as `text` has in another."""
     return text if old == new else text.encode(old, "surrogateescape").decode(new, "surrogateescape")
 
 

@@ -172,7 +172,7 @@ class Blueprint(Value):
 
     @property
     def is_locked(self) -> bool:
-        """Whether the images are those of a lock file, so that an environment must have no others."""
+        """Whether the images come from a lock file, so that an environment must have no others."""
         return self.spec.wanted is not None and self.spec.wanted.lock is not None
 
 

@@ -1,4 +1,4 @@
-"""The options of components: check the values that the user chose for them, and give each component those of its own."""
+"""The options of components: check the values that the user chose, and give each component the values of its own options."""
 
 from __future__ import annotations
 

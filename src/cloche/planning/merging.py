@@ -63,7 +63,7 @@ def find_kept(destination: Destination, blueprint: Blueprint, environment: Envir
 def scripts_of_other_tools(root: str, directory: str) -> dict[str, str]:
     """Return the SHA-256 in hexadecimal of the scripts that other tools write for a shell, by path.
 
-    :param directory: that of the scripts, relative to the root of the environment.
+    :param directory: the directory of the scripts, relative to the root of the environment.
     """
     paths = [f"{directory}/{name}" for name in list_names(os.path.join(root, directory))]
     found: dict[str, str] = {}

@@ -127,7 +127,7 @@ def record_inputs(component: Component, item: object, arguments: Iterable[object
     """Record the inputs that a component declares, before it reads them.
 
     :param item: the component itself.
-    :param arguments: those of its method `inputs`.
+    :param arguments: the arguments of its method `inputs`.
     :raises PluginError: the method fails, or returns something other than paths.
     """
     if str(component.source) != BUILT_IN:

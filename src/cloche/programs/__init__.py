@@ -28,7 +28,7 @@ SHELL_VARIABLES = frozenset(("BASH_ENV", "ENV", "ZDOTDIR", "PROMPT_COMMAND", "VI
 def python_environ(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment variables for an interpreter: those of the user, without what changes Python.
 
-    :param environ: the variables of the user; None for those of this process.
+    :param environ: the variables of the user; by default, the variables of this process.
     """
     found = os.environ if environ is None else environ
     return {name: text for name, text in found.items() if not name.upper().startswith(PYTHON_PREFIXES)}

@@ -111,7 +111,7 @@ def bytecode_key(compiler: str, name: str, source_digest: bytes) -> str:
 def find_bytecode(key: str, store: Store, directories: Iterable[str]) -> tuple[str, int] | None:
     """Return the path and the size of sealed bytecode that the store has; the caller checks the seal.
 
-    :param directories: those of the store for bytecode.
+    :param directories: the directories of the store for bytecode.
     """
     for directory in directories:
         path = os.path.join(directory, key)

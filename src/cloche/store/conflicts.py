@@ -125,7 +125,7 @@ def refuse_confused_names(images: Sequence[Image], interpreter: Interpreter, loc
 def find_confused_names(images: Sequence[Image], interpreter: Interpreter) -> Iterator[tuple[Image, str, Image, str]]:
     """Yield an image and a path in it, and another image with a path that differs only in case or in the form of accents.
 
-    A path is that of a file, or of a directory with modules: Python compares the names of these exactly. Bytecode is left
+    A path leads to a file, or to a directory with modules: Python compares the names of these exactly. Bytecode is left
     out, because the modules have the same names.
 
     :raises SeedError: an image is damaged.

@@ -161,7 +161,7 @@ def _read_archive(path: str, archive: Archive) -> Distribution:
 def read_installed(site: str, dist_info: str, root: str = "") -> Distribution:
     """Read an installed distribution, given the site-packages directory and the name of its metadata directory.
 
-    The result equals that of the wheel it was installed from, apart from its kind.
+    The result equals what `read_wheel` returns for the wheel that it was installed from, apart from its kind.
 
     :param root: the environment, if it is one of the user's; else it may not have installed files outside site-packages.
     :raises SeedError: its RECORD is missing or incomplete, its metadata differs from it, or it installed a file at a place

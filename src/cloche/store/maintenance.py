@@ -97,7 +97,7 @@ def prune_store(store: Store, now: float | None = None, checks: ContentChecks | 
     An image is in use as long as an environment shares its files by hard links, or links to them. If environments contain
     copies, an image that is not used for a month is removed, and built again for the next environment.
 
-    :param now: the current time in seconds since the epoch; by default, that of the system.
+    :param now: the current time in seconds since the epoch; by default, the time of the system.
     :raises ClocheError: the store is read-only, or there is none.
     """
     _require_writable(store)

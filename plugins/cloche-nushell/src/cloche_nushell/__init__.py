@@ -19,7 +19,7 @@ class Nushell:
         return None
 
     def scripts(self, environment: Environment) -> list[Script]:
-        """Return the script; that of a relocatable environment requires Nushell 0.101, because it uses `path self`."""
+        """Return the script; in a relocatable environment, it requires Nushell 0.101, because it uses `path self`."""
         template, values = resource(__name__, "activate.nu"), environment.values
         if environment.placement == "relocatable":
             template, values = relocatable(template, resource(__name__, "here.nu")), environment.values_anywhere

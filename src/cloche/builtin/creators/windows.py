@@ -89,5 +89,5 @@ def _is_needed_by_copy(name: str, interpreter: Interpreter) -> bool:
 
 
 def _is_windowed(name: str) -> bool:
-    """Return whether an executable's name is that of the Python without a console window: `pythonw.exe`."""
+    """Return whether an executable's name is the name of a Python without a console window: `pythonw.exe`."""
     return name.removesuffix(".exe").endswith("w")

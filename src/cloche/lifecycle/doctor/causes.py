@@ -27,7 +27,7 @@ class Cause(Value):
 
 
 def causes_of(findings: Mapping[str, Iterable[Finding]]) -> list[Cause]:
-    """Return the causes of findings, those of most environments first.
+    """Return the causes of findings; the cause that affects the most environments comes first.
 
     :param findings: the findings in each environment.
     """

@@ -32,7 +32,7 @@ def open_case(path: str, session: Session) -> Case:
     """Examine an environment with its own Python, and return its case.
 
     :raises DestinationError: there is no environment at `path`.
-    :raises ClocheError: its files contain its path in another encoding than that of the locale.
+    :raises ClocheError: its files contain its path in an encoding other than the locale's.
     """
     return examine_case(path, session)
 

@@ -32,7 +32,7 @@ def package_changes(
     A package with the same version is among them if it comes from another file, or from a source that has changed. If it is
     only installed again because something in the environment was modified, it is not.
 
-    :param operations: those of the update.
+    :param operations: the operations of the update.
     """
     before = {item.key: item for item in dropped}
     after = {image.distribution: image for image in images}

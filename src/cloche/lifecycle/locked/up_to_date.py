@@ -76,7 +76,7 @@ def record_up_to_date(
 ) -> None:
     """Record that an environment is up to date. A failure only costs time later.
 
-    :param signatures: those of the paths to watch, before these were compared with the images.
+    :param signatures: the signatures of the paths to watch, from before they were compared with the images.
     """
     if not cache.directory or not cache.writable:
         return

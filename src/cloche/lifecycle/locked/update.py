@@ -125,7 +125,7 @@ def has_bytecode(operations: Iterable[Operation], root: str) -> bool:
 
 
 def with_bytecode(paths: Iterable[str], tag: str) -> set[str]:
-    """Return paths, and those of the bytecode of the modules among them."""
+    """Return paths, together with the paths of bytecode for the modules among them."""
     paths = {*paths}
     return paths | {bytecode_path(path, tag) for path in paths if path.endswith(".py")}
 

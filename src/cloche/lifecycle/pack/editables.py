@@ -54,7 +54,7 @@ def with_ordinary_installs(
 
 
 def without_sources(entry: Entry, editable: Iterable[InstalledDistribution]) -> Entry:
-    """Return a file that lists source directories without those of these distributions; any other entry unchanged."""
+    """Return a file that lists source directories without the directories of these distributions; any other entry unchanged."""
     if posixpath.basename(entry.path) != EASY_INSTALL or entry.kind != "file":
         return entry
     sources = {found.editable for found in editable}

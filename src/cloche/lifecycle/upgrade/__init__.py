@@ -259,7 +259,7 @@ def lost_requirements(
 ) -> list[Loss]:
     """Return the distributions with requirements that are met now, by something outside too, and not after the upgrade.
 
-    :param distributions: those of the upgraded environment.
+    :param distributions: the distributions of the upgraded environment.
     :param paths: the directories that its Python searches.
     :param user_site: the directory for the packages of the user of its Python.
     """

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def relocatable_files(staged: str, operations: Iterable[Operation]) -> Iterable[File] | None:
-    """Return the staged files that may contain an embedded path: those of images do not.
+    """Return the staged files that may contain an embedded path: files of images do not.
 
     None if all of them may, because a program has written them.
     """

@@ -438,7 +438,7 @@ class Verifier:
                 self.report("mode", path, "it is not executable")
 
     def check_lock(self) -> None:
-        """Report how the packages differ from those of the lock file, as it is now."""
+        """Report how the packages differ from the lock file as it is now."""
         if "lock" not in self.settings:
             return
         from cloche.lifecycle.locked.comparison import LockComparison

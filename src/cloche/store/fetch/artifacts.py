@@ -147,7 +147,7 @@ def hashers_for(artifact: Artifact) -> dict[str, Hasher]:
 
 
 def hash_mismatch(artifact: Artifact, digests: Mapping[str, str]) -> str | None:
-    """Return how the hashes of a file differ from those of an artifact; None if all are equal."""
+    """Return how the hashes of a file differ from the hashes of an artifact; None if all are equal."""
     for algorithm, actual in digests.items():
         expected = artifact.hashes.get(algorithm, actual)
         if actual != expected:

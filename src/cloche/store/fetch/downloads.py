@@ -77,7 +77,7 @@ def obtain(items: Sequence[Artifact | Pin], wanted: Wanted, interpreter: Interpr
 def obtaining(
     items: Iterable[Artifact | Pin], wanted: Wanted, interpreter: Interpreter, store: Store, stopped: threading.Event
 ) -> Iterator[Iterator[tuple[Artifact | Pin, str]]]:
-    """Yield an iterator of artifacts and pins, each with a local file whose size and hashes are those of the lock file.
+    """Yield an iterator of artifacts and pins, each with a local file that has the size and the hashes in the lock file.
 
     First it has the files on this machine, the largest first, then the others as soon as they are downloaded. For a pin,
     the file is the best wheel for the interpreter, or a source distribution if there is no wheel.

@@ -358,7 +358,7 @@ def _has_port(host: str) -> bool:
 
 
 def _system_certificates(settings: PipSettings) -> ssl.SSLContext | None:
-    """Return a context that trusts the certificates of the operating system; None to trust only those of certifi."""
+    """Return a context that trusts the operating system's certificates; None to trust only certifi's."""
     if "legacy-certs" in settings.texts("use-deprecated"):
         return None
     import truststore

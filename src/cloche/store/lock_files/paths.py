@@ -37,7 +37,7 @@ def other_user(path: str, status: os.stat_result, store: Store) -> int | None:
 
     If the path is a symbolic link, its owner counts too. With sudo, the user who runs it is trusted, as in Git.
 
-    :param status: that of the open file.
+    :param status: the status of the open file.
     :raises OSError: the path no longer exists.
     """
     if os.name == "nt":

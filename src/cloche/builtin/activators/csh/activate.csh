@@ -150,5 +150,5 @@ set _virtual_status = 0
 
 _virtual_end:
 rehash
-# The last command decides about the status of `source`. Aliases are expanded before any word of it runs.
+# The last command determines the status of `source`. Aliases are expanded before any word of it runs.
 eval "$_virtual_restore:q unset _virtual_*; set status = $_virtual_status"

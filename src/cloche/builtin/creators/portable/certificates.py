@@ -44,7 +44,7 @@ SSLContext.set_default_verify_paths = _set_default_verify_paths
 
 
 def find_bundle() -> str:
-    """Return the certificates to carry: those of this system, else those in pip; empty if there are none."""
+    """Return the path of the certificates to carry: this system's, else pip's; empty if there are none."""
     for path in KNOWN_BUNDLES:
         if os.path.isfile(path):
             return path

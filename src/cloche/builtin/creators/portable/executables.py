@@ -64,7 +64,7 @@ def files(interpreter: Interpreter, layout: Layout, prefix: Prefix) -> Iterator[
 
 
 def own_loader(interpreter: Interpreter) -> str:
-    """Return the loader of an interpreter that brings one of its own; empty if the loader is that of the system.
+    """Return the loader of an interpreter that comes with one; empty if it uses the loader of the system.
 
     The path of a loader is absolute, so an environment cannot contain the loader. A Python with a loader of its own also
     has its own C library, with which the loader of the system does not work.
