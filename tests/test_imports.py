@@ -25,8 +25,7 @@ START = frozenset("cloche cloche.__main__ cloche.cpython cloche.model".split())
 COMMAND = START | frozenset(
     """
     cloche.cli cloche.cli.command_spec cloche.cli.dispatch cloche.cli.invocation cloche.cli.parser cloche.cli.report
-    cloche.errors cloche.fs cloche.fs.inputs cloche.model.interpreter cloche.model.options cloche.model.plan
-    cloche.model.value cloche.plugins cloche.session
+    cloche.errors cloche.model.interpreter cloche.model.options cloche.model.value cloche.plugins cloche.session
     """.split()
 )
 """Modules for parsing a command line."""
@@ -36,8 +35,8 @@ WORD = COMMAND | frozenset(["cloche.cli.commands"])
 
 HELP = WORD | frozenset(
     """
-    cloche.cli.help cloche.cli.mistakes cloche.cli.virtualenv_options cloche.model.distribution
-    cloche.plugins.entry_points
+    cloche.cli.help cloche.cli.mistakes cloche.cli.virtualenv_options cloche.fs cloche.fs.inputs cloche.fs.signatures
+    cloche.model.distribution cloche.plugins.entry_points
     """.split()
 )
 
@@ -46,8 +45,8 @@ COMPLETION = WORD | frozenset("cloche.cli.completion cloche.shells cloche.shells
 
 SUGGEST = WORD | frozenset(
     """
-    cloche.cli.completion cloche.cli.completion.suggestions cloche.cli.virtualenv_options
-    cloche.model.distribution cloche.plugins.entry_points
+    cloche.cli.completion cloche.cli.completion.suggestions cloche.cli.virtualenv_options cloche.fs cloche.fs.inputs
+    cloche.fs.signatures cloche.model.distribution cloche.plugins.entry_points
     """.split()
 )
 """Modules for suggesting completions."""
@@ -56,8 +55,9 @@ CREATE = COMMAND | frozenset(
     """
     cloche.apply cloche.apply.executor cloche.apply.staging cloche.apply.transaction cloche.builtin
     cloche.builtin.activators cloche.cli.create cloche.cli.settings cloche.cli.user_shell
-    cloche.fs.locks cloche.fs.manifests cloche.lifecycle cloche.lifecycle.create cloche.model.environment
-    cloche.model.operations cloche.planning cloche.planning.destination cloche.planning.plan_at
+    cloche.fs cloche.fs.locks cloche.fs.manifests cloche.fs.signatures cloche.lifecycle
+    cloche.lifecycle.cached_blueprints cloche.lifecycle.create cloche.model.environment
+    cloche.model.operations cloche.model.plan cloche.planning cloche.planning.destination cloche.planning.plan_at
     cloche.planning.plan_cache cloche.planning.pyvenv_cfg cloche.shells
     cloche.shells.csh cloche.shells.fish cloche.shells.posix cloche.shells.powershell cloche.shells.python
     cloche.shells.template cloche.store
@@ -75,7 +75,7 @@ SEARCH = CREATE | frozenset(
     cloche.builtin.finders cloche.builtin.finders.current cloche.builtin.finders.installations
     cloche.builtin.finders.path cloche.discovery cloche.discovery.base_interpreter cloche.discovery.cache
     cloche.discovery.describe cloche.discovery.installation_roots cloche.discovery.search
-    cloche.discovery.serialization cloche.discovery.shims cloche.model.candidate cloche.model.spec
+    cloche.discovery.serialization cloche.discovery.shims cloche.fs.inputs cloche.model.candidate cloche.model.spec
     """.split()
 )
 """Modules for the same with `-p VERSION`, which searches on every run."""

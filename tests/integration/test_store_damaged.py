@@ -49,9 +49,8 @@ class StoreWithEnvironment(NamedTuple):
         shutil.rmtree(self.directory / "env", ignore_errors=True)
         wanted = Wanted(requirements=("spam",), find_links=(str(self.directory / "wheels"),))
         with Session(host_with_home(self.directory), cache=self.root) as session:
-            return create_environment(
-                Request(EnvironmentSpec(wanted=wanted), Target(str(self.directory / "env"))), session
-            )
+            request = Request(EnvironmentSpec(wanted=wanted), Target(str(self.directory / "env")))
+            return create_environment(request, session)[0]
 
     def tree(self) -> Tree:
         return snapshot(self.directory / "env")
@@ -348,7 +347,7 @@ def test_a_read_only_store_keeps_all_its_timestamps(setup: StoreWithEnvironment,
     request = Request(EnvironmentSpec(wanted=wanted), Target(str(setup.directory / "env"), link_mode=link_mode))  # type: ignore[arg-type]
 
     with Session(host_with_home(setup.directory), cache=setup.root, access="read-only") as session:
-        result = create_environment(request, session)
+        result, _ = create_environment(request, session)
 
     assert timestamps(setup.root) == before
     trees = [setup.tree().without_permissions(), setup.model.without_permissions()]

@@ -246,7 +246,7 @@ def test_options_are_kept_if_a_killed_run_left_the_settings_elsewhere(
 
     monkeypatch.setattr(creation, "recover_destination", recover)
     with Session(host) as session:
-        created = create_environment(request, session).environment
+        created = create_environment(request, session)[0].environment
     assert (created.prompt, created.placement) == ("mine", "relocatable")
     assert "include-system-site-packages = true" in config.read_text()
 

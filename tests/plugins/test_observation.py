@@ -14,6 +14,7 @@ import pytest
 import cloche as api
 import cloche.plugins as guard
 from cloche.fs.threads import map_in_threads
+from cloche.lifecycle.resolving import interpreter_for
 from cloche.model.plan import EnvironmentSpec
 from cloche.plugins.components import COMPONENT_KINDS
 from cloche.session import Session, current_host
@@ -216,7 +217,7 @@ def test_slow_finders_are_named(site: Site, tmp_path: Path, monkeypatch: pytest.
 
     with Session(current_host(), cache=str(tmp_path / "cache")) as session:
         with pytest.raises(api.InterpreterNotFound):
-            session.find(EnvironmentSpec(pythons=("3.99",)))
+            interpreter_for(EnvironmentSpec(pythons=("3.99",)), session)
         session.collect_plugin_problems()
 
     described = [warning.rpartition(" took ")[0] for warning in session.warnings]

@@ -16,6 +16,7 @@ import pytest
 
 from cloche.builtin.creators.portable.libraries import loader_of
 from cloche.errors import ClocheError
+from cloche.lifecycle.resolving import interpreter_for
 from cloche.model.plan import EnvironmentSpec
 from cloche.model.runtime import Runtime, RuntimeFile
 from cloche.model.value import replace
@@ -158,7 +159,7 @@ def test_a_copy_that_does_not_start_is_refused(
     runtime = Runtime("cpython", "3.12.1", (RuntimeFile("bin/python3.12", str(executable), executable=True),))
     with Session(current_host(cold.environ)) as session:
         interpreter = replace(
-            session.find(EnvironmentSpec(pythons=(str(base / "bin/python3.12"),))).interpreter,
+            interpreter_for(EnvironmentSpec(pythons=(str(base / "bin/python3.12"),)), session),
             executable=str(executable),
         )
         with pytest.raises(ClocheError, match="does not start") as raised:

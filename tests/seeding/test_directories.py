@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.api import create_with_result, find
-from cloche.fs.inputs import Inputs, are_unchanged
+from cloche.fs.inputs import Inputs
+from cloche.fs.signatures import are_unchanged
 from cloche.lifecycle.locked import up_to_date
 from cloche.model.plan import Wanted
 from cloche.store import Store, builds

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.fs.inputs import UNRECORDED, Inputs, are_unchanged
+from cloche.fs.inputs import UNRECORDED, Inputs
+from cloche.fs.signatures import are_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,8 @@ import pytest
 
 from cloche.api import find
 from cloche.errors import SeedError, UsageError
-from cloche.fs.inputs import Inputs, are_unchanged
+from cloche.fs.inputs import Inputs
+from cloche.fs.signatures import are_unchanged
 from cloche.lifecycle.doctor.checks.packages import is_for_other_abi
 from cloche.model.plan import Wanted
 from cloche.model.value import replace

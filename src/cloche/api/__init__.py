@@ -173,7 +173,7 @@ def create_with_result(
     """
     arguments = locals()
     with open_session(**arguments) as session:
-        result = create_environment(request_for(session.host, **arguments), session)
+        result, _ = create_environment(request_for(session.host, **arguments), session)
     return replace(result, warnings=(*argument_warnings(session.host, **arguments), *result.warnings))
 
 
@@ -216,7 +216,7 @@ def plan(
     """
     arguments = locals()
     with open_session(**arguments) as session:
-        planned = plan_environment(request_for(session.host, **arguments), session)
+        planned, _ = plan_environment(request_for(session.host, **arguments), session)
     log_warnings((*argument_warnings(session.host, **arguments), *session.warnings, *planned.notes))
     return planned
 
@@ -264,12 +264,13 @@ def describe(
     :raises UsageError: an argument is not valid.
     """
     arguments = locals()
+    from cloche.lifecycle.resolving import interpreter_for
     from cloche.planning.layout import layout_of
     from cloche.planning.plan_at import environment_at
 
     with open_session(**arguments) as session:
         request = with_kept_options(request_for(session.host, **arguments), session.host)
-        interpreter = session.find(request.spec).interpreter
+        interpreter = interpreter_for(request.spec, session)
     log_warnings(session.warnings)
     target = request.target
     return environment_at(target.destination, target, interpreter, layout_of(interpreter), session.host)
@@ -291,12 +292,14 @@ def find(
     :raises InterpreterNotFound: no interpreter matches; the hint lists the closest ones.
     :raises UsageError: a request is not valid.
     """
+    from cloche.lifecycle.resolving import interpreter_for
+
     with open_session(
         try_first_with=try_first_with, no_finders=no_finders, environ=environ, cache=cache, access=access
     ) as session:
         pythons = (*as_strings("specs", specs), *as_strings("python", python))
         first = as_strings("try_first_with", try_first_with)
-        found = session.find(EnvironmentSpec(pythons, first, as_strings("no_finders", no_finders))).interpreter
+        found = interpreter_for(EnvironmentSpec(pythons, first, as_strings("no_finders", no_finders)), session)
     log_warnings(session.warnings)
     return found
 

@@ -38,17 +38,17 @@ def create(invocation: Invocation) -> int:
                 for name in sorted(INEFFECTIVE & settings.chosen.keys())
             )
         if arguments.flag("dry-run"):
-            plan, result = plan_environment(request, session), None
+            (plan, resolved), result = plan_environment(request, session), None
         else:
-            result = create_environment(request, session)
+            result, resolved = create_environment(request, session)
             plan = result.plan
         if arguments.count("verbose"):
-            report.print_message(describe_choice(plan, session.found, settings))
+            report.print_message(describe_choice(plan, resolved.found, settings))
     report.print_warnings(plan.notes)
     if result is None:
         print_plan(plan, settings)
     else:
-        print_created(result, request.spec, session.activators, invocation)
+        print_created(result, request.spec, resolved.blueprint.activators, invocation)
     return 0
 
 

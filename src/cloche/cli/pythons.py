@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloche.cli import json_output, report
 from cloche.cli.table import Row, table_lines
+from cloche.lifecycle.resolving import list_pythons
 from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import TYPE_CHECKING
 
@@ -27,12 +28,10 @@ def pythons(invocation: Invocation) -> int:
     spec = operands[0] if operands else None
     with invocation.open_session() as session:
         session.progress("looking for interpreters")
-        listing = session.list_interpreters(
-            EnvironmentSpec(
-                settings.all("python"), settings.all("try-first-with"), settings.all("no-finder"), consult="project"
-            ),
-            spec,
+        default = EnvironmentSpec(
+            settings.all("python"), settings.all("try-first-with"), settings.all("no-finder"), consult="project"
         )
+        listing = list_pythons(default, spec, session)
     if listing.error is not None and spec is None:  # the list is complete, but `cloche DEST` would fail here
         report.print_warnings([listing.error.message])
     if settings.flag("json"):

@@ -16,7 +16,7 @@ import sys
 from cloche.cpython import keyed_hash
 from cloche.discovery import serialization
 from cloche.fs import read_regular_file, replace_file
-from cloche.fs.inputs import matching_variables, signature_of
+from cloche.fs.signatures import matching_variables, signature_of
 from cloche.model import PYVENV_CFG
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.shells.template import resource

@@ -9,10 +9,12 @@ from cloche.apply import DestinationChanged, apply
 from cloche.apply.staging import recover_destination
 from cloche.errors import ClocheError, DestinationError, human_size
 from cloche.fs.locks import DirectoryLock
+from cloche.lifecycle.cached_blueprints import valid_entry
 from cloche.model.plan import Request, Result
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import is_relocatable, read_settings
 from cloche.planning.plan_at import plan_at
+from cloche.planning.plan_cache import consults_project
 from cloche.planning.pyvenv_cfg import (
     ADDED_KEY,
     is_portable,
@@ -23,42 +25,67 @@ from cloche.planning.pyvenv_cfg import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Literal
 
+    from cloche.lifecycle.cached_blueprints import Check, Resolved, Reuse
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
-    from cloche.model.plan import Blueprint, EnvironmentSpec, Plan
-    from cloche.session import Reuse, Session
+    from cloche.model.plan import Blueprint, EnvironmentSpec, Plan, Target
+    from cloche.session import Session
 
 
-def create_environment(request: Request, session: Session) -> Result:
+def create_environment(request: Request, session: Session) -> tuple[Result, Resolved]:
     """Create an environment, or bring an existing one up to date.
 
     :raises ClocheError: any refusal or failure; the destination is then unchanged.
     """
     started = perf_counter()
-    images: Literal["checked", "unchecked"] = "checked"
+    images: Check = "checked"
     if has_lock_file(request.spec):
         from cloche.lifecycle.locked import remove_leftovers
 
         remove_leftovers(request.target.destination)
         images = "unchecked"  # an environment that is up to date needs none of them
     request = with_kept_options(request, session.host)
-    blueprint = session.blueprint(request.spec, request.target, reuse=reuse_for(request.spec), images=images)
+    resolved = blueprint_for(request.spec, session, request.target, reuse=reuse_for(request.spec), images=images)
     try:
-        plan, blueprint = create_from(blueprint, request, session)
+        plan, resolved = create_from(resolved, request, session)
     except (ClocheError, OSError) as error:
-        if not concerns_images(error, blueprint.all_images):
+        if not concerns_images(error, resolved.blueprint.all_images):
             raise
-        blueprint = session.resolve(request.spec)  # an image was damaged or replaced in the meantime
-        plan, blueprint = create_from(blueprint, request, session)
+        # an image was damaged or replaced in the meantime
+        plan, resolved = create_from(resolve_again(request, session), request, session)
     result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
-    session.activators = blueprint.activators
     if plan.strategy != "nothing":
         record_use(plan, session)
-        session.notify_created(result)
+        if resolved.has_created_hooks:
+            session.notify_created(result)
     session.collect_plugin_problems()
-    return replace(result, warnings=tuple(session.warnings), compiled=tuple(sorted(session.store.compiled)))
+    compiled = tuple(sorted(session.store.compiled))
+    return replace(result, warnings=tuple(session.warnings), compiled=compiled), resolved
+
+
+def blueprint_for(
+    spec: EnvironmentSpec,
+    session: Session,
+    target: Target | None = None,
+    *,
+    reuse: Reuse = "decided",
+    images: Check = "checked",
+) -> Resolved:
+    """Return the blueprint for a spec, from the plan cache if its inputs are unchanged.
+
+    :param target: where the environment is going to be; seeds that are already installed there need no images.
+    :param reuse: whether a cached blueprint is also returned if a server chose some of its files.
+    :param images: whether it is also returned if the store has lost some of its images.
+    :raises ClocheError: any refusal.
+    """
+    entry = valid_entry(spec, session, reuse, images)
+    if entry is not None:
+        return entry[0]
+    from cloche.lifecycle.resolving import entry_of_other_directory, resolve_spec
+
+    resolved = entry_of_other_directory(spec, session, reuse, images) if consults_project(spec) else None
+    return resolved or resolve_spec(spec, session, target)
 
 
 def with_kept_options(request: Request, host: Host) -> Request:
@@ -95,32 +122,43 @@ def may_have_gitignore(settings: Mapping[str, str], root: str) -> bool:
     return ADDED_KEY in settings or os.path.lexists(os.path.join(root, ".gitignore"))
 
 
-def create_from(blueprint: Blueprint, request: Request, session: Session) -> tuple[Plan, Blueprint]:
+def create_from(resolved: Resolved, request: Request, session: Session) -> tuple[Plan, Resolved]:
     """Create the environment of a blueprint; return the applied plan and its blueprint.
 
     A cached blueprint is resolved again if its packages have to be compiled, or if a server chose some of its files.
     """
-    plan = plan_or_recover(blueprint, request, session)
+    plan = plan_or_recover(resolved.blueprint, request, session)
     if plan is not None and plan.strategy == "nothing":
-        return plan, blueprint
-    images = blueprint.images if plan is None else plan.images
-    if session.is_cached and (blueprint.server_choices or needs_compiling(images, request.spec)):
-        blueprint = session.resolve(request.spec)
-        plan = plan_or_recover(blueprint, request, session)
-    return put_in_place(plan, blueprint, request, session), blueprint
+        return plan, resolved
+    if resolved.is_cached:
+        images = resolved.blueprint.images if plan is None else plan.images
+        if resolved.blueprint.server_choices or needs_compiling(images, request.spec):
+            resolved = resolve_again(request, session)
+            plan = plan_or_recover(resolved.blueprint, request, session)
+    return put_in_place(plan, resolved, request, session)
 
 
-def plan_environment(request: Request, session: Session) -> Plan:
+def plan_environment(request: Request, session: Session) -> tuple[Plan, Resolved]:
     """Return the plan that `create_environment` would apply; nothing is written at or near the destination.
 
     :raises ClocheError: any refusal.
     """
     request = with_kept_options(request, session.host)
-    blueprint = session.blueprint(request.spec, request.target, reuse=reuse_for(request.spec))
-    found = plan_for(blueprint, request, session)
-    if session.is_cached and blueprint.server_choices and found.strategy != "nothing":
-        return plan_for(session.resolve(request.spec, request.target), request, session)
-    return found
+    resolved = blueprint_for(request.spec, session, request.target, reuse=reuse_for(request.spec))
+    plan = plan_for(resolved.blueprint, request, session)
+    if resolved.is_cached and resolved.blueprint.server_choices and plan.strategy != "nothing":
+        from cloche.lifecycle.resolving import resolve_spec
+
+        resolved = resolve_spec(request.spec, session, request.target)
+        plan = plan_for(resolved.blueprint, request, session)
+    return plan, resolved
+
+
+def resolve_again(request: Request, session: Session) -> Resolved:
+    """Resolve the spec of a request for a run that installs all of its packages, so all of their images are needed."""
+    from cloche.lifecycle.resolving import resolve_spec
+
+    return resolve_spec(request.spec, session)
 
 
 def plan_for(blueprint: Blueprint, request: Request, session: Session) -> Plan:
@@ -200,8 +238,8 @@ def plan_or_recover(blueprint: Blueprint, request: Request, session: Session) ->
         return plan_unless_update(blueprint, request, session)
 
 
-def put_in_place(plan: Plan | None, blueprint: Blueprint, request: Request, session: Session) -> Plan:
-    """Apply a plan; return it. If the destination exists, or changes meanwhile, lock it and plan again.
+def put_in_place(plan: Plan | None, resolved: Resolved, request: Request, session: Session) -> tuple[Plan, Resolved]:
+    """Apply a plan; return it and its blueprint. If the destination exists, or changes meanwhile, lock it and plan again.
 
     :param plan: None for an update, which has not been planned yet.
     """
@@ -212,16 +250,16 @@ def put_in_place(plan: Plan | None, blueprint: Blueprint, request: Request, sess
         except DestinationChanged:
             pass  # another run created something there first
         else:
-            return plan
+            return plan, resolved
     target = os.path.realpath(request.target.destination) if plan is None else plan.target
     with DirectoryLock(target):
         recover_destination(target)
         current = with_kept_options(request, session.host)  # the environment may have been created in the meantime
         if current.spec != request.spec:
-            blueprint = session.resolve(current.spec)
-        plan = plan_for(blueprint, current, session)
+            resolved = resolve_again(current, session)
+        plan = plan_for(resolved.blueprint, current, session)
         if plan.strategy == "nothing":
-            return plan  # another run has just created the same
+            return plan, resolved  # another run has just created the same
         session.announce(announcements(plan))
         try:
             session.warn(apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode, environ=environ))
@@ -230,7 +268,7 @@ def put_in_place(plan: Plan | None, blueprint: Blueprint, request: Request, sess
                 f"`{plan.environment.location}` keeps changing while the environment is created",
                 hint="find out which program writes to it, stop it, and try again",
             ) from None
-    return plan
+    return plan, resolved
 
 
 def record_use(plan: Plan, session: Session) -> None:

@@ -17,6 +17,7 @@ from cloche.model import PYVENV_CFG
 from cloche.model.operations import Copy
 from cloche.planning.pyvenv_cfg import interpreter_settings, parse_settings, shorten_settings, with_paths_as_written
 from cloche.planning.resolve import resolve
+from cloche.store.seeds import SeedStore
 
 if TYPE_CHECKING:
     from cloche.lifecycle.info import EnvironmentInfo
@@ -121,7 +122,7 @@ def copied_executables(environment: Environment, interpreter: Interpreter, sessi
     from cloche.model.plan import EnvironmentSpec
 
     spec = EnvironmentSpec(creator="copy", wanted=None, activators=())
-    blueprint = resolve(spec, interpreter, "", session.registry, session.seed_store, UNRECORDED)
+    blueprint = resolve(spec, interpreter, "", session.registry, SeedStore(session.store), UNRECORDED)
     return [operation for operation in blueprint.operations if isinstance(operation, Copy)]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.recorded_command import recorded_compile_policy
+from cloche.lifecycle.resolving import seed_images
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.plan import Wanted
 from cloche.store.installation import image_operations
@@ -37,7 +38,7 @@ def reinstall_seeds(
     environment = info.environment
     assert environment.interpreter is not None
     wanted_seeds = Wanted(requirements, dependencies="omitted", compile=recorded_compile_policy(info.settings))
-    images = session.images_for(wanted_seeds, environment.interpreter, rule)
+    images = seed_images(wanted_seeds, environment.interpreter, session, rule)
     wanted = {image.distribution for image in images}
     for path in remnants:
         overlay.remove(path)

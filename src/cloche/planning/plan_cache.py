@@ -16,7 +16,7 @@ import sys
 
 from cloche.cpython import keyed_hash
 from cloche.fs import read_regular_file, replace_file
-from cloche.fs.inputs import are_unchanged
+from cloche.fs.signatures import are_unchanged
 from cloche.model import VERSION
 from cloche.model.environment import Layout
 from cloche.model.interpreter import Interpreter
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from cloche.fs.inputs import Recorded
+    from cloche.fs.signatures import Recorded
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
 

@@ -7,7 +7,7 @@ components with the same name, is left out with a warning. It is an error only i
 from __future__ import annotations
 
 from cloche.errors import PluginError, UsageError
-from cloche.fs.inputs import UNRECORDED
+from cloche.fs.inputs import Inputs
 from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.model.value import replace as with_fields
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
     from typing import Literal, TypeAlias
 
-    from cloche.fs.inputs import Inputs
     from cloche.model.environment import Environment
     from cloche.model.plan import Result
     from cloche.plugins.components import Kind
@@ -78,8 +77,11 @@ class Registry:
         hooks: Hooks | None = None,
         replace: Mapping[str, str] | None = None,
         unknown: Iterable[str] = (),
+        inputs: Inputs | None = None,
     ) -> None:
         self.reports = tuple(reports)
+        self.inputs = inputs or Inputs()
+        """The files and directories that tell which plugins are installed."""
         self.conflicts: list[Conflict] = []
         self._hooks = hooks
         self._unknown = sorted(unknown)
@@ -260,13 +262,13 @@ def load_plugins(
     path: Sequence[str],
     blocked: frozenset[str] = frozenset(),
     replace: Mapping[str, str] | None = None,
-    inputs: Inputs = UNRECORDED,
 ) -> Registry:
     """Load every plugin in the directories of `path` that is not blocked; return the registry of their components.
 
     :param blocked: names of plugins or distributions; `*` means all except the built-in ones.
     :param replace: the names of the components that replace built-in ones, by the names of the built-in ones.
     """
+    inputs = Inputs()
     found = InstalledPlugins(path, inputs).scan()
     shadowed = [
         Report(source, "shadowed", f"{source.distribution} in `{directory}` takes precedence")
@@ -275,7 +277,7 @@ def load_plugins(
     ]
     builtin = [Source(name, module, "cloche", "") for name, module in BUILTIN.items()]
     sources = [*builtin, *(source for source, directory in found if not directory)]
-    return load_sources(sources, blocked, replace, shadowed)
+    return load_sources(sources, blocked, replace, shadowed, inputs)
 
 
 def load_sources(
@@ -283,10 +285,12 @@ def load_sources(
     blocked: frozenset[str] = frozenset(),
     replace: Mapping[str, str] | None = None,
     others: Iterable[Report] = (),
+    inputs: Inputs | None = None,
 ) -> Registry:
     """Load these plugins; see `load_plugins`.
 
     :param others: reports on plugins that are not loaded; they are listed last.
+    :param inputs: the files and directories that tell which plugins are installed.
     """
     from cloche.plugins.hooks import Hooks, register_all
 
@@ -314,7 +318,8 @@ def load_sources(
             reports.append(Report(source, "blocked", "left out with `--no-plugin`"))
     builtin_first = sorted(usable, key=lambda component: component.source.implementation not in BUILTIN.values())
     in_order = usable if usable == builtin_first else order_by_precedence(usable)
-    return Registry(in_order, [*reports, *others], hooks=hooks, replace=replace, unknown=blocked - {"*"} - blocking)
+    unknown = blocked - {"*"} - blocking
+    return Registry(in_order, [*reports, *others], hooks=hooks, replace=replace, unknown=unknown, inputs=inputs)
 
 
 def order_by_precedence(components: Sequence[Component]) -> list[Component]:

@@ -14,7 +14,6 @@ import os
 import stat
 
 from cloche.errors import ClocheError, reason_of
-from cloche.fs.inputs import UNRECORDED
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -100,8 +99,7 @@ class Store:
         """What killed processes left in directories of images, by directory and by name of the image."""
         self.staging: set[str] = set()
         """The paths of staging directories that exist now (see `cloche.store.staging`); `close` removes them."""
-        self.inputs: Inputs = UNRECORDED
-        """Records the files that the choice of a seed depends on."""
+        self._inputs: Inputs | None = None
         self._trust = trust
         self._temporary = ""
         """A directory that `close` removes; empty until it is needed."""
@@ -132,6 +130,19 @@ class Store:
             store.root = ""
             store.warnings.append(f"continuing without a cache: `{root or '~/.cache/cloche'}` {problem}")
         return store
+
+    @property
+    def inputs(self) -> Inputs:
+        """The record of the files that the choice of a seed depends on; nothing is recorded unless somebody sets one."""
+        if self._inputs is None:
+            from cloche.fs.inputs import UNRECORDED
+
+            return UNRECORDED
+        return self._inputs
+
+    @inputs.setter
+    def inputs(self, inputs: Inputs) -> None:
+        self._inputs = inputs
 
     def readable_directories(self, kind: Kind) -> list[str]:
         """Return the existing, safe directories to search for this kind of file."""

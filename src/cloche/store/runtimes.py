@@ -15,8 +15,8 @@ from cloche.apply.processes import run_program
 from cloche.errors import ClocheError, SeedError, reason_of
 from cloche.fs import open_regular_file, remove_path
 from cloche.fs.elf import MAGIC, DynamicFile, NotEditable
-from cloche.fs.inputs import signature_of
 from cloche.fs.manifests import RUNTIME_MANIFEST, format_manifest
+from cloche.fs.signatures import signature_of
 from cloche.model.archive import SAME_TIME
 from cloche.model.value import Value
 from cloche.programs import python_environ

@@ -26,7 +26,7 @@ from cloche.planning.pyvenv_cfg import ADDED_KEY, settings_for
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cloche.fs.inputs import Signature
+    from cloche.fs.signatures import Signature
     from cloche.lifecycle.locked.up_to_date import Answer
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
@@ -56,7 +56,7 @@ def plan_locked(blueprint: Blueprint, target: Target, session: Session) -> Plan:
     """
     if plan := plan_unless_outdated(blueprint, target, session):
         return plan
-    check_images(blueprint, session)
+    check_images(blueprint)
     from cloche.lifecycle.locked.update import plan_update
 
     return plan_update(blueprint, target, inspect_destination(target.destination, session.host), session)
@@ -69,7 +69,7 @@ def plan_unless_outdated(blueprint: Blueprint, target: Target, session: Session)
     """
     destination = inspect_destination(target.destination, session.host)
     if destination.state != "environment" or target.existing != "keep":
-        check_images(blueprint, session)
+        check_images(blueprint)
         plan = plan_at(blueprint, target, session.host)
         return replace(plan, changes=tuple(added(blueprint.images)))
     if find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
@@ -78,17 +78,16 @@ def plan_unless_outdated(blueprint: Blueprint, target: Target, session: Session)
     return plan_if_up_to_date(blueprint, target, destination, session)
 
 
-def check_images(blueprint: Blueprint, session: Session) -> None:
-    """Check that the store still has the images of a cached blueprint, before they are used.
+def check_images(blueprint: Blueprint) -> None:
+    """Check that the store still has the images of a blueprint, which may be a cached one, before they are used.
 
     :raises DamagedImage: it has lost one, so the spec has to be resolved again.
     """
-    if session.is_cached:
-        from cloche.store.check import check_own_files
+    from cloche.store.check import check_own_files
 
-        for image in blueprint.all_images:
-            if reason := check_own_files(image.root):
-                raise DamagedImage(f"`{image.root}` is damaged: {reason}")
+    for image in blueprint.all_images:
+        if image.root and (reason := check_own_files(image.root)):
+            raise DamagedImage(f"`{image.root}` is damaged: {reason}")
 
 
 def added(images: Iterable[Image]) -> Iterable[PackageChange]:
@@ -115,7 +114,7 @@ def plan_if_up_to_date(blueprint: Blueprint, target: Target, destination: Destin
     if not all(os.path.exists(os.path.join(root, path)) for path in own_scripts):
         return None
     if recorded != answer:
-        check_images(blueprint, session)
+        check_images(blueprint)
         here = replace(environment, location=root)
         signatures = compare_packages(here, blueprint, target, {*own_scripts}, cache)
         if signatures is None:

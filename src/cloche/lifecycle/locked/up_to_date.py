@@ -18,7 +18,7 @@ from time import time_ns
 
 from cloche.cpython import keyed_hash
 from cloche.fs import DIRECTORY, paths_in, read_regular_file, replace_file
-from cloche.fs.inputs import path_signature, signature_of
+from cloche.fs.signatures import path_signature, signature_of
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.plan_cache import is_intact_entry
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
-    from cloche.fs.inputs import Signature
+    from cloche.fs.signatures import Signature
     from cloche.planning.plan_cache import PlanCache
 
     Signatures: TypeAlias = list[Signature]

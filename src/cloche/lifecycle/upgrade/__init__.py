@@ -21,6 +21,7 @@ from cloche.lifecycle.installed_startup_code import startup_rule
 from cloche.lifecycle.reader import implementation_and_build, recorded_release
 from cloche.lifecycle.rebase import has_same_abi, is_same_release, rebase, version_like
 from cloche.lifecycle.recorded_command import recorded_compile_policy, recorded_lock
+from cloche.lifecycle.resolving import interpreter_for, seed_images
 from cloche.lifecycle.seed_replacement import reinstall_seeds
 from cloche.lifecycle.upgrade.inventory import Inventory, Loss, refusal_reason, take_inventory
 from cloche.model.plan import EnvironmentSpec, Wanted
@@ -106,14 +107,14 @@ def plan_upgrade(
     rule = startup_rule(info.settings, rule)
     current = info.environment.interpreter
     if pythons:
-        interpreter = session.find(EnvironmentSpec(pythons=tuple(pythons))).interpreter
+        interpreter = interpreter_for(EnvironmentSpec(pythons=tuple(pythons)), session)
     elif seeds == "newest" and current is not None:
         interpreter = current
     else:
         interpreter = newest_patch(info, session)
     wanted = tuple(distribution.key for distribution in info.seeds) if seeds == "newest" else ()
     locked = lock_request_of(info)
-    images = session.images_for(locked, interpreter) if locked else ()
+    images = seed_images(locked, interpreter, session) if locked else ()
     is_selected = locked is None or info.settings.get("lock") == f"sha256:{lock_digest(images)}"
     if info.is_portable:
         if is_selected and current is not None and is_same_release(current, interpreter):
@@ -162,7 +163,7 @@ def newest_patch(info: EnvironmentInfo, session: Session) -> Interpreter:
     """
     current = info.environment.interpreter
     try:
-        found = session.find(EnvironmentSpec(pythons=(same_minor_spec(info),))).interpreter
+        found = interpreter_for(EnvironmentSpec(pythons=(same_minor_spec(info),)), session)
     except InterpreterNotFound:
         if current is None:
             raise
@@ -332,7 +333,7 @@ def renewable_seeds(
             continue
         try:
             wanted = seed_request(distribution.key, info.settings)
-            images = session.images_for(wanted, interpreter)
+            images = seed_images(wanted, interpreter, session)
             newer = all(Version(image.version) >= Version(distribution.version) for image in images)
             if newer or refusal_reason(distribution, interpreter):
                 found.append(distribution.key)
@@ -354,7 +355,7 @@ def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
     installed = {distribution.key: distribution.version for distribution in upgrade.info.distributions}
     found: list[str] = []
     for name in renewable_seeds(upgrade.info, upgrade.interpreter, upgrade.seeds, session):
-        images = session.images_for(seed_request(name, upgrade.info.settings), upgrade.interpreter)
+        images = seed_images(seed_request(name, upgrade.info.settings), upgrade.interpreter, session)
         newer = [image for image in images if image.version != installed[image.distribution]]
         if upgrade.rule[0] == "refuse":
             refuse_startup_code(newer, upgrade.rule[1])

@@ -15,7 +15,7 @@ from cloche.apply.file_list import DamagedImage
 from cloche.errors import ClocheError
 from cloche.fs.case import key_in
 from cloche.fs.locks import DirectoryLock
-from cloche.lifecycle.create import may_have_gitignore
+from cloche.lifecycle.create import blueprint_for, may_have_gitignore
 from cloche.lifecycle.editable_modules import modules_of_editables
 from cloche.lifecycle.examination import examine, modules_of, refuse_new_damage, started_python
 from cloche.lifecycle.info import SEEDS
@@ -142,7 +142,7 @@ def choose_content(upgrade: UpgradePlan, session: Session, losses: Losses, check
     refuse_running_cloche(upgrade.location, session.host, ACTION)
     request = request_for(upgrade, session)
     refuse_losses(inventory.losses, losses)
-    blueprint = session.blueprint(request.spec)
+    blueprint = blueprint_for(request.spec, session).blueprint
     notes = tuple(activator_notes(upgrade, session))
     successors = find_successors(
         inventory,

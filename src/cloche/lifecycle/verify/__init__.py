@@ -16,8 +16,8 @@ from time import monotonic
 
 from cloche.errors import ClocheError, counted, reason_of
 from cloche.fs import is_unreadable, read_at_most
-from cloche.fs.inputs import path_signature
 from cloche.fs.manifests import MANIFEST, hash_file, sha256_of
+from cloche.fs.signatures import path_signature
 from cloche.fs.threads import map_in_threads
 from cloche.lifecycle.embedded_paths.activation_scripts import shells_by_script
 from cloche.lifecycle.locked.up_to_date import record_differences

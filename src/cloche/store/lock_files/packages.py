@@ -18,7 +18,7 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from cloche.errors import UsageError, reason_of
 from cloche.fs import open_regular_file, read_bounded
-from cloche.fs.inputs import signature_of
+from cloche.fs.signatures import signature_of
 from cloche.model.value import Value
 from cloche.store.fetch.pins import SearchScope
 from cloche.store.lock_files.paths import LockFile, other_user
