@@ -55,7 +55,7 @@ CREATE = COMMAND | frozenset(
     """
     cloche.apply cloche.apply.executor cloche.apply.staging cloche.apply.transaction cloche.builtin
     cloche.builtin.activators cloche.cli.create cloche.cli.settings cloche.cli.user_shell
-    cloche.fs cloche.fs.locks cloche.fs.manifests cloche.fs.signatures cloche.lifecycle
+    cloche.fs cloche.fs.manifests cloche.fs.signatures cloche.lifecycle
     cloche.lifecycle.cached_blueprints cloche.lifecycle.create cloche.model.environment
     cloche.model.operations cloche.model.plan cloche.planning cloche.planning.destination cloche.planning.plan_at
     cloche.planning.plan_cache cloche.planning.pyvenv_cfg cloche.shells

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.api import open_session
-from cloche.fs.locks import try_lock_directory
+from cloche.fs import try_lock_directory
 from cloche.lifecycle import examination
 from cloche.lifecycle.doctor.diagnosis import CODES, open_case
 from tests.interpreters import debian, pyenv

@@ -12,7 +12,8 @@ import pytest
 from cloche.apply import DestinationChanged, apply, journal, leftovers, merge, rehearse
 from cloche.apply.staging import recover_destination
 from cloche.errors import ClocheError
-from cloche.fs.locks import DirectoryLock, try_lock_directory
+from cloche.fs import try_lock_directory
+from cloche.fs.locks import DirectoryLock
 from cloche.model.operations import Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from tests.trees import snapshot
 

@@ -16,7 +16,7 @@ from cloche.apply.staging import recover_environment
 from cloche.apply.takeover import TakeoverTransaction
 from cloche.apply.transaction import Transaction
 from cloche.errors import ClocheError
-from cloche.fs.locks import try_lock_directory
+from cloche.fs import try_lock_directory
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Rewrite, Run, SetMode, Write
 from tests.trees import snapshot
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.errors import ClocheError
-from cloche.fs import locks
-from cloche.fs.locks import DirectoryLock, LockFile, ReplacedMeanwhile, identity_of, try_lock_directory
+from cloche.fs import locks, try_lock_directory
+from cloche.fs.locks import DirectoryLock, LockFile, ReplacedMeanwhile, identity_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ import stat
 from time import perf_counter
 
 from cloche.apply.journal import JOURNAL, read_journal, undo_steps
-from cloche.fs import DIRECTORY
-from cloche.fs.locks import identity_in, try_lock_directory
+from cloche.fs import DIRECTORY, try_lock_directory
+from cloche.fs.locks import identity_in
 from cloche.fs.threads import map_in_threads
 from cloche.model.value import TYPE_CHECKING
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.fs import list_names
-from cloche.fs.locks import try_lock_directory
+from cloche.fs import list_names, try_lock_directory
 
 SLOTS = 16
 """How many numbers a run always checks for leftovers. Concurrent runs may use higher numbers."""

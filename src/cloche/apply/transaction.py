@@ -25,7 +25,7 @@ from cloche.apply.executor import StagingTree, perform_operations
 from cloche.apply.staging import claim_staging, discard_staging, stem_beside, stem_inside, sweep_slots
 from cloche.cpython import signal
 from cloche.errors import ClocheError, DestinationError, reason_of
-from cloche.fs.locks import lock_open_directory
+from cloche.fs import lock_open_directory
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -15,7 +15,10 @@ from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import BinaryIO
+    from typing import BinaryIO, Literal, TypeAlias
+
+    LockState: TypeAlias = Literal["locked", "busy", "unsupported"]
+    """This process has the lock; another process has it; the platform or the file system does not support locks."""
 
 DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -310,3 +313,44 @@ def copy_file(
             raise
     finally:
         os.close(reading)
+
+
+def try_lock_directory(path: str) -> tuple[int | None, LockState]:
+    """Try to lock a directory; return the descriptor that keeps it locked, and the lock's state.
+
+    Closing the descriptor releases the lock. A directory that was removed or replaced meanwhile counts as `busy`.
+
+    :raises OSError: the directory cannot be opened.
+    """
+    if os.name == "nt":
+        return None, "unsupported"
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None, "busy"
+    state = lock_open_directory(descriptor)
+    if state == "locked":
+        try:
+            same = os.path.samestat(os.fstat(descriptor), os.stat(path))
+        except FileNotFoundError:
+            same = False
+        state = "locked" if same else "busy"
+    if state == "busy":
+        os.close(descriptor)
+        return None, "busy"
+    return descriptor, state
+
+
+def lock_open_directory(descriptor: int) -> LockState:
+    """Try to lock a directory by an open descriptor of it; return the lock's state. Closing the descriptor releases it."""
+    # Not filelock: every warm run gets here, and importing filelock takes 50 ms. It also locks only files, and a lock file
+    # would remain in or beside the environment.
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, flock
+    except ImportError:
+        return "unsupported"
+    try:
+        flock(descriptor, LOCK_EX | LOCK_NB)
+    except OSError as error:
+        return "busy" if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else "unsupported"
+    return "locked"

@@ -1,7 +1,6 @@
 """Locks between processes. The system releases them when their owner exits or is killed.
 
-- `DirectoryLock` keeps other runs away from an environment while it is changed, and `try_lock_directory` marks a staging
-  directory as in use.
+- `DirectoryLock` keeps other runs away from an environment while it is changed.
 - `LockFile` keeps processes from doing the same work twice.
 """
 
@@ -13,65 +12,24 @@ import stat
 from time import monotonic, sleep
 
 from cloche.errors import ClocheError
+from cloche.fs import try_lock_directory
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Literal, TypeAlias
+    from typing import TypeAlias
 
     from filelock import BaseFileLock
 
+    from cloche.fs import LockState
+
     Identity: TypeAlias = tuple[int, int]
     """The device and inode of a directory."""
-
-    State: TypeAlias = Literal["locked", "busy", "unsupported"]
-    """This process has the lock; another process has it; the platform or the file system does not support locks."""
 
 LOCK_TIMEOUT = 60.0
 """Seconds to wait for another run that changes the same environment."""
 
 POLL_INTERVAL = 0.02
 """Seconds between two attempts."""
-
-
-def try_lock_directory(path: str) -> tuple[int | None, State]:
-    """Try to lock a directory; return the descriptor that keeps it locked, and the lock's state.
-
-    Closing the descriptor releases the lock. A directory that was removed or replaced meanwhile counts as `busy`.
-
-    :raises OSError: the directory cannot be opened.
-    """
-    if os.name == "nt":
-        return None, "unsupported"
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return None, "busy"
-    state = lock_open_directory(descriptor)
-    if state == "locked":
-        try:
-            same = os.path.samestat(os.fstat(descriptor), os.stat(path))
-        except FileNotFoundError:
-            same = False
-        state = "locked" if same else "busy"
-    if state == "busy":
-        os.close(descriptor)
-        return None, "busy"
-    return descriptor, state
-
-
-def lock_open_directory(descriptor: int) -> State:
-    """Try to lock a directory by an open descriptor of it; return the lock's state. Closing the descriptor releases it."""
-    # Not filelock: every warm run gets here, and importing filelock takes 50 ms. It also locks only files, and a lock file
-    # would remain in or beside the environment.
-    try:
-        from fcntl import LOCK_EX, LOCK_NB, flock
-    except ImportError:
-        return "unsupported"
-    try:
-        flock(descriptor, LOCK_EX | LOCK_NB)
-    except OSError as error:
-        return "busy" if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else "unsupported"
-    return "locked"
 
 
 class ReplacedMeanwhile(ClocheError):
@@ -147,7 +105,7 @@ class LockFile:
         """How long to wait for the lock."""
         self._lock: BaseFileLock | None = None
 
-    def __enter__(self) -> State:
+    def __enter__(self) -> LockState:
         from filelock import FileLock, Timeout
 
         if not os.path.isdir(os.path.dirname(self.path)):  # filelock would create it with different permissions

@@ -8,7 +8,6 @@ from time import perf_counter
 from cloche.apply import DestinationChanged, apply
 from cloche.apply.staging import recover_destination
 from cloche.errors import ClocheError, DestinationError, human_size
-from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.cached_blueprints import valid_entry
 from cloche.model.plan import Request, Result
 from cloche.model.value import TYPE_CHECKING, replace
@@ -251,6 +250,8 @@ def put_in_place(plan: Plan | None, resolved: Resolved, request: Request, sessio
             pass  # another run created something there first
         else:
             return plan, resolved
+    from cloche.fs.locks import DirectoryLock
+
     target = os.path.realpath(request.target.destination) if plan is None else plan.target
     with DirectoryLock(target):
         recover_destination(target)

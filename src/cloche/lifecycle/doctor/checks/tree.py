@@ -6,8 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import staging_directories
-from cloche.fs import is_within
-from cloche.fs.locks import try_lock_directory
+from cloche.fs import is_within, try_lock_directory
 from cloche.fs.manifests import RUNTIME_MANIFEST, parse_manifest
 from cloche.lifecycle.doctor.case import ONLY_YOU, Finding, and_more, missing_directory
 from cloche.lifecycle.reader import copied_links
