@@ -8,15 +8,7 @@ from cloche.cli.report import print_warnings, relative_path
 from cloche.errors import ClocheError, Inexpressible
 from cloche.model.value import TYPE_CHECKING
 from cloche.plugins import call_component, load_object
-from cloche.shells import (
-    BUILT_IN,
-    MODULES,
-    activation_script,
-    find_shell,
-    guarded,
-    programs_of,
-    shell_of_activator,
-)
+from cloche.shells import BUILT_IN, MODULES, activation_script, find_shell, programs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
@@ -53,6 +45,8 @@ def shell_of_chosen(chosen: ChosenComponent, environment: Environment) -> ShellF
 
     :raises PluginError: its plugin failed.
     """
+    from cloche.shells.plugin_activators import guarded, shell_of_activator
+
     shell = call_activator(chosen, lambda activator: shell_of_activator(activator, environment))
     return guarded(shell, lambda call: call_component(call, "activator", chosen.name, chosen.source))
 

@@ -14,12 +14,11 @@ from cloche.shells import (
     BUILT_IN,
     built_in_shells,
     csh,
-    guarded,
     known_shells_of_plugins,
     posix,
     quote_as_shlex,
-    shell_of_activator,
 )
+from cloche.shells.plugin_activators import guarded, shell_of_activator
 from cloche.shells.words import Word
 
 if TYPE_CHECKING:
