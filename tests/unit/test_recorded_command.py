@@ -34,8 +34,7 @@ RECORDED: dict[tuple[type, str], object] = {
     (EnvironmentSpec, "wanted"): None,
     (EnvironmentSpec, "activators"): ("bash", "fish"),
     (EnvironmentSpec, "site_packages"): "system",
-    (EnvironmentSpec, "startup_code"): "allow",
-    (EnvironmentSpec, "startup_packages"): ("eggs", "spam"),
+    (EnvironmentSpec, "startup_rule"): ("refuse", ("eggs", "spam")),
     (Wanted, "requirements"): ("pip==24.0", "wheel"),
     (Wanted, "find_links"): ("/my wheels", "/others"),
     (Wanted, "dependencies"): "omitted",
@@ -86,8 +85,6 @@ def request_with(owner: type, field: str, value: object) -> Request:
         wanted = replace(wanted, **{field: value})
         wanted = replace(wanted, requirements=()) if field == "lock" else wanted
     spec, target = EnvironmentSpec(("/opt/base",), wanted=wanted), Target("/work/env")
-    if field == "startup_packages":
-        spec = replace(spec, startup_code="refuse")
     spec = replace(spec, **{field: value}) if owner is EnvironmentSpec else spec
     return Request(spec, replace(target, **{field: value}) if owner is Target else target)
 
@@ -105,7 +102,15 @@ def test_each_field_of_a_request_is_recorded_or_has_a_reason() -> None:
     assert RECORDED.keys().isdisjoint(NOT_RECORDED)
 
 
-@pytest.mark.parametrize(("field", "value"), RECORDED.items(), ids=lambda item: getattr(item, "__name__", None))
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *RECORDED.items(),
+        ((EnvironmentSpec, "startup_rule"), ("allow", ())),
+        ((EnvironmentSpec, "startup_rule"), ("refuse", ())),
+    ],
+    ids=lambda item: getattr(item, "__name__", None),
+)
 def test_what_is_recorded_is_read_back(field: tuple[type, str], value: object) -> None:
     """And the command line understands it: the same request comes out of the recorded words."""
     request = request_with(*field, value)
@@ -171,7 +176,7 @@ def test_a_lock_file_is_read_back_only_from_a_locked_environment(wanted: Wanted)
 )
 def test_a_command_that_was_changed_is_read_as_far_as_possible(command: str) -> None:
     request = recorded_request(command)
-    assert request is None or request.spec.startup_code == "list"
+    assert request is None or request.spec.startup_rule == ("list", ())
 
 
 def test_the_destination_of_venv_is_the_rest_of_the_line() -> None:

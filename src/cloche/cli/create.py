@@ -101,7 +101,7 @@ def print_created(
             from cloche.cli.plan_text import package_lines, startup_lines
 
             lines += package_lines(result.plan) if details else ()
-            lines += startup_lines(startup) if details or spec.startup_code != "allow" else ()
+            lines += startup_lines(startup) if details or spec.startup_rule[0] != "allow" else ()
         report.print_result("\n".join(lines))
 
 

@@ -114,12 +114,10 @@ def recorded_request(command: str) -> Request | None:
     seeds = [text if option == "--seed" else f"pip=={text}" for option, text in found if option in ("--seed", "--pip")]
     if lock is None and not {"--no-pip", "--pip"} & texts.keys():
         seeds.insert(0, "pip")
-    policy, packages = startup_rule_of(texts.get("--startup-code", ()))
     spec = EnvironmentSpec(
         pythons=tuple(texts.get("--python", ())),
         wanted=None if "--no-seed" in texts else Wanted(tuple(seeds), lock=lock, **parts["wanted"]),
-        startup_code=policy,
-        startup_packages=packages,
+        startup_rule=startup_rule_of(texts.get("--startup-code", ())),
         **parts["spec"],
     )
     return Request(spec, Target(words[-1], **parts["target"]))
@@ -158,7 +156,7 @@ def recorded_compile_policy(settings: Mapping[str, str]) -> Compile:
 def recorded_startup_rule(settings: Mapping[str, str]) -> StartupRule:
     """Return what an environment was created to do with packages that have startup code."""
     request = recorded_request(settings.get("command", ""))
-    return (request.spec.startup_code, request.spec.startup_packages) if request else ("list", ())
+    return request.spec.startup_rule if request else ("list", ())
 
 
 def lock_command(settings: Mapping[str, str], location: str) -> str:

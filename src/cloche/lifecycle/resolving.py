@@ -153,7 +153,7 @@ def seed_images(
     :param rule: what happens to those with startup code.
     :raises SeedError: a seed cannot be found, or the rule refuses it.
     """
-    spec = EnvironmentSpec(wanted=wanted, startup_code=rule[0], startup_packages=rule[1])
+    spec = EnvironmentSpec(wanted=wanted, startup_rule=rule)
     _, images = choose_images(spec, interpreter, session.registry, SeedStore(session.store), UNRECORDED)
     return images
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         OnExisting,
         Placement,
         SitePackages,
-        StartupPolicy,
+        StartupRule,
         Strategy,
     )
     from cloche.model.distribution import Image
@@ -90,9 +90,8 @@ class EnvironmentSpec(Value):
     configured_options: tuple[str, ...] = ()
     """The names of those that come from variables and config files, which apply to many environments. They have no effect
     if no component of this one declares them; for any other option that is an error."""
-    startup_code: StartupPolicy = "list"
-    startup_packages: tuple[str, ...] = ()
-    """Normalized names of the packages that may have startup code although others are refused."""
+    startup_rule: StartupRule = ("list", ())
+    """What happens to packages with startup code, and the normalized names of those that may have it if it is refused."""
 
 
 class Target(Value):

@@ -58,7 +58,6 @@ def request_for(
 
     check_request(spell, **choices)
     activators = choices.get("activators")
-    startup = startup_rule(spell, **choices)
     spec = EnvironmentSpec(
         pythons=as_strings("python", choices.get("python")),
         try_first_with=as_strings("try_first_with", choices.get("try_first_with")),
@@ -71,8 +70,7 @@ def request_for(
         site_packages=choices.get("site_packages", "isolated"),
         options=choices.get("options") or {},
         configured_options=configured_options,
-        startup_code=startup[0],
-        startup_packages=startup[1],
+        startup_rule=startup_rule(spell, **choices),
     )
     target = Target(
         destination=absolute_path(as_path("destination", destination), host),

@@ -222,8 +222,9 @@ def options_for(spec: EnvironmentSpec, target: Target) -> Iterator[str]:
         elif found != getattr(type(owner), field, None):  # its default
             yield from option_words(option, ",".join(found) if kind is LIST else found)
     yield from seed_options(wanted)
-    if spec.startup_code != "list":
-        for name in spec.startup_packages or (spec.startup_code,):
+    policy, packages = spec.startup_rule
+    if policy != "list":
+        for name in packages or (policy,):
             yield from option_words("--startup-code", name)
 
 

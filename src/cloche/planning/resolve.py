@@ -244,10 +244,11 @@ def choose_images(
         from cloche.store.conflicts import refuse_shared_files
 
         refuse_shared_files(images, interpreter)
-    if spec.startup_code == "refuse":
+    policy, packages = spec.startup_rule
+    if policy == "refuse":
         from cloche.store.startup_code import refuse_startup_code
 
-        refuse_startup_code(images, spec.startup_packages)
+        refuse_startup_code(images, packages)
     return component.name, images
 
 

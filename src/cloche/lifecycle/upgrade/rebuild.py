@@ -153,10 +153,11 @@ def choose_content(upgrade: UpgradePlan, session: Session, losses: Losses, check
         checked=checked,
         policy=recorded_compile_policy(upgrade.info.settings),
     )
-    if request.spec.startup_code == "refuse":
+    policy, allowed = request.spec.startup_rule
+    if policy == "refuse":
         rebuilt = {item.metadata for item in inventory.reinstalled}
         added = [image for metadata, image in successors.images.items() if metadata in rebuilt]
-        refuse_startup_code(added, request.spec.startup_packages)
+        refuse_startup_code(added, allowed)
     return Content(request, blueprint, successors, notes)
 
 
@@ -235,11 +236,11 @@ class NewEnvironment:
 
         :raises StartupCodeRefused: there is one.
         """
-        spec = self.content.request.spec
-        if spec.startup_code == "refuse":
+        policy, allowed = self.content.request.spec.startup_rule
+        if policy == "refuse":
             names = {distribution.key for distribution in self.content.successors.installed}
             added = [distribution for distribution in distributions if distribution.key in names]
-            refuse_distributions(startup_code_in(here, added, self.upgrade.interpreter.version), spec.startup_packages)
+            refuse_distributions(startup_code_in(here, added, self.upgrade.interpreter.version), allowed)
 
     def verify(self) -> None:
         """Verify the environment at its final path. Kept scripts are unchanged there, and others are as `create` writes them.
@@ -260,7 +261,6 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
     shells = {info.shells[name.lower()].name for name in info.activators}
     offered = {component.name for component in session.registry.all("activator")}
     has_all = shells and not usable_activators(sorted(offered - shells), upgrade.interpreter, session)
-    startup_code, startup_packages = upgrade.rule
     spec = EnvironmentSpec(
         pythons=(upgrade.interpreter.executable,),
         creator="portable" if info.is_portable else "copy" if is_copied and environment.os_name != "nt" else None,
@@ -268,8 +268,7 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
         activators=None if has_all else usable_activators(sorted(shells & offered), upgrade.interpreter, session),
         site_packages="system" if sees_system_packages(settings) else "isolated",
         options=portable_options(settings),
-        startup_code=startup_code,
-        startup_packages=startup_packages,
+        startup_rule=upgrade.rule,
     )
     is_described = describes_environment(read_settings(environment.location))  # else `pyvenv.cfg` was lost
     target = Target(
