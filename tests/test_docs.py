@@ -18,6 +18,7 @@ import cloche
 from cloche import errors, testing
 from cloche.api import open_session
 from cloche.api.arguments import ALLOWED_VALUES
+from cloche.api.spelling import ARGUMENTS
 from cloche.cli import settings
 from cloche.cli.command_spec import COMMON
 from cloche.cli.commands import COMMANDS
@@ -223,18 +224,16 @@ OPTIONS = [option for option in (*COMMANDS["create"].options, *COMMON) if not op
 def test_every_option_has_an_argument_with_the_same_effect(
     option: Option, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if option.name not in cloche_reference.FLAGS:
+    if option.name not in ARGUMENTS:
         assert option.name in cloche_reference.ELSEWHERE
         return
     monkeypatch.chdir(tmp_path)
     needs = {"force": ["--clear"], "stdlib": ["--creator", "portable"], "carry-libraries": ["--creator", "portable"]}
     lock = ["extra", "group", "no-default-groups", "only-binary", "keep-extra"]
     more = ["--lock", "FILE"] if option.name in lock else needs.get(option.name, [])
-    value = {"activators": "a,b", "startup-code": "refuse", "link-mode": "copy", "stdlib": "full"}.get(
-        option.name, option.metavar
-    )
+    value = {"startup-code": "refuse", "link-mode": "copy", "stdlib": "full"}.get(option.name, option.metavar)
     argv = ["./env", f"--{option.name}", *([value] if option.kind != "flag" else []), *more]
-    text = cloche_reference.FLAGS[option.name].replace('"MODE"', '"copy"').replace('"PART"', '"full"')
+    text = ARGUMENTS[option.name].replace("MODE", "copy").replace("PART", "full").replace("POLICY", "refuse")
     arguments = eval(f"dict({text})")
     if "--lock" in more:
         arguments["lock"] = "FILE"

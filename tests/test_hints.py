@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,11 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 import cloche as api
+from cloche.api.arguments import check_choices
+from cloche.api.spelling import ARGUMENTS, OTHERS, with_arguments
 from cloche.cli.commands import COMMANDS
 from cloche.cli.parser import options_of, parse_arguments
 from cloche.errors import UsageError
+from tests.locks import pylock
 from tests.pages import REPOSITORY, cloche_errors
 from tests.run import Cloche, clean_environ
+from tests.test_architecture import TREES, import_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -271,6 +276,116 @@ def test_the_commands_in_a_printed_hint_can_be_run(words: str, tmp_path: Path) -
         parse_hint(command)
         tried = cloche(*shlex.split(command)[1:])
         assert tried.code != 2 or "missing argument" in tried.err, (command, tried.err)
+
+
+def modules_of_the_python_interface() -> set[str]:
+    """Return the modules whose messages a caller of the Python interface may get; it packs nothing."""
+    graph = import_graph(TREES)
+    found = ["cloche.api", *(module for module in graph if module.startswith("cloche.builtin"))]
+    reached: set[str] = set()
+    while found:
+        module = found.pop()
+        if module not in reached and not module.startswith("cloche.builtin.packers"):
+            reached.add(module)
+            found += graph[module]
+    return reached
+
+
+def texts_in(node: ast.AST) -> Iterator[str]:
+    """Yield every string in a syntax tree that is not documentation, with `…` for each part that varies."""
+    match node:
+        case ast.Expr(value=ast.Constant()):
+            return
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.JoinedStr():
+            yield from possible_texts(node)
+    for child in ast.iter_child_nodes(node):
+        yield from texts_in(child)
+
+
+def test_the_python_interface_names_no_option() -> None:
+    """A command such as `cloche doctor --fix DEST` is no option: it is right for every caller."""
+    texts = [(text, module) for module in sorted(modules_of_the_python_interface()) for text in texts_in(TREES[module])]
+    named = [(span, module) for text, module in texts for span in quoted(text) if re.match("--?[a-z]", span)]
+    kept = {(span, module) for span, module in named if quoted(with_arguments(f"`{span}`")) == [span]}
+
+    assert len(named) > 60
+    assert {span for span, _ in kept} == {*OF_OTHER_PROGRAMS - {"-m"}, "--require-hashes", "-e …#egg=NAME"}
+    assert {module.rpartition(".")[0] for _, module in kept} <= {"cloche.store.lock_files", "cloche.store.builds"}
+
+
+@pytest.mark.parametrize("option", [*ARGUMENTS, *OTHERS])
+def test_only_options_of_the_command_line_are_spelled_as_arguments(option: str) -> None:
+    assert f"--{option}" in OPTIONS or f"-{option}" in OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("use `--clear`", 'use `existing="replace"`'),
+        ("`--clear --force` would empty it", '`existing="replace-anything"` would empty it'),
+        ("`--clear frobnicate`", "`--clear frobnicate`"),
+        ("choose one with `-p`", "choose one with `python`"),
+        ("`--creator venv`, or `--activators`", '`creator="venv"`, or `activators`'),
+        ('`--creator a"b\\`', '`creator="a\\"b\\\\"`'),
+        ("`--startup-code a --startup-code b`", '`startup_code=["a", "b"]`'),
+        ("`--pip` or `--seed`", '`seeds=["pip==VERSION"]` or `seeds=["pip", "REQUIREMENT"]`'),
+        ("`--carry-libraries`", '`options={"carry-libraries": True}`'),
+        ("`--no-plugin acme`, `--no-plugin`", "`CLOCHE_DISABLE_PLUGINS=acme`, `CLOCHE_DISABLE_PLUGINS`"),
+        ("`cloche doctor --fix there`, `-r`, `--`, --clear", "`cloche doctor --fix there`, `-r`, `--`, --clear"),
+    ],
+)
+def test_an_option_is_spelled_as_an_argument(text: str, expected: str) -> None:
+    assert with_arguments(text) == expected
+
+
+OF_PYTHON = {
+    "nothing to replace": ("plain", {"existing": "replace"}, {"existing"}),
+    "a project": ("project", {"existing": "replace-anything"}, {"existing"}),
+    "another kind": ("venv", {"creator": "portable"}, {"existing"}),
+    "an unknown seed": ("./e", {"seeds": ["no-such-seed"], "network": "never"}, {"network", "find_links", "seeds"}),
+    "a cache that is a file": ("./e", {"cache": "plain/file"}, {"cache"}),
+    "two opposites": ("./e", {"lock": "pylock.toml", "existing": "replace", "extra_packages": "kept"}, {"existing"}),
+    "an extra without a lock file": ("./e", {"extras": ["a"]}, {"extras", "lock"}),
+    "a seeder without a lock file": ("./e", {"seeder": "lock", "seeds": ["pip"]}, {"lock"}),
+    "system packages": ("./e", {"creator": "portable", "site_packages": "system"}, {"creator", "site_packages"}),
+}
+
+
+@pytest.mark.parametrize("case", OF_PYTHON)
+def test_an_error_of_the_python_interface_names_arguments_that_exist(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destination, choices, named = OF_PYTHON[case]
+    monkeypatch.chdir(tmp_path)
+    for name in ("plain", "project"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    (tmp_path / "project" / "Makefile").touch()
+    (tmp_path / "pylock.toml").write_text(pylock([]))
+    api.create("venv", seeds=None)
+
+    with pytest.raises(api.ClocheError) as caught:
+        api.create(destination, **{"seeds": None, **choices})
+    error = caught.value
+    text = f"{error.message}\n{error.hint}"
+
+    assert str(error) == error.message
+    assert not re.search(r"`--?[a-z]", text)
+    spans = [span for span in quoted(text) if span.partition("=")[0] in inspect.signature(api.create).parameters]
+    assert {span.partition("=")[0] for span in spans} >= named
+    for span in spans:
+        if "=" in span:
+            check_choices(eval(f"dict({span})"))
+
+
+def test_options_in_a_file_are_not_those_of_cloche(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text("--find-links\n")
+
+    with pytest.raises(api.UsageError, match="line 1 is not valid: `--find-links` has no value"):
+        api.create(tmp_path / "e", lock=path)
 
 
 def test_a_hint_for_another_program_is_parsed() -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, get_args
 import cloche
 import cloche_errors
 from cloche import Environment, errors, testing
+from cloche.api.spelling import ARGUMENTS
 from cloche.builtin import activators
 from cloche.cli.command_spec import COMMON
 from cloche.cli.commands import COMMANDS
@@ -175,43 +176,6 @@ def error_table() -> str:
 
 # The Python interface
 
-FLAGS: Mapping[str, str] = {
-    "python": 'python="SPEC"',
-    "try-first-with": 'try_first_with=["EXE"]',
-    "no-finder": 'no_finders=["NAME"]',
-    "creator": 'creator="NAME"',
-    "seeder": 'seeder="NAME"',
-    "activators": 'activators=["a", "b"]',
-    "clear": 'existing="replace"',
-    "force": 'existing="replace-anything"',
-    "system-site-packages": 'site_packages="system"',
-    "prompt": 'prompt="TEXT"',
-    "relocatable": "relocatable=True",
-    "no-vcs-ignore": "vcs_ignore=False",
-    "lock": 'lock="FILE"',
-    "extra": 'extras=["NAME"]',
-    "group": 'groups=["NAME"]',
-    "no-default-groups": 'default_groups="excluded"',
-    "only-binary": 'builds="refused"',
-    "keep-extra": 'extra_packages="kept"',
-    "no-seed": "seeds=None",
-    "pip": 'seeds=["pip==VERSION"]',
-    "seed": 'seeds=["pip", "REQUIREMENT"]',
-    "no-deps": 'dependencies="omitted"',
-    "download": 'network="newest"',
-    "no-download": 'network="never"',
-    "compile": 'compile="now"',
-    "no-compile": 'compile="never"',
-    "find-links": 'find_links=["DIR"]',
-    "startup-code": 'startup_code="refuse"',
-    "link-mode": 'link_mode="MODE"',
-    "stdlib": 'options={"stdlib": "PART"}',
-    "carry-libraries": 'options={"carry-libraries": True}',
-    "cache-dir": 'cache="DIR"',
-    "read-only-cache": 'access="read-only"',
-}
-"""The argument of `cloche.create` that has the effect of an option of the command line."""
-
 ELSEWHERE: Mapping[str, str] = {
     "dry-run": "`cloche.plan(…)`",
     "no-plugin": "the variable `CLOCHE_DISABLE_PLUGINS`",
@@ -234,7 +198,7 @@ def flag_table() -> str:
     lines = ["| option | argument |", "| --- | --- |"]
     for option in (*COMMANDS["create"].options, *COMMON):
         if not option.hidden:
-            argument = f"`{FLAGS[option.name]}`" if option.name in FLAGS else ELSEWHERE[option.name]
+            argument = f"`{ARGUMENTS[option.name]}`" if option.name in ARGUMENTS else ELSEWHERE[option.name]
             lines.append(f"| {spellings(option)} | {argument} |")
     return "\n".join(lines)
 

@@ -22,6 +22,8 @@ class ClocheError(Exception):
     """
 
     exit_code = 1
+    names_options = True
+    """Whether an option in the message is one of cloche; not if it is quoted from a file."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

@@ -323,7 +323,7 @@ def test_a_variable_may_contain_several_requests(tmp_path: Path, env: dict[str, 
 def test_a_hint_mentions_only_options_of_virtualenv(tmp_path: Path, env: dict[str, str]) -> None:
     from virtualenv import cli_run
 
-    error = cloche.ClocheError("no space", hint="free some space; `--no-plugins` needs less; `--cache-dir` moves it")
+    error = cloche.ClocheError("no space", hint="free some space; `relocatable=True` needs less; `cache` moves it")
     (tmp_path / "pyproject.toml").touch()
 
     assert text_of(error) == "no space (free some space; `--app-data` moves it)"

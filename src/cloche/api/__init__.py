@@ -174,7 +174,12 @@ def create_with_result(
     arguments = locals()
     with open_session(**arguments) as session:
         result, _ = create_environment(request_for(session.host, **arguments), session)
-    return replace(result, warnings=(*argument_warnings(session.host, **arguments), *result.warnings))
+    warnings = (*argument_warnings(session.host, **arguments), *result.warnings)
+    return replace(
+        result,
+        warnings=spelled(warnings),
+        plan=replace(result.plan, notes=spelled(result.plan.notes)),
+    )
 
 
 def plan(
@@ -218,7 +223,7 @@ def plan(
     with open_session(**arguments) as session:
         planned, _ = plan_environment(request_for(session.host, **arguments), session)
     log_warnings((*argument_warnings(session.host, **arguments), *session.warnings, *planned.notes))
-    return planned
+    return replace(planned, notes=spelled(planned.notes))
 
 
 def describe(
@@ -446,6 +451,18 @@ def clear_cache(
     log_warnings(session.warnings)
 
 
+class PythonSession(Session):
+    """A session whose errors name arguments of the Python interface instead of options."""
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
+        error = raised[1]
+        if isinstance(error, ClocheError):
+            from cloche.api.spelling import spell_arguments
+
+            spell_arguments(error)
+
+
 def open_session(*, destination: object = None, **choices: Unpack[Choices]) -> Session:
     """Return a session with these arguments of `create`. The destination is not used.
 
@@ -456,7 +473,7 @@ def open_session(*, destination: object = None, **choices: Unpack[Choices]) -> S
     check_choices(choices)
     host = current_host(as_environ(choices.get("environ")))
     cache = choices.get("cache")
-    return Session(
+    return PythonSession(
         host,
         cache=None if cache in (None, "") else os.path.join(host.cwd, as_path("cache", cache)),
         access=choices.get("access", "read-write"),
@@ -466,7 +483,7 @@ def open_session(*, destination: object = None, **choices: Unpack[Choices]) -> S
 
 def argument_warnings(host: Host, *, destination: object, **choices: Unpack[Choices]) -> list[str]:
     """Return a warning for each of these arguments of `create` that is likely to be a mistake."""
-    return [*warnings_about(host, str, **choices)]
+    return [*warnings_about(host, **choices)]
 
 
 def log_warnings(warnings: Sequence[str]) -> None:
@@ -474,5 +491,14 @@ def log_warnings(warnings: Sequence[str]) -> None:
     if warnings:
         import logging
 
-        for text in warnings:
+        for text in spelled(warnings):
             logging.getLogger("cloche").warning("%s", text)
+
+
+def spelled(warnings: Sequence[str]) -> tuple[str, ...]:
+    """Return warnings with arguments of the Python interface instead of options."""
+    if not warnings:
+        return ()
+    from cloche.api.spelling import with_arguments
+
+    return tuple(map(with_arguments, warnings))

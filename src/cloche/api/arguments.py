@@ -44,8 +44,8 @@ def check_choices(choices: Mapping[str, Any]) -> None:
     """Refuse arguments that have a wrong type or an unknown value; `check_request` refuses those that contradict each other.
 
     :raises TypeError: wrong type.
-    :raises UsageError: unknown value of an argument with a fixed set of values, a blank path, or settings for `pyvenv.cfg`
-        that it cannot contain.
+    :raises UsageError: unknown value of an argument with a fixed set of values, an invalid rule for startup code, a blank
+        path, or settings for `pyvenv.cfg` that it cannot contain.
     """
     for name, values in ALLOWED_VALUES.items():
         if name in choices and choices[name] not in values:
@@ -64,6 +64,10 @@ def check_choices(choices: Mapping[str, Any]) -> None:
             raise TypeError(f"`{name}` must be a mapping, not {choices[name]!r}")
     if "startup_code" in choices and choices["startup_code"] is None:
         raise TypeError("`startup_code` must be a policy or a list of packages, not None")
+    if choices.get("startup_code", "list") != "list":
+        from cloche.store.startup_code import parse_policy
+
+        parse_policy(as_strings("startup_code", choices["startup_code"]), "startup_code")
     lock = choices.get("lock")
     paths = {name: as_strings(name, choices.get(name)) for name in PATHS}
     paths["lock"] = () if lock is None else (as_path("lock", lock),)

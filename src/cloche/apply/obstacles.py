@@ -57,7 +57,7 @@ def remedy_for(error: OSError, target: str = "") -> str:
         return "two files have the same path there, for example because the file system ignores case"
     if error.errno == errno.EIO:
         return "check the disk for errors"
-    return "run the command again with `--traceback` to see where it failed"
+    return "`--traceback` shows where it failed"
 
 
 def find_obstacle(error: OSError, target: str) -> str:

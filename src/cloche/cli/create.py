@@ -13,7 +13,7 @@ from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning import request_for, warnings_about
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from cloche.cli.invocation import Invocation
     from cloche.cli.settings import Settings
@@ -29,7 +29,7 @@ def create(invocation: Invocation) -> int:
     with invocation.open_session() as session:
         arguments, settings = invocation.arguments, invocation.settings
         request = build_request(arguments.operands[0] if arguments.operands else ".venv", settings, host)
-        report.print_warnings(warnings_about(host, OPTIONS.__getitem__, find_links=settings.all("find-links")))
+        report.print_warnings(warnings_about(host, find_links=settings.all("find-links")))
         if arguments.count("verbose"):
             from cloche.cli.virtualenv_options import INEFFECTIVE
 
@@ -133,19 +133,6 @@ def old_pip_in(plan: Plan, spec: EnvironmentSpec, year: int) -> str:
 # The request: settings as typed values
 
 
-OPTIONS: Mapping[str, str] = {
-    "lock": "--lock",
-    "extras": "--extra",
-    "groups": "--group",
-    "default_groups": "--no-default-groups",
-    "builds": "--only-binary",
-    "extra_packages": "--keep-extra",
-    "existing": "--clear",
-    "find_links": "--find-links",
-    "startup_code": "startup-code",
-}
-"""The options that set arguments of `cloche.create`, as error messages show them."""
-
 OF_LOCK = ("extra", "group", "no-default-groups", "only-binary", "keep-extra")
 """The options that concern only a lock file."""
 
@@ -164,7 +151,6 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
         destination=operand,
         consult="project",
         configured_options=configured,
-        spell=OPTIONS.__getitem__,
         **choices,
     )
 

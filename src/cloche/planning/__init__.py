@@ -1,7 +1,8 @@
 """Planning: what is requested (a request), what it consists of (a blueprint), and how to create it (a plan).
 
 This module has the first step, from arguments to a request. The command line and the Python interface both use it, so that
-the same wrong call gets the same error.
+the same wrong call gets the same error. Messages name options as the command line has them; for the Python interface,
+`cloche.api.spelling` replaces these by arguments.
 """
 
 from __future__ import annotations
@@ -14,28 +15,24 @@ from cloche.model.plan import EnvironmentSpec, LockRequest, Request, Target, Wan
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import TypeAlias
+    from collections.abc import Iterable, Iterator, Mapping
 
     from typing_extensions import Unpack
 
     from cloche.model.aliases import Choices, Consult, StartupRule, StrPath
     from cloche.model.interpreter import Host
 
-    Spell: TypeAlias = Callable[[str], str]
-    """Returns how the caller writes an argument of `cloche.create`, for messages: `builds`, or `--only-binary`."""
-
 PATH = "a string or a path"
 """What a path may be, for messages."""
 
-NEEDS_LOCK: Mapping[str, object] = {
-    "extras": (),
-    "groups": (),
-    "default_groups": "included",
-    "builds": "allowed",
-    "extra_packages": "removed",
+NEEDS_LOCK: Mapping[str, tuple[str, object]] = {
+    "extras": ("--extra", ()),
+    "groups": ("--group", ()),
+    "default_groups": ("--no-default-groups", "included"),
+    "builds": ("--only-binary", "allowed"),
+    "extra_packages": ("--keep-extra", "removed"),
 }
-"""The arguments that concern only a lock file, with their defaults."""
+"""The arguments that concern only a lock file, each with its option and its default."""
 
 
 def request_for(
@@ -44,19 +41,17 @@ def request_for(
     destination: StrPath,
     consult: Consult = "nothing",
     configured_options: tuple[str, ...] = (),
-    spell: Spell = str,
     **choices: Unpack[Choices],
 ) -> Request:
     """Return the request that the arguments of `cloche.create` describe.
 
     :param configured_options: the names, in `options`, of those that come from variables and config files.
-    :param spell: returns how the caller writes an argument, for messages.
     :raises TypeError: an argument that is a list has an item of the wrong type.
     :raises UsageError: the arguments contradict each other, or one of them would have no effect.
     """
     from cloche.planning.destination import absolute_path
 
-    check_request(spell, **choices)
+    check_request(**choices)
     activators = choices.get("activators")
     spec = EnvironmentSpec(
         pythons=as_strings("python", choices.get("python")),
@@ -70,7 +65,7 @@ def request_for(
         site_packages=choices.get("site_packages", "isolated"),
         options=choices.get("options") or {},
         configured_options=configured_options,
-        startup_rule=startup_rule(spell, **choices),
+        startup_rule=startup_rule(**choices),
     )
     target = Target(
         destination=absolute_path(as_path("destination", destination), host),
@@ -85,7 +80,7 @@ def request_for(
     return Request(spec, target)
 
 
-def check_request(spell: Spell, **choices: Unpack[Choices]) -> None:
+def check_request(**choices: Unpack[Choices]) -> None:
     """Refuse arguments that contradict each other, and those that would have no effect.
 
     What depends on the interpreter or on plugins, `resolve` refuses.
@@ -94,21 +89,18 @@ def check_request(spell: Spell, **choices: Unpack[Choices]) -> None:
     """
     given: Mapping[str, object] = {**choices}
     if given.get("lock") is None:
-        for name, default in NEEDS_LOCK.items():
+        for name, (option, default) in NEEDS_LOCK.items():
             if (given.get(name) or default) != default:
-                raise UsageError(f"`{spell(name)}` needs a lock file", hint=f"name one with `{spell('lock')}`")
+                raise UsageError(f"`{option}` needs a lock file", hint="name one with `--lock`")
     if given.get("existing", "keep") != "keep" and given.get("extra_packages") == "kept":
-        raise UsageError(
-            f"`{spell('extra_packages')}` contradicts `{spell('existing')}`, which removes all packages",
-            hint="choose one",
-        )
+        raise UsageError("`--keep-extra` contradicts `--clear`, which removes all packages", hint="choose one")
 
 
-def warnings_about(host: Host, spell: Spell, **choices: Unpack[Choices]) -> Iterator[str]:
+def warnings_about(host: Host, **choices: Unpack[Choices]) -> Iterator[str]:
     """Yield a warning for each argument that is likely to be a mistake."""
     for directory in as_strings("find_links", choices.get("find_links")):
         if not os.path.isdir(os.path.join(host.cwd, directory)):
-            yield f"`{spell('find_links')}` is set to `{directory}`, which is not a directory"
+            yield f"`--find-links` is set to `{directory}`, which is not a directory"
 
 
 def as_path(name: str, argument: object) -> str:
@@ -164,7 +156,7 @@ def check_text(name: str, argument: object) -> None:
         raise UsageError(f"`{name}` contains {surrogate}, which is not a character", hint="use valid Unicode") from None
 
 
-def startup_rule(spell: Spell, **choices: Unpack[Choices]) -> StartupRule:
+def startup_rule(**choices: Unpack[Choices]) -> StartupRule:
     """Return what happens to packages with startup code.
 
     :raises UsageError: the argument is neither a policy nor a list of packages.
@@ -174,7 +166,7 @@ def startup_rule(spell: Spell, **choices: Unpack[Choices]) -> StartupRule:
     from cloche.store.startup_code import parse_policy
 
     words = as_strings("startup_code", choices["startup_code"])
-    return parse_policy(words, spell("startup_code")) if words else ("refuse", ())  # no package may have such code
+    return parse_policy(words) if words else ("refuse", ())  # no package may have such code
 
 
 def wanted_packages(host: Host, **choices: Unpack[Choices]) -> Wanted | None:

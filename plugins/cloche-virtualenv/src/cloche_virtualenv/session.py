@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import cloche
 from cloche_virtualenv.app_data import AppData
 from cloche_virtualenv.arguments import read_options
-from cloche_virtualenv.options import OPTIONS, Options
+from cloche_virtualenv.options import Options
 from cloche_virtualenv.request import choices_for
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Session:
         except cloche.ClocheError as error:
             raise RuntimeError(text_of(error)) from error
         for warning in (*self.result.warnings, *self.result.plan.notes):
-            LOGGER.warning("%s", warning)
+            LOGGER.warning("%s", with_options(warning))
 
     @property
     def interpreter(self) -> PythonInfo:
@@ -152,11 +152,41 @@ class Session:
 
 
 def text_of(error: cloche.ClocheError) -> str:
-    """Return an error with its hint, without the parts of the hint about options that only cloche has."""
-    known = {name for option in OPTIONS for name in option.names}
-    parts = (error.hint or "").replace("`--cache-dir`", "`--app-data`").split("; ")
-    possible = "; ".join(part for part in parts if known.issuperset(re.findall(r"--[a-z][a-z-]*", part)))
-    return f"{error.message} ({possible})" if possible else error.message
+    """Return an error with its hint, in virtualenv's options, without the parts of the hint about what only cloche has."""
+    arguments = re.compile(rf"`(?:{'|'.join(cloche.Choices.__annotations__)})(?:=.*?)?`|--[a-z]")
+    parts = (error.hint or "").split("; ")
+    possible = "; ".join(with_options(part) for part in parts if not arguments.search(SPELLED.sub("", part)))
+    message = with_options(error.message)
+    return f"{message} ({possible})" if possible else message
+
+
+OPTION_FOR: Mapping[str, str] = {
+    "python": "-p",
+    "creator": "--creator",
+    "seeder": "--seeder",
+    "activators": "--activators",
+    "find_links": "--extra-search-dir",
+    "cache": "--app-data",
+    'access="read-only"': "--read-only-app-data",
+    'existing="replace"': "--clear",
+    'site_packages="system"': "--system-site-packages",
+    "seeds=None": "--no-seed",
+    'seeds=["pip==VERSION"]': "--pip",
+    'network="never"': "--no-download",
+    'network="newest"': "--download",
+    'link_mode="symlink"': "--symlink-app-data",
+    'creator="copy"': "--copies",
+    'creator="symlink"': "--symlinks",
+    'creator="venv"': "--creator venv",
+}
+"""The options of virtualenv that mean the same as the arguments of `cloche.create` that its messages name."""
+
+SPELLED = re.compile("`(" + "|".join(map(re.escape, OPTION_FOR)) + ")`")
+
+
+def with_options(text: str) -> str:
+    """Return a message of cloche with virtualenv's options instead of arguments of `cloche.create`."""
+    return SPELLED.sub(lambda argument: f"`{OPTION_FOR[argument[1]]}`", text)
 
 
 class Creator:

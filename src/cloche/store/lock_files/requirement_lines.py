@@ -145,8 +145,14 @@ def split_options(line: Line) -> tuple[str, list[str]]:
     return " ".join(words[:end]).strip(), hashes
 
 
-def invalid_line(line: Line, reason: object) -> UsageError:
-    return UsageError(
+class InvalidLine(UsageError):
+    """A line of a requirements file is not valid; the message quotes it, and its options are those of pip."""
+
+    names_options = False
+
+
+def invalid_line(line: Line, reason: object) -> InvalidLine:
+    return InvalidLine(
         f"{line.position} is not valid: {fragment_of(reason)}", hint="correct the line, or create the file again"
     )
 
