@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cloche.plugins import LazyFinder
 from tests.interpreters import pyenv
 from tests.run import Cloche, clean_environ
 
@@ -243,6 +246,40 @@ def test_verbose_shows_the_finder_and_the_reason_for_the_choice(
         (line,) = err.splitlines()
         assert line.startswith("cloche: using CPython 3.")
         assert line.endswith(filled(message))
+
+
+def test_the_error_lists_only_the_finders_that_search_on_this_system(cloche: Cloche) -> None:
+    (searched,) = re.findall("searched: (.*)", cloche("a", "-p", "3.99", "--no-seed").err)
+    names = searched.split(", ")
+
+    assert {"current", "path", "pyenv"} <= {*names}
+    assert ("windows-registry" in names) is ("windows-store" in names) is (sys.platform == "win32")
+    assert ("python.org" in names) is (sys.platform == "darwin")
+
+
+@pytest.mark.parametrize(
+    ("finder", "expected"),
+    [
+        (SimpleNamespace(), True),
+        (SimpleNamespace(platform="linux"), True),
+        (SimpleNamespace(platform="win32"), False),
+        ("cloche.builtin.finders.windows_store:WindowsStore", False),
+        ("no_such_module:finder", True),
+    ],
+)
+def test_a_finder_may_search_on_one_system_only(finder: object, expected: bool) -> None:
+    assert LazyFinder("acme", finder).searches_on("linux") is expected
+
+
+def test_the_requested_path_is_recorded_without_dots(cloche: Cloche) -> None:
+    """CPython's `venv` records it so, too; after a linked directory, `..` is the parent of its target."""
+    executable = pyenv("3.10")
+    directory, name = os.path.split(executable)
+    (cloche.cwd / "elsewhere").mkdir()
+    (cloche.cwd / "elsewhere" / "linked").symlink_to(directory)
+    for number, request in enumerate((f"{directory}/../bin/./{name}", f"./elsewhere/linked/../bin/{name}")):
+        assert cloche(f"e{number}", "-p", request, "--no-seed").code == 0
+        assert f"home = {directory}\n" in (cloche.cwd / f"e{number}" / "pyvenv.cfg").read_text()
 
 
 def test_a_finder_can_be_left_out(cloche: Cloche) -> None:

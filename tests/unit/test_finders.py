@@ -640,7 +640,19 @@ class TestStableExecutable:
         tree.link("real/deep/bin/python3.12", "../../python/bin/python3.12")
         prefix = tree.at("real/python")
         path = base_interpreter.stable_executable(tree.at("bin/python3.12"), prefix, "lib/python3.12", "python3.12")
-        assert os.path.samefile(path, tree.at("real/python/bin/python3.12"))
+        assert path == tree.at("real/python/bin/python3.12")
+
+    @pytest.mark.parametrize(
+        "start", ["usr/bin/../bin/python3.11", "usr/./bin//python3.11", "opt/bin/../bin/python3.11"]
+    )
+    def test_the_path_has_no_dots(self, start: str, tree: Tree) -> None:
+        """In `opt`, `bin` is a link to `usr/bin`, so that `..` is `usr`."""
+        tree.files("usr/bin/python3.11", "usr/lib/python3.11/os.py")
+        tree.link("opt/bin", "../usr/bin")
+
+        path = base_interpreter.stable_executable(tree.at(start), tree.at("usr"), "lib/python3.11", "python3.11")
+
+        assert path == tree.at("opt/bin/python3.11" if start.startswith("opt") else "usr/bin/python3.11")
 
     def test_broken_and_circular_links_are_left_unchanged(self, tree: Tree) -> None:
         tree.link("a/python", "b")

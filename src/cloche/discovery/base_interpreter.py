@@ -159,19 +159,28 @@ def stable_executable(executable: str, prefix: str, stdlib: str, *names: str) ->
 
     :param stdlib: the standard library relative to `prefix`, by which `prefix` is recognized.
     """
-    path = executable
+    path = without_dots(executable)
     for _ in range(MAX_DEPTH):
         if _finds_prefix(path, prefix, stdlib) or not os.path.islink(path):
             break
-        joined = os.path.join(os.path.dirname(path), os.readlink(path))
-        plain = os.path.normpath(joined)
-        if not is_same_file(joined, plain):  # after a linked directory, `..` leads elsewhere
-            path = joined
-            break
-        path = _through_upgrade_link(plain)
+        path = _through_upgrade_link(without_dots(os.path.join(os.path.dirname(path), os.readlink(path))))
     path = _through_upgrade_link(path)
     versioned = (os.path.join(os.path.dirname(path), name) for name in names)
     return next((other for other in versioned if other == path or is_same_file(other, path)), path)
+
+
+def without_dots(path: str) -> str:
+    """Return an absolute path without `.` and `..`, as CPython's `venv` records it, but always that of the same file.
+
+    After a linked directory, `..` leads elsewhere than in the text of the path. The directory is then resolved, as the system
+    does it. A link at the path itself is kept.
+    """
+    plain = os.path.normpath(path)
+    if plain == path or is_same_file(path, plain) or not os.path.exists(path):
+        return plain
+    if os.path.basename(path) in ("", ".", ".."):
+        return os.path.realpath(path)
+    return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
 def _finds_prefix(executable: str, prefix: str, stdlib: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from cloche.discovery.base_interpreter import without_dots
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def executable_at(path: str, host: Host) -> str:
         user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
         path = user_home + path[1:] if path[1:2] in ("", "/", "\\") and user_home else os.path.expanduser(path)
     if not os.path.isabs(path) and host.cwd:
-        path = os.path.normpath(os.path.join(host.cwd, path))
+        path = without_dots(os.path.join(host.cwd, path))
     if os.path.isdir(path):
         for name in possible_executables(path):
             if os.path.isfile(executable := os.path.join(path, *name.split("/"))):

@@ -74,8 +74,13 @@ class Search:
 
     @property
     def finder_names(self) -> list[str]:
-        """The names of all finders, in search order."""
-        return [finder.name for finder in self._iterate_finders()]
+        """The names of the finders that search on this system, in search order."""
+        platform = self.host.platform
+        return [
+            finder.name
+            for finder in self._iterate_finders()
+            if not isinstance(finder, LazyFinder) or finder.searches_on(platform)
+        ]
 
     @property
     def try_first_warnings(self) -> tuple[str, ...]:

@@ -66,9 +66,18 @@ class LazyFinder:
 
         :raises Exception: whatever it raises.
         """
-        finder: Any = load_object(self.item) if isinstance(self.item, str) else self.item
-        found: Iterator[Candidate] = finder.candidates(spec, host)
+        found: Iterator[Candidate] = self._load().candidates(spec, host)
         return found
+
+    def searches_on(self, platform: str) -> bool:
+        """Return whether the finder finds anything on a system (`sys.platform`); also if it cannot be loaded."""
+        try:
+            return getattr(self._load(), "platform", platform) == platform
+        except Exception:  # the search has reported it
+            return True
+
+    def _load(self) -> Any:
+        return load_object(self.item) if isinstance(self.item, str) else self.item
 
 
 def blocked_names(host: Host, names: Iterable[str] = ()) -> frozenset[str]:

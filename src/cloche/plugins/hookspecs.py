@@ -128,7 +128,8 @@ class Command(Value):
 class Finder(Protocol):
     """Looks for executables that may be interpreters in one kind of location. It reads files, but starts no program.
 
-    Finders are asked in every search.
+    Finders are asked in every search. One that finds something on a single system only may have an attribute `platform`, the
+    `sys.platform` of that system; errors then do not name it elsewhere.
     """
 
     name: str

@@ -19,12 +19,13 @@ class PythonOrg:
     """Yields `Python.framework/Versions/3.N/bin/python3.N`, newest first; free-threaded: `PythonT.framework`."""
 
     name = "python.org"
+    platform = "darwin"
 
     def __init__(self, library: str = "/Library") -> None:
         self._library = library
 
     def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
-        if host.platform != "darwin":
+        if host.platform != self.platform:
             return
         user_home = host.environ.get("HOME", "")
         frameworks = ["Python.framework"] * (not spec.free_threaded) + ["PythonT.framework"] * (

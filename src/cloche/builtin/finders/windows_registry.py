@@ -51,12 +51,13 @@ class WindowsRegistry:
     """
 
     name = "windows-registry"
+    platform = "win32"
 
     def __init__(self, registry: Registry | None = None) -> None:
         self._registry = registry
 
     def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
-        registry = self._registry or (_system_registry() if host.platform == "win32" else None)
+        registry = self._registry or (_system_registry() if host.platform == self.platform else None)
         if registry is None:
             return
         entries = list(registered_pythons(registry))

@@ -24,10 +24,11 @@ class WindowsStore:
     """
 
     name = "windows-store"
+    platform = "win32"
 
     def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
         local = host.environ.get("LOCALAPPDATA", "")
-        if host.platform != "win32" or not local:
+        if host.platform != self.platform or not local:
             return
         apps = os.path.join(local, "Microsoft", "WindowsApps")
         try:
