@@ -186,6 +186,42 @@ def test_everything_else_in_the_file_stays(cloche: Cloche, user_file: Path) -> N
     assert list(user_file.parent.iterdir()) == [user_file]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "contradict"),
+    [
+        ('link-mode = "copy"', 'link_mode = "clone"', True),
+        ('link_mode = "copy"', 'link-mode = "copy"', False),
+        ('cache-dir = "/a"', 'app-data = "/b"', True),
+        ('find_links = ["/a"]', 'extra-search-dir = ["/b"]', True),
+        ("no-download = true", "never_download = true", False),
+    ],
+)
+def test_two_spellings_of_an_option_must_agree(
+    first: str, second: str, contradict: bool, cloche: Cloche, user_file: Path
+) -> None:
+    user_file.parent.mkdir(parents=True)
+    user_file.write_text(f"{first}\n{second}\n")
+
+    done = cloche("./env", "--dry-run", "--no-seed")
+
+    names = [line.partition(" ")[0] for line in (first, second)]
+    message = f"cloche: error: `{names[0]}` and `{names[1]}` in {user_file} contradict each other"
+    assert done.code == (2 if contradict else 0)
+    assert (done.err.splitlines()[:1] == [message]) is contradict
+
+
+@pytest.mark.parametrize(
+    ("words", "left"), [(["set", "link-mode", "auto"], 'link-mode = "auto"\n'), (["unset", "link-mode"], "")]
+)
+def test_a_change_concerns_all_spellings(words: list[str], left: str, cloche: Cloche, user_file: Path) -> None:
+    user_file.parent.mkdir(parents=True)
+    user_file.write_text('link-mode = "copy"\nlink_mode = "clone"\n')
+
+    assert cloche("config", *words).code == 0
+    assert user_file.read_text() == left
+    assert cloche("config", "get", "-q", "link-mode").out == "auto\n"
+
+
 def test_a_linked_file_is_changed_and_the_link_stays(cloche: Cloche, user_file: Path, tmp_path: Path) -> None:
     user_file.parent.mkdir(parents=True)
     (tmp_path / "dotfiles.toml").write_text("")

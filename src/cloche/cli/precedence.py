@@ -38,12 +38,14 @@ def resolve_settings(arguments: ParsedArguments, sources: Sources, plugin_option
     problems: dict[str, UsageError] = {}
     for source in sources.found:
         decided = decided_names(chosen, options)
+        keys: dict[str, str] = {}
         for key, given in source.values.items():
             name = key.replace("_", "-")
             try:
                 if name in OTHER_KEYS and not source.is_variable:
                     replacements.update(parse_replacements(given, source.origin))
                 elif name in options:
+                    refuse_other_spelling(options[name], key, given, source, keys)
                     record_setting(chosen, options[name], key, given, source, decided)
                 elif not is_option_name(name, "all"):
                     unknown.append(unknown_setting_warning(name, key, source, options))
@@ -95,6 +97,19 @@ def record_setting(
     if option.metavar == "FILE" and not source.is_variable:
         values = tuple(os.path.join(os.path.dirname(source.origin), text) for text in values)
     enter_setting(chosen, option, Setting(values, source.origin), decided)
+
+
+def refuse_other_spelling(option: Option, key: str, given: object, source: Source, keys: dict[str, str]) -> None:
+    """Refuse another value for an option that a file has set under another name, such as `link_mode` and `link-mode`.
+
+    :param keys: the keys of the file so far, by the option that they set; `key` is added.
+    :raises UsageError: it has another value.
+    """
+    if source.is_variable or option.implies:
+        return
+    first = keys.setdefault(option.alias_of or option.name, key)
+    if first != key and source.values[first] != given:
+        raise UsageError(f"`{first}` and `{key}` in {source.origin} contradict each other", hint="keep one of them")
 
 
 def enter_setting(chosen: dict[str, Setting], option: Option, setting: Setting, decided: frozenset[str]) -> None:

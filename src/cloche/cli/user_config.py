@@ -127,9 +127,9 @@ def replace_text(path: str, text: str) -> None:
         raise
 
 
-def spelling_in(document: Mapping[str, object], name: str) -> str:
-    """Return a name as a document spells it (`link_mode`), or unchanged if the document does not have it."""
-    return next((key for key in document if key.replace("_", "-") == name), name)
+def spellings_in(document: Mapping[str, object], name: str) -> list[str]:
+    """Return the keys of a document that set an option: `link-mode`, `link_mode`."""
+    return [key for key in document if key.replace("_", "-") == name]
 
 
 def set_value(path: str, name: str, given: bool | str | list[str], check: Check) -> None:
@@ -147,9 +147,13 @@ def set_value(path: str, name: str, given: bool | str | list[str], check: Check)
             )
 
     def change(document: TOMLDocument) -> bool:
-        key, before = spelling_in(document, name), document.unwrap()
-        check(key, before, {**before, key: given})
+        [key, *others] = spellings_in(document, name) or [name]
+        before = document.unwrap()
+        kept = {other: present for other, present in before.items() if other not in others}
+        check(key, before, {**kept, key: given})
         document[key] = given
+        for other in others:
+            del document[other]
         return True
 
     edit(path, change)
@@ -162,7 +166,9 @@ def unset_value(path: str, name: str) -> bool:
     """
 
     def change(document: TOMLDocument) -> bool:
-        key = spelling_in(document, name)
-        return document.pop(key, None) is not None
+        keys = spellings_in(document, name)
+        for key in keys:
+            del document[key]
+        return bool(keys)
 
     return os.path.lexists(path) and edit(path, change)
