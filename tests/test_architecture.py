@@ -317,12 +317,12 @@ def test_only_the_plugin_registry_names_the_built_in_plugin() -> None:
             for node in ast.walk(tree)
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and "cloche.builtin" in node.value
         ]
-    registry_line = next(
+    (line,) = (
         node.lineno
-        for node in ast.walk(TREES["cloche.plugins.registry"])
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and "BUILTIN" in ast.unparse(node).partition("=")[0]
+        for node in ast.walk(TREES["cloche.plugins"])
+        if isinstance(node, ast.Assign) and ast.unparse(node).startswith("BUILT_IN = ")
     )
-    assert mentions == [f"cloche.plugins.registry:{registry_line} names 'cloche.builtin.plugin'"]
+    assert mentions == [f"cloche.plugins:{line} names 'cloche.builtin.plugin'"]
 
 
 def plugin_directories() -> list[Path]:

@@ -14,7 +14,7 @@ from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.component_options import check_options, own_options
 from cloche.planning.layout import layout_of
 from cloche.planning.validate import find_missing_path, find_operation_problem, find_runtime_problem
-from cloche.plugins import BUILT_IN, as_tuple, call_component, refusal_of
+from cloche.plugins import as_tuple, call_component, is_built_in, refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
-    from cloche.model.plan import EnvironmentSpec, Wanted
+    from cloche.model.plan import EnvironmentSpec
     from cloche.model.runtime import Runtime
     from cloche.plugins.components import Component
     from cloche.plugins.hookspecs import Activator, Creator, Seeder
@@ -130,7 +130,7 @@ def record_inputs(component: Component, item: object, arguments: Iterable[object
     :param arguments: the arguments of its method `inputs`.
     :raises PluginError: the method fails, or returns something other than paths.
     """
-    if str(component.source) != BUILT_IN:
+    if not is_built_in(component.source):
         inputs.current_directory()  # a path that it declares may have been relative
     inputs_of = getattr(item, "inputs", None)
     if inputs_of is None:
@@ -197,18 +197,18 @@ def others_chosen(
     :raises UsageError: there is no seeder of the requested name, or it does not install the packages of a lock file.
     """
     if spec.wanted is not None:
-        yield find_seeder(spec, spec.wanted, registry)
+        yield find_seeder(spec, registry)
     for activator in activators:
         yield registry.find("activator", activator.name)
 
 
-def find_seeder(spec: EnvironmentSpec, wanted: Wanted, registry: Registry) -> Component:
+def find_seeder(spec: EnvironmentSpec, registry: Registry) -> Component:
     """Return the seeder that the user chose, otherwise the one for a lock file or for other packages.
 
     :raises UsageError: there is none of that name, or it does not install the packages of a lock file.
     """
     refuse_other_seeder(spec)
-    return registry.find("seeder", spec.seeder or ("lock" if wanted.lock else "pip"))
+    return registry.find("seeder", spec.seeder or ("lock" if spec.wanted and spec.wanted.lock else "pip"))
 
 
 def choose_images(
@@ -222,7 +222,7 @@ def choose_images(
     """
     if spec.wanted is None:
         return None, ()
-    component = find_seeder(spec, spec.wanted, registry)
+    component = find_seeder(spec, registry)
     seeder: Seeder = component.load()
     refusal = refusal_of(seeder, interpreter, *origin(component))
     if refusal is not None:

@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     """Failures of plugins that did not stop the run, and descriptions of slow calls into plugins."""
 
 
-BUILT_IN = "`builtin` of cloche"
-"""The plugin that is part of cloche, as text; its components are not reported as slow, and cannot be left out."""
-
-
 class Source(Value):
     """Where a plugin comes from."""
 
@@ -48,6 +44,18 @@ class Source(Value):
     def name_apart_from(self, other: Source) -> str:
         """Return the name with which `--no-plugin` leaves out this plugin but not the other."""
         return self.name if self.name != other.name else self.distribution
+
+
+BUILT_IN = Source("builtin", "cloche.builtin.plugin", "cloche", "")
+"""The plugin that is part of cloche. It is listed here instead of being searched for, so that it works in a zip archive."""
+
+
+def is_built_in(source: object) -> bool:
+    """Return whether a plugin is part of cloche: it is not reported as slow, cannot be left out, and its components win.
+
+    :param source: its `Source`, or that as text.
+    """
+    return str(source) == str(BUILT_IN)
 
 
 class LazyFinder:
@@ -136,7 +144,7 @@ def record_duration(started: float, what: str, source: object) -> None:
 def record_seconds(seconds: float, what: str, source: object) -> None:
     """Keep the description of calls into a plugin if they took long, unless the plugin is built in."""
     observed: Observed | None = getattr(_thread, "observed", None)
-    if seconds > SLOW and observed is not None and len(observed[1]) < MAX_OBSERVED and str(source) != BUILT_IN:
+    if seconds > SLOW and observed is not None and len(observed[1]) < MAX_OBSERVED and not is_built_in(source):
         observed[1].append(f"{what} of plugin {source} took {seconds:.1f} s")
 
 
@@ -169,14 +177,14 @@ def call_component(call: Callable[[], T], kind: str, name: str, source: object) 
         where = f" (`{error.filename}`)" if error.filename else ""
         raise ClocheError(f"{kind} `{name}` of plugin {source} failed: {reason_of(error)}{where}") from error
     except BaseException as error:
-        if isinstance(error, MemoryError) and str(source) == BUILT_IN:
+        if isinstance(error, MemoryError) and is_built_in(source):
             raise
         if isinstance(error, UnicodeEncodeError) and error.encoding != "utf-8":
             raise encoding_error(error) from error
         raise PluginError(
             f"{kind} `{name}` of plugin {source} failed: {describe_exception(error)}",
             hint="`--traceback` shows where"
-            + ("; `--no-plugin` leaves the plugin out" if str(source) != BUILT_IN else ""),
+            + ("; `--no-plugin` leaves the plugin out" if not is_built_in(source) else ""),
         ) from error
 
 

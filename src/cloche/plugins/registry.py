@@ -11,7 +11,7 @@ from cloche.fs.inputs import Inputs
 from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.model.value import replace as with_fields
-from cloche.plugins import LazyFinder, Source, describe_exception, suggestion
+from cloche.plugins import BUILT_IN, LazyFinder, Source, describe_exception, is_built_in, suggestion
 from cloche.plugins.components import COMPONENT_KINDS, Component, parse_component
 from cloche.plugins.entry_points import InstalledPlugins
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     Status: TypeAlias = Literal["loaded", "blocked", "failed", "shadowed"]
 
-BUILTIN = {"builtin": "cloche.builtin.plugin"}
-"""The built-in plugins, by name. They are listed here instead of being searched for, so that they work in a zip archive."""
 
 ALIASES: Mapping[str, Mapping[str, str]] = {"seeder": {"app-data": "pip"}, "activator": {"cshell": "csh"}}
 """virtualenv's names for the same components, by kind."""
@@ -150,7 +148,7 @@ class Registry:
         names = [name for report in self.reports for name in (report.source.name, report.source.distribution)]
         lines = []
         for name in self._unknown:
-            if name in (*BUILTIN, "cloche"):
+            if name in (BUILT_IN.name, BUILT_IN.distribution):
                 lines.append(f"plugin `{name}` is part of cloche and cannot be left out")
             else:
                 lines.append(f"cannot leave out unknown plugin `{name}`{suggestion(name, names)}")
@@ -275,8 +273,7 @@ def load_plugins(
         for source, directory in found
         if directory
     ]
-    builtin = [Source(name, module, "cloche", "") for name, module in BUILTIN.items()]
-    sources = [*builtin, *(source for source, directory in found if not directory)]
+    sources = [BUILT_IN, *(source for source, directory in found if not directory)]
     return load_sources(sources, blocked, replace, shadowed, inputs)
 
 
@@ -297,7 +294,7 @@ def load_sources(
     enabled, blocking = [], set()
     for source in sources:
         names = {name for name in blocked if name == source.name or normalize_name(name) == source.distribution}
-        if source.implementation in BUILTIN.values() or not (names or "*" in blocked):
+        if is_built_in(source) or not (names or "*" in blocked):
             enabled.append(source)
         else:
             blocking |= names
@@ -316,7 +313,7 @@ def load_sources(
             reports.append(Report(source, "loaded", "", outcome, provides, seconds=seconds))
         else:
             reports.append(Report(source, "blocked", "left out with `--no-plugin`"))
-    builtin_first = sorted(usable, key=lambda component: component.source.implementation not in BUILTIN.values())
+    builtin_first = sorted(usable, key=lambda component: not is_built_in(component.source))
     in_order = usable if usable == builtin_first else order_by_precedence(usable)
     unknown = blocked - {"*"} - blocking
     return Registry(in_order, [*reports, *others], hooks=hooks, replace=replace, unknown=unknown, inputs=inputs)
@@ -324,11 +321,7 @@ def load_sources(
 
 def order_by_precedence(components: Sequence[Component]) -> list[Component]:
     """Return components in the given order, except that those with the kind and name of a built-in one come last."""
-    builtin = {
-        (component.kind, component.name): component
-        for component in components
-        if component.source.implementation in BUILTIN.values()
-    }
+    builtin = {(component.kind, component.name): component for component in components if is_built_in(component.source)}
     first: list[Component] = []
     last: list[Component] = []
     for component in components:

@@ -12,8 +12,8 @@ from cloche.model import VERSION
 from cloche.model.operations import MakeDir, Write
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute_path, inspect_destination
-from cloche.plugins import suggestion
-from cloche.plugins.registry import BUILTIN, load_plugins
+from cloche.plugins import BUILT_IN, suggestion
+from cloche.plugins.registry import load_plugins
 from cloche.shells.template import resource
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def names_for(kind: str, directory: str) -> tuple[str, str]:
             f"`{directory}` cannot be the name of a plugin",
             hint="start with a letter, and join words of lower-case letters and digits with hyphens: `cloche-acme`",
         )
-    if not NAME.fullmatch(name) or len(directory) > LONGEST or name in ("all", "none", *BUILTIN):
+    if not NAME.fullmatch(name) or len(directory) > LONGEST or name in ("all", "none", BUILT_IN.name):
         raise UsageError(
             f"`{directory}` cannot be the name of a plugin",
             hint="choose another name, for example `cloche-acme`"

@@ -22,6 +22,7 @@ from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import find_python_mismatch, inspect_destination, refuse_other_kind
 from cloche.planning.plan_at import collect_scripts, environment_of, plan_at
 from cloche.planning.pyvenv_cfg import ADDED_KEY, settings_for
+from cloche.plugins import is_built_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
     from cloche.model.package_change import PackageChange
-    from cloche.model.plan import Blueprint, ChosenComponent, Target
+    from cloche.model.plan import Blueprint, Target
     from cloche.planning.destination import Destination
     from cloche.planning.plan_cache import PlanCache
     from cloche.session import Session
@@ -109,7 +110,7 @@ def plan_if_up_to_date(blueprint: Blueprint, target: Target, destination: Destin
     about_scripts = (environment.location, environment.prompt, blueprint.interpreter, blueprint.activators)
     question = repr((VERSION, target.extra_packages, about_scripts, [*map(question_about, blueprint.images)]))
     recorded = recorded_answer(root, question, cache)
-    answer = recorded if recorded and all(map(is_built_in, blueprint.activators)) else None
+    answer = recorded if recorded and all(is_built_in(activator.source) for activator in blueprint.activators) else None
     own_scripts, activators, left_out = answer = answer or scripts_of(blueprint, environment)
     if not all(os.path.exists(os.path.join(root, path)) for path in own_scripts):
         return None
@@ -197,11 +198,6 @@ def scripts_of(blueprint: Blueprint, environment: Environment) -> Answer:
     """Return the paths of the activation scripts, the names of the activators, and why others were left out."""
     scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
     return [f"{blueprint.layout.bin}/{script.name}" for script in scripts], activators, left_out
-
-
-def is_built_in(activator: ChosenComponent) -> bool:
-    """Return whether an activator is one of ours, whose scripts depend only on the environment. Others are always asked."""
-    return isinstance(activator.item, str) and activator.item.startswith("cloche.")
 
 
 def question_about(image: Image) -> tuple[object, ...]:

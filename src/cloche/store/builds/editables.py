@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class BuildEnvironment:
-    """The environment of one build; implements the protocol `build.env.IsolatedEnv`. `run_build` runs all programs in it."""
+    """The environment of one build. `run_build` runs all programs in it.
+
+    It implements the protocol `build.env.IsolatedEnv`: `build` calls `python_executable`, `make_extra_environ` and `run`.
+    """
 
     def __init__(
         self,
