@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 import shlex
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -378,6 +378,21 @@ def test_an_error_of_the_python_interface_names_arguments_that_exist(
     for span in spans:
         if "=" in span:
             check_choices(eval(f"dict({span})"))
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [{"creator": "--clear"}, {"python": "--clear"}, {"python": ["3", "--clear"]}, {"seeds": ["--clear"]}],
+    ids=str,
+)
+def test_an_option_in_an_argument_is_quoted_as_it_is(choices: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(api.UsageError, match="`--clear`"):
+        api.create(tmp_path / "e", **choices)
+
+
+def test_an_option_as_a_request_is_quoted_as_it_is() -> None:
+    with pytest.raises(api.UsageError, match="`--clear` is not a valid Python request"):
+        api.find("--clear")
 
 
 def test_options_in_a_file_are_not_those_of_cloche(tmp_path: Path) -> None:

@@ -299,10 +299,15 @@ def find(
     """
     from cloche.lifecycle.resolving import interpreter_for
 
+    pythons = (*as_strings("specs", specs), *as_strings("python", python))
     with open_session(
-        try_first_with=try_first_with, no_finders=no_finders, environ=environ, cache=cache, access=access
+        python=pythons,
+        try_first_with=try_first_with,
+        no_finders=no_finders,
+        environ=environ,
+        cache=cache,
+        access=access,
     ) as session:
-        pythons = (*as_strings("specs", specs), *as_strings("python", python))
         first = as_strings("try_first_with", try_first_with)
         found = interpreter_for(EnvironmentSpec(pythons, first, as_strings("no_finders", no_finders)), session)
     log_warnings(session.warnings)
@@ -454,13 +459,16 @@ def clear_cache(
 class PythonSession(Session):
     """A session whose errors name arguments of the Python interface instead of options."""
 
+    given: list[object]
+    """The values of the arguments, and those in lists, which errors quote."""
+
     def __exit__(self, *raised: object) -> None:
         super().__exit__(*raised)
         error = raised[1]
         if isinstance(error, ClocheError):
             from cloche.api.spelling import spell_arguments
 
-            spell_arguments(error)
+            spell_arguments(error, self.given)
 
 
 def open_session(*, destination: object = None, **choices: Unpack[Choices]) -> Session:
@@ -473,12 +481,16 @@ def open_session(*, destination: object = None, **choices: Unpack[Choices]) -> S
     check_choices(choices)
     host = current_host(as_environ(choices.get("environ")))
     cache = choices.get("cache")
-    return PythonSession(
+    session = PythonSession(
         host,
         cache=None if cache in (None, "") else os.path.join(host.cwd, as_path("cache", cache)),
         access=choices.get("access", "read-write"),
         blocklist=blocked_names(host),
     )
+    session.given = [*choices.values()]
+    for argument in choices.values():
+        session.given += argument if isinstance(argument, (list, tuple)) else ()
+    return session
 
 
 def argument_warnings(host: Host, *, destination: object, **choices: Unpack[Choices]) -> list[str]:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from cloche.errors import ClocheError
 
@@ -65,17 +65,22 @@ WHOLE_VALUE = re.compile(r'(?<!=)=\[?"?[A-Z]+"?\]?$')
 """A value that is only a placeholder; without it, the name of the argument says enough."""
 
 
-def spell_arguments(error: ClocheError) -> None:
-    """Replace the options in the message and in the hint of an error; the hint never quotes those of another program."""
+def spell_arguments(error: ClocheError, given: Container[object] = ()) -> None:
+    """Replace the options in the message and in the hint of an error; the hint never quotes those of another program.
+
+    :param given: values of the caller, which a message quotes unchanged (`unknown creator` and the name).
+    """
     if error.names_options:
-        error.message = with_arguments(error.message)
-    error.hint = error.hint and with_arguments(error.hint)
+        error.message = with_arguments(error.message, given)
+    error.hint = error.hint and with_arguments(error.hint, given)
     error.args = (error.message, *error.args[1:])
 
 
-def with_arguments(text: str) -> str:
+def with_arguments(text: str, given: Container[object] = ()) -> str:
     """Return a message with arguments instead of options."""
-    return re.sub("`(-[^`]+)`", lambda quoted: f"`{argument_for(quoted[1])}`", text)
+    return re.sub(
+        "`(-[^`]+)`", lambda quoted: quoted[0] if quoted[1] in given else f"`{argument_for(quoted[1])}`", text
+    )
 
 
 def argument_for(text: str) -> str:
