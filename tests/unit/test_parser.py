@@ -100,6 +100,13 @@ def test_options_before_the_first_operand_are_stored_separately():
     [
         (["venv", "--cleer"], "unknown option `--cleer`", "--clear"),
         (["venv", "-x"], "unknown option `-x`", "--help"),
+        (["venv", "--CLEAR"], "unknown option `--CLEAR`", "did you mean `--clear`?"),
+        (["pack", "venv", "--out", "x"], "unknown option `--out`", "did you mean `--output`?"),
+        (["move", "venv", "x", "--pytho"], "unknown option `--pytho`", "`cloche move --help` lists all options"),
+        (["venv", "--fro", "3.9"], "unknown option `--fro`", "`cloche --help` lists all options"),
+        (["venv", "--allow-loss"], "unknown option `--allow-loss`", "`cloche upgrade` has that option"),
+        (["venv", "--find", "."], "unknown option `--find`", "`cloche doctor` and `cloche upgrade` have that option"),
+        (["info", "--lock", "x"], "unknown option `--lock`", "`cloche DEST` has that option"),
         (["venv", "--upgrade-deps"], "unknown option `--upgrade-deps`", "`--download`"),
         (["--name", "mine"], "unknown option `--name`", "`cloche PATH`"),
         (["-r", "requirements.txt"], "unknown option `-r`", "`--lock FILE`"),

@@ -14,14 +14,40 @@ if TYPE_CHECKING:
 
 
 def unknown_option(spelling: str, table: Mapping[str, Option], command: CommandSpec) -> UsageError:
+    """Return the error for an unknown option; the hint names a similar one, or the commands that have it."""
+    name = "" if command.name == "create" else f"{command.name} "
+    hint = f"`cloche {name}--help` lists all options"
+    if command.name == "create" and spelling in OPTIONS_OF_OTHER_TOOLS:
+        hint = OPTIONS_OF_OTHER_TOOLS[spelling]
+    elif owners := commands_with(spelling):
+        shown = [f"`cloche {'DEST' if owner == 'create' else owner}`" for owner in owners]
+        hint = f"{' and '.join(shown)} {'has' if len(shown) == 1 else 'have'} that option"
+    elif near := nearest_option(spelling, table):
+        hint = f"did you mean `{near}`?"
+    return UsageError(f"unknown option `{spelling}`", hint=hint)
+
+
+def commands_with(spelling: str) -> list[str]:
+    """Return the names of the commands that have an option of their own."""
+    return [
+        command.name
+        for command in COMMANDS.values()
+        if any(spelling == f"--{option.name}" for option in command.own_options)
+    ]
+
+
+SHORTEST_ABBREVIATION = 3
+
+
+def nearest_option(spelling: str, table: Iterable[str]) -> str:
+    """Return the option that a spelling is probably a misspelling or an abbreviation of; empty if none is close."""
     from difflib import get_close_matches
 
-    near = get_close_matches(spelling, table, 1)
-    name = "" if command.name == "create" else f"{command.name} "
-    hint = f"did you mean `{near[0]}`?" if near else f"`cloche {name}--help` lists all options"
-    if command.name == "create":
-        hint = OPTIONS_OF_OTHER_TOOLS.get(spelling, hint)
-    return UsageError(f"unknown option `{spelling}`", hint=hint)
+    options = {option.lstrip("-"): option for option in table if option.startswith("--")}
+    word = spelling.lstrip("-").lower()
+    similar = get_close_matches(word, options, 1, 0.7)
+    longer = [name for name in options if name.startswith(word)] if len(word) >= SHORTEST_ABBREVIATION else []
+    return options[(similar or longer)[0]] if similar or longer else ""
 
 
 def describe_limit(command: CommandSpec) -> str:

@@ -50,7 +50,8 @@ def parse_values(option: Option, given: object, where: str) -> tuple[str, ...]:
             return ("true",) * int(str(given))
         word = str(given).lower()
         if word not in TRUE | FALSE:
-            raise UsageError(f"{where} must be true or false, not `{given}`")
+            shown = given if isinstance(given, str) else as_toml(given)
+            raise UsageError(f"{where} must be true or false, not `{shown}`")
         return ("true" if word in TRUE else "false",)
     if isinstance(given, str):
         values = split_values(given, option) if option.kind == "list" else (given,)
