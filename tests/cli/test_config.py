@@ -222,6 +222,13 @@ def test_a_change_concerns_all_spellings(words: list[str], left: str, cloche: Cl
     assert cloche("config", "get", "-q", "link-mode").out == "auto\n"
 
 
+def test_a_wrong_value_is_shown_as_the_file_has_it(cloche: Cloche, user_file: Path) -> None:
+    user_file.parent.mkdir(parents=True)
+    user_file.write_text('clear = ["a"]\n')
+
+    assert cloche("./env").err == f'cloche: error: `clear` in {user_file} must be true or false, not `["a"]`\n'
+
+
 def test_a_linked_file_is_changed_and_the_link_stays(cloche: Cloche, user_file: Path, tmp_path: Path) -> None:
     user_file.parent.mkdir(parents=True)
     (tmp_path / "dotfiles.toml").write_text("")

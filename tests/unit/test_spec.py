@@ -117,6 +117,16 @@ def test_a_refusal_names_what_was_found_and_what_was_requested(request_text: str
     assert InterpreterSpec.parse(request_text).refusal(interpreter(name)) == sentence
 
 
+@pytest.mark.parametrize(
+    ("text", "suggested"),
+    [("3.13t-dev", "3.13t"), ("3.12dt", "3.12td"), ("3.13d-dev", "3.13d"), ("3.14a", "3.14"), ("1!3.12", "3.12")],
+)
+def test_a_suggestion_keeps_the_version_and_the_build(text: str, suggested: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        InterpreterSpec.parse(text)
+    assert caught.value.hint == f"did you mean `{suggested}`?"
+
+
 def test_only_version_specifiers_are_a_range() -> None:
     assert InterpreterSpec.parse(">=3.10").is_range
     assert not InterpreterSpec.parse("3").is_range

@@ -402,12 +402,15 @@ def _suggestion(text: str) -> str:
     for word in ("-nogil", "nogil", "-freethreaded", "-free-threaded", "-ft", "-t", "ft"):  # other names of `3.13t`
         if lowered.endswith(word) and _is_valid(guess := f"{lowered.removesuffix(word)}t"):
             return f"did you mean `{guess}`?"
-    digits = "".join(character if character.isdigit() or character == "." else " " for character in lowered).split()
-    for number in digits:
-        guess = ".".join(part for part in number.split(".") if part)
-        guess = ".".join(guess.split(".")[:3])
-        if guess and guess != lowered and _parse_version(guess):
-            return f"did you mean `{guess}`?"
+    import re
+
+    versions = re.findall(r"([0-9.]+)(?:([dt]{1,2})(?![a-z]))?", lowered) if lowered.isascii() else []
+    for numbers, letters in sorted(versions, key=lambda version: "." not in version[0]):  # `1!3.12` means the second
+        guess = ".".join([part for part in numbers.split(".") if part][:3])
+        build = "".join(letter for letter in "td" if letter in letters)  # it is the same with the letters swapped
+        for possible in (guess + build, guess):
+            if guess and possible != lowered and _is_valid(possible):
+                return f"did you mean `{possible}`?"
     return FORMS
 
 
