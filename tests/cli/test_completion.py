@@ -19,6 +19,7 @@ from cloche.cli.completion.suggestions import SAFE, suggest
 from cloche.model.interpreter import Host
 from cloche.model.value import replace
 from tests.plugins.site import Site, offering, site
+from tests.run import Cloche
 from tests.tools import require
 
 if TYPE_CHECKING:
@@ -229,6 +230,17 @@ def test_an_invalid_command_line_is_not_an_error(host: Host, line: list[str]) ->
     suggest(line, host)
 
 
+@pytest.mark.parametrize(
+    "words", [["-"], ["venv", "-"], ["upgrade", "-"], ["\u2013"], ["run", "venv", "--", "-"]], ids=str
+)
+def test_the_words_of_another_command_line_can_be_any_text(words: list[str], tmp_path: Path) -> None:
+    """A single `-` is the beginning of an option."""
+    done = Cloche(tmp_path, os.environ)("completion", "zsh", "--", *words)
+
+    assert (done.code, done.err) == (0, "")
+    assert ("\n--json\t" in done.out) is (words[-1] == "-" and words[0] != "run")
+
+
 def test_components_and_commands_of_plugins_are_suggested(host: Host, site: Site) -> None:
     site.install(
         "acme",
@@ -369,6 +381,7 @@ def shell(request: pytest.FixtureRequest, environ: dict[str, str]) -> Iterator[I
 
 def test_the_tab_key_inserts_the_only_match(shell: InteractiveShell) -> None:
     assert shell.complete("cloche doc") == ["cloche", "doctor"]
+    assert shell.complete("cloche -") == ["cloche", "--"]
     assert shell.complete("cloche --link-mode har") == ["cloche", "--link-mode", "hardlink"]
     assert shell.complete("cloche --link-mode=har") == ["cloche", "--link-mode=hardlink"]
     assert shell.complete("cloche env --dry") == ["cloche", "env", "--dry-run"]

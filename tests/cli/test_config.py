@@ -222,6 +222,12 @@ def test_a_change_concerns_all_spellings(words: list[str], left: str, cloche: Cl
     assert cloche("config", "get", "-q", "link-mode").out == "auto\n"
 
 
+@pytest.mark.parametrize("prompt", ["-", "\u2013 mine"])
+def test_a_value_may_begin_with_a_dash(prompt: str, cloche: Cloche) -> None:
+    assert cloche("config", "set", "prompt", prompt).code == 0
+    assert cloche("config", "get", "-q", "prompt").out == f"{prompt}\n"
+
+
 def test_a_wrong_value_is_shown_as_the_file_has_it(cloche: Cloche, user_file: Path) -> None:
     user_file.parent.mkdir(parents=True)
     user_file.write_text('clear = ["a"]\n')

@@ -28,6 +28,8 @@ class CommandSpec(Value):
     """The name of the arguments after `--`, which are passed on unchanged: `CMD`."""
     choices: tuple[str, ...] = ()
     """The allowed values of the first operand; empty for any."""
+    takes_text: bool = False
+    """Whether its operands can be any text, not only paths and names: a value, or the words of another command line."""
     inherits: str = ""
     """The command whose options it also reads from variables and config files."""
     aliases: str = ""

@@ -199,6 +199,7 @@ COMMANDS = {
             0,
             -1,
             choices=("show", "get", "set", "unset", "path"),
+            takes_text=True,
             inherits="create",
         ),
         CommandSpec(
@@ -210,6 +211,7 @@ COMMANDS = {
             1,
             -1,
             choices=("bash", "fish", "nushell", "powershell", "tcsh", "zsh"),
+            takes_text=True,
             ineffective=("json", *OF_CACHE, *OF_PLUGINS),
         ),
         CommandSpec(

@@ -60,8 +60,8 @@ class ParsedArguments(Value):
             from cloche.cli.mistakes import refuse_misread_command
 
             refuse_misread_command(self.operands)
-        for word in self.operands:
-            if (word == "-" or word[:1] > "\x7f") and not self.command.rest:
+        for word in () if self.command.rest or self.command.takes_text else self.operands:
+            if word == "-" or word[:1] > "\x7f":
                 from cloche.cli.mistakes import refuse_dash
 
                 refuse_dash(word)
