@@ -20,8 +20,8 @@ def unknown_option(spelling: str, table: Mapping[str, Option], command: CommandS
     if command.name == "create" and spelling in OPTIONS_OF_OTHER_TOOLS:
         hint = OPTIONS_OF_OTHER_TOOLS[spelling]
     elif owners := commands_with(spelling):
-        shown = [f"`cloche {'DEST' if owner == 'create' else owner}`" for owner in owners]
-        hint = f"{' and '.join(shown)} {'has' if len(shown) == 1 else 'have'} that option"
+        *others, last = [f"`{owner}`" for owner in owners]
+        hint = f"it is an option of {', '.join(others)} and {last}" if others else f"it is an option of {last}"
     elif near := nearest_option(spelling, table):
         hint = f"did you mean `{near}`?"
     return UsageError(f"unknown option `{spelling}`", hint=hint)
