@@ -212,8 +212,8 @@ def test_a_move_interrupted_after_the_commit_is_undone(cloche, empty_env, sessio
     kind = TakeoverTransaction if action == "move" else transaction.Transaction
     commit = kind.commit
 
-    def commit_and_signal(self) -> None:
-        commit(self)
+    def commit_and_signal(self, changes) -> None:
+        commit(self, changes)
         assert (cloche.cwd / "parent" / "new" / "pyvenv.cfg").exists()
         signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 

@@ -58,7 +58,7 @@ def siblings(target: str) -> list[str]:
 
 def commit(target: str, strategy: str) -> None:
     with Transaction(target, strategy) as running:
-        create_tree(running.tree.root)
+        create_tree(running.new)
         running.commit()
 
 
@@ -89,7 +89,7 @@ def test_an_empty_directory_is_replaced_and_its_permissions_are_kept(target):
 def commit_after(target: str, event) -> None:
     """Stage a tree, call a function, and commit."""
     with Transaction(target, "new") as running:
-        create_tree(running.tree.root)
+        create_tree(running.new)
         event()
         running.commit()
 
@@ -568,10 +568,10 @@ def test_an_environment_that_a_killed_run_had_moved_aside_is_restored(target, ol
 
 def test_a_staging_directory_in_use_is_never_swept(target):
     with Transaction(target, "new") as running:
-        create_tree(running.tree.root)
+        create_tree(running.new)
         with Transaction(target, "new") as other:
-            assert other.tree.root != running.tree.root
-        assert snapshot(running.tree.root)["pyvenv.cfg"]
+            assert other.new != running.new
+        assert snapshot(running.new)["pyvenv.cfg"]
         running.commit()
     assert siblings(target) == []
 
@@ -599,7 +599,7 @@ def test_a_staging_directory_that_another_run_is_sweeping_is_not_used(target, mo
 
     monkeypatch.setattr(staging_module, "try_lock_directory", late)
     with Transaction(target, "new") as running:
-        assert os.path.dirname(running.tree.root) == tries[1] != tries[0]
+        assert os.path.dirname(running.new) == tries[1] != tries[0]
 
 
 def test_a_link_or_file_with_the_name_of_a_staging_directory_is_kept(target, tmp_path):

@@ -135,7 +135,7 @@ def test_a_new_environment_is_complete_or_absent(terminate: Callable[[], None], 
         def create() -> None:
             with Transaction(target, "new") as running:
                 with running.delivered_signals():
-                    os.mkdir(os.path.join(running.tree.root, "lib"))
+                    os.mkdir(os.path.join(running.new, "lib"))
                 running.commit()
 
         return create

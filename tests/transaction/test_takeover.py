@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.apply import NotTakenOver, apply, exchange, journal, merge, takeover, takeover_steps
+from cloche.apply import NotTakenOver, apply, exchange, journal, merge, perform_operations, takeover, takeover_steps
+from cloche.apply.executor import StagingTree
 from cloche.apply.file_list import DamagedImage
 from cloche.apply.staging import recover_environment
 from cloche.apply.takeover import TakeoverTransaction
@@ -103,6 +104,11 @@ def replace(old: Path, new: Path, verify: Callable[[], None] | None = None) -> N
     apply(edits_of(old), str(old), "exchange", verify)
 
 
+def stage(operations: list[Operation], transaction: TakeoverTransaction) -> None:
+    take_over = transaction.prepare_takeover(operations)
+    perform_operations(operations, StagingTree(transaction.new, transaction.descriptor), "auto", take_over=take_over)
+
+
 def run_and_kill(patch: pytest.MonkeyPatch, change: Callable[[], None], fatal: int) -> str:
     """Change a tree and end the run at a call; return whether it was `killed` or `done`."""
     calls = 0
@@ -147,7 +153,7 @@ def test_a_killed_move_leaves_a_complete_tree_that_the_next_run_finishes(
 
         def change(old: Path = old, new: Path = new) -> None:
             with TakeoverTransaction(str(new), "new", str(old)) as transaction:
-                transaction.perform(edits_of(old), "auto")
+                stage(edits_of(old), transaction)
                 transaction.commit()
                 if reverted:
                     transaction.revert()
@@ -185,7 +191,7 @@ def test_a_killed_exchange_leaves_a_complete_tree_that_the_next_run_finishes(
 
         def change(old: Path = old) -> None:
             with TakeoverTransaction(str(old), "exchange", "") as transaction:
-                transaction.perform(edits_of(old), "auto")
+                stage(edits_of(old), transaction)
                 transaction.commit()
                 if reverted:
                     transaction.revert()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche
-from cloche.apply.executor import StagingTree, perform_operations
+from cloche.apply import perform_operations
+from cloche.apply.executor import StagingTree
 from cloche.errors import ClocheError, DestinationError, SeedError
 from cloche.fs import case
 from cloche.lifecycle.unpack import Extraction

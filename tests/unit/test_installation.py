@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloche.api import find
-from cloche.apply.executor import perform_operations
+from cloche.apply import perform_operations
 from cloche.errors import SeedError
 from cloche.fs.windows_names import unusable_name
 from cloche.model.distribution import EntryPoint

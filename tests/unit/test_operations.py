@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cloche import fs
-from cloche.apply.executor import StagingTree, perform_operations
+from cloche.apply import perform_operations
+from cloche.apply.executor import StagingTree
 from cloche.apply.file_list import FileList, format_file_list
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Write
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 
+from cloche.apply.executor import StagingTree
 from cloche.apply.transaction import (
     DeferredHandlers,
     DeferredSignals,
@@ -23,12 +24,14 @@ from cloche.apply.transaction import (
     Transaction,
 )
 from cloche.errors import ClocheError, reason_of
+from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
+    from cloche.apply.executor import TakeOver
     from cloche.model.aliases import LinkMode, Strategy
     from cloche.model.operations import Operation
 
@@ -112,30 +115,79 @@ class NewTree(Value):
     complete: Complete | None
     environ: Mapping[str, str] | None = None
 
-    def stage_in(self, transaction: Transaction) -> None:
-        """Perform the operations in the staging tree of an open transaction, then those that `complete` returns."""
-        transaction.tree.run = self.run
-        with transaction.delivered_signals():
-            transaction.perform(self.operations, self.link_mode)
-            if self.complete is not None:
-                transaction.perform(self.complete(transaction.tree.root), self.link_mode)
+    def stage_in(self, transaction: Transaction) -> list[Remove | SetMode]:
+        """Perform the operations in the staging tree of an open transaction, then those that `complete` returns.
 
-    def run(self, root: str, arguments: tuple[str, ...], purpose: str) -> None:
-        """Run a program for the tree, which is staged at `root`.
+        Return the operations that a merge does not perform there, because they change the destination itself.
 
-        :raises ClocheError: it fails.
+        :raises OSError: a system call failed.
+        :raises ClocheError: a program that was run failed, or `complete` raised it.
         """
-        from cloche.apply.processes import run_in_tree  # only the creator `venv` needs it
+        tree = StagingTree(transaction.new, transaction.descriptor)
+        changes: list[Remove | SetMode] = []
+        with transaction.delivered_signals():
+            take_over = transaction.prepare_takeover(self.operations)
 
-        run_in_tree(root, arguments, purpose, self.environ)
+            def perform(operations: Iterable[Operation]) -> None:
+                if transaction.strategy == "merge":
+                    from cloche.apply.merge import split_operations
+
+                    operations, later = split_operations(operations)
+                    changes.extend(later)
+                perform_operations(operations, tree, self.link_mode, self.environ, take_over)
+
+            perform(self.operations)
+            if self.complete is not None:
+                perform(self.complete(transaction.new))
+        return changes
+
+
+def perform_operations(
+    operations: Iterable[Operation],
+    tree: StagingTree,
+    link_mode: LinkMode,
+    environ: Mapping[str, str] | None = None,
+    take_over: TakeOver | None = None,
+) -> None:
+    """Perform operations in order in a staging tree.
+
+    :param environ: the environment variables for programs; by default, the variables of this process.
+    :param take_over: called for each directory of a tree that is copied.
+    :raises OSError: a system call failed; the caller has to remove what was created before.
+    :raises ClocheError: a program that was run failed.
+    """
+    for operation in operations:
+        match operation:
+            case MakeDir(path):
+                tree.create_directory(path)
+            case Link(path, target, copy):
+                tree.link(path, target, copy)
+            case Copy(path, source, mode):
+                tree.copy(path, source, mode)
+            case Write(path, content):
+                tree.write(path, content, 0o777 if operation.is_executable else 0o666)
+            case Rewrite(path, content, old):
+                tree.rewrite(path, content, old)
+            case CopyTree(source, without, mode):
+                tree.copy_tree(source, frozenset(without), mode, take_over)
+            case InstallTree():
+                tree.install_tree(operation, link_mode)
+            case SetMode(path, mode):
+                tree.set_mode(path, mode)
+            case Remove(path):
+                tree.remove(path)
+            case Run(arguments, purpose):
+                from cloche.apply.processes import run_in_tree  # only the creator `venv` needs it
+
+                run_in_tree(tree.root, arguments, purpose, environ)
 
 
 def carry_out(transaction: Transaction, tree: NewTree, verify: Callable[[], None] | None) -> list[str]:
     """Stage a tree, commit it and verify the result; return the warnings. See `apply`."""
     with transaction:
         try:
-            tree.stage_in(transaction)
-            transaction.commit()
+            changes = tree.stage_in(transaction)
+            transaction.commit(changes)
             try:
                 if verify is not None:
                     with transaction.delivered_signals():

@@ -1,4 +1,4 @@
-"""Perform operations in a staging tree.
+"""Create the files, links and directories of a staging tree.
 
 The executor creates new directory entries. It never follows or overwrites existing ones: the transaction gives it an empty
 directory.
@@ -11,54 +11,26 @@ import os
 import stat
 
 from cloche.fs import DIRECTORY, NEW_FILE, READING, copied_mode, copy_file, paths_in, read_regular_file, write_all
-from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from cloche.model.aliases import LinkMode
-    from cloche.model.operations import Operation
+    from cloche.model.operations import InstallTree
 
     Transfer: TypeAlias = Callable[[str, str, int | None, int | None, str], None]
     """Copies or links a file. Arguments: the old path, the new path, the directory descriptors that they are relative to
     (None for absolute paths), and the absolute path of the directory that the old path is relative to."""
 
-
-def perform_operations(operations: Iterable[Operation], tree: StagingTree, link_mode: LinkMode) -> None:
-    """Perform operations in order in a staging tree.
-
-    :raises OSError: a system call failed; the caller has to remove what was created before.
-    :raises ClocheError: a program that was run failed.
-    """
-    for operation in operations:
-        match operation:
-            case MakeDir(path):
-                tree.create_directory(path)
-            case Link(path, target, copy):
-                tree.link(path, target, copy)
-            case Copy(path, source, mode):
-                tree.copy(path, source, mode)
-            case Write(path, content):
-                tree.write(path, content, 0o777 if operation.is_executable else 0o666)
-            case Rewrite(path, content, old):
-                tree.rewrite(path, content, old)
-            case CopyTree(source, without, mode):
-                tree.copy_tree(source, frozenset(without), mode)
-            case InstallTree():
-                tree.install_tree(operation, link_mode)
-            case SetMode(path, mode):
-                tree.set_mode(path, mode)
-            case Remove(path):
-                tree.remove(path)
-            case Run(arguments, purpose):
-                assert tree.run is not None
-                tree.run(tree.root, arguments, purpose)
+    TakeOver: TypeAlias = Callable[[str, os.DirEntry[str]], bool]
+    """Takes a path and the directory of a tree that is copied to it; may provide it in another way, and returns whether it
+    did (see `cloche.apply.takeover`)."""
 
 
 class StagingTree:
-    """The directory in which operations are performed.
+    """The directory in which operations are performed, with a method for each kind of operation.
 
     Where the platform supports it, every path is resolved from an open descriptor of the directory. That is faster, has no
     limit on the length of absolute paths, and works even if a parent is renamed meanwhile.
@@ -73,11 +45,6 @@ class StagingTree:
         """The user and the group that new entries belong to, once a tree is copied."""
         self._copied: dict[tuple[int, int], str] = {}
         """The paths of copied files that have several links, by device and inode of the original."""
-        self.take_over: Callable[[str, os.DirEntry[str]], bool] | None = None
-        """Takes a path and the directory of a tree that is copied to it; may provide it in another way, and returns whether it
-        did (see `cloche.apply.takeover`)."""
-        self.run: Callable[[str, tuple[str, ...], str], None] | None = None
-        """Performs the operation `Run` (see `cloche.apply.processes.run_in_tree`)."""
 
     def _at(self, path: str) -> str:
         return path if self.descriptor is not None else os.path.join(self.root, *path.split("/"))
@@ -147,7 +114,9 @@ class StagingTree:
         if os.name != "nt":
             os.chmod(entry, allowed_mode(status.st_mode, is_same_owner), dir_fd=self.descriptor)
 
-    def copy_tree(self, source: str, without: frozenset[str], link_mode: LinkMode, below: str = "") -> None:
+    def copy_tree(
+        self, source: str, without: frozenset[str], link_mode: LinkMode, take_over: TakeOver | None, below: str = ""
+    ) -> None:
         """Copy the contents of `source`, with their owners. The times of directories are set last: new entries change them.
 
         A file that environments share may become a hard link instead of a clone, as when it was installed.
@@ -167,11 +136,11 @@ class StagingTree:
                 os.symlink(os.readlink(entry.path), self._at(path), dir_fd=self.descriptor)
                 keep_owner(self._at(path), self.descriptor, entry.stat(follow_symlinks=False))
             elif entry.is_dir(follow_symlinks=False):
-                if self.take_over is not None and self.take_over(path, entry):
+                if take_over is not None and take_over(path, entry):
                     continue
                 status = entry.stat(follow_symlinks=False)
                 os.mkdir(self._at(path), 0o700, dir_fd=self.descriptor)
-                self.copy_tree(source, without, link_mode, path)
+                self.copy_tree(source, without, link_mode, take_over, path)
                 self.keep_attributes(path, entry.path, status)
                 os.utime(self._at(path), ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=self.descriptor)
             elif entry.is_file(follow_symlinks=False):

@@ -9,7 +9,6 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.apply.exchange import exchange
-from cloche.apply.executor import perform_operations
 from cloche.apply.file_list import read_file_list
 from cloche.apply.journal import close_journal, number_steps, restore_error, set_aside_path, write_journal
 from cloche.apply.takeover_steps import exchange_entries, link_to, link_to_new_tree, old_tree, take_over
@@ -19,9 +18,10 @@ from cloche.model.operations import CopyTree, InstallTree, Run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from cloche.apply.executor import TakeOver
     from cloche.apply.journal import Step
-    from cloche.model.aliases import LinkMode, Strategy
-    from cloche.model.operations import Operation
+    from cloche.model.aliases import Strategy
+    from cloche.model.operations import Operation, Remove, SetMode
 
 
 def can_take_over(operations: Sequence[Operation], target: str, strategy: Strategy, moved_from: str) -> bool:
@@ -55,8 +55,8 @@ class TakeoverTransaction(Transaction):
         """The path of the old tree once it is set aside."""
         return old_tree(self._staging, "move" if self.moved_from else "take-over")
 
-    def perform(self, operations: Iterable[Operation], link_mode: LinkMode) -> None:
-        """Perform operations in the staging tree, with a link for each directory to take over: those that no operation touches.
+    def prepare_takeover(self, operations: Sequence[Operation]) -> TakeOver | None:
+        """Return what stages a link for each directory to take over: those that no operation touches.
 
         :raises NotTakenOver: the system or the file system cannot exchange entries, the destination has to stay, or a file list
             is damaged, which is reported without a takeover.
@@ -64,14 +64,13 @@ class TakeoverTransaction(Transaction):
         """
         if self.strategy not in ("new", "exchange"):
             raise NotTakenOver
-        operations = [*operations]
         source = self.moved_from or self.target
         self._device = os.lstat(source).st_dev
-        if self._device != os.lstat(self._new).st_dev:
+        if self._device != os.lstat(self.new).st_dev:
             raise NotTakenOver
         os.symlink(source, set_aside_path(self._staging))
         for _ in range(2):
-            if not exchange(self._new, set_aside_path(self._staging)):
+            if not exchange(self.new, set_aside_path(self._staging)):
                 raise NotTakenOver
         if not self.moved_from:
             os.unlink(set_aside_path(self._staging))
@@ -80,31 +79,31 @@ class TakeoverTransaction(Transaction):
             self._touched = frozenset(touched_paths(operations))
         except ValueError:
             raise NotTakenOver from None
-        self.tree.take_over = self._take_over_later
-        perform_operations(operations, self.tree, link_mode)
+        return self._take_over_later
 
     def _take_over_later(self, path: str, entry: os.DirEntry[str]) -> bool:
         """Create the link for a directory of the old tree if that stays as it is; return whether it does."""
         status = entry.stat(follow_symlinks=False)
         if path in self._touched or status.st_dev != self._device or not os.access(entry.path, os.W_OK):
             return False  # a directory that cannot be written to cannot be moved either
-        os.symlink(link_to(path, self._old), os.path.join(self._new, path))
+        os.symlink(link_to(path, self._old), os.path.join(self.new, path))
         self.taken_over.append(path)
         parent = os.path.dirname(path)
         if parent not in self._old_parents:
             self._old_parents[parent] = os.stat(os.path.dirname(entry.path))
         return True
 
-    def commit(self) -> None:
+    def commit(self, changes: Iterable[Remove | SetMode] = ()) -> None:
         """Put the new tree in place, set the old one aside, and take over its directories.
 
+        :param changes: none; only a merge has some.
         :raises NotTakenOver: a system call failed; nothing was changed.
         :raises DestinationChanged: something has appeared at the target; nothing was changed.
         """
         self._lock_tree()
         if not self.moved_from:
             self._give_to_owner()
-        inode = os.lstat(self._new).st_ino
+        inode = os.lstat(self.new).st_ino
         steps: list[Step] = [("move", inode, self.moved_from)] if self.moved_from else []
         steps += (("take-over", inode, path) for path in self.taken_over)
         self._performed = number_steps(steps)
@@ -126,13 +125,13 @@ class TakeoverTransaction(Transaction):
 
     def _put_in_place(self) -> None:
         if not self.moved_from:
-            exchange_entries(self._new, self.target)
+            exchange_entries(self.new, self.target)
             return
         self._rename_into_place()
         try:
             exchange_entries(self._old, self.moved_from)
         except OSError:
-            os.rename(self.target, self._new)
+            os.rename(self.target, self.new)
             raise
         os.unlink(self.moved_from)
 
@@ -154,9 +153,9 @@ class TakeoverTransaction(Transaction):
         self._restore_times(self._old)
         if self.moved_from:
             os.rename(self._old, self.moved_from)
-            os.rename(self.target, self._new)
+            os.rename(self.target, self.new)
         else:
-            exchange_entries(self._new, self.target)
+            exchange_entries(self.new, self.target)
         close_journal(self._staging)
 
     def _restore_times(self, root: str) -> None:

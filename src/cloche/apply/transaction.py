@@ -21,7 +21,6 @@ from __future__ import annotations
 import errno
 import os
 
-from cloche.apply.executor import StagingTree, perform_operations
 from cloche.apply.staging import claim_staging, discard_staging, stem_beside, stem_inside, sweep_slots
 from cloche.cpython import signal
 from cloche.errors import ClocheError, DestinationError, reason_of
@@ -29,11 +28,12 @@ from cloche.fs import lock_open_directory
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from types import FrameType
 
+    from cloche.apply.executor import TakeOver
     from cloche.apply.journal import Action
-    from cloche.model.aliases import LinkMode, Strategy
+    from cloche.model.aliases import Strategy
     from cloche.model.operations import Operation, Remove, SetMode
 
 SUPPORTS_DIR_FD = os.open in os.supports_dir_fd and os.link in os.supports_dir_fd
@@ -67,9 +67,10 @@ class Transaction:
         self._parents: list[str] = []
         self._descriptors: list[int] = []
         self._staging = ""
-        self._changes: list[Remove | SetMode] = []
         self._performed: list[Action] = []
         self._deferred = DeferredSignals()
+        self.descriptor: int | None = None
+        """The descriptor of the staging tree, where the system supports it."""
         self.left: list[str] = []
         """The staging directories that could not be removed; they hold what was replaced."""
 
@@ -101,12 +102,10 @@ class Transaction:
             descriptor = self._claim()
         if descriptor is not None:
             self._descriptors.append(descriptor)
-        os.mkdir(self._new)
-        root = None
+        os.mkdir(self.new)
         if SUPPORTS_DIR_FD:
-            root = os.open(self._new, os.O_RDONLY | os.O_DIRECTORY)
-            self._descriptors.append(root)
-        self.tree = StagingTree(self._new, root)
+            self.descriptor = os.open(self.new, os.O_RDONLY | os.O_DIRECTORY)
+            self._descriptors.append(self.descriptor)
 
     def _claim(self) -> int | None:
         """Create the staging directory; return the descriptor that holds its lock, None if locks are not supported."""
@@ -127,25 +126,18 @@ class Transaction:
                     raise
 
     @property
-    def _new(self) -> str:
+    def new(self) -> str:
+        """The absolute path of the staging tree."""
         return os.path.join(self._staging, "new")
 
-    def perform(self, operations: Iterable[Operation], link_mode: LinkMode) -> None:
-        """Perform operations in the staging tree; a merge defers those that change the destination itself to the commit.
+    def prepare_takeover(self, operations: Sequence[Operation]) -> TakeOver | None:
+        """Return what takes over directories of a tree that operations copy; None if all of them are copied."""
+        return None
 
-        :raises OSError: a system call failed.
-        :raises ClocheError: a program that was run failed.
-        """
-        if self.strategy == "merge":
-            from cloche.apply.merge import split_operations
-
-            operations, changes = split_operations(operations)
-            self._changes += changes
-        perform_operations(operations, self.tree, link_mode)
-
-    def commit(self) -> None:
+    def commit(self, changes: Iterable[Remove | SetMode] = ()) -> None:
         """Put the staging tree in place.
 
+        :param changes: what a merge changes in the destination itself.
         :raises DestinationChanged: something has appeared at the target; nothing was changed.
         :raises OSError: a system call failed; the previous state was restored.
         """
@@ -156,15 +148,15 @@ class Transaction:
             from cloche.apply.merge import commit_tree
 
             self._give_to_owner()
-            self._performed = commit_tree(self._staging, self.target, self.strategy, self._changes)
+            self._performed = commit_tree(self._staging, self.target, self.strategy, changes)
 
     def _lock_tree(self) -> None:
         """Lock the new tree until the transaction ends, so that other runs do not use it before it is verified.
 
         The lock that the caller holds is on the directory that it replaces.
         """
-        if self.tree.descriptor is not None:
-            lock_open_directory(self.tree.descriptor)
+        if self.descriptor is not None:
+            lock_open_directory(self.descriptor)
 
     def revert(self) -> None:
         """Revert a commit and restore the previous state. Call it once, while the context is open.
@@ -185,10 +177,10 @@ class Transaction:
 
     def _give_to_owner(self) -> None:
         """Give the new tree to the owner of the existing directory: an upgrade by the superuser must not lock users out."""
-        if self.tree.descriptor is not None:
+        if self.descriptor is not None:
             from cloche.apply.ownership import give_to_owner
 
-            give_to_owner(os.stat(self.target), os.lstat(self._staging), self.tree.descriptor)
+            give_to_owner(os.stat(self.target), os.lstat(self._staging), self.descriptor)
 
     def _rename_into_place(self) -> None:
         try:
@@ -196,16 +188,16 @@ class Transaction:
         except FileNotFoundError:
             pass
         else:  # an empty directory is replaced; keep its owner and its permissions
-            created = os.lstat(self._new)
+            created = os.lstat(self.new)
             if (status.st_uid, status.st_gid) != (created.st_uid, created.st_gid):
                 from cloche.apply.ownership import keep_owner
 
-                keep_owner(self._new, None, status)
-            os.chmod(self._new, status.st_mode & 0o7777)
+                keep_owner(self.new, None, status)
+            os.chmod(self.new, status.st_mode & 0o7777)
         try:
             if os.name == "nt" and os.path.isdir(self.target):
                 os.rmdir(self.target)
-            os.rename(self._new, self.target)
+            os.rename(self.new, self.target)
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise DestinationChanged from error
