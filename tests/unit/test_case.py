@@ -39,7 +39,7 @@ def existing_spelling(root: str, path: str) -> str:
 
 
 class TreeThatIgnoresCase(StagingTree):
-    def _at(self, path: str) -> str:
+    def at(self, path: str) -> str:
         return existing_spelling(self.root, path)
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
-    from cloche.apply.executor import TakeOver
+    from cloche.apply.tree_copy import TakeOver
     from cloche.model.aliases import LinkMode, Strategy
     from cloche.model.operations import Operation
 
@@ -169,7 +169,9 @@ def perform_operations(
             case Rewrite(path, content, old):
                 tree.rewrite(path, content, old)
             case CopyTree(source, without, mode):
-                tree.copy_tree(source, frozenset(without), mode, take_over)
+                from cloche.apply.tree_copy import TreeCopy  # not for a new environment
+
+                TreeCopy(tree, source, frozenset(without), mode, take_over).run()
             case InstallTree():
                 tree.install_tree(operation, link_mode)
             case SetMode(path, mode):

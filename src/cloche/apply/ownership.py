@@ -36,6 +36,20 @@ def keep_owner(path: str, directory: int | None, owner: os.stat_result) -> bool:
     return False
 
 
+def keep_attributes(path: str, directory: int | None, source: str, status: os.stat_result) -> None:
+    """Give a new file or directory the owner, the extended attributes and the mode of `source`.
+
+    :param directory: a descriptor that `path` is relative to; None for an absolute path.
+    :param source: an absolute path.
+    :param status: the status of the source.
+    :raises OSError: a system call failed.
+    """
+    is_same_owner = keep_owner(path, directory, status)
+    keep_extended_attributes(path, directory, source)
+    if os.name != "nt":
+        os.chmod(path, allowed_mode(status.st_mode, is_same_owner), dir_fd=directory)
+
+
 def allowed_mode(mode: int, is_same_owner: bool) -> int:
     """Return the permission bits for a copy: a file that got another owner must not run with the rights of that owner."""
     return mode & 0o7777 if is_same_owner or stat.S_ISDIR(mode) else mode & 0o1777

@@ -18,8 +18,8 @@ from cloche.model.operations import CopyTree, InstallTree, Run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from cloche.apply.executor import TakeOver
     from cloche.apply.journal import Step
+    from cloche.apply.tree_copy import TakeOver
     from cloche.model.aliases import Strategy
     from cloche.model.operations import Operation, Remove, SetMode
 

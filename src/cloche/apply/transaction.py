@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import FrameType
 
-    from cloche.apply.executor import TakeOver
     from cloche.apply.journal import Action
+    from cloche.apply.tree_copy import TakeOver
     from cloche.model.aliases import Strategy
     from cloche.model.operations import Operation, Remove, SetMode
 
