@@ -84,7 +84,7 @@ def apply(
                 return carry_out(TakeoverTransaction(target, strategy, moved_from), tree, verify)
             except NotTakenOver:
                 pass
-    return carry_out(Transaction(target, strategy, moved_from), tree, verify)
+    return carry_out(Transaction(target, strategy), tree, verify, moved_from)
 
 
 def rehearse(
@@ -184,8 +184,14 @@ def perform_operations(
                 run_in_tree(tree.root, arguments, purpose, environ)
 
 
-def carry_out(transaction: Transaction, tree: NewTree, verify: Callable[[], None] | None) -> list[str]:
-    """Stage a tree, commit it and verify the result; return the warnings. See `apply`."""
+def carry_out(
+    transaction: Transaction, tree: NewTree, verify: Callable[[], None] | None, moved_from: str = ""
+) -> list[str]:
+    """Stage a tree, commit it, verify the result and remove the old tree; return the warnings. See `apply`.
+
+    :param moved_from: absolute path of the directory to remove, unless the commit does that; empty for none.
+    """
+    left = ""
     with transaction:
         try:
             changes = tree.stage_in(transaction)
@@ -194,13 +200,16 @@ def carry_out(transaction: Transaction, tree: NewTree, verify: Callable[[], None
                 if verify is not None:
                     with transaction.delivered_signals():
                         verify()
-                transaction.remove_source()
+                if moved_from:
+                    from cloche.apply.removal import remove_directory
+
+                    left = remove_directory(moved_from)
             except BaseException:
                 transaction.revert()
                 raise
         except OSError as error:
             raise write_error(transaction.target, error) from error
-    return [removal_warning(left) for left in transaction.left]
+    return [removal_warning(path) for path in (left, *transaction.left) if path]
 
 
 def removal_warning(left: str) -> str:

@@ -40,10 +40,18 @@ def can_take_over(operations: Sequence[Operation], target: str, strategy: Strate
 
 
 class TakeoverTransaction(Transaction):
-    """A transaction whose new tree takes over directories of the old one: of the target, or of the tree that is moved."""
+    """A transaction whose new tree takes over directories of the old one: of the target, or of the tree that is moved.
+
+    The commit also removes the tree that is moved: it is in the staging directory from then on.
+    """
 
     def __init__(self, target: str, strategy: Strategy, moved_from: str = "") -> None:
-        super().__init__(target, strategy, moved_from)
+        """Prepare a transaction.
+
+        :param moved_from: absolute path of the old tree if it is moved; empty if it is at the target.
+        """
+        super().__init__(target, strategy)
+        self.moved_from = moved_from
         self.taken_over: list[str] = []
         self._touched: frozenset[str] = frozenset()
         self._device = 0
@@ -162,9 +170,6 @@ class TakeoverTransaction(Transaction):
         """Give directories the times that they had before entries in them were exchanged."""
         for parent, status in self._old_parents.items():
             os.utime(os.path.join(root, parent), ns=(status.st_atime_ns, status.st_mtime_ns))
-
-    def remove_source(self) -> None:
-        """Do nothing: the old tree is in the staging directory."""
 
 
 def touched_paths(operations: Iterable[Operation]) -> Iterator[str]:

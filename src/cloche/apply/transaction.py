@@ -56,14 +56,9 @@ class Transaction:
     :raises ClocheError: the staging directory cannot be created.
     """
 
-    def __init__(self, target: str, strategy: Strategy, moved_from: str = "") -> None:
-        """Prepare a transaction.
-
-        :param moved_from: absolute path of a directory that `remove_source` removes; empty for none.
-        """
+    def __init__(self, target: str, strategy: Strategy) -> None:
         self.target = target
         self.strategy: Strategy = strategy
-        self.moved_from = moved_from
         self._parents: list[str] = []
         self._descriptors: list[int] = []
         self._staging = ""
@@ -167,14 +162,6 @@ class Transaction:
 
         revert_commit(self._staging, self.target, self.strategy, self._performed)
 
-    def remove_source(self) -> None:
-        """Remove the tree that was moved, if there is one, after the commit.
-
-        :raises OSError: a system call failed; it is unchanged.
-        """
-        if self.moved_from and (left := remove_directory(self.moved_from)):
-            self.left.append(left)
-
     def _give_to_owner(self) -> None:
         """Give the new tree to the owner of the existing directory: an upgrade by the superuser must not lock users out."""
         if self.descriptor is not None:
@@ -251,40 +238,6 @@ def create_parents(path: str, created: list[str]) -> None:
                 raise
         else:
             created.append(parent)
-
-
-def remove_directory(path: str) -> str:
-    """Remove a directory with everything in it; others see it disappear in one step.
-
-    Return the staging directory with what could not be removed; empty if nothing is left.
-
-    A directory from a lower layer of an overlay file system (a container's image) cannot be renamed. It is emptied in one
-    transaction, and then removed.
-
-    :raises OSError: a system call failed; the directory is unchanged.
-    """
-    with DeferredSignals():
-        staging, descriptor = claim_staging(stem_beside(path))
-        is_renamed = True
-        try:
-            os.rename(path, os.path.join(staging, "old"))
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            is_renamed = False
-        finally:
-            is_gone = discard_staging(staging)
-            if descriptor is not None:
-                os.close(descriptor)
-        if is_renamed:
-            return "" if is_gone else staging
-        with Transaction(path, "merge-emptied") as emptying:
-            emptying.commit()
-        try:
-            os.rmdir(path)
-        except OSError:
-            pass  # another program uses the directory; its content is gone, so this must not undo the caller's work
-        return "".join(emptying.left)
 
 
 # Signals
