@@ -181,7 +181,7 @@ def test_everything_that_a_hint_quotes_is_known() -> None:
 
 
 VARYING = {
-    "cloche/apply/transaction.py": "tests/transaction/test_obstacles.py",
+    "cloche/apply/obstacles.py": "tests/transaction/test_obstacles.py",
     "cloche/cli/fleet.py": "the hints of other errors",
     "cloche/cli/config.py": "tests/cli/test_config.py",
     "cloche/cli/dispatch.py": "the hints of other errors",

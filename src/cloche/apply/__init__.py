@@ -12,8 +12,6 @@
 
 from __future__ import annotations
 
-import os
-
 from cloche.apply.executor import StagingTree
 from cloche.apply.transaction import (
     DeferredHandlers,
@@ -191,7 +189,7 @@ def carry_out(
 
     :param moved_from: absolute path of the directory to remove, unless the commit does that; empty for none.
     """
-    left = ""
+    left: list[str] = []
     with transaction:
         try:
             changes = tree.stage_in(transaction)
@@ -209,19 +207,12 @@ def carry_out(
                 raise
         except OSError as error:
             raise write_error(transaction.target, error) from error
-    return [removal_warning(path) for path in (left, *transaction.left) if path]
+    left += transaction.left
+    if left:
+        from cloche.apply.obstacles import removal_warning
 
-
-def removal_warning(left: str) -> str:
-    """Return the warning about a staging directory that could not be removed, with what is in it."""
-    from cloche.apply.obstacles import commands_before_removal
-    from cloche.fs import list_names
-
-    commands = [*commands_before_removal(left), *commands_before_removal(os.path.dirname(left), below=False)]
-    allowed = "".join(f"; `{command}` allows you to remove it" for command in commands[:1])
-    if not list_names(left):
-        return f"the staging directory `{left}` could not be removed{allowed}"
-    return f"what was replaced could not be removed completely: the rest is in `{left}`{allowed}"
+        return [*map(removal_warning, left)]
+    return []
 
 
 def write_error(target: str, error: OSError) -> ClocheError:

@@ -1,4 +1,4 @@
-"""What to do after a failed system call, and obstacles: what forbids a change although the permission bits allow it.
+"""What to say after a failed system call, and obstacles: what forbids a change although the permission bits allow it.
 
 An attribute such as `immutable` stops even the superuser: ioctl_iflags(2) and chattr(1) on Linux, chflags(2) on macOS and BSD.
 """
@@ -11,7 +11,8 @@ import stat
 import struct
 from typing import TYPE_CHECKING
 
-from cloche.fs import READING
+from cloche.errors import ClocheError, DestinationError, reason_of
+from cloche.fs import READING, list_names
 from cloche.shells import quote_words
 
 if TYPE_CHECKING:
@@ -58,6 +59,20 @@ def remedy_for(error: OSError, target: str = "") -> str:
     if error.errno == errno.EIO:
         return "check the disk for errors"
     return "`--traceback` shows where it failed"
+
+
+def staging_error(target: str, error: OSError) -> ClocheError:
+    """Return the error to raise when no staging directory can be created for `target`."""
+    message = f"cannot write `{target}`: {reason_of(error)}"
+    if obstacle := find_obstacle(error, target):
+        return DestinationError(message, hint=obstacle)
+    if error.errno == errno.EROFS:
+        return DestinationError(message, hint="mount its file system for writing, or choose another directory")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return DestinationError(message, hint="change its permissions, or choose another directory")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT):
+        return DestinationError(message, hint="choose another directory")
+    return ClocheError(message)
 
 
 def find_obstacle(error: OSError, target: str) -> str:
@@ -140,3 +155,12 @@ def linux_flags(path: str) -> int:
             os.close(descriptor)
     except (ImportError, OSError):
         return 0
+
+
+def removal_warning(left: str) -> str:
+    """Return the warning about a staging directory that could not be removed, with what is in it."""
+    commands = [*commands_before_removal(left), *commands_before_removal(os.path.dirname(left), below=False)]
+    allowed = "".join(f"; `{command}` allows you to remove it" for command in commands[:1])
+    if not list_names(left):
+        return f"the staging directory `{left}` could not be removed{allowed}"
+    return f"what was replaced could not be removed completely: the rest is in `{left}`{allowed}"

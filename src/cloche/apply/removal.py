@@ -9,10 +9,10 @@ from cloche.apply.staging import claim_staging, discard_staging, stem_beside
 from cloche.apply.transaction import DeferredSignals, Transaction
 
 
-def remove_directory(path: str) -> str:
+def remove_directory(path: str) -> list[str]:
     """Remove a directory with everything in it; others see it disappear in one step.
 
-    Return the staging directory with what could not be removed; empty if nothing is left.
+    Return the staging directories with what could not be removed; empty if nothing is left.
 
     A directory from a lower layer of an overlay file system (a container's image) cannot be renamed. It is emptied in one
     transaction, and then removed.
@@ -33,11 +33,11 @@ def remove_directory(path: str) -> str:
             if descriptor is not None:
                 os.close(descriptor)
         if is_renamed:
-            return "" if is_gone else staging
+            return [] if is_gone else [staging]
         with Transaction(path, "merge-emptied") as emptying:
             emptying.commit()
         try:
             os.rmdir(path)
         except OSError:
             pass  # another program uses the directory; its content is gone, so this must not undo the caller's work
-        return "".join(emptying.left)
+        return emptying.left

@@ -23,7 +23,6 @@ import os
 
 from cloche.apply.staging import claim_staging, discard_staging, stem_beside, stem_inside, sweep_slots
 from cloche.cpython import signal
-from cloche.errors import ClocheError, DestinationError, reason_of
 from cloche.fs import lock_open_directory
 from cloche.model.value import TYPE_CHECKING
 
@@ -76,6 +75,8 @@ class Transaction:
         except BaseException as error:
             self.__exit__()
             if isinstance(error, OSError):
+                from cloche.apply.obstacles import staging_error
+
                 raise staging_error(self.target, error) from error
             raise
         return self
@@ -206,22 +207,6 @@ class Transaction:
                 os.rmdir(parent)
             except OSError:
                 break  # it contains the environment, or another program uses it by now
-
-
-def staging_error(target: str, error: OSError) -> ClocheError:
-    """Return the error to raise when no staging directory can be created for `target`."""
-    from cloche.apply.obstacles import find_obstacle
-
-    message = f"cannot write `{target}`: {reason_of(error)}"
-    if obstacle := find_obstacle(error, target):
-        return DestinationError(message, hint=obstacle)
-    if error.errno == errno.EROFS:
-        return DestinationError(message, hint="mount its file system for writing, or choose another directory")
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return DestinationError(message, hint="change its permissions, or choose another directory")
-    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT):
-        return DestinationError(message, hint="choose another directory")
-    return ClocheError(message)
 
 
 def create_parents(path: str, created: list[str]) -> None:
