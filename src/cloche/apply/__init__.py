@@ -3,11 +3,13 @@
 `apply` reads as the table of contents of this package:
 
 1. open a *transaction*, which owns a *staging* directory and defers signals;
-2. stage: the *executor* performs the operations in an empty staging tree;
+2. stage: the *executor* performs the operations in an empty staging tree, then those that `complete` returns;
 3. commit: put that tree in place by a rename, an *exchange*, or a *merge* that keeps a *journal*; a tree that replaces a
    similar one takes over the directories in which nothing changes (a *takeover*);
-4. verify: check the result, and revert the commit if the check fails;
+4. verify: check the result, then remove the tree that was moved, and revert the commit if either fails;
 5. close: remove the staging directory. If the run is killed first, the next one finds it among the *leftovers*.
+
+`carry_out` has these steps in this order.
 """
 
 from __future__ import annotations

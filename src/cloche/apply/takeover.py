@@ -18,7 +18,7 @@ from cloche.model.operations import CopyTree, InstallTree, Run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from cloche.apply.journal import Step
+    from cloche.apply.journal import Action, Step
     from cloche.apply.tree_copy import TakeOver
     from cloche.model.aliases import Strategy
     from cloche.model.operations import Operation, Remove, SetMode
@@ -53,6 +53,7 @@ class TakeoverTransaction(Transaction):
         super().__init__(target, strategy)
         self.moved_from = moved_from
         self.taken_over: list[str] = []
+        self._steps: list[Action] = []
         self._touched: frozenset[str] = frozenset()
         self._device = 0
         self._old_parents: dict[str, os.stat_result] = {}
@@ -61,7 +62,7 @@ class TakeoverTransaction(Transaction):
     @property
     def _old(self) -> str:
         """The path of the old tree once it is set aside."""
-        return old_tree(self._staging, "move" if self.moved_from else "take-over")
+        return old_tree(self.staging, "move" if self.moved_from else "take-over")
 
     def prepare_takeover(self, operations: Sequence[Operation]) -> TakeOver | None:
         """Return what stages a link for each directory to take over: those that no operation touches.
@@ -76,12 +77,12 @@ class TakeoverTransaction(Transaction):
         self._device = os.lstat(source).st_dev
         if self._device != os.lstat(self.new).st_dev:
             raise NotTakenOver
-        os.symlink(source, set_aside_path(self._staging))
+        os.symlink(source, set_aside_path(self.staging))
         for _ in range(2):
-            if not exchange(self.new, set_aside_path(self._staging)):
+            if not exchange(self.new, set_aside_path(self.staging)):
                 raise NotTakenOver
         if not self.moved_from:
-            os.unlink(set_aside_path(self._staging))
+            os.unlink(set_aside_path(self.staging))
         link_to_new_tree(self._old, self.target)
         try:
             self._touched = frozenset(touched_paths(operations))
@@ -108,18 +109,18 @@ class TakeoverTransaction(Transaction):
         :raises NotTakenOver: a system call failed; nothing was changed.
         :raises DestinationChanged: something has appeared at the target; nothing was changed.
         """
-        self._lock_tree()
+        self.lock_tree()
         if not self.moved_from:
-            self._give_to_owner()
+            self.give_to_owner()
         inode = os.lstat(self.new).st_ino
         steps: list[Step] = [("move", inode, self.moved_from)] if self.moved_from else []
         steps += (("take-over", inode, path) for path in self.taken_over)
-        self._performed = number_steps(steps)
-        write_journal(self._staging, self.target, self._performed)
+        self._steps = number_steps(steps)
+        write_journal(self.staging, self.target, self._steps)
         try:
             self._put_in_place()
         except BaseException as error:
-            close_journal(self._staging)
+            close_journal(self.staging)
             if isinstance(error, OSError):
                 raise NotTakenOver from error
             raise
@@ -129,13 +130,13 @@ class TakeoverTransaction(Transaction):
         except OSError as error:
             self.revert()
             raise NotTakenOver from error
-        close_journal(self._staging)
+        close_journal(self.staging)
 
     def _put_in_place(self) -> None:
         if not self.moved_from:
             exchange_entries(self.new, self.target)
             return
-        self._rename_into_place()
+        self.rename_into_place()
         try:
             exchange_entries(self._old, self.moved_from)
         except OSError:
@@ -151,10 +152,10 @@ class TakeoverTransaction(Transaction):
         try:
             self._give_back()
         except OSError as error:
-            raise restore_error(self.moved_from or self.target, self._staging, error) from error
+            raise restore_error(self.moved_from or self.target, self.staging, error) from error
 
     def _give_back(self) -> None:
-        write_journal(self._staging, self.target, self._performed)
+        write_journal(self.staging, self.target, self._steps)
         for path in reversed(self.taken_over):
             if os.path.islink(os.path.join(self._old, path)):
                 exchange_entries(os.path.join(self._old, path), os.path.join(self.target, path))
@@ -164,7 +165,7 @@ class TakeoverTransaction(Transaction):
             os.rename(self.target, self.new)
         else:
             exchange_entries(self.new, self.target)
-        close_journal(self._staging)
+        close_journal(self.staging)
 
     def _restore_times(self, root: str) -> None:
         """Give directories the times that they had before entries in them were exchanged."""

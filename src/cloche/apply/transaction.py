@@ -1,7 +1,7 @@
-"""Stage a tree, whatever it contains, and put it at its destination, all or nothing.
+"""Put a tree at its destination, whatever it contains, all or nothing.
 
 A transaction owns a *staging directory* beside the destination (`.NAME.cloche-0`), or inside it where nothing can be
-renamed over it (a mount point). The new tree is written to `new/` there. It is committed by one of these strategies:
+renamed over it (a mount point). `apply` writes the new tree to `new/` there. It is committed by one of these strategies:
 
 - `new`: one rename onto a destination that is absent or an empty directory;
 - `exchange`: one exchange with the directory that exists, which is removed afterwards;
@@ -58,15 +58,16 @@ class Transaction:
     def __init__(self, target: str, strategy: Strategy) -> None:
         self.target = target
         self.strategy: Strategy = strategy
-        self._parents: list[str] = []
-        self._descriptors: list[int] = []
-        self._staging = ""
-        self._performed: list[Action] = []
-        self._deferred = DeferredSignals()
+        self.staging = ""
+        """The absolute path of the staging directory, while the context is open."""
         self.descriptor: int | None = None
         """The descriptor of the staging tree, where the system supports it."""
         self.left: list[str] = []
         """The staging directories that could not be removed; they hold what was replaced."""
+        self._parents: list[str] = []
+        self._descriptors: list[int] = []
+        self._performed: list[Action] = []
+        self._deferred = DeferredSignals()
 
     def __enter__(self) -> Transaction:
         self._deferred.__enter__()
@@ -108,14 +109,14 @@ class Transaction:
         beside = stem_beside(self.target)
         if self.strategy in ("merge", "merge-emptied"):
             sweep_slots(beside)
-            self._staging, descriptor = claim_staging(stem_inside(self.target))
+            self.staging, descriptor = claim_staging(stem_inside(self.target))
             return descriptor
         attempts = 8
         while True:
             attempts -= 1
             try:
                 create_parents(os.path.dirname(self.target), self._parents)
-                self._staging, descriptor = claim_staging(beside)
+                self.staging, descriptor = claim_staging(beside)
                 return descriptor
             except FileNotFoundError:  # another run had created the parent, and removed it when it failed
                 if not attempts:
@@ -124,7 +125,7 @@ class Transaction:
     @property
     def new(self) -> str:
         """The absolute path of the staging tree."""
-        return os.path.join(self._staging, "new")
+        return os.path.join(self.staging, "new")
 
     def prepare_takeover(self, operations: Sequence[Operation]) -> TakeOver | None:
         """Return what takes over directories of a tree that operations copy; None if all of them are copied."""
@@ -137,16 +138,16 @@ class Transaction:
         :raises DestinationChanged: something has appeared at the target; nothing was changed.
         :raises OSError: a system call failed; the previous state was restored.
         """
-        self._lock_tree()
+        self.lock_tree()
         if self.strategy == "new":
-            self._rename_into_place()
+            self.rename_into_place()
         else:
             from cloche.apply.merge import commit_tree
 
-            self._give_to_owner()
-            self._performed = commit_tree(self._staging, self.target, self.strategy, changes)
+            self.give_to_owner()
+            self._performed = commit_tree(self.staging, self.target, self.strategy, changes)
 
-    def _lock_tree(self) -> None:
+    def lock_tree(self) -> None:
         """Lock the new tree until the transaction ends, so that other runs do not use it before it is verified.
 
         The lock that the caller holds is on the directory that it replaces.
@@ -161,16 +162,16 @@ class Transaction:
         """
         from cloche.apply.merge import revert_commit
 
-        revert_commit(self._staging, self.target, self.strategy, self._performed)
+        revert_commit(self.staging, self.target, self.strategy, self._performed)
 
-    def _give_to_owner(self) -> None:
+    def give_to_owner(self) -> None:
         """Give the new tree to the owner of the existing directory: an upgrade by the superuser must not lock users out."""
         if self.descriptor is not None:
             from cloche.apply.ownership import give_to_owner
 
-            give_to_owner(os.stat(self.target), os.lstat(self._staging), self.descriptor)
+            give_to_owner(os.stat(self.target), os.lstat(self.staging), self.descriptor)
 
-    def _rename_into_place(self) -> None:
+    def rename_into_place(self) -> None:
         try:
             status = os.lstat(self.target)
         except FileNotFoundError:
@@ -197,8 +198,8 @@ class Transaction:
 
     def _close(self) -> None:
         """Remove the staging directory with its contents, and the parents that this run created and does not need."""
-        if self._staging and not discard_staging(self._staging):
-            self.left.append(self._staging)
+        if self.staging and not discard_staging(self.staging):
+            self.left.append(self.staging)
         for descriptor in self._descriptors:
             os.close(descriptor)
         self._descriptors = []
