@@ -17,6 +17,9 @@ from cloche.planning.destination import absolute_path
 if TYPE_CHECKING:
     from cloche.cli.invocation import Invocation
 
+SHOWN = 3
+"""The number of files with the path of the environment that are named; the others are counted."""
+
 
 def pack(invocation: Invocation) -> int:
     """Pack an environment and report that; return the exit code.
@@ -42,15 +45,21 @@ def pack(invocation: Invocation) -> int:
         plan = plan_pack(request, session)
         session.progress(f"packing `{plan.environment.location}`")
         count = pack_environment(plan, session)
+    unchanged, location = plan.unchanged_mentions, plan.environment.location
+    report.print_warnings(f"packed `{path}` still contains `{location}`" for path in unchanged[:SHOWN])
+    if len(unchanged) > SHOWN:
+        more = counted(len(unchanged) - SHOWN, "more file")
+        report.print_warnings([f"{more} with that path; `--json` lists them as `unchanged_mentions`"])
     size = 0 if os.path.isdir(plan.output) else os.path.getsize(plan.output)
     if settings.flag("json"):
         json_output.print_json(
-            outcome="packed", environment=plan.environment.location, output=plan.output,
+            outcome="packed", environment=location, output=plan.output,
             format=plan.component.name, members=count, size=size,
+            unchanged_mentions=list(unchanged),
         )  # fmt: skip
     elif not arguments.count("quiet"):
         shown = report.one_line(report.relative_path(plan.output, host))
-        source = report.one_line(report.relative_path(plan.environment.location, host))
+        source = report.one_line(report.relative_path(location, host))
         text = counted(count, "member") + (f", {human_size(size)}" if size else "")
         seconds = perf_counter() - invocation.started
         report.print_result(f"packed {source} as {shown}: {plan.component.name}, {text}, {seconds * 1000:.0f} ms")

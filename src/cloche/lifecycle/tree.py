@@ -80,8 +80,11 @@ def file_with_status(path: str, status: os.stat_result) -> File:
 class Tree:
     """The tree of an environment. It is read on first use, and does not change after that."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, entries: dict[str, os.stat_result] | None = None) -> None:
+        """Prepare to read the tree, or take its `entries` from a caller who has read it."""
         self.root = root
+        if entries is not None:
+            self.entries = entries
         self.errors: list[OSError] = []
         """Why directories could not be read; known once `entries` was read."""
         self._times: dict[str, int] = {}
@@ -95,11 +98,10 @@ class Tree:
 
     def after(self, changed: Iterable[str]) -> Tree:
         """Return the tree as it is after changes at and below these paths; the rest of it is not read again."""
-        tree = Tree(self.root)
         if "entries" not in self.__dict__ or self.errors:
-            return tree
+            return Tree(self.root)
         paths = frozenset(changed)
-        tree.entries = {**self.entries}
+        tree = Tree(self.root, {**self.entries})
         directories = [path for path in paths if path in self.entries and stat.S_ISDIR(self.entries[path].st_mode)]
         if inside := tuple(f"{path}/" for path in directories):
             tree.entries = {path: status for path, status in self.entries.items() if not path.startswith(inside)}

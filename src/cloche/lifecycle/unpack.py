@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from cloche.apply import DestinationChanged, apply
-from cloche.errors import ClocheError, DestinationError, UsageError
+from cloche.errors import ClocheError, DestinationError, UsageError, counted
 from cloche.fs import NEW_FILE, contains_path, is_within
 from cloche.fs.case import folded
 from cloche.fs.manifests import FILES, parse_manifest
@@ -126,7 +126,7 @@ def unpack_warnings(location: str, session: Session) -> Iterator[str]:
     for difference in differences[:SHOWN]:
         yield f"before it was packed, `{difference.path}` {difference.message}"
     if len(differences) > SHOWN:
-        yield f"{len(differences) - SHOWN} more differences; `cloche verify` lists them"
+        yield f"{counted(len(differences) - SHOWN, 'more difference')}; `cloche verify` lists them"
 
 
 def shortened_name(name: str) -> str:

@@ -184,7 +184,7 @@ def relocate_file(overlay: Overlay, path: str, content: bytes, context: Relocati
     elif content.startswith(b"#!"):
         overlay.write(path, relocate_script(path, content, context))
     elif b"\0" in content:
-        overlay.write(path, relocate_library(path, content, context))
+        overlay.write(path, relocate_library(path, content, relocation, context.environment.location))
     elif name == "direct_url.json":
         overlay.write_text(path, relocate_urls(text, relocation))
     elif name.endswith((".json", ".ipynb", ".webmanifest")):
@@ -301,7 +301,7 @@ def relocate_row(path: str, site: str, relocation: Relocation) -> str:
     return path
 
 
-def relocate_library(path: str, content: bytes, context: RelocationContext) -> bytes:
+def relocate_library(path: str, content: bytes, relocation: Relocation, root: str) -> bytes:
     """Return an ELF file in which the search path for libraries follows the environment; other content unchanged.
 
     Directories inside the environment become relative to the file, so that they stay valid.
@@ -310,10 +310,8 @@ def relocate_library(path: str, content: bytes, context: RelocationContext) -> b
         return content
     from cloche.fs.elf import DynamicFile, NotEditable
 
-    root = context.environment.location
-
     def change(directory: str) -> str:
-        moved = context.relocation.path(directory)
+        moved = relocation.path(directory)
         if moved == directory or not is_within(moved, root):
             return moved
         inside = os.path.relpath(moved, os.path.dirname(os.path.join(root, path)))

@@ -53,6 +53,8 @@ class PackPlan(Value):
     bytecode: BytecodeSource
     time: int
     overwrites: bool
+    unchanged_mentions: tuple[str, ...]
+    """Files that will still contain the path of the environment, sorted."""
 
 
 def plan_pack(request: PackRequest, session: Session) -> PackPlan:
@@ -71,13 +73,13 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
     refuse_prefix(request.prefix)
     component = packer_for(request, session)
     refuse_dependent(environment, info.editable, request)
-    entries, used = find_entries(environment, request)
+    entries, used, tree = find_entries(environment, request)
     session.warn(f"`--exclude {pattern}` matches nothing" for pattern in sorted({*request.exclude} - used))
     if info.editable:
         from cloche.lifecycle.pack.editables import with_ordinary_installs
 
         entries = with_ordinary_installs(entries, info.editable, environment, session)
-    entries = with_portable_content(entries, info)
+    entries, unchanged = with_portable_content(entries, info, tree)
     kept = {entry.path for entry in entries}
     for path in (environment.layout.config, environment.layout.executable):
         directory = path.rpartition("/")[0]
@@ -90,7 +92,8 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
             )
     files = tuple(entry for entry in entries if entry.kind != "bytecode")
     bytecode = BytecodeSource(environment, entries, request.exclude, time, session.store)
-    return PackPlan(environment, output, component, request.prefix, files, bytecode, time, request.overwrites)
+    overwrites = request.overwrites
+    return PackPlan(environment, output, component, request.prefix, files, bytecode, time, overwrites, unchanged)
 
 
 def refuse_prefix(name: str) -> None:

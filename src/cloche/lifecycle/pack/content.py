@@ -1,6 +1,7 @@
 """The content of packed files that must not tell where, when or how an environment was created.
 
-These are scripts, which find the Python beside them; `pyvenv.cfg`; and the files that list others with their hashes.
+These are scripts, which find the Python beside them; `pyvenv.cfg`; other files that contain the path of the environment;
+and the files that list others with their hashes.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from typing import TYPE_CHECKING
 from cloche.fs import is_same_file
 from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, update_manifest
 from cloche.fs.records import path_from_root, rows_of_paths, update_record
+from cloche.lifecycle.embedded_paths.content_search import TEXT_LIMIT
 from cloche.lifecycle.embedded_paths.recorded_roots import environment_of_program, own_scripts
+from cloche.lifecycle.embedded_paths.relative import relative_content
 from cloche.lifecycle.embedded_paths.shebangs import parse_header, relocatable_script
+from cloche.lifecycle.pack.embedded import files_with_roots, mentions_root
 from cloche.lifecycle.pack.entries import read_whole
+from cloche.lifecycle.relocation import spellings
 from cloche.lifecycle.tool_edits import as_it_is, installed_form
 from cloche.model import PYVENV_CFG
 from cloche.model.value import replace
@@ -25,19 +30,26 @@ if TYPE_CHECKING:
 
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.pack.entries import Entry
+    from cloche.lifecycle.tree import Tree
 
 RECORD = ".dist-info/RECORD"
 
 
-def with_portable_content(entries: Iterable[Entry], info: EnvironmentInfo) -> list[Entry]:
+def with_portable_content(
+    entries: Iterable[Entry], info: EnvironmentInfo, tree: Tree
+) -> tuple[list[Entry], tuple[str, ...]]:
     """Return entries without references to bytecode, to files that are left out, or to the path of the environment.
 
+    Also return the paths of the files that still contain a path of the environment, because their format has no relative
+    paths, sorted.
+
+    :param tree: the status of the files in the environment.
     :raises ClocheError: a file cannot be read.
     """
     found = {entry.path: entry for entry in entries}
     environment = info.environment
     layout = environment.layout
-    roots = {environment.location, os.path.realpath(environment.location), *info.recorded_roots}
+    roots = spellings([environment.location, *info.recorded_roots])
     installed = frozenset(own_scripts(environment, info.distributions))
 
     def edit(paths: Iterable[str], change: Callable[[str, bytes], bytes]) -> None:
@@ -65,6 +77,9 @@ def with_portable_content(entries: Iterable[Entry], info: EnvironmentInfo) -> li
     in_bin = [path for path in found if path.startswith(f"{layout.bin}/") and posixpath.dirname(path) == layout.bin]
     edit([path for path in in_bin if is_script(found[path])], relocatable)
     edit([PYVENV_CFG], lambda _, content: packed_settings(content))
+    with_roots = files_with_roots(found.values(), info, tree, roots)
+    small = [path for path in with_roots if found[path].size <= TEXT_LIMIT]
+    edit(small, lambda path, content: relative_content(path, content, roots))
     edited = changed()
     before = {path: read_whole(found[path].source) for path in edited if found[path].source}
     records = [path for path in found if path.endswith(RECORD)]
@@ -77,7 +92,8 @@ def with_portable_content(entries: Iterable[Entry], info: EnvironmentInfo) -> li
         return update_manifest(text, changed(), lambda path: read_whole(sources[path]) if sources[path] else None)
 
     edit([MANIFEST], manifest)
-    return list(found.values())
+    unchanged = sorted(path for path in with_roots if mentions_root(found[path], roots))
+    return list(found.values()), tuple(unchanged)
 
 
 def is_script(entry: Entry) -> bool:

@@ -12,6 +12,7 @@ from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError, reason_of
 from cloche.fs import contains_path, is_within, open_for_reading
 from cloche.fs.manifests import FILES
+from cloche.lifecycle.tree import Tree
 from cloche.model.value import Value
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ class Entry(Value):
     """The path of the source, if this is bytecode."""
 
 
-def find_entries(environment: Environment, request: PackRequest) -> tuple[list[Entry], set[str]]:
-    """Return what to pack, and the patterns of `request.exclude` that match something.
+def find_entries(environment: Environment, request: PackRequest) -> tuple[list[Entry], set[str], Tree]:
+    """Return what to pack, the patterns of `request.exclude` that match something, and the status of what is packed.
 
     The entries are sorted, a directory before its content; existing bytecode has the kind `bytecode`.
 
@@ -75,6 +76,7 @@ def find_entries(environment: Environment, request: PackRequest) -> tuple[list[E
     root = environment.location
     entries: list[Entry] = []
     used: set[str] = set()
+    statuses: dict[str, os.stat_result] = {}
     stack: list[tuple[str, str, tuple[str, ...]]] = [("", root, (os.path.realpath(root),) if request.follows else ())]
     outside: list[str] = []
     while stack:
@@ -120,6 +122,7 @@ def find_entries(environment: Environment, request: PackRequest) -> tuple[list[E
                     status = item.stat(follow_symlinks=False)
                 except OSError as error:
                     raise cannot_read(source, error) from error
+                statuses[path] = status
             if stat.S_ISDIR(status.st_mode):
                 reals: tuple[str, ...] = ()
                 if request.follows:  # only then can a directory contain itself
@@ -146,7 +149,7 @@ def find_entries(environment: Environment, request: PackRequest) -> tuple[list[E
             f"{f' and {len(outside) - 4} more' if len(outside) > 4 else ''}",
             hint="`--follow` packs their targets instead, `--exclude` leaves them out",
         )
-    return entries, used
+    return entries, used, Tree(root, statuses)
 
 
 def entry_status(path: str) -> os.stat_result:

@@ -1,0 +1,51 @@
+"""The packed files that contain the path of the environment, which will not exist where the archive is unpacked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, parse_manifest, read_manifest
+from cloche.lifecycle.embedded_paths import files_to_relocate
+from cloche.lifecycle.embedded_paths.content_search import TEXT_LIMIT, ContentSearch
+from cloche.lifecycle.pack.entries import read_whole
+from cloche.lifecycle.relocation import Relocation, needle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cloche.lifecycle.info import EnvironmentInfo
+    from cloche.lifecycle.pack.entries import Entry
+    from cloche.lifecycle.tree import Tree
+
+
+def files_with_roots(entries: Iterable[Entry], info: EnvironmentInfo, tree: Tree, roots: Sequence[str]) -> list[str]:
+    """Return the files that may contain one of the paths of the environment: they contain the longest plain part of it.
+
+    :param tree: the status of the files in the environment.
+    """
+    search = ContentSearch({needle(root) for root in roots} - {b""})
+    made_elsewhere = tree.entries.keys() - {file.path for file in files_to_relocate(tree, info.distributions)}
+    made_elsewhere |= parse_manifest(read_manifest(info.environment.location, RUNTIME_MANIFEST)).keys()
+    made_elsewhere |= {MANIFEST, RUNTIME_MANIFEST}
+    return [
+        entry.path
+        for entry in entries
+        if entry.kind == "file"
+        and (
+            search.is_in(entry.content)
+            if entry.content is not None
+            else entry.path not in made_elsewhere and search.is_in_file(entry.source, entry.size)
+        )
+    ]
+
+
+def mentions_root(entry: Entry, roots: Sequence[str]) -> bool:
+    """Return whether a file, which may contain a path of the environment, does contain it.
+
+    :raises ClocheError: it cannot be read.
+    """
+    if entry.size > TEXT_LIMIT:
+        return True
+    content = read_whole(entry.source) if entry.content is None else entry.content
+    relocation = Relocation(tuple((root, "") for root in roots))
+    return relocation.mentions_old_root(content.decode("utf-8", "surrogateescape"))
