@@ -144,6 +144,23 @@ def test_files_that_cannot_have_relative_paths_are_named(cloche: Cloche, env: Pa
         assert (cloche.cwd / "there" / path.relative_to(env)).read_text() == text
 
 
+def test_a_directory_outside_that_a_pth_file_adds_is_named(cloche: Cloche, env: Path, site: Path) -> None:
+    """Unlike an editable install, it belongs to no package that could be built."""
+    outside = env.parent / "outside"
+    outside.mkdir()
+    (env / "src").mkdir()
+    (site / "spam.pth").write_text(
+        f"# a comment\n\n{outside}\n{env}/src\n/does/not/exist\nimport sys\n../../../../outside\n"
+    )
+
+    done = cloche("pack", env, "-o", "packed", "--format", "dir", "--json")
+
+    assert done.code == 0
+    relative = (site / "spam.pth").relative_to(env)
+    warning = f"`{relative}` adds a directory that is outside the environment and not packed: `{outside}`"
+    assert done.json["warnings"] == [warning]
+
+
 @pytest.mark.parametrize("text", ["[]", "{", '{"argv": "ENV"}', "[" * 100_000, '{"argv": null, "x": "ENV"}'])
 def test_a_damaged_kernel_is_packed_as_it_is(cloche: Cloche, env: Path, text: str) -> None:
     kernel = env / "share" / "jupyter" / "kernels" / "mine" / "kernel.json"

@@ -20,6 +20,7 @@ from cloche.fs.manifests import FILES, format_manifest
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.pack.bytecode import BytecodeSource
 from cloche.lifecycle.pack.content import with_portable_content
+from cloche.lifecycle.pack.embedded import outside_directories
 from cloche.lifecycle.pack.entries import PIECE, Entry, find_entries, read_exactly, read_source
 from cloche.model.archive import LONGEST_NAME, MAX_RATIO, MEMBER_SIZE, SAME_TIME, Member, largest_content
 from cloche.model.value import Value
@@ -80,6 +81,7 @@ def plan_pack(request: PackRequest, session: Session) -> PackPlan:
 
         entries = with_ordinary_installs(entries, info.editable, environment, session)
     entries, unchanged = with_portable_content(entries, info, tree)
+    session.warn(outside_directories(entries, environment))
     kept = {entry.path for entry in entries}
     for path in (environment.layout.config, environment.layout.executable):
         directory = path.rpartition("/")[0]

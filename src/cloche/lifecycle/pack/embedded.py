@@ -1,21 +1,27 @@
-"""The packed files that contain the path of the environment, which will not exist where the archive is unpacked."""
+"""The packed files with paths that will not exist where the archive is unpacked."""
 
 from __future__ import annotations
 
+import os
+import posixpath
 from typing import TYPE_CHECKING
 
+from cloche.fs import is_within
 from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, parse_manifest, read_manifest
 from cloche.lifecycle.embedded_paths import files_to_relocate
 from cloche.lifecycle.embedded_paths.content_search import TEXT_LIMIT, ContentSearch
+from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.pack.entries import read_whole
 from cloche.lifecycle.relocation import Relocation, needle
+from cloche.store.startup_code import split_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.pack.entries import Entry
     from cloche.lifecycle.tree import Tree
+    from cloche.model.environment import Environment
 
 
 def files_with_roots(entries: Iterable[Entry], info: EnvironmentInfo, tree: Tree, roots: Sequence[str]) -> list[str]:
@@ -49,3 +55,24 @@ def mentions_root(entry: Entry, roots: Sequence[str]) -> bool:
     content = read_whole(entry.source) if entry.content is None else entry.content
     relocation = Relocation(tuple((root, "") for root in roots))
     return relocation.mentions_old_root(content.decode("utf-8", "surrogateescape"))
+
+
+def outside_directories(entries: Iterable[Entry], environment: Environment) -> Iterator[str]:
+    """Yield a warning for each existing directory outside the environment that a `.pth` file adds to the search path.
+
+    :raises ClocheError: a file cannot be read.
+    """
+    root = environment.location
+    sites = site_directories(environment.layout)
+    version = environment.interpreter.version if environment.interpreter else (3, 13)
+    for entry in entries:
+        if entry.kind != "file" or not entry.path.endswith(".pth") or posixpath.dirname(entry.path) not in sites:
+            continue
+        content = read_whole(entry.source) if entry.content is None else entry.content
+        for line in split_lines(content.decode("utf-8", "surrogateescape"), version):
+            if not line.strip() or line.startswith(("#", "import ", "import\t")) or "\0" in line:
+                continue
+            directory = os.path.normpath(os.path.join(root, posixpath.dirname(entry.path), line.rstrip()))
+            is_inside = is_within(directory, root) or is_within(os.path.realpath(directory), os.path.realpath(root))
+            if not is_inside and os.path.isdir(directory):
+                yield f"`{entry.path}` adds a directory that is outside the environment and not packed: `{directory}`"
