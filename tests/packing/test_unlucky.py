@@ -292,3 +292,37 @@ def test_a_program_that_was_killed_is_named(cloche: Cloche, small: Path) -> None
 
     assert (done.code, os.listdir(cloche.cwd)) == (1, ["bin"])
     assert "`mksquashfs` failed: ended by signal 9" in done.err
+
+
+def test_a_program_that_was_killed_does_not_mean_that_an_archive_is_damaged(cloche: Cloche, small: Path) -> None:
+    assert cloche("pack", small, "--with-base-outside", "-o", "e.squashfs").code == 0
+    program = cloche.cwd / "bin" / "unsquashfs"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nkill -KILL $$\n")
+    program.chmod(0o755)
+
+    done = cloche("unpack", "e.squashfs", "there", PATH=f"{program.parent}:{os.environ['PATH']}")
+
+    assert (done.code, sorted(os.listdir(cloche.cwd))) == (1, ["bin", "e.squashfs"])
+    assert "`unsquashfs` failed: ended by signal 9" in done.err
+
+
+@pytest.mark.parametrize("action", ["pack", "unpack"])
+def test_a_limit_of_the_size_of_files_is_named(cloche: Cloche, small: Path, action: str) -> None:
+    """The limit ends the programs for squashfs with a signal."""
+    env = shutil.copytree(small, cloche.cwd / "env", symlinks=True)
+    (env / "large").write_bytes(random.Random(0).randbytes(3 << 20))
+    arguments = {
+        "pack": ["pack", "env", "--with-base-outside", "-o", "e.squashfs"],
+        "unpack": ["unpack", "e.squashfs", "there"],
+    }
+    if action == "unpack":
+        assert cloche(*arguments["pack"]).code == 0
+    before = sorted(os.listdir(cloche.cwd))
+
+    limited = ["sh", "-c", 'ulimit -f 2048; exec "$@"', "sh", sys.executable, "-m", "cloche", *arguments[action]]
+    done = subprocess.run(limited, cwd=cloche.cwd, env={**cloche.environ}, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, sorted(os.listdir(cloche.cwd))) == (1, before)
+    assert "file too large" in done.stderr.splitlines()[0]
+    assert "`ulimit -f`" in done.stderr.splitlines()[1]

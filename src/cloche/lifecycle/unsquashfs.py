@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import shutil
+import signal
 from typing import TYPE_CHECKING
 
 from cloche.apply.processes import run_program
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
 LISTED = re.compile(r"[-dl][-rwxsStT]{9} +\d+/\d+ +(?P<size>\d+) \d{4}-\d\d-\d\d \d\d:\d\d squashfs-root(/.*)?")
 """A line of `unsquashfs -lln` for a file, a directory or a link."""
 
+FILE_TOO_LARGE = getattr(signal, "SIGXFSZ", 0)
+"""The signal that ends a program whose file would exceed the limit of `ulimit -f`; 0 on Windows, which has none."""
+
 
 def extract_squashfs(path: str, directory: str, limit: int) -> None:
     """Extract a file system into a directory that does not exist; nothing but files, directories and links.
 
-    :raises ClocheError: `unsquashfs` is not installed.
+    :raises ClocheError: `unsquashfs` is not installed, or was killed.
     :raises InvalidArchive: it is damaged, contains something else, or is larger than `limit`.
-    :raises OSError: the disk is full.
+    :raises OSError: the disk is full, or a file is larger than a limit of this process.
     """
     listed = run_unsquashfs(["-lln", path])
     size = 0
@@ -50,6 +54,13 @@ def run_unsquashfs(arguments: Sequence[str]) -> str:
         )
     environ = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
     done = run_program([program, *arguments], environ)
+    if done.returncode < 0 and -done.returncode == FILE_TOO_LARGE:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    if done.returncode < 0:  # a system without memory kills it; the archive may be intact
+        raise ClocheError(
+            f"`unsquashfs` failed: ended by signal {-done.returncode}",
+            hint="try again, or mount the file system instead",
+        )
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         if any(os.strerror(errno.ENOSPC) in line for line in lines):

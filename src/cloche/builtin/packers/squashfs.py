@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from itertools import chain
@@ -57,6 +58,8 @@ class SquashfsPacker:
             lines = output.read().decode("utf-8", "replace").strip().splitlines()
         if any(os.strerror(errno.ENOSPC) in line for line in lines):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        if code < 0 and -code == getattr(signal, "SIGXFSZ", 0):
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
         if code:
             reason = lines[-1] if lines else f"exit code {code}"
             if code < 0:  # a system without memory kills it; what it printed before has another reason
