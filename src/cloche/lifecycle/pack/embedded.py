@@ -30,9 +30,8 @@ def files_with_roots(entries: Iterable[Entry], info: EnvironmentInfo, tree: Tree
     :param tree: the status of the files in the environment.
     """
     search = ContentSearch({needle(root) for root in roots} - {b""})
-    made_elsewhere = tree.entries.keys() - {file.path for file in files_to_relocate(tree, info.distributions)}
-    made_elsewhere |= parse_manifest(read_manifest(info.environment.location, RUNTIME_MANIFEST)).keys()
-    made_elsewhere |= {MANIFEST, RUNTIME_MANIFEST}
+    own = {MANIFEST, *parse_manifest(read_manifest(info.environment.location, RUNTIME_MANIFEST)), RUNTIME_MANIFEST}
+    possible = {file.path for file in files_to_relocate(tree, info.distributions)} - own
     return [
         entry.path
         for entry in entries
@@ -40,7 +39,8 @@ def files_with_roots(entries: Iterable[Entry], info: EnvironmentInfo, tree: Tree
         and (
             search.is_in(entry.content)
             if entry.content is not None
-            else entry.path not in made_elsewhere and search.is_in_file(entry.source, entry.size)
+            else (entry.path in possible or entry.path not in tree.entries)
+            and search.is_in_file(entry.source, entry.size)
         )
     ]
 
