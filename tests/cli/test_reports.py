@@ -16,7 +16,7 @@ from cloche.apply import write_error
 from cloche.cli import dispatch
 from cloche.cli.create import old_pip_in
 from cloche.cli.plan_text import package_lines
-from cloche.cli.report import print_error, result_line, summarize
+from cloche.cli.report import one_line, print_error, result_line, summarize
 from cloche.errors import ClocheError
 from cloche.model.plan import EnvironmentSpec, Wanted
 from cloche.testing.fakes import fake_interpreter
@@ -227,3 +227,18 @@ def test_the_recorded_command_has_every_option_that_decided(cloche: Cloche) -> N
     assert " --seeder pip --link-mode copy " in command
     assert cloche("./plain").code == 0
     assert "--seeder" not in (cloche.cwd / "plain" / "pyvenv.cfg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("caf\udce9", r"caf\xe9"),
+        ("a\nb", r"a\nb"),
+        ("a\x1b[31m", r"a\x1b[31m"),
+        ("a\ud800", r"a\ud800"),
+        ("é \\", "é \\"),
+    ],
+)
+def test_untrusted_text_is_printed_on_one_line(text: str, shown: str) -> None:
+    """A byte of a path that is not UTF-8 is shown as in the JSON of `--json`, not as Python represents it."""
+    assert one_line(text) == shown

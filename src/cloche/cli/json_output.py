@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from cloche.cli.report import print_message, print_result, recorded_warnings, restore_stdout
+from cloche.cli.report import escape_character, print_message, print_result, recorded_warnings, restore_stdout
 from cloche.errors import ClocheError
 from cloche.model.value import TYPE_CHECKING, Value, fields
 
@@ -41,13 +41,8 @@ def valid_unicode(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return "".join(escape_surrogate(letter) if "\ud800" <= letter <= "\udfff" else letter for letter in text)
+        return "".join(escape_character(letter) if "\ud800" <= letter <= "\udfff" else letter for letter in text)
     return text
-
-
-def escape_surrogate(letter: str) -> str:
-    """Return an escape for a lone surrogate: in a path on POSIX, it stands for a byte (PEP 383)."""
-    return f"\\x{ord(letter) - 0xDC00:02x}" if "\udc80" <= letter <= "\udcff" else f"\\u{ord(letter):04x}"
 
 
 def print_json(**parts: object) -> None:

@@ -164,8 +164,15 @@ def clear_progress() -> None:
 
 
 def one_line(text: str) -> str:
-    """Return untrusted text, say a file name, as one line: escape newlines and control characters."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    """Return untrusted text, say a file name, as one line: escape newlines, control characters and undecodable bytes."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else escape_character(letter) for letter in text)
+
+
+def escape_character(letter: str) -> str:
+    """Return an escape for a character that cannot be printed: `\\xff` for a byte of a path that is not UTF-8 (PEP 383)."""
+    return f"\\x{ord(letter) - 0xDC00:02x}" if "\udc80" <= letter <= "\udcff" else repr(letter)[1:-1]
 
 
 def display_width(text: str) -> int:
