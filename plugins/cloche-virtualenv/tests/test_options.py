@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from packaging.version import Version
 
+import cloche
 from cloche_virtualenv.arguments import Announced, ignored_options, read_options
 from cloche_virtualenv.installer import COMPATIBLE_VERSION
 from cloche_virtualenv.options import OPTIONS, Options
@@ -286,6 +287,17 @@ def test_options_become_arguments_of_create(arguments: list[str], chosen: dict[s
 
     choices = choices_for(options, {}, "21", [])
     assert choices | chosen == choices
+
+
+def test_a_directory_of_wheels_can_have_a_blank_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / " ").mkdir()
+    monkeypatch.chdir(tmp_path)
+    options, _ = parse(["env"], {"VIRTUALENV_EXTRA_SEARCH_DIR": os.pathsep.join(["nowhere", " ", "nothing"])})
+
+    choices = choices_for(options, {}, "21", [])
+
+    assert choices["find_links"] == [f"{tmp_path}/ "]
+    cloche.describe(tmp_path / "env", find_links=choices["find_links"], seeds=None)
 
 
 def test_the_cache_directory_has_an_order_of_precedence(tmp_path: Path) -> None:

@@ -58,7 +58,10 @@ def choices_for(options: Options, environ: Mapping[str, str], version: str, warn
         "creator": creator_for(options),
         "seeder": options.seeder,
         "seeds": seeds_for(options),
-        "find_links": [directory for directory in options.extra_search_dir if os.path.isdir(directory)],
+        # Absolute, because cloche refuses a blank path, and a directory can have the name " ".
+        "find_links": [
+            os.path.abspath(directory) for directory in options.extra_search_dir if os.path.isdir(directory)
+        ],
         "network": "newest" if options.download else "last-resort" if options.download is None else "never",
         "dependencies": "omitted",  # virtualenv installs exactly what it is asked for
         "activators": options.activators,
