@@ -143,6 +143,17 @@ def test_a_script_that_cannot_run_is_restored(cloche, refresh) -> None:
     assert {path: (cloche.cwd / "env" / path).stat().st_mode for path in complete} == modes
 
 
+def test_a_seed_whose_record_lists_bytecode_is_complete_without_it(cloche, refresh) -> None:
+    """virtualenv lists each `__pycache__` in the RECORD of its seeds, and does not compile them."""
+    refresh("spam==1.0")
+    record = site_of(cloche.cwd / "env") / "spam-1.0.dist-info" / "RECORD"
+    text = record.read_text()
+    record.unlink()  # it may be a link into the cache
+    record.write_text(f"{text}spam/__pycache__,,\nspam/__pycache__/__init__.cpython-311.pyc,,\n")
+
+    assert "installed again" not in refresh("spam==1.0").err
+
+
 def test_a_seed_with_an_emptied_module_is_installed_again(cloche, refresh) -> None:
     refresh("spam==1.0")
     complete = packages_of(cloche.cwd / "env")

@@ -150,7 +150,8 @@ def read_seed(root: str, site: str, dist_info: str, version: str) -> InstalledSe
         record = ""
     rows = [row for row in read_record(record, site) if not row.path.startswith(("/", "../")) and row.path[1:2] != ":"]
     paths = [row.path for row in rows]
-    missing = [row.path for row in rows if not row.path.endswith(".pyc") and is_lost(root, row)]
+    # virtualenv lists `__pycache__` directories too, and creates them only with bytecode.
+    missing = [row.path for row in rows if not row.path.endswith((".pyc", "/__pycache__")) and is_lost(root, row)]
     if not record:
         missing = [f"{site}/{dist_info}/RECORD"]
     return InstalledSeed(version, site, dist_info, record, tuple(paths), tuple(missing))
