@@ -12,6 +12,7 @@ import sys
 import pytest
 
 from tests.interpreters import pyenv
+from tests.tools import require
 
 
 def test_a_command_gets_the_variables_that_activation_sets(cloche, empty_env) -> None:
@@ -271,7 +272,11 @@ def test_a_program_that_newer_pythons_do_not_have_is_not_that_of_an_older_one(cl
 
 
 @pytest.mark.parametrize(
-    "name", ["python3.10", "python2", "pip3.10", "pydoc3.10", "idle3.10", "2to3-3.10", "python3.12d"]
+    "name",
+    [
+        *("python3.10", "python2", "pip3.10", "pydoc3.10", "idle3.10", "2to3-3.10"),
+        *("python3.12d", "python3-dbg", "python3.12-dbg", "python3-dbg-config", "python3.12-nogil"),
+    ],
 )
 def test_a_name_with_another_version_is_an_error(cloche, empty_env, name) -> None:
     env = empty_env("cloche")
@@ -279,9 +284,17 @@ def test_a_name_with_another_version_is_an_error(cloche, empty_env, name) -> Non
     assert (outcome.code, outcome.out) == (127, "")
     assert f"`{name}` is not in the environment `{env}`, which has CPython 3.12." in outcome.err
     assert f"`{cloche.cwd / 'other' / name}` belongs to another Python" in outcome.err
-    tool = re.match("[a-z]+|2to3", name)[0]
+    tool = re.match("[a-z]+|2to3", name)[0] + "-config" * name.endswith("-config")
     assert f"`cloche run {env} -- {tool}` runs that of the environment" in outcome.err
     assert cloche("run", env, "--", cloche.cwd / "other" / name).out == "planted\n"
+
+
+@pytest.mark.parametrize("name", ["python3d", "python3-dbg", "python3.11-dbg"])
+def test_other_names_of_a_debug_build_mean_the_python_of_the_environment(cloche, name) -> None:
+    """Its directory has only `python3.11d` and the names without a build."""
+    cloche("./debug", "--no-seed", "-p", require("python3.11d"))
+    outcome = cloche("run", "debug", "--", name, "-c", "import sys; print(sys.prefix)", PATH=plant(cloche, name))
+    assert (outcome.code, outcome.out) == (0, f"{cloche.cwd / 'debug'}\n")
 
 
 @pytest.mark.parametrize("name", ["python-config", "python3-config", "python3.12-config"])

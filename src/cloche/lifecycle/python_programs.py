@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 MODULES = {"pydoc": "pydoc", "idle": "idlelib", "2to3": "lib2to3"}
 """The modules of the standard library that the programs run."""
 
-_NAME = re.compile(r"(python|pip|pydoc|idle|2to3(?=$|-\d)-?)(\d+(?:\.\d+)?)?(t?d?)((?:-config)?)")
+_NAME = re.compile(r"(python|pip|pydoc|idle|2to3(?=$|-\d)-?)(\d+(?:\.\d+)?)?(t?d?|-dbg|-nogil)((?:-config)?)")
+_BUILDS = {"-dbg": "d", "-nogil": "t"}  # the names of Debian's packages
 
 
 def python_program(name: str, environment: Environment, elsewhere: str) -> tuple[str, ...] | None:
     """Return the path of the program that the name of a program of Python means, and its first arguments.
 
     None if it is not such a name, or if the environment should have the program itself, such as `python3` or `pip`.
+    `python3-dbg` means the Python of an environment with a debug build.
 
     :param elsewhere: the end of a message, which tells about the program of this name on PATH; empty if there is none.
     :raises CommandFailed: the Python of the environment has no such program.
@@ -38,7 +40,7 @@ def python_program(name: str, environment: Environment, elsewhere: str) -> tuple
     if config and tool != "python":
         return None
     own_versions = ("", str(interpreter.version[0]), interpreter.python_version)
-    if version not in own_versions or (build and build != interpreter.build):
+    if version not in own_versions or (build and _BUILDS.get(build, build) != interpreter.build):
         where = quote_word(environment.location, os.name)
         raise CommandFailed(
             f"`{name}` is not in the environment `{environment.location}`, which has {interpreter.name}{elsewhere}",
@@ -48,7 +50,8 @@ def python_program(name: str, environment: Environment, elsewhere: str) -> tuple
     if config:
         return (config_program(name, environment, interpreter, elsewhere),)
     if tool not in MODULES:
-        return None
+        is_own = bool(build) and tool == "python" and name not in environment.layout.names
+        return (environment.path_to(environment.layout.executable),) if is_own else None
     if not has_module(MODULES[tool], interpreter):
         raise CommandFailed(
             f"the standard library of {interpreter.name} has no `{MODULES[tool]}`, which `{name}` runs{elsewhere}",

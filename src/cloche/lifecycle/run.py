@@ -215,7 +215,8 @@ def run_command(environment: Environment, command: Sequence[str], host: Host) ->
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and the command would inherit that
         signal.signal(number, signal.SIG_DFL)  # other ignored signals (`nohup` ignores SIGHUP) stay ignored
     try:
-        os.execve(program, [program if first else command[0], *arguments], environ)
+        is_renamed = os.path.basename(program) != os.path.basename(command[0])  # Python looks for itself by this name
+        os.execve(program, [program if is_renamed else command[0], *arguments], environ)
     except OSError as error:
         code = NOT_FOUND if error.errno == errno.ENOENT else NOT_EXECUTABLE
         inside = os.path.dirname(program) == environment.path_to(environment.layout.bin)
