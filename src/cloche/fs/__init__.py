@@ -35,7 +35,12 @@ def is_same_file(one: str, other: str) -> bool:
 
 
 def is_within(path: str, directory: str) -> bool:
-    """Return whether a path is a directory or is below it, by their text alone; with the separators of any system."""
+    """Return whether a path is a directory or is below it, by their text alone.
+
+    `\\` is a separator too, unless the directory begins with `/`: there, it can be part of a name.
+    """
+    if directory.startswith("/"):
+        return path == directory or path.startswith(directory.rstrip("/") + "/")
     return path == directory or path.startswith(((parent := directory.rstrip("/\\")) + "/", parent + "\\"))
 
 
