@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.builtin.activators import bash as activator
-from tests.shells.driver import Outcome, attempt, build, run, sections, state
+from cloche.model.value import replace
+from tests.shells.driver import Outcome, attempt, build, describe, run, sections, state
 from tests.shells.test_posix_shells import FULL, PROLOGUE, SHELLS, TEMPLATE, cycle, needs_path, source, states
 from tests.tools import require
 
@@ -67,6 +68,32 @@ def test_a_careful_script_stops_at_a_moved_environment(shell: list[str], tmp_pat
     outcome = attempt([*shell, "-eu"], f"{source(tmp_path / 'new/bin')}echo reached\n", tmp_path / "cwd")
     assert (outcome.stdout, outcome.stderr) == ("", MOVED)
     assert outcome.returncode != 0
+
+
+@pytest.mark.parametrize("strict", ["", "set -u\n"], ids=["default", "strict"])
+@pytest.mark.parametrize(
+    "reason", ["moved", "relocatable", "readonly PATH", "readonly VIRTUAL_ENV", "command () { :; }"]
+)
+def test_a_refusal_also_ends_evaluated_text(reason: str, strict: str, tmp_path: Path) -> None:
+    """In bash, `return` fails in text that is evaluated outside a function, and the rest of the text is read."""
+    root = tmp_path / "old"
+    build(root, activator)
+    if reason == "relocatable":
+        environment = replace(describe(str(root), "env"), placement="relocatable")
+        (root / "bin" / "activate").write_text(activator.scripts(environment)[0].text)
+    elif reason == "moved":
+        root = root.rename(tmp_path / "new")
+    prepare = reason if " " in reason else ":"
+    evaluate = f"eval \"$(cat '{root}/bin/activate')\" || /usr/bin/printf failed"
+    script = f"deactivate () {{ :; }}\nPS1='$ '\nstate before\n{strict}{prepare}\n{evaluate}\nunset -f command\nstate after\n"
+    outcome = attempt(SHELLS["bash"], f"{PROLOGUE}{script}declare -f deactivate\n", tmp_path / "cwd", FULL)
+    printed = sections(outcome.stdout)
+    assert "return: can only" in outcome.stderr
+    assert "command not found" not in outcome.stderr
+    assert printed["before"].endswith("failed")
+    after, _, function = printed["after"].partition("deactivate ()")
+    assert state(after) == state(printed["before"].removesuffix("failed"))
+    assert function.split() == ["{", ":", "}"]
 
 
 # Read-only variables and restricted shells

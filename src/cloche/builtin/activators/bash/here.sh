@@ -62,9 +62,10 @@ if ! "$_VIRTUAL_BUILTIN" [ -f "${_VIRTUAL_ROOT:-/dev/null}/"__CLOCHE_BIN_NAME__/
     "$_VIRTUAL_BUILTIN" eval "$_VIRTUAL_RESTORE"
     "$_VIRTUAL_BUILTIN" unset _VIRTUAL_ROOT _VIRTUAL_RESTORE _VIRTUAL_BUILTIN
     "return" 1
+else
+    _VIRTUAL_PROMPT=__CLOCHE_PROMPT__
+    # shellcheck disable=SC2194  # the slot is not a constant
+    case __CLOCHE_NAMING__ in
+        directory) _VIRTUAL_PROMPT="${_VIRTUAL_ROOT##*/}" ;;
+    esac
 fi
-_VIRTUAL_PROMPT=__CLOCHE_PROMPT__
-# shellcheck disable=SC2194  # the slot is not a constant
-case __CLOCHE_NAMING__ in
-    directory) _VIRTUAL_PROMPT="${_VIRTUAL_ROOT##*/}" ;;
-esac
