@@ -400,6 +400,19 @@ def test_aliases_of_keywords_and_builtins_are_not_used(reason: str, tmp_path: Pa
     assert printed["same names"] == printed["names"]
 
 
+def test_aliases_of_keywords_are_restored_if_another_environment_is_active(tmp_path: Path) -> None:
+    """The `deactivate` of that environment keeps them in variables of its own."""
+    first, second = (source(build(tmp_path / name, activator, name)) for name in ("first", "second"))
+    script = (
+        f"alias set '/usr/bin/printf wrong; se'\nalias if 'echo mine'\nalias unset 'echo mine'\n"
+        f"{LISTING.format('names')}{first}{second}/usr/bin/printf '\\001active\\002'; /usr/bin/env -0\n"
+        f"deactivate\n{LISTING.format('same names')}"
+    )
+    printed = sections(run(CSH, script, tmp_path / "cwd", FULL))
+    assert f"\0VIRTUAL_ENV={tmp_path}/second\0" in f"\0{printed['active']}"
+    assert printed["same names"] == printed["names"]
+
+
 @pytest.mark.parametrize("strict", [(), ("-e",)], ids=["default", "-e"])
 @pytest.mark.parametrize("when", ["before", "active"])
 def test_a_read_only_prompt_stays_as_it_is(when: str, strict: tuple[str, ...], tmp_path: Path) -> None:

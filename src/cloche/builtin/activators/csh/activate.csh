@@ -93,10 +93,10 @@ alias _virtual_leave '_virtual_leave_PATH; _virtual_leave_PYTHONHOME; _virtual_l
     "unalias _virtual_leave_*; ''unset _OLD_VIRTUAL_*; ''rehash; alias _virtual_leave ''"
 # The user's aliases of keywords do not apply in `deactivate` either. They are expanded in all words of a line before it runs.
 alias _virtual_done 'if ("\!:*" != nondestructive) unalias _virtual_leave _virtual_done deactivate;' \
-    'if ($_virtual_alias_set:q != "") alias set $_virtual_alias_set:q;' \
-    'if ($_virtual_alias_if:q != "") alias if $_virtual_alias_if:q;' "''unset _virtual_alias_*"
-alias deactivate "''set _virtual_alias_set = "'"`alias set`"; unalias set;' \
-    "''set _virtual_alias_if = "'"`alias if`"; unalias if;' "''eval "'"_virtual_leave; _virtual_done \!:*"'
+    'if ($_virtual_kept_set:q != "") alias set $_virtual_kept_set:q;' \
+    'if ($_virtual_kept_if:q != "") alias if $_virtual_kept_if:q;' "''unset _virtual_kept_*"
+alias deactivate "''set _virtual_kept_set = "'"`alias set`"; unalias set;' \
+    "''set _virtual_kept_if = "'"`alias if`"; unalias if;' "''eval "'"_virtual_leave; _virtual_done \!:*"'
 
 setenv VIRTUAL_ENV $_virtual_root:q
 setenv VIRTUAL_ENV_PROMPT $_virtual_prompt:q
