@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from cloche.discovery.cache import ProbeCache
     from cloche.model.aliases import Access, LinkMode, ReportProgress
-    from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.model.plan import Result
     from cloche.planning.plan_cache import PlanCache
@@ -152,11 +151,12 @@ class Session:
         directories = self.store.readable_directories("plans")
         return PlanCache(directories[0] if directories else "", False, context)
 
-    def link_mode(self, requested: LinkMode, images: Iterable[Image] = ()) -> LinkMode:
-        """Return the link mode to use: no hard links to a read-only store, no symbolic links to a temporary one."""
-        if requested == "symlink" and not all(
-            self.store.is_persistent_path(image.root) for image in images if image.root
-        ):
+    def link_mode(self, requested: LinkMode, sources: Iterable[str]) -> LinkMode:
+        """Return the link mode to use: no hard links to a read-only store, no symbolic links to a temporary one.
+
+        :param sources: the directories whose files are installed.
+        """
+        if requested == "symlink" and not all(map(self.store.is_persistent_path, sources)):
             self.warn(["the seeds are copied: links would point to a cache that this run removes"])
             return "copy"
         if requested in ("auto", "hardlink") and self.store.access == "read-only":

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cloche.lifecycle import create as creation
 from cloche.lifecycle.create import create_environment, with_kept_options
-from cloche.lifecycle.recorded_command import recorded_request
+from cloche.lifecycle.recorded_command import command_with_packages_of, recorded_link_mode, recorded_request
 from cloche.model.plan import EnvironmentSpec, Request, Target
 from cloche.model.value import replace
 from cloche.session import Session, current_host
@@ -266,3 +266,76 @@ def test_the_remedy_for_a_locked_environment_works_for_its_python(cloche: Cloche
     assert done.code == 0, done.err
     assert cloche("doctor", env).code == 0
     assert (facts_about(cloche, env), sorted(os.listdir(env / "bin"))) == (facts, names)
+
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "copies of the files": ("--link-mode", "copy"),
+    "links to the cache": ("--link-mode", "symlink", "--no-compile"),
+    "a seed from a directory": ("--no-pip", "--seed", "spam", "--find-links", "wheels", "--link-mode", "copy"),
+    "no startup code": ("--startup-code", "refuse"),
+}
+"""Options that nothing but the recorded command tells."""
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_an_upgrade_installs_and_records_packages_as_the_environment_was_created(cloche: Cloche, name: str) -> None:
+    env = cloche.cwd / "env"
+    simple_wheel(cloche.cwd / "wheels", "spam")
+    assert cloche(env, "-p", pyenv("3.12"), *CHOICES[name]).code == 0
+    facts = facts_about(cloche, env)
+    assert cloche("upgrade", env, "-p", pyenv("3.13")).code == 0
+    assert facts_about(cloche, env) == facts
+    [module] = [*env.glob("lib/python3.13/site-packages/pip/__init__.py"), *env.glob("lib/*/site-packages/spam/*.py")]
+    assert module.is_symlink() == ("symlink" in CHOICES[name])
+    if "copy" in CHOICES[name]:
+        assert module.stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("link_mode", ["copy", "symlink"])
+@pytest.mark.parametrize("command", [("doctor", "--fix"), ("upgrade", "--seeds")])
+def test_seeds_that_are_installed_again_are_linked_as_before(
+    cloche: Cloche, command: tuple[str, ...], link_mode: str
+) -> None:
+    env = cloche.cwd / "env"
+    assert cloche(env, "-p", pyenv("3.12"), "--link-mode", link_mode).code == 0
+    [site] = env.glob("lib/*/site-packages")
+    if command[0] == "doctor":
+        (site / "pip" / "__init__.py").unlink()
+    else:
+        [metadata] = site.glob("pip-*.dist-info")
+        text = (metadata / "METADATA").read_text()
+        (metadata / "METADATA").unlink()
+        (metadata / "METADATA").write_text(text.replace("\nVersion: ", "\nVersion: 1.", 1))
+        metadata.rename(site / metadata.name.replace("pip-", "pip-1."))
+    assert cloche(*command, env).code == 0
+    module = site / "pip" / "__init__.py"
+    assert module.is_symlink() == (link_mode == "symlink")
+    assert link_mode != "copy" or module.stat().st_nlink == 1
+
+
+def test_a_renewed_package_is_recorded_without_its_old_version() -> None:
+    old = "python -m cloche --python /a/python --pip 25.0 --seed spam==1 --find-links /w /a/env"
+    new = "python -m cloche --python /b/python --no-deps --prompt mine /b/env"
+    changed = command_with_packages_of(old, new, ("pip",))
+    assert changed == "python -m cloche --python /b/python --find-links /w --prompt mine --seed spam==1 /b/env"
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"), [("--link-mode copy", "copy"), ("--link-mode odd", "auto"), ("", "auto")]
+)
+def test_a_link_mode_that_does_not_exist_is_ignored(option: str, expected: str) -> None:
+    command = f"python -m cloche --python /a/python {option} /a/env"
+    assert recorded_link_mode({"command": command}) == expected
+    assert recorded_link_mode({"command": "uv venv"}) == "auto"
+
+
+def test_the_packages_of_a_lock_file_are_recorded_as_the_upgrade_found_them() -> None:
+    old = "python -m cloche --python /a/python --lock /gone/pylock.toml --keep-extra /a/env"
+    new = "python -m cloche --python /b/python --no-deps /b/env"
+    assert command_with_packages_of(old, new, ()) == new
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+@examples(50)
+def test_commands_of_other_tools_stay_as_they_are(old: str, new: str) -> None:
+    assert command_with_packages_of(old, new, ()) == new

@@ -189,7 +189,9 @@ def complete_plan(plan: Plan, blueprint: Blueprint, request: Request, session: S
     """
     if plan.strategy == "nothing":
         return plan
-    link_mode = session.link_mode(request.target.link_mode, blueprint.all_images)
+    link_mode = session.link_mode(
+        request.target.link_mode, [image.root for image in blueprint.all_images if image.root]
+    )
     plan = plan if plan.link_mode == link_mode else replace(plan, link_mode=link_mode)
     refuse_full_disk(plan, blueprint.all_images)
     return plan

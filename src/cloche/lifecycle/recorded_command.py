@@ -10,19 +10,20 @@ import re
 from typing import TYPE_CHECKING
 
 from cloche.errors import UsageError
-from cloche.model.environment import as_read
+from cloche.fs import lines_of
+from cloche.model.environment import as_read, as_written
 from cloche.model.plan import EnvironmentSpec, LockRequest, Request, Target, Wanted
 from cloche.model.value import replace
-from cloche.planning.pyvenv_cfg import LIST, RECORDED_OPTIONS, VALUE, VALUES, options_for
+from cloche.planning.pyvenv_cfg import LIST, RECORDED_OPTIONS, VALUE, VALUES, options_for, shorten_settings
 from cloche.shells import quote_words, split_words
 from cloche.store.startup_code import parse_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Any
 
     from cloche.lifecycle.relocation import Relocation
-    from cloche.model.aliases import Compile, StartupRule
+    from cloche.model.aliases import Compile, LinkMode, StartupRule
 
 VENV_COMMAND = re.compile(
     r" -m venv(?P<options>(?: --[\w-]+(?:=(?:\"[^\"]*\"|\S+))?)*) (?P<destination>/.*|[A-Za-z]:\\.*)$"
@@ -153,10 +154,57 @@ def recorded_compile_policy(settings: Mapping[str, str]) -> Compile:
     return request.spec.wanted.compile if request and request.spec.wanted else "auto"
 
 
+def recorded_link_mode(settings: Mapping[str, str]) -> LinkMode:
+    """Return how the packages of an environment get their files, according to the command that created it."""
+    request = recorded_request(settings.get("command", ""))
+    link_mode = request.target.link_mode if request else "auto"
+    return link_mode if link_mode in ("clone", "hardlink", "copy", "symlink") else "auto"  # users can edit the file
+
+
 def recorded_startup_rule(settings: Mapping[str, str]) -> StartupRule:
     """Return what an environment was created to do with packages that have startup code."""
     request = recorded_request(settings.get("command", ""))
     return request.spec.startup_rule if request else ("list", ())
+
+
+def with_recorded_packages(text: str, old: str, renewed: Collection[str]) -> str:
+    """Return the `pyvenv.cfg` of an environment that replaces another, whose command names the packages of that one.
+
+    The new environment may get them in another way, but a command that creates it again has to name them.
+
+    :param old: the command that created the replaced environment.
+    :param renewed: the packages of which the new environment may have newer versions.
+    """
+    lines = []
+    for line in lines_of(text):
+        key, separator, setting = line.partition("=")
+        if separator and key.strip() == "command":
+            line = f"{key}= {command_with_packages_of(old, setting.strip(), renewed)}\n"
+        lines.append(line)
+    return shorten_settings("".join(lines))
+
+
+def command_with_packages_of(old: str, new: str, renewed: Collection[str]) -> str:
+    """Return a command of cloche with what an older one says about packages: which they are, and where they are found.
+
+    What a lock file installs is not changed.
+
+    :param renewed: packages that need not have the version that the older command names.
+    """
+    before, after = recorded_request(old), recorded_request(new)
+    if before is None or after is None:
+        return new
+    spec, wanted = after.spec, before.spec.wanted
+    if wanted is None or wanted.lock is None:
+        if wanted is not None:
+            names = [text.partition("==")[0] for text in wanted.requirements]
+            pairs = zip(names, wanted.requirements, strict=True)
+            wanted = replace(wanted, requirements=tuple(name if name in renewed else text for name, text in pairs))
+        spec = replace(spec, wanted=wanted, seeder=before.spec.seeder)
+    target = replace(after.target, extra_packages=before.target.extra_packages)
+    words = parse_command(new)
+    start = words[: words.index("--python") + 2]
+    return quote_words([*start, *map(as_written, options_for(spec, target)), words[-1]], os.name)
 
 
 def lock_command(settings: Mapping[str, str], location: str) -> str:

@@ -6,18 +6,18 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.lifecycle.installed import site_directories
-from cloche.lifecycle.recorded_command import recorded_compile_policy
+from cloche.lifecycle.recorded_command import recorded_compile_policy, recorded_link_mode
 from cloche.lifecycle.resolving import seed_images
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.plan import Wanted
 from cloche.store.installation import image_operations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.overlay import Overlay
-    from cloche.model.aliases import StartupRule
+    from cloche.model.aliases import LinkMode, StartupRule
     from cloche.session import Session
 
 
@@ -58,3 +58,9 @@ def reinstall_seeds(
             elif isinstance(operation, (InstallTree, MakeDir)):
                 overlay.add([operation])
     return [f"{image.distribution} {image.version}" for image in images]
+
+
+def link_mode_for(overlay: Overlay, settings: Mapping[str, str], session: Session) -> LinkMode:
+    """Return how the seeds that an overlay installs get their files: as they do when the environment is created."""
+    sources = [operation.source for operation in overlay.operations if isinstance(operation, InstallTree)]
+    return session.link_mode(recorded_link_mode(settings), sources) if sources else "auto"

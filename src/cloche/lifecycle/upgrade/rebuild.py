@@ -23,7 +23,7 @@ from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.installed_startup_code import refuse_distributions, startup_code_in
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import copied_links
-from cloche.lifecycle.recorded_command import recorded_compile_policy
+from cloche.lifecycle.recorded_command import recorded_compile_policy, recorded_link_mode
 from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
 from cloche.lifecycle.upgrade.carried_files import carry_operations
 from cloche.lifecycle.upgrade.inventory import Loss, item_of
@@ -48,6 +48,7 @@ from cloche.planning.destination import (
 from cloche.planning.plan_at import plan_at
 from cloche.planning.pyvenv_cfg import portable_options, sees_system_packages, settings_of_others
 from cloche.store.installation import image_operations
+from cloche.store.links import record_links
 from cloche.store.recorded_successors import import_key, is_known_to_import, record_import
 from cloche.store.startup_code import refuse_startup_code
 
@@ -86,6 +87,8 @@ def rebuild(upgrade: UpgradePlan, session: Session, *, losses: Losses = "refused
             new.operations, plan.target, plan.strategy, new.verify, link_mode=new.link_mode, complete=new.complete
         )
         session.warn(warnings)
+        if new.link_mode == "symlink" and new.all_images:
+            record_links(session.store, upgrade.location)
 
     return with_new_environment(exchange, upgrade, session, losses)
 
@@ -178,12 +181,17 @@ class NewEnvironment:
         replaced = plan_replacement(destination, target.existing, upgrade.interpreter, session.host, ACTION)
         self.plan = plan_at(content.blueprint, target, session.host, replaced=replaced)
         self.images = images_for(content.successors, content.blueprint, upgrade, session)
-        self.link_mode = session.link_mode(self.plan.link_mode)
+        self.link_mode = session.link_mode(self.plan.link_mode, [image.root for image in self.all_images])
         self._packages = [
             operation for image in self.images for operation in image_operations(image, self.plan.environment)
         ]
         self._created = new_operations(upgrade, self.plan)
         self._carried = carried_operations(upgrade, content.successors, self.plan)
+
+    @property
+    def all_images(self) -> tuple[Image, ...]:
+        """The images of the packages, of the seeds and of the runtime."""
+        return (*self.images, *self.content.blueprint.all_images)
 
     @property
     def operations(self) -> list[Operation]:
@@ -277,6 +285,7 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
         prompt=environment.prompt if environment.naming == "chosen" else None,
         placement=environment.placement,
         vcs_ignore=may_have_gitignore(settings, environment.location),
+        link_mode=recorded_link_mode(settings),
         extra_settings=settings_of_others(settings),
     )
     return Request(spec, target)

@@ -14,6 +14,7 @@ from cloche.lifecycle.loose_files import manifest_with_kept_files
 from cloche.lifecycle.overlay import Overlay, parent_directories
 from cloche.lifecycle.reader import LIBRARY_NAME
 from cloche.lifecycle.rebase import PYTHON_NAME
+from cloche.lifecycle.recorded_command import relocate_command, with_recorded_packages
 from cloche.lifecycle.relocation import Relocation, spellings
 from cloche.lifecycle.relocation_context import relocation_context
 from cloche.lifecycle.tool_edits import with_edits_of
@@ -115,6 +116,9 @@ def rewrite_staged_paths(
     unmark_requested(overlay, found, successors.installed)
     kept = upgrade.inventory.kept if upgrade.inventory else ()
     overlay.write(MANIFEST, manifest_with_kept_files(overlay.text(MANIFEST), kept, before, overlay))
+    config = environment.layout.config
+    command = relocate_command(upgrade.info.settings.get("command", ""), upgrade.case.relocation)
+    overlay.write_text(config, with_recorded_packages(overlay.text(config), command, upgrade.seeds))
     overlay.update_checksums(location)
     return overlay
 
