@@ -82,6 +82,19 @@ def test_files_outside_site_packages_are_part_of_the_image(cloche, install, tmp_
     assert all(os.fsencode(cloche.cwd) not in path.read_bytes() for path in image.rglob("*") if path.is_file())
 
 
+def test_a_copied_environment_shares_the_image_of_a_package_with_scripts(cloche, install, tmp_path: Path) -> None:
+    """Its scripts still name the environment that it was copied from."""
+    env = install("one", make_wheel(tmp_path / "wheels", files=FILES))
+    copy = env.with_name("copy")
+    shutil.copytree(env, copy, symlinks=True)
+    for upgraded in (copy, env):
+        upgrade(cloche, upgraded, tmp_path)
+        assert run(upgraded / "bin" / "by-wheel") == "by wheel\n"
+        assert str(upgraded) in (upgraded / "bin" / "by-wheel").read_text()
+        assert next(upgraded.glob("lib/*/site-packages/spam.py")).stat().st_nlink > 1
+    [_] = images_of(tmp_path, "spam")
+
+
 @pytest.mark.parametrize("time", ["new", "old"])
 def test_an_edited_file_never_gets_into_an_image(cloche, install, tmp_path: Path, time: str) -> None:
     """Even if its size and its time say that it is as it was installed."""

@@ -20,7 +20,7 @@ def test_an_installed_distribution_never_stands_in_for_a_wheel(tmp_path: Path) -
     wheel, site = make_wheel(tmp_path / "wheels"), tmp_path / "env" / "lib" / "python3.12" / "site-packages"
     info = install_wheel(wheel, site)
 
-    beside, own = read_installed(str(site), info.name), read_installed(str(site), info.name, str(tmp_path / "env"))
+    beside, own = read_installed(str(site), info.name), read_installed(str(site), info.name, (str(tmp_path / "env"),))
 
     assert beside.digest == read_wheel(str(wheel)).digest != own.digest
     assert {(file.tree, file.path) for file in own.files} == {(file.tree, file.path) for file in beside.files}
@@ -38,7 +38,7 @@ def test_metadata_that_its_record_does_not_prove_is_refused(tmp_path: Path, name
         (info / "RECORD").write_text("".join(row for row in rows if f"/{name}," not in row))
 
     with pytest.raises(SeedError, match=name):
-        read_installed(str(site), info.name, str(tmp_path / "env"))
+        read_installed(str(site), info.name, (str(tmp_path / "env"),))
 
 
 @pytest.mark.parametrize("path", ["../../../../outside", "../../../include/spam.h", "../../../lib64/spam", "/etc/spam"])
@@ -49,7 +49,7 @@ def test_a_file_at_a_place_that_no_wheel_can_name_is_refused(tmp_path: Path, pat
         record.write(f"{path},{record_hash(b'')},0\n")
 
     with pytest.raises(SeedError, match="outside site-packages"):
-        read_installed(str(site), info.name, str(tmp_path / "env"))
+        read_installed(str(site), info.name, (str(tmp_path / "env"),))
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,7 @@ def test_a_file_at_a_place_that_no_wheel_can_name_is_refused(tmp_path: Path, pat
     [
         (b"#!/env/bin/python\nx\n", b"#!python\nx\n"),
         (b"#!/env/bin/python3.12\nx\n", b"#!python\nx\n"),
+        (b"#!/old/bin/python3.12\nx\n", b"#!python\nx\n"),
         (b"#!/usr/bin/env python\nx\n", b"#!/usr/bin/env python\nx\n"),
         (b"\x7fELF", b"\x7fELF"),
         (b"#!/other/env/bin/python\nx\n", None),
@@ -67,6 +68,6 @@ def test_a_file_at_a_place_that_no_wheel_can_name_is_refused(tmp_path: Path, pat
 def test_a_script_of_an_environment_loses_the_path_of_its_python(installed: bytes, expected: bytes | None) -> None:
     if expected is None:
         with pytest.raises(ValueError, match="first line"):
-            script_in_wheel(installed, "/env/bin")
+            script_in_wheel(installed, "bin/script", ("/env", "/old"))
     else:
-        assert script_in_wheel(installed, "/env/bin") == expected
+        assert script_in_wheel(installed, "bin/script", ("/env", "/old")) == expected

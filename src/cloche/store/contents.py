@@ -14,7 +14,7 @@ from cloche.store.distribution_checks import unusable_distribution
 from cloche.store.distributions import open_archive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cloche.errors import SeedError
     from cloche.store.archives import Archive
@@ -113,10 +113,10 @@ class FileContent:
             )
 
     def _script_in_wheel(self, content: bytes) -> bytes:
-        location, member = self.distribution.location, self.file.member
-        directory = os.path.dirname(os.path.normpath(os.path.join(location, member)))
+        location, member, roots = self.distribution.location, self.file.member, self.distribution.roots
+        path = os.path.relpath(os.path.normpath(os.path.join(location, member)), roots[0])
         try:
-            return script_in_wheel(content, directory)
+            return script_in_wheel(content, path, roots)
         except ValueError as error:
             raise unusable_distribution(location, f"`{member}` cannot be used: {error}") from error
 
@@ -124,14 +124,16 @@ class FileContent:
         return unusable_distribution(self.distribution.location, f"`{self.file.member}` cannot be read ({error})")
 
 
-def script_in_wheel(content: bytes, directory: str) -> bytes:
+def script_in_wheel(content: bytes, path: str, roots: Iterable[str]) -> bytes:
     """Return a script of an environment as its wheel has it: without the path of the environment's Python.
 
-    :param directory: where the scripts of the environment are.
+    :param path: that of the script, relative to the environment.
+    :param roots: where the environment is, and where it was.
     :raises ValueError: its first line has an unknown form, so the line in the wheel cannot be determined.
     """
     line, newline, rest = content.partition(b"\n")
-    if line.startswith(b"#!" + os.fsencode(os.path.join(directory, "py"))) and b" " not in line:
+    pythons = tuple(b"#!" + os.fsencode(os.path.join(root, os.path.dirname(path), "py")) for root in roots)
+    if line.startswith(pythons) and b" " not in line:
         return b"#!python" + newline + rest
     if line.startswith(b"#!") and b"/env " not in line:
         raise ValueError("its original first line in the wheel cannot be determined")

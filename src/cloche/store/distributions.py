@@ -93,6 +93,8 @@ class Distribution(Value):
     """Its dependencies: the `Requires-Dist` lines of the metadata."""
     entry_points: tuple[EntryPoint, ...]
     files: tuple[File, ...]
+    roots: tuple[str, ...] = ()
+    """For a distribution of an environment with files outside site-packages: where the environment is, and where it was."""
 
     @property
     def digest(self) -> str:
@@ -158,16 +160,18 @@ def _read_archive(path: str, archive: Archive) -> Distribution:
     )
 
 
-def read_installed(site: str, dist_info: str, root: str = "") -> Distribution:
+def read_installed(site: str, dist_info: str, roots: tuple[str, ...] = ()) -> Distribution:
     """Read an installed distribution, given the site-packages directory and the name of its metadata directory.
 
     The result equals what `read_wheel` returns for the wheel that it was installed from, apart from its kind.
 
-    :param root: the environment, if it is one of the user's; else it may not have installed files outside site-packages.
+    :param roots: where the environment is, and where it was, if it is one of the user's; else the distribution may not have
+        installed files outside site-packages.
     :raises SeedError: its RECORD is missing or incomplete, its metadata differs from it, or it installed a file at a place
         that a wheel cannot name.
     """
     read: dict[str, bytes] = {}
+    root = roots[0] if roots else ""
 
     def read_text(name: str, missing: str | None = None) -> str:
         try:
@@ -215,7 +219,7 @@ def read_installed(site: str, dist_info: str, root: str = "") -> Distribution:
     )
     recorded = {file.member: file for file in distribution.files}
     files = tuple(replace(file, member=members.get(file.member, file.member)) for file in distribution.files)
-    distribution = replace(distribution, files=files) if members else distribution
+    distribution = replace(distribution, files=files, roots=roots) if members else distribution
     for name, content in read.items() if root else ():
         if name == f"{dist_info}/RECORD":
             continue

@@ -82,16 +82,16 @@ def record_successor(key: str, image: Image, store: Store) -> None:
 
 
 def image_of_installed(
-    root: str, site: str, dist_info: str, interpreter: Interpreter, store: Store, policy: Compile = "auto"
+    roots: tuple[str, ...], site: str, dist_info: str, interpreter: Interpreter, store: Store, policy: Compile = "auto"
 ) -> Image:
     """Return the image of a distribution in an environment: that of its wheel if the store has it, else one of its files.
 
-    :param root: the environment.
+    :param roots: where the environment is, and where it was.
     :param site: the absolute path of the `site-packages` directory.
     :param policy: when it is compiled to bytecode.
     :raises SeedError: a file differs from its hash in RECORD, or the distribution cannot be read from what is installed.
     """
-    installed = read_installed(site, dist_info, root)
+    installed = read_installed(site, dist_info, roots)
     name = image_name(DistributionSource(replace(installed, kind="wheel")))
     if found := find_named_image(name, interpreter, store):
         return complete_bytecode(found, interpreter, store, policy)

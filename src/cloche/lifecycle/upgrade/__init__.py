@@ -72,6 +72,11 @@ class UpgradePlan(Value):
     def location(self) -> str:
         return self.info.environment.location
 
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Where the environment is, and where it was according to its files."""
+        return (self.location, *(old for old, _ in self.case.relocation.roots))
+
 
 class UpgradeResult(Value):
     """The result of an upgrade."""

@@ -149,7 +149,7 @@ def choose_content(upgrade: UpgradePlan, session: Session, losses: Losses, check
     notes = tuple(activator_notes(upgrade, session))
     successors = find_successors(
         inventory,
-        upgrade.location,
+        upgrade.roots,
         upgrade.interpreter,
         session,
         losses=losses,
@@ -418,7 +418,7 @@ def import_key_for(
     has_more = successors.installed or any(path.startswith(sites) for path in upgrade.inventory.loose)
     if sees_more or has_more:
         return ""
-    others = [key_of(distribution, upgrade.location, upgrade.interpreter) for distribution in successors.copied]
+    others = [key_of(distribution, upgrade.roots, upgrade.interpreter) for distribution in successors.copied]
     return import_key(images, others, modules_of(found), upgrade.interpreter, session.host.environ)
 
 

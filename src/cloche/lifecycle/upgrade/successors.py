@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Literal
 
+    from cloche.fs.records import Row
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.upgrade.inventory import Inventory, Loss
     from cloche.model.aliases import Compile
@@ -53,7 +54,7 @@ class Successors(Value):
 
 def find_successors(
     inventory: Inventory,
-    root: str,
+    roots: tuple[str, ...],
     interpreter: Interpreter,
     session: Session,
     *,
@@ -63,7 +64,7 @@ def find_successors(
 ) -> Successors:
     """Find or create the images for what an inventory keeps; ask pip, once, for what needs another build.
 
-    :param root: the environment.
+    :param roots: where the environment is, and where it was according to its files.
     :param checked: whether all files of images are checked, or only the lists of them; see `find_named_image`.
     :param policy: when images are compiled to bytecode.
     :param losses: `refused` or `allowed`; then pip is asked again for each distribution if it cannot provide all of them.
@@ -75,7 +76,7 @@ def find_successors(
     kept = (*inventory.carried, *inventory.reinstalled)
     as_they_are = {item.metadata for item in inventory.carried}
     keys = {
-        item.metadata: key_of(item, root, interpreter)
+        item.metadata: key_of(item, roots, interpreter)
         for item in kept
         if (item.metadata in as_they_are and "dir_info" not in item.origin) or not item.origin
     }
@@ -86,9 +87,9 @@ def find_successors(
     }
 
     def build(distribution: InstalledDistribution) -> Image | None:
-        site, dist_info = os.path.split(os.path.join(root, distribution.metadata))
+        site, dist_info = os.path.split(os.path.join(roots[0], distribution.metadata))
         try:
-            return image_of_installed(root, site, dist_info, interpreter, store, policy)
+            return image_of_installed(roots, site, dist_info, interpreter, store, policy)
         except SeedError:
             return None  # it is copied, see above
 
@@ -115,8 +116,11 @@ def find_successors(
     )
 
 
-def key_of(distribution: InstalledDistribution, root: str, interpreter: Interpreter) -> str:
-    """Return the key of the successor of a distribution: it depends on what is the same in every environment."""
+def key_of(distribution: InstalledDistribution, roots: tuple[str, ...], interpreter: Interpreter) -> str:
+    """Return the key of the successor of a distribution: it depends on what is the same in every environment.
+
+    :param roots: where its environment is, and where it was.
+    """
     site = f"{distribution.site}/"
     own = {f"{distribution.metadata}/{name}" for name in REWRITTEN}
     generated = {point.name for point in distribution.entry_points}
@@ -127,18 +131,19 @@ def key_of(distribution: InstalledDistribution, root: str, interpreter: Interpre
         if row.path.startswith(site):
             rows.append((row.path[len(site) :], row.digest))
         elif row.path.rpartition("/")[2] not in generated:
-            rows.append((f"/{row.path}", digest_in_wheel(os.path.join(root, row.path), row.digest)))
+            rows.append((f"/{row.path}", digest_in_wheel(row, roots)))
     return successor_key(distribution.key, distribution.version, rows, interpreter)
 
 
-def digest_in_wheel(path: str, digest: str) -> str:
+def digest_in_wheel(row: Row, roots: tuple[str, ...]) -> str:
     """Return the hash of a file outside `site-packages` without the path of the environment's Python, if it is a script."""
+    path = os.path.join(roots[0], row.path)
     if read_at_most(path, 2) != b"#!":
-        return digest
+        return row.digest
     try:
-        return digest_of(script_in_wheel(read_regular_file(path, follow=True), os.path.dirname(path)))
+        return digest_of(script_in_wheel(read_regular_file(path, follow=True), row.path, roots))
     except (OSError, ValueError):
-        return digest
+        return row.digest
 
 
 def installed_like(
