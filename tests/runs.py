@@ -187,6 +187,8 @@ SLOW: dict[str, Choice] = {
     "lifecycle/test_successors.py::*": NONE,
     "lifecycle/test_records.py::test_absolute_*": few(1),
     "lifecycle/test_records.py::*": NONE,
+    "lifecycle/test_kept_options.py::test_an_upgrade_installs_*": few(1),
+    "lifecycle/test_kept_options.py::test_seeds_that_*": few(1),
     "lifecycle/test_kept_files.py::test_edits_*": few(1),
     "lifecycle/test_kept_files.py::*": NONE,
     "lifecycle/test_known_tools.py::test_every_*": few(1),

@@ -196,6 +196,30 @@ def test_external_references_are_reported_after_a_repair(cloche, empty_env) -> N
         assert f"`{path}` still contains `{env}`" in rehearsed
 
 
+@pytest.mark.parametrize("command", ["move", "copy", "fix"])
+@pytest.mark.parametrize("link", ["lib", "lib/python3.12", "lib/python3.12/site-packages"])
+def test_packages_that_a_link_leads_to_are_reported_and_not_changed(cloche, link: str, command: str) -> None:
+    """Other environments may use them as well, and their RECORD describes scripts of this one."""
+    env, new, shared = cloche.cwd / "env", cloche.cwd / "new", cloche.cwd / "shared"
+    assert cloche(env, "-p", "3.12", "--link-mode", "copy").code == 0
+    (env / link).rename(shared)
+    (env / link).symlink_to(shared)
+    site = (env / "lib" / "python3.12" / "site-packages").resolve()
+    (site / "mine.pth").write_text(f"{env}/src\n")
+    before = snapshot(shared)
+    if command == "fix":
+        env.rename(new)
+    outcome = cloche(
+        *{"move": ("move", env, new), "copy": ("move", "--copy", env, new), "fix": ("doctor", "--fix", new)}[command]
+    )
+    told = outcome.out + outcome.err
+    [record] = site.glob("pip-*.dist-info/RECORD")
+    assert f"`{record}` is outside the environment and keeps the hashes of the scripts as they were" in told
+    assert (f"`{site / 'mine.pth'}` still contains `{env}`" in told) == (command != "copy")
+    assert snapshot(shared) == before
+    assert run(new / "bin" / "pip", "--version").startswith("pip ")
+
+
 def test_a_copy_does_not_report_the_references_to_its_original(cloche, empty_env) -> None:
     env, copy = empty_env("venv"), cloche.cwd / "copy"
     (cloche.cwd / ".envrc").write_text(f"source {env}/bin/activate\n")

@@ -30,6 +30,7 @@ def move(invocation: Invocation) -> int:
             move_environment(plan, session)
     report.print_warnings(f"`{path}` still contains `{plan.source}`" for path in plan.unchanged_mentions)
     report.print_warnings(f"{reference} still contains `{plan.source}`" for reference in plan.external_references)
+    report.print_warnings(plan.outdated_records)
     outcome = ("would be " if is_dry_run else "") + ("moved" if plan.action == "move" else "copied")
     if settings.flag("json"):
         json_output.print_json(**move_json(plan, outcome))

@@ -9,8 +9,10 @@ from cloche.fs import is_within, list_names, read_at_most
 from cloche.lifecycle.relocation import Relocation, spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from cloche.lifecycle.info import EnvironmentInfo
+    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.interpreter import Host
 
 PROJECT_FILES = (".envrc", ".vscode/settings.json", ".git/hooks/pre-commit", ".venv", "pyrightconfig.json", "Makefile")
@@ -31,16 +33,19 @@ HOME_FILES = (
 """Files, relative to the home directory, that often name environments."""
 
 
-def find_external_references(roots: Iterable[str], locations: Iterable[str], host: Host) -> list[str]:
+def find_external_references(
+    roots: Iterable[str], locations: Iterable[str], host: Host, linked: Collection[str] = ()
+) -> list[str]:
     """Return descriptions of everything outside an environment that names it.
 
     :param roots: the paths of the environment to look for.
     :param locations: where it is and was; the projects there are searched.
+    :param linked: its metadata that is outside, see `linked_distributions`.
     """
     names = spellings(roots)
     found = [
         f"`{path}`"
-        for path in dict.fromkeys(candidate_files(locations, host))
+        for path in dict.fromkeys([*candidate_files(locations, host), *files_beside(linked)])
         if any(refers_to(path, name) for name in names)
     ]
     if any(is_within(os.path.normpath(host.environ.get("VIRTUAL_ENV", "")), name) for name in names):
@@ -61,6 +66,39 @@ def candidate_files(locations: Iterable[str], host: Host) -> Iterator[str]:
             for name in list_names(directory):
                 path = os.path.join(directory, name)
                 yield os.path.join(path, "kernel.json") if os.path.isdir(path) else path
+
+
+def linked_distributions(info: EnvironmentInfo) -> dict[str, InstalledDistribution]:
+    """Return the distributions whose metadata is outside the environment, by the absolute path of the metadata.
+
+    Their `site-packages`, or a parent of it, is a link to a directory elsewhere, which other environments may use as well.
+    """
+    root = info.environment.location
+    real = os.path.realpath(root)
+    sites = {item.site: os.path.realpath(os.path.join(root, item.site)) for item in info.distributions}
+    return {
+        os.path.join(sites[item.site], os.path.basename(item.metadata)): item
+        for item in info.distributions
+        if not is_within(sites[item.site], real)
+    }
+
+
+def files_beside(linked: Collection[str]) -> Iterator[str]:
+    """Yield the files beside and in metadata that often name an environment, existing or not."""
+    for metadata in linked:
+        yield os.path.join(metadata, "direct_url.json")
+    for site in dict.fromkeys(map(os.path.dirname, linked)):
+        yield from (os.path.join(site, name) for name in list_names(site) if name.endswith(".pth"))
+
+
+def outdated_records(linked: Mapping[str, InstalledDistribution], changed: Iterable[str]) -> list[str]:
+    """Return a message for each RECORD outside an environment that has the hash of a script which has changed."""
+    paths = frozenset(changed)
+    return [
+        f"`{os.path.join(metadata, 'RECORD')}` is outside the environment and keeps the hashes of the scripts as they were"
+        for metadata, distribution in linked.items()
+        if any(row.path in paths for row in distribution.rows_outside)
+    ]
 
 
 def kernel_directories(home: str, host: Host) -> Iterator[str]:

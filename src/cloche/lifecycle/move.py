@@ -55,6 +55,8 @@ class MovePlan(Value):
     """Files that will still name the old path."""
     external_references: tuple[str, ...]
     """External references to the old path, which are not changed."""
+    outdated_records: tuple[str, ...]
+    """Messages about files outside that no longer describe what is in the environment."""
     identity: Identity | None
     """That of the environment's directory when it was read (see `fs.locks.identity_of`)."""
 
@@ -88,6 +90,7 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
     context = relocation_context(info, moved, relocation, os.path.basename(source), session)
     remaining = relocate_tree(overlay, context, files_to_relocate(info.tree, info.distributions))
     overlay.update_checksums(destination.location)
+    linked = external_references.linked_distributions(info)
     tree = CopyTree(source, tuple(overlay.changed), "hardlink" if action == "move" else "clone")
     operations = [tree, *overlay.operations]
     if destination.state == "absent":  # an existing directory keeps its own permissions
@@ -99,9 +102,10 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
         operations=tuple(operations),
         changed=tuple(overlay.changed),
         unchanged_mentions=tuple(remaining),
-        external_references=tuple(external_references.find_external_references([source], [source], host))
+        external_references=tuple(external_references.find_external_references([source], [source], host, linked))
         if action == "move"
         else (),
+        outdated_records=tuple(external_references.outdated_records(linked, overlay.changed)),
         identity=identity,
     )
 

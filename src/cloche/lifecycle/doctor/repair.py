@@ -15,7 +15,7 @@ from cloche.lifecycle.doctor.checks.parts import PIP, empty_activation_scripts, 
 from cloche.lifecycle.doctor.checks.scripts import broken_scripts
 from cloche.lifecycle.doctor.diagnosis import case_after, diagnose, open_case
 from cloche.lifecycle.embedded_paths import files_to_relocate, relocate_tree, retarget_scripts
-from cloche.lifecycle.external_references import find_external_references
+from cloche.lifecycle.external_references import find_external_references, linked_distributions, outdated_records
 from cloche.lifecycle.installed_startup_code import startup_rule
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import copied_links
@@ -178,8 +178,10 @@ class Repairs:
         remaining = relocate_tree(self.overlay, context, files_to_relocate(case.tree, case.info.distributions))
         self.notes += (f"`{path}` still contains `{old_roots[0]}`" for path in remaining)
         lost = [root for root in old_roots if not os.path.isdir(root)]  # the others have references of their own
-        references = find_external_references(lost, [*lost, case.root], host) if lost else []
+        linked = linked_distributions(case.info)
+        references = find_external_references(lost, [*lost, case.root], host, linked) if lost else []
         self.notes += (f"{reference} still contains `{lost[0]}`" for reference in references)
+        self.notes += outdated_records(linked, self.overlay.changed)
 
     def correct_scripts(self) -> None:
         """Let scripts name the Python of the environment, and be executable."""
