@@ -308,6 +308,16 @@ def test_environments_inside_packages_are_not_reported(tmp_path: Path) -> None:
     assert found == [str(tmp_path / name) for name in ("a", "a/inner", "b/c")]
 
 
+def test_an_environment_without_its_configuration_is_found(tmp_path: Path) -> None:
+    """By the manifest of cloche, beside which there is more of the environment."""
+    for name in ("a/bin", "a/lib/python3.12", "b"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("a", "b"):
+        (tmp_path / name / ".cloche-manifest").touch()
+
+    assert environments_below(str(tmp_path), lambda error: pytest.fail(str(error))) == [str(tmp_path / "a")]
+
+
 def test_what_another_run_stages_is_not_an_environment(tmp_path: Path) -> None:
     """It is gone before it can be examined or upgraded."""
     for name in ("a", "..venv.cloche-0/new", ".a.cloche-12/old", "a/.cloche-0/new", ".cloche-tools", ".my.cloche"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_beside, is_staging_inside, sweep_staging
 from cloche.errors import ClocheError
+from cloche.fs.manifests import MANIFEST
 from cloche.model import PYVENV_CFG
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ INSTALLED_NAMES = frozenset(("bin", "include", "lib", "lib64", "Include", "Lib",
 def environments_below(
     directory: str, on_error: Callable[[ClocheError | OSError], None], leftovers: Literal["kept", "swept"] = "kept"
 ) -> list[str]:
-    """Return the directories that contain a `pyvenv.cfg`, at or below `directory`, sorted.
+    """Return the environments at or below `directory`, sorted: the directories that contain a `pyvenv.cfg`.
+
+    One of cloche's that has lost this file is recognized by its manifest.
 
     Symbolic links are not followed. The directories of an environment in which packages and programs are installed are not
     searched; another environment may be beside them. Staging directories are not searched either: they belong to a run that
@@ -45,7 +48,7 @@ def environments_below(
                     on_error(error)
             names[:], files = next(((directories, others) for _, directories, others in os.walk(parent)), ([], []))
         skipped = SKIPPED_NAMES
-        if PYVENV_CFG in files:
+        if PYVENV_CFG in files or (MANIFEST in files and not INSTALLED_NAMES.isdisjoint(names)):
             found.append(parent)
             skipped |= INSTALLED_NAMES
         names[:] = sorted(
