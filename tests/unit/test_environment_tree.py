@@ -126,6 +126,22 @@ def test_unmodified_files_of_wheels_that_were_made_elsewhere_are_not_searched(
     assert (path in found) is searched
 
 
+@pytest.mark.parametrize("origin", [{}, {"url": "file:///w/demo-1-cp313-cp313-manylinux2014_x86_64.whl"}])
+def test_files_of_a_wheel_from_this_machine_are_searched_whatever_its_tags(
+    tmp_path: Path, origin: dict[str, object]
+) -> None:
+    info = "site/demo-1.dist-info"
+    (tmp_path / info).mkdir(parents=True)
+    for name in ("site/demo.so", f"{info}/METADATA"):
+        (tmp_path / name).write_text("pass")
+        os.utime(tmp_path / name, (100, 100))
+    rows = (Row("site/demo.so", "sha256=", "4"),)
+    demo = InstalledDistribution("demo", "1", "site", info, rows, "uv", True, MANYLINUX_TAGS, (), "", (), origin, "")
+
+    found = [file.path for file in files_to_relocate(Tree(str(tmp_path)), [demo])]
+    assert ("site/demo.so" in found) is bool(origin)
+
+
 @pytest.mark.parametrize("size", [0, 100, TEXT_LIMIT - 3, TEXT_LIMIT + 3])
 def test_a_search_finds_the_end_of_a_file_of_any_size(size: int, tmp_path: Path) -> None:
     search = ContentSearch({b"/home/one", b"/home/two"})

@@ -84,9 +84,11 @@ def files_from_other_machines(tree: Tree, distribution: InstalledDistribution) -
     """Return the files of a package that are as they were in its wheel, if that was made for many Linux systems.
 
     Such a wheel (PEP 600, PEP 656) is made in a container for others. One that is built for an environment, and may contain
-    its path, has the tag of one system only. Installers write scripts and metadata, which are not in the result.
+    its path, has the tag of one system only. But somebody may have labelled it for many, so this does not apply to packages
+    that were installed from a file, a directory or a URL (PEP 610). Installers write scripts and metadata, which are not in
+    the result.
     """
-    if not all("manylinux" in tag or "musllinux" in tag for tag in distribution.tags or ("",)):
+    if distribution.origin or not all("manylinux" in tag or "musllinux" in tag for tag in distribution.tags or ("",)):
         return set()
     outside = {row.path for row in distribution.rows_outside}
     metadata = f"{distribution.metadata}/"
