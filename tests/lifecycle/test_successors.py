@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloche.api import open_session
+from cloche.lifecycle import examination
+from cloche.lifecycle.upgrade import plan_upgrade
+from cloche.lifecycle.upgrade.rebuild import rebuild
 from tests.distributions import MODULE, make_wheel
 from tests.lifecycle.environments import record_problems, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
     from pathlib import Path
+    from subprocess import Popen
 
+    from cloche.model.interpreter import Host
     from tests.run import Cloche
 
 OLD, NEW = "3.11", "3.12"
@@ -93,6 +100,33 @@ def test_a_copied_environment_shares_the_image_of_a_package_with_scripts(cloche,
         assert str(upgraded) in (upgraded / "bin" / "by-wheel").read_text()
         assert next(upgraded.glob("lib/*/site-packages/spam.py")).stat().st_nlink > 1
     [_] = images_of(tmp_path, "spam")
+
+
+def test_pip_is_started_only_if_nobody_knows_whether_it_runs(
+    cloche, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes longer than everything else that an upgrade does for an environment without packages."""
+    one, two = (cloche.cwd / name for name in ("one", "two"))
+    for env in (one, two):
+        assert cloche(env, "-p", OLD).code == 0
+    started: list[str] = []
+    real = examination.start_python
+
+    def start(executable: str, host: Host, options: Iterable[str] = ()) -> AbstractContextManager[Popen[bytes]]:
+        if "--seed" in options:
+            started.append(executable)
+        return real(executable, host, options)
+
+    monkeypatch.setattr(examination, "start_python", start)
+    with open_session(environ=cloche.environ, cache=tmp_path / "cache") as session:
+        assert plan_upgrade(str(one), [OLD], "keep", session).kind == "nothing"
+        assert started == []
+        for env in (one, two):
+            rebuild(plan_upgrade(str(env), [NEW], "keep", session), session)
+        [executable] = started
+        assert executable.startswith(str(one.parent / f".{one.name}.cloche-"))
+    for env in (one, two):
+        assert run(env / "bin" / "pip", "--version").startswith("pip ")
 
 
 @pytest.mark.parametrize("time", ["new", "old"])

@@ -310,19 +310,30 @@ def test_an_upgrade_within_the_abi_changes_only_files_that_name_the_base(
     assert find_problems(env) == []
 
 
-@pytest.mark.parametrize("created_by", every_tool("venv", "cloche"))
-def test_an_upgrade_to_another_patch_release_keeps_installed_files(cloche, populated_env, created_by) -> None:
-    """From the Python 3.11 of Debian to a newer patch release of pyenv. It keeps scripts that do not find their Python."""
+VERSION_PROGRAM = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
+
+
+@pytest.fixture
+def newer_patch() -> tuple[str, str]:
+    """Return a Python that is another patch release than Debian's, and its version."""
     old, new = debian(), pyenv("3.11")
-    program = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
-    old_version, new_version = (run(python, "-I", "-c", program).strip() for python in (old, new))
+    old_version, new_version = (run(python, "-I", "-c", VERSION_PROGRAM).strip() for python in (old, new))
     if old_version == new_version or old_version.split(".")[:2] != new_version.split(".")[:2]:
         skip_missing("Debian and pyenv do not have two patch releases of the same Python")
+    return new, new_version
+
+
+@pytest.mark.parametrize("created_by", every_tool("venv", "cloche"))
+def test_an_upgrade_to_another_patch_release_keeps_installed_files(
+    cloche, populated_env, created_by, newer_patch
+) -> None:
+    """From the Python 3.11 of Debian to a newer patch release of pyenv. It keeps scripts that do not find their Python."""
+    new, new_version = newer_patch
     env = populated_env(created_by, "debian")
     installed, findings = lib_without_bytecode(env), finding_codes(cloche, env)
     assert cloche("upgrade", "--check", env, "-p", new).code == 1
     assert cloche("upgrade", env, "-p", new).code == 0
-    assert run(env / "bin" / "python", "-c", program).strip() == new_version
+    assert run(env / "bin" / "python", "-c", VERSION_PROGRAM).strip() == new_version
     assert new_version in (env / "pyvenv.cfg").read_text()
     assert lib_without_bytecode(env) == installed
     assert find_problems(env) == []
@@ -336,6 +347,18 @@ def lib_without_bytecode(env) -> Tree:
 
 
 @pytest.mark.nightly
+def test_an_upgrade_within_the_abi_accepts_a_pip_that_did_not_run_before(cloche, newer_patch) -> None:
+    env = cloche.cwd / "env"
+    assert cloche(env, "-p", debian(), "--link-mode", "copy").code == 0
+    [module] = env.glob("lib/*/site-packages/pip/__init__.py")
+    module.chmod(0o644)
+    module.write_text("raise ImportError('broken')\n")
+    outcome = cloche("upgrade", env, "-p", newer_patch[0], "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["outcome"] == "upgraded"
+    assert "seed-broken" in finding_codes(cloche, env)
+
+
 def test_an_environment_is_upgraded_to_another_implementation_and_back(cloche, populated_env) -> None:
     env = populated_env("venv", "3.10")
     for python, name in ((pypy(), "PyPy"), (pyenv("3.10"), "CPython")):

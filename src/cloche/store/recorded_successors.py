@@ -8,7 +8,7 @@ The key is a hash of every hash in the RECORD: environments with the same files 
 files is bound to these hashes, and contains neither an edited file nor bytecode. Images are named for what they contain,
 and an image of installed files never has the name of an image of a wheel. So a lock file never selects one.
 
-The store also records which modules were imported from which images, because importing packages takes longer than
+The store also records from which images modules were imported and pip ran, because importing packages takes longer than
 everything else that an upgrade does to verify its result.
 """
 
@@ -105,7 +105,7 @@ def import_key(
     interpreter: Interpreter,
     environ: Mapping[str, str],
 ) -> str:
-    """Return a key for whether modules can be imported in an environment with exactly these images and distributions.
+    """Return a key for whether modules can be imported, and pip runs, in an environment with exactly these distributions.
 
     It contains everything that decides this, except for the libraries of the system.
 
@@ -114,16 +114,16 @@ def import_key(
     loader = sorted((name, text) for name, text in environ.items() if name.startswith(("LD_", "DYLD_")))
     names = sorted(os.path.basename(image.root) for image in images)
     decided = (FORMAT, names, sorted(others), sorted(modules), repr(interpreter), loader)
-    return f"imported-{hashlib.sha256(repr(decided).encode('utf-8', 'surrogateescape')).hexdigest()}"
+    return f"verified-{hashlib.sha256(repr(decided).encode('utf-8', 'surrogateescape')).hexdigest()}"
 
 
 def is_known_to_import(key: str, store: Store) -> bool:
-    """Return whether modules were imported before; see `import_key`."""
+    """Return whether modules were imported, and pip ran, before; see `import_key`."""
     return any(os.path.isfile(os.path.join(directory, key)) for directory in store.readable_directories("successors"))
 
 
 def record_import(key: str, store: Store) -> None:
-    """Record that modules were imported; a failure only costs time later."""
+    """Record that modules were imported, and that pip ran; a failure only costs time later."""
     try:
         replace_file(os.path.join(store.writable_directory("successors"), key), b"")
     except OSError:

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
 
-def open_case(path: str, session: Session) -> Case:
+def open_case(path: str, session: Session, *, seed: bool = True) -> Case:
     """Examine an environment with its own Python, and return its case.
 
+    :param seed: whether to check that pip runs, which takes longer than everything else if there are few packages.
     :raises DestinationError: there is no environment at `path`.
     :raises ClocheError: its files contain its path in an encoding other than the locale's.
     """
-    return examine_case(path, session)
+    return examine_case(path, session, seed=seed)
 
 
 def case_after(case: Case, changed: Collection[str], session: Session) -> Case:
@@ -52,17 +53,25 @@ def case_after(case: Case, changed: Collection[str], session: Session) -> Case:
 
 
 def examine_case(
-    path: str, session: Session, tree: Tree | None = None, known: Mapping[str, InstalledDistribution] | None = None
+    path: str,
+    session: Session,
+    tree: Tree | None = None,
+    known: Mapping[str, InstalledDistribution] | None = None,
+    *,
+    seed: bool = True,
 ) -> Case:
     """Do what `open_case` describes.
 
     :param tree: its files, if they were read before.
     :param known: as for `installed_distributions`.
+    :param seed: as for `open_case`.
     """
     identity = identity_of(path)
     environment = read_environment(path, session.host, session.probes)
     refuse_other_encoding(environment.location)
-    with started_python(environment, session.host) as python:  # while it starts, this process reads the packages
+    with started_python(
+        environment, session.host, seed=seed
+    ) as python:  # while it starts, this process reads the packages
         info = info_of(environment, session, tree, known)
         editables = modules_of_editables(info.distributions, Overlay(environment.location))
         examination = python.finish(editable={module for found in editables.values() for module in found})

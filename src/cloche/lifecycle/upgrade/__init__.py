@@ -107,7 +107,7 @@ def plan_upgrade(
     location = absolute_path(path, session.host)
     if os.path.islink(location):
         location = os.path.realpath(location)
-    case = open_case(location, session)
+    case = open_case(location, session, seed=False)
     info = case.info
     rule = startup_rule(info.settings, rule)
     current = info.environment.interpreter
@@ -244,7 +244,7 @@ def upgrade_in_place(upgrade: UpgradePlan, session: Session, *, losses: Losses =
         seeded = tuple(reinstall_seeds(overlay, replace(info, environment=environment), wanted, upgrade.rule, session))
     overlay.update_checksums()
     modules = modules_of(info.distributions)
-    before = case.examination
+    before = examine(info.environment, session.host) if overlay.changed else case.examination
 
     def verify() -> None:
         after = examine(environment, session.host, modules)

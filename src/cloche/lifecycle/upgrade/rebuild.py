@@ -218,7 +218,7 @@ class NewEnvironment:
         self.lost += broken_editables(upgrade, found, editables, after)
         refuse_losses(self.lost, self.losses)
         verify_rebuilt(plan.environment, staged, after, found, upgrade, session)
-        if known and not after.unresolvable:
+        if known and not (after.unresolvable or after.seed):
             record_import(known, session.store)
         return kept
 
@@ -411,7 +411,7 @@ def import_key_for(
     found: Iterable[InstalledDistribution],
     session: Session,
 ) -> str:
-    """Return the key for whether the modules of scripts can be imported; empty if more than images decides this."""
+    """Return the key for whether the modules of scripts can be imported, and pip runs; empty if more than images decides this."""
     assert upgrade.inventory is not None
     sites = tuple(f"{site}/" for site in site_directories(upgrade.info.environment.layout))
     sees_more = sees_system_packages(upgrade.info.settings)
@@ -427,11 +427,12 @@ def started_rebuilt(
 ) -> AbstractContextManager[PythonRun]:
     """Return the context manager that starts the Python of a staged environment; see `started_python`.
 
-    :param known: the key for whether the modules of scripts can be imported; if they were before, they are only searched for.
+    :param known: the key for whether the modules of scripts can be imported, and pip runs; if they did before, they are only
+        searched for.
     """
     actual = replace(environment, location=staged)
     is_known = bool(known) and is_known_to_import(known, session.store)
-    return started_python(actual, session.host, parents="found" if is_known else "imported")
+    return started_python(actual, session.host, parents="found" if is_known else "imported", seed=not is_known)
 
 
 def verify_rebuilt(
