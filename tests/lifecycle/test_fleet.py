@@ -87,6 +87,20 @@ def test_doctor_summarizes_problems_by_cause(cloche, empty_env) -> None:
     assert lines[-2].startswith("    2 base-gone: its base, Python 3.12.0")
 
 
+def test_a_renamed_parent_is_one_cause(cloche, empty_env) -> None:
+    old, new = cloche.cwd / "work", cloche.cwd / "job"
+    for name in ("one", "two"):
+        empty_env(name=f"work/{name}/.venv")
+    old.rename(new)
+    empty_env(name="env").rename(new / "other")
+
+    causes = cloche("doctor", "--json", "--find", new).json["summary"]["causes"]
+
+    assert [(cause["code"], len(cause["environments"])) for cause in causes] == [("moved", 2), ("moved", 1)]
+    assert causes[0]["message"] == f"`{old}` was moved or copied to `{new}`"
+    assert causes[1]["message"].startswith("the environment was moved from there")
+
+
 def test_an_environment_that_cannot_be_examined_is_counted_and_named(cloche, empty_env) -> None:
     empty_env()
     outcome = cloche("doctor", "--json", "env", "nothing")

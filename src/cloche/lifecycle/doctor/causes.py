@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloche.lifecycle.doctor.diagnosis import CODES
+from cloche.lifecycle.relocation import moved_parent
 from cloche.model.value import Value
 
 if TYPE_CHECKING:
@@ -19,11 +20,20 @@ class Cause(Value):
     code: str
     """The code of the findings."""
     message: str
-    """The message of the findings if it is the same for all, otherwise the meaning of the code."""
+    """The message of the findings if it is the same for all, or the parent directory with which the environments were moved;
+    otherwise the meaning of the code."""
     environments: tuple[str, ...]
     """The affected environments, sorted."""
     repairable: bool
     """Whether `cloche doctor --fix` repairs all of the findings."""
+
+
+def common_message(environment: str, finding: Finding) -> str:
+    """Return a message that is the same for all environments with the same cause, as far as the finding tells."""
+    if finding.code == "moved":
+        for old, new in moved_parent(finding.path, environment):
+            return f"`{old}` was moved or copied to `{new}`"
+    return finding.message
 
 
 def causes_of(findings: Mapping[str, Iterable[Finding]]) -> list[Cause]:
@@ -34,7 +44,9 @@ def causes_of(findings: Mapping[str, Iterable[Finding]]) -> list[Cause]:
     by_message: dict[tuple[str, str], list[tuple[str, Finding]]] = {}
     for environment, found in findings.items():
         for finding in found:
-            by_message.setdefault((finding.code, finding.message), []).append((environment, finding))
+            by_message.setdefault((finding.code, common_message(environment, finding)), []).append(
+                (environment, finding)
+            )
     by_cause: dict[tuple[str, str], list[tuple[str, Finding]]] = {}
     for (code, message), affected in by_message.items():
         is_shared = len({environment for environment, _ in affected}) > 1
