@@ -69,6 +69,12 @@ def test_the_warning_about_an_unknown_name_suggests_the_closest_known_one(cloche
     assert len(done.json["warnings"]) == 2
 
 
+def test_the_warning_about_an_unknown_name_suggests_nothing_if_no_name_is_near(cloche: Cloche) -> None:
+    done = cloche("config", "--json", CLOCHE_STORE="x")
+
+    assert done.json["warnings"] == ["unknown variable `CLOCHE_STORE`"]
+
+
 @pytest.mark.parametrize(
     "command",
     [

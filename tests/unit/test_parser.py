@@ -99,7 +99,9 @@ def test_options_before_the_first_operand_are_stored_separately():
     ("argv", "message", "hint"),
     [
         (["venv", "--cleer"], "unknown option `--cleer`", "--clear"),
-        (["venv", "-x"], "unknown option `-x`", "--help"),
+        (["venv", "--promt", "x"], "unknown option `--promt`", "did you mean `--prompt`?"),
+        (["venv", "--frobnicate"], "unknown option `--frobnicate`", "`cloche --help` lists all options"),
+        (["venv", "-x"], "unknown option `-x`", "`cloche --help` lists all options"),
         (["venv", "--CLEAR"], "unknown option `--CLEAR`", "did you mean `--clear`?"),
         (["pack", "venv", "--out", "x"], "unknown option `--out`", "did you mean `--output`?"),
         (["move", "venv", "x", "--pytho"], "unknown option `--pytho`", "`cloche move --help` lists all options"),

@@ -109,11 +109,11 @@ def named_option(name: str, options: Mapping[str, Option]) -> Option | None:
     elif is_option_name(name, "argv"):
         hint = f"`--{name}` works only on the command line"
     else:
-        from difflib import get_close_matches
+        from cloche.plugins.similar_names import nearest_name
 
         names = [known.name for known in options.values() if not known.hidden]
-        near = get_close_matches(name, [*names, *OTHER_KEYS], 1)
-        hint = f"did you mean `{near[0]}`?" if near else "`cloche config` lists all settings"
+        near = nearest_name(name, [*names, *OTHER_KEYS])
+        hint = f"did you mean `{near}`?" if near else "`cloche config` lists all settings"
     raise UsageError(f"unknown setting `{name}`", hint=hint)
 
 

@@ -36,18 +36,12 @@ def commands_with(spelling: str) -> list[str]:
     ]
 
 
-SHORTEST_ABBREVIATION = 3
-
-
 def nearest_option(spelling: str, table: Iterable[str]) -> str:
     """Return the option that a spelling is probably a misspelling or an abbreviation of; empty if none is close."""
-    from difflib import get_close_matches
+    from cloche.plugins.similar_names import nearest_name
 
     options = {option.lstrip("-"): option for option in table if option.startswith("--")}
-    word = spelling.lstrip("-").lower()
-    similar = get_close_matches(word, options, 1, 0.7)
-    longer = [name for name in options if name.startswith(word)] if len(word) >= SHORTEST_ABBREVIATION else []
-    return options[(similar or longer)[0]] if similar or longer else ""
+    return options.get(nearest_name(spelling.lstrip("-").lower(), options), "")
 
 
 def describe_limit(command: CommandSpec) -> str:
@@ -187,37 +181,24 @@ def word_of_other_tool(word: str) -> str:
     """
     if word in WORDS_OF_OTHER_TOOLS or not word.isalpha():
         return word
-    return next((name for name in WORDS_OF_OTHER_TOOLS if len(name) > 4 and is_one_edit_away(word, name)), "")
+    from cloche.plugins.similar_names import count_edits
+
+    return next((name for name in WORDS_OF_OTHER_TOOLS if len(name) > 4 and count_edits(word, name) == 1), "")
 
 
 def nearest_command(word: str, names: Iterable[str]) -> str:
     """Return the name that a word is probably a misspelling or an abbreviation of; empty if no name is close.
+
+    Any word may be the name of a directory, so a misspelling with several edits must have the first two letters right.
 
     :param names: the names of commands, or the choices of one.
     """
     word = word.lower()
     if word in WORDS_OF_OTHER_TOOLS or not word.replace("-", "").isalpha():
         return ""
+    from cloche.plugins.similar_names import count_edits, nearest_spelling
+
     for name in names:
-        if is_one_edit_away(word, name) or (len(word) > 3 and name.startswith(word)):
+        if count_edits(word, name) == 1 or (len(word) > 3 and name.startswith(word)):
             return name
-    similar = [name for name in names if name[:2] == word[:2]] if len(word) > 4 else []
-    if not similar:  # importing `difflib` takes longer than everything else here
-        return ""
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(word, similar, 1, 0.76)), "")
-
-
-def is_one_edit_away(word: str, name: str) -> bool:
-    """Return whether two words differ in one letter that is missing, superfluous or wrong, or in two that are swapped."""
-    if not -2 < len(word) - len(name) < 2:
-        return False
-    start = 0
-    while word[start : start + 1] == name[start : start + 1] != "":
-        start += 1
-    end = 0
-    while end < min(len(word), len(name)) - start and word[-1 - end] == name[-1 - end]:
-        end += 1
-    ours, theirs = word[start : len(word) - end], name[start : len(name) - end]
-    return (len(ours) < 2 and len(theirs) < 2) or (len(ours) == 2 and ours == theirs[::-1])
+    return nearest_spelling(word, [name for name in names if name[:2] == word[:2]])

@@ -135,14 +135,12 @@ def unknown_setting_warning(name: str, key: str, source: Source, options: Mappin
     where = place_of(key, source)
     if is_option_name(name, "argv"):
         return f"{where} has no effect: `--{name}` works only on the command line"
-    from difflib import get_close_matches
+    from cloche.plugins.similar_names import nearest_name
 
     of_any_command = (option for command in COMMANDS.values() for option in command.options)
     names = {*options, *(option.name for option in of_any_command if option.sources == "all")}
-    near = [
-        f"{PREFIX}{match.upper().replace('-', '_')}" if source.is_variable else match
-        for match in get_close_matches(name, sorted(names), 1)
-    ]
-    return f"unknown {'variable' if source.is_variable else 'option'} {where}" + (
-        f"; did you mean `{near[0]}`?" if near else ""
-    )
+    near = nearest_name(name, sorted(names))
+    if source.is_variable and near:
+        near = PREFIX + near.upper().replace("-", "_")
+    question = f"; did you mean `{near}`?" if near else ""
+    return f"unknown {'variable' if source.is_variable else 'option'} {where}{question}"

@@ -233,11 +233,3 @@ def describe_exception(error: BaseException) -> str:
     except Exception:  # its own `__str__` failed
         text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def suggestion(name: str, names: Iterable[str]) -> str:
-    """Return the end of a message that suggests the most similar of some names; empty if none is similar."""
-    from difflib import get_close_matches
-
-    similar = get_close_matches(name, sorted(set(names)), 1)
-    return f"; did you mean `{similar[0]}`?" if similar else ""

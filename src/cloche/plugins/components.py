@@ -5,7 +5,8 @@ from __future__ import annotations
 from cloche.errors import PluginError
 from cloche.model.options import Option
 from cloche.model.value import TYPE_CHECKING, Value
-from cloche.plugins import describe_exception, load_object, suggestion
+from cloche.plugins import describe_exception, load_object
+from cloche.plugins.similar_names import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

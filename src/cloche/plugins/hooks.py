@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from cloche.plugins import hookspecs, load_object, record_duration, suggestion
+from cloche.plugins import hookspecs, load_object, record_duration
+from cloche.plugins.similar_names import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable

@@ -11,9 +11,10 @@ from cloche.fs.inputs import Inputs
 from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.model.value import replace as with_fields
-from cloche.plugins import BUILT_IN, LazyFinder, Source, describe_exception, is_built_in, suggestion
+from cloche.plugins import BUILT_IN, LazyFinder, Source, describe_exception, is_built_in
 from cloche.plugins.components import COMPONENT_KINDS, Component, parse_component
 from cloche.plugins.entry_points import InstalledPlugins
+from cloche.plugins.similar_names import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence

@@ -12,8 +12,9 @@ from cloche.model import VERSION
 from cloche.model.operations import MakeDir, Write
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute_path, inspect_destination
-from cloche.plugins import BUILT_IN, suggestion
+from cloche.plugins import BUILT_IN
 from cloche.plugins.registry import load_plugins
+from cloche.plugins.similar_names import suggestion
 from cloche.shells.template import resource
 
 if TYPE_CHECKING:
