@@ -113,6 +113,33 @@ def test_quiet_prints_less_and_twice_only_errors(cloche: Cloche) -> None:
     assert cloche("info", "nowhere", "-qq", **warned).err.startswith("cloche: error: ")
 
 
+def test_every_command_prints_its_warnings_before_its_result(cloche: Cloche) -> None:
+    assert cloche("./env").code == 0
+    pack = ["pack", "env", "-o", "env.tar.gz", "--force"]
+    commands = [["other"], ["pythons"], ["info", "env"], ["doctor", "env"], ["verify", "env"], ["upgrade", "env"]]
+    more = [
+        ["upgrade", "--find", "."],
+        ["move", "--copy", "env", "copied"],
+        ["activate", "env"],
+        pack,
+        ["cache", "dir"],
+    ]
+    for argv in commands + more:
+        done = subprocess.run(
+            [sys.executable, "-m", "cloche", *argv],
+            cwd=cloche.cwd,
+            env={**cloche.environ, "CLOCHE_FROBNICATE": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        first, second, *_ = done.stdout.splitlines()
+        assert first == "cloche: warning: unknown variable `CLOCHE_FROBNICATE`", (argv, done.stdout)
+        assert done.stdout.count(first) == 1
+        assert second, argv
+
+
 def test_a_list_of_interpreters_without_the_requested_one_has_a_warning(cloche: Cloche) -> None:
     """The list is what was asked for; only `cloche DEST` would fail."""
     (cloche.cwd / ".python-version").write_text("3.99\n")

@@ -11,11 +11,10 @@ from cloche.model.value import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloche.cli.settings import Settings, Sources
+    from cloche.cli.settings import ReportingSession, Settings, Sources
     from cloche.model.interpreter import Host
     from cloche.model.options import Option
     from cloche.plugins.components import Component
-    from cloche.session import Session
 
 
 class Invocation:
@@ -79,7 +78,7 @@ class Invocation:
         """Whether an error is printed as JSON too, even if the error is in the command line or in a setting."""
         return self.arguments.flag("json") or self.unchecked_settings.flag("json")
 
-    def open_session(self) -> Session:
+    def open_session(self) -> ReportingSession:
         """Open a session with the settings; load the options of plugins first if a name is unknown."""
         from cloche.cli.settings import open_reporting_session
 

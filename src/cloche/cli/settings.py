@@ -115,7 +115,10 @@ def command_line_settings(arguments: ParsedArguments, warnings: tuple[str, ...] 
 
 
 class ReportingSession(Session):
-    """A session that prints its warnings when it ends, even before an error, which they often explain."""
+    """A session that prints its warnings when it ends, before the result and even before an error, which they often explain.
+
+    A command that prints results earlier calls `print_new_warnings` before each of them.
+    """
 
     def __init__(self, settings: Settings, host: Host) -> None:
         directory = settings.last("cache-dir")
@@ -127,22 +130,36 @@ class ReportingSession(Session):
             replacements=settings.replacements,
         )
         self._before = settings.warnings
+        self._printed: set[str] = set()
+        self._printed_errors = 0
         self.announce = report.print_warnings
         self._shows_tracebacks = settings.flag("traceback")
+
+    def __enter__(self) -> ReportingSession:
+        super().__enter__()
+        return self
 
     def __exit__(self, *raised: object) -> None:
         super().__exit__(*raised)
         if raised[0] is None or isinstance(raised[1], ClocheError):
-            self.collect_plugin_problems()
-            report.print_warnings(dict.fromkeys((*self._before, *self.warnings)))  # both may name the same file
-            if self._shows_tracebacks and self.plugin_errors:
-                from traceback import format_exception
+            self.print_new_warnings()
 
-                for error in self.plugin_errors:
-                    report.print_message("".join(format_exception(error)).rstrip())
+    def print_new_warnings(self) -> None:
+        """Print the warnings that are not printed yet, with `--traceback` also where plugins failed."""
+        self.collect_plugin_problems()
+        texts = dict.fromkeys((*self._before, *self.warnings))  # both may name the same file
+        report.print_warnings(text for text in texts if text not in self._printed)
+        self._printed.update(texts)
+        errors = self.plugin_errors[self._printed_errors :] if self._shows_tracebacks else ()
+        if errors:
+            from traceback import format_exception
+
+            self._printed_errors += len(errors)
+            for error in errors:
+                report.print_message("".join(format_exception(error)).rstrip())
 
 
-def open_reporting_session(settings: Settings, host: Host) -> Session:
+def open_reporting_session(settings: Settings, host: Host) -> ReportingSession:
     """Open a session with these settings. From here on, plugins may print, so standard output is reserved for JSON."""
     if settings.flag("json"):
         report.reserve_stdout()

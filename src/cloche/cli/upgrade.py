@@ -63,8 +63,10 @@ def upgrade(invocation: Invocation) -> int:
                 if not several:
                     raise
                 outcome = Outcome(path, "failed", failure=failure_of(error))
+            milliseconds = (perf_counter() - started) * 1000
             outcomes.append(outcome)
-            print_outcome(outcome, invocation, (perf_counter() - started) * 1000)
+            session.print_new_warnings()
+            print_outcome(outcome, invocation, milliseconds)
     if several and settings.flag("json"):
         json_output.print_json(
             environments=[outcome_json(outcome) for outcome in outcomes],
