@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cloche.lifecycle.installed import InstalledDistribution
-    from cloche.lifecycle.overlay import Overlay
+    from cloche.lifecycle.overlay import Files
 
 
-def modules_of_editables(distributions: Iterable[InstalledDistribution], overlay: Overlay) -> dict[str, list[str]]:
+def modules_of_editables(distributions: Iterable[InstalledDistribution], files: Files) -> dict[str, list[str]]:
     """Return the modules of each editable install whose source directory exists, by its metadata directory."""
     return {
-        distribution.metadata: editable_modules(distribution, overlay)
+        distribution.metadata: editable_modules(distribution, files)
         for distribution in distributions
         if distribution.editable and os.path.exists(distribution.editable)
     }
@@ -42,13 +42,13 @@ def roots_of_lost_editables(distributions: Iterable[InstalledDistribution], loca
     return found
 
 
-def editable_modules(distribution: InstalledDistribution, overlay: Overlay) -> list[str]:
+def editable_modules(distribution: InstalledDistribution, files: Files) -> list[str]:
     """Return the top-level modules of an editable install, as far as its metadata and the files of its backend name them."""
     names = {point.module for point in distribution.entry_points}
-    names.update(overlay.text(f"{distribution.metadata}/top_level.txt").split())
+    names.update(files.text(f"{distribution.metadata}/top_level.txt").split())
     for row in distribution.rows:
         if os.path.dirname(row.path) == distribution.site and row.path.endswith(".py"):
-            names.update(modules_in_loader(overlay.text(row.path)))
+            names.update(modules_in_loader(files.text(row.path)))
     return sorted({name.partition(".")[0] for name in names if name.partition(".")[0].isidentifier()})
 
 

@@ -20,10 +20,20 @@ from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Protocol
 
     from cloche.fs.locks import Identity
     from cloche.model.aliases import LinkMode
     from cloche.model.operations import Operation
+
+    class Files(Protocol):
+        """The files of an environment, for functions that only read them. The methods are described in `Overlay`."""
+
+        def on_disk(self, path: str) -> str: ...
+        def content(self, path: str) -> bytes | None: ...
+        def beginning(self, path: str) -> bytes: ...
+        def text(self, path: str) -> str: ...
+        def target(self, path: str) -> str | None: ...
 
 
 HEADER_BYTES = 8192

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.doctor.lost_targets import LostSeed, LostTarget
     from cloche.lifecycle.examination import Examination
     from cloche.lifecycle.info import EnvironmentInfo
+    from cloche.lifecycle.overlay import Files
     from cloche.lifecycle.tree import Tree
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host, Interpreter
@@ -75,7 +76,8 @@ class Case(Value):
         return self.info.environment.location
 
     @property
-    def overlay(self) -> Overlay:
+    def files(self) -> Files:
+        """The files as they are now, only to be read: `repair.Repairs.overlay` is for edits."""
         return Overlay(self.root)
 
     @property

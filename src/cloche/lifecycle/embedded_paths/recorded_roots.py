@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cloche.lifecycle.installed import InstalledDistribution
-    from cloche.lifecycle.overlay import Overlay
+    from cloche.lifecycle.overlay import Files
     from cloche.model.environment import Environment
     from cloche.shells import ShellFamily
 
@@ -29,7 +29,7 @@ def find_recorded_roots(
     settings: Mapping[str, str],
     distributions: list[InstalledDistribution],
     shells: Mapping[str, ShellFamily],
-    overlay: Overlay,
+    files: Files,
 ) -> dict[str, list[str]]:
     """Return the roots that files in an environment record for it, with the paths of these files.
 
@@ -39,10 +39,10 @@ def find_recorded_roots(
     """
     found: dict[str, list[str]] = {}
     layout = environment.layout
-    for name in list_names(overlay.on_disk(layout.bin)):
+    for name in list_names(files.on_disk(layout.bin)):
         path = f"{layout.bin}/{name}"
         if shell := shells.get(name.lower()):
-            for root in roots_in_script(overlay.text(path), shell):
+            for root in roots_in_script(files.text(path), shell):
                 is_bin = posixpath.normpath(root.replace("\\", "/")).endswith(f"/{layout.bin}")
                 found.setdefault(os.path.dirname(root) if is_bin else root, []).append(path)
     destination = recorded_command.recorded_destination(settings.get("command", ""), environment.location)
@@ -53,7 +53,7 @@ def find_recorded_roots(
     scripts = own_scripts(environment, distributions)
     by_script: dict[str, list[str]] = {}
     for path in scripts:
-        program = program_of_script(overlay, path)
+        program = program_of_script(files, path)
         if program and (root := environment_of_program(program, layout.bin)):
             by_script.setdefault(root, []).append(path)
     for root, paths in by_script.items():
@@ -88,13 +88,13 @@ def own_scripts(environment: Environment, distributions: Sequence[InstalledDistr
     return sorted((recorded | declared) & present)
 
 
-def program_of_script(overlay: Overlay, path: str) -> str:
+def program_of_script(files: Files, path: str) -> str:
     """Return the program that runs a script or that a launcher starts; empty if there is none."""
-    if overlay.target(path) is not None:
+    if files.target(path) is not None:
         return ""
-    content = overlay.beginning(path)
+    content = files.beginning(path)
     if content.startswith(b"MZ"):
-        launcher = launchers.parse_launcher(overlay.content(path) or b"")
+        launcher = launchers.parse_launcher(files.content(path) or b"")
         return launcher.program if launcher else ""
     header = parse_header(content)
     return header.program if header else ""

@@ -284,7 +284,7 @@ def missing_entries(case: Case) -> Iterator[tuple[str, str]]:
     """Yield each missing directory that a `.pth` file adds to the search path, after the path of the file."""
     for path in site_files(case.environment, ".pth"):
         site = os.path.dirname(os.path.join(case.root, path))
-        for line in pth_lines(case.overlay.text(path), case.environment):
+        for line in pth_lines(case.files.text(path), case.environment):
             entry = line.rstrip()
             if not entry or entry.startswith("#") or line.startswith(("import ", "import\t")):
                 continue
@@ -299,7 +299,7 @@ def removal_of(path: str, owner: InstalledDistribution | None, case: Case) -> st
         return (
             f"uninstall {owner.name} with {pip_command(case, 'uninstall', '-y', owner.key, installer=owner.installer)}"
         )
-    lines = [line for line in pth_lines(case.overlay.text(path), case.environment) if line.strip()]
+    lines = [line for line in pth_lines(case.files.text(path), case.environment) if line.strip()]
     if len(lines) > 1:
         return "remove its line from the file"
     return f"remove the file with {case.command('rm', case.environment.path_to(path))}"
@@ -323,7 +323,7 @@ def check_editables(case: Case) -> Iterator[Finding]:
     if case.examination.failure or case.examination.obstacle or case.old_roots:
         return
     problems = case.examination.problems
-    modules = modules_of_editables(case.info.distributions, case.overlay)
+    modules = modules_of_editables(case.info.distributions, case.files)
     for distribution in case.info.distributions:
         broken = [module for module in modules.get(distribution.metadata, ()) if problems.get(module)]
         if broken:

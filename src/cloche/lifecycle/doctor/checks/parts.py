@@ -121,14 +121,14 @@ def writes_activation_scripts(case: Case, venv: list[str] | None) -> bool:
 
     :param venv: the options of the command of `venv`; None if another tool created the environment.
     """
-    generated = parse_manifest(case.overlay.text(MANIFEST))
+    generated = parse_manifest(case.files.text(MANIFEST))
     by_cloche = any(path.rpartition("/")[2].lower() in case.info.shells for path in generated)
     return by_cloche or venv is not None or case.info.created_by.startswith("uv ")
 
 
 def recorded_setting(name: str, key: str, case: Case) -> str:
     """Return a setting as it is in `pyvenv.cfg`, without inference; empty if it is missing."""
-    settings = parse_settings(case.overlay.text(name))
+    settings = parse_settings(case.files.text(name))
     return settings.get(key) or (settings.get("version_info", "") if key == "version" else "")
 
 

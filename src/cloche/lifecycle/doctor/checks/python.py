@@ -191,8 +191,8 @@ def check_runtime(case: Case) -> Iterator[Finding]:
 
 def damaged_runtime_files(case: Case) -> tuple[list[str], list[str]]:
     """Return the files of the interpreter in a portable environment that are missing, and those that were modified."""
-    recorded = parse_manifest(case.overlay.text(RUNTIME_MANIFEST))
-    contents = {path: case.overlay.content(path) for path in recorded}
+    recorded = parse_manifest(case.files.text(RUNTIME_MANIFEST))
+    contents = {path: case.files.content(path) for path in recorded}
     missing = [path for path, content in contents.items() if content is None]
     altered = [
         path for path, content in contents.items() if content is not None and was_edited(content, recorded[path])

@@ -26,7 +26,7 @@ def check_moved(case: Case) -> Iterator[Finding]:
         return
     info = case.info
     files_by_root = recorded_roots.find_recorded_roots(
-        case.environment, info.settings, list(info.distributions), info.shells, case.overlay
+        case.environment, info.settings, list(info.distributions), info.shells, case.files
     )
     for root in old_roots:
         files = files_by_root.get(root, [])
@@ -59,12 +59,12 @@ def check_scripts(case: Case) -> Iterator[Finding]:
 
 def broken_scripts(case: Case) -> dict[ScriptProblem, list[str]]:
     """Return the scripts that do not work as they should, by problem."""
-    environment, overlay = case.environment, case.overlay
+    environment, files = case.environment, case.files
     own = set(recorded_roots.own_scripts(environment, list(case.info.distributions)))
     found: dict[ScriptProblem, list[str]] = {}
     for name in list_names(environment.path_to(environment.layout.bin)):
         path = f"{environment.layout.bin}/{name}"
-        if overlay.target(path) is not None or PYTHON_NAME.fullmatch(name):
+        if files.target(path) is not None or PYTHON_NAME.fullmatch(name):
             continue
         if problem := script_problem(case, path, path in own):
             found.setdefault(problem, []).append(path)
@@ -77,8 +77,8 @@ def script_problem(case: Case, path: str, is_own: bool) -> ScriptProblem | None:
     :param is_own: whether the script belongs to an installed package.
     """
     environment = case.environment
-    on_disk = case.overlay.on_disk(path)
-    header = parse_header(case.overlay.beginning(path))
+    on_disk = case.files.on_disk(path)
+    header = parse_header(case.files.beginning(path))
     if header is None or not header.program.startswith("/"):
         return None
     program, name = header.program, os.path.basename(header.program)

@@ -31,7 +31,7 @@ def check_links(case: Case) -> Iterator[Finding]:
     dangling = [path for path in case.tree.dangling_links if path not in reported]
     distributions = case.info.distributions if dangling else ()
     recorded = frozenset(row.path for distribution in distributions for row in distribution.rows)
-    recorded |= parse_manifest(case.overlay.text(RUNTIME_MANIFEST)).keys()
+    recorded |= parse_manifest(case.files.text(RUNTIME_MANIFEST)).keys()
     by_cause: dict[str, list[str]] = {}
     for path in dangling:
         if cause := cause_of_dangling_link(case, path, recorded):
