@@ -35,8 +35,8 @@ WORD = COMMAND | frozenset(["cloche.cli.commands"])
 
 HELP = WORD | frozenset(
     """
-    cloche.cli.help cloche.cli.mistakes cloche.cli.virtualenv_options cloche.fs cloche.fs.inputs cloche.fs.signatures
-    cloche.model.distribution cloche.plugins.entry_points
+    cloche.cli.help cloche.cli.mistakes cloche.cli.terminal cloche.cli.virtualenv_options cloche.fs cloche.fs.inputs
+    cloche.fs.signatures cloche.model.distribution cloche.plugins.entry_points
     """.split()
 )
 

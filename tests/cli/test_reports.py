@@ -14,9 +14,9 @@ import pytest
 import cloche as api
 from cloche.apply import write_error
 from cloche.cli import dispatch
-from cloche.cli.create import old_pip_in
+from cloche.cli.create import old_pip_in, result_line
 from cloche.cli.plan_text import package_lines
-from cloche.cli.report import one_line, print_error, result_line, summarize
+from cloche.cli.report import one_line, print_error, summarize
 from cloche.errors import ClocheError
 from cloche.model.plan import EnvironmentSpec, Wanted
 from cloche.testing.fakes import fake_interpreter

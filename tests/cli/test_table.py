@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from cloche.cli.report import display_width
 from cloche.cli.table import Row, table_lines
+from cloche.cli.terminal import display_width
 
 HEAD = ("", "name", "path", "offers")
 ROWS = (

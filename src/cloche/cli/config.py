@@ -5,7 +5,7 @@ from __future__ import annotations
 import os.path
 from typing import TYPE_CHECKING
 
-from cloche.cli import json_output, report, table
+from cloche.cli import json_output, report, table, terminal
 from cloche.cli.precedence import is_option_name, options_by_name
 from cloche.cli.settings import OTHER_KEYS, Settings, nearest_file, user_file
 from cloche.cli.user_config import set_value, typed_value, unset_value
@@ -200,7 +200,7 @@ def settings_table(rows: Sequence[Row], files: Sequence[str]) -> Iterator[str]:
     chosen = [row for row in rows if row.origin != "default"]
     defaults = [row for row in rows if row.origin == "default"]
     lines = [table.Row((row.name, format_value(row.value)), (row.origin,)) for row in (*chosen, *defaults)]
-    yield from table.table_lines(("setting", "value", "from"), lines, report.terminal_columns())
+    yield from table.table_lines(("setting", "value", "from"), lines, terminal.terminal_columns())
     yield ""
     for path in files:
         yield report.one_line(f"file: {path}") + ("" if os.path.isfile(path) else " (does not exist)")

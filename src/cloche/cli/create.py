@@ -7,7 +7,7 @@ from time import gmtime, perf_counter
 from cloche.cli import report
 from cloche.cli.command_spec import COMPONENT_OPTIONS
 from cloche.cli.user_shell import activation_hint
-from cloche.errors import UsageError
+from cloche.errors import UsageError, counted
 from cloche.lifecycle.create import create_environment, plan_environment
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning import request_for, warnings_about
@@ -70,7 +70,7 @@ def print_plan(plan: Plan, settings: Settings) -> None:
     else:
         from cloche.cli.plan_text import plan_text
 
-        report.print_result(plan_text(plan))
+        report.print_result(plan_text(plan, packages_text(plan, 1)))
 
 
 def print_created(
@@ -93,7 +93,7 @@ def print_created(
     elif not invocation.arguments.count("quiet"):
         hint = activation_hint(result, activators, invocation.host)
         details = invocation.arguments.count("verbose")
-        lines = [report.result_line(result, invocation.host, milliseconds, hint, details)]
+        lines = [result_line(result, invocation.host, milliseconds, hint, details)]
         if not invocation.settings.last("pip") and (old_pip := old_pip_in(result.plan, spec, gmtime().tm_year)):
             lines.append(f"  pip {old_pip} is the newest on this machine; `--download` gets the latest release")
         startup = [image for image in result.plan.new_images if image.startup_code]
@@ -103,6 +103,57 @@ def print_created(
             lines += package_lines(result.plan) if details else ()
             lines += startup_lines(startup) if details or spec.startup_rule[0] != "allow" else ()
         report.print_result("\n".join(lines))
+
+
+def result_line(result: Result, host: Host, milliseconds: float, hint: str, details: int = 0) -> str:
+    """Return one line about a new environment: its location, Python and seeds, the duration, and how to activate it.
+
+    :param hint: the command that activates the environment; empty if there is none.
+    :param details: how often `-v` is given.
+    """
+    plan, environment = result.plan, result.environment
+    interpreter = environment.interpreter
+    because = f" (from {report.one_line(plan.chosen_because)})" if plan.chosen_because else ""
+    location = report.one_line(report.relative_path(environment.location, host))
+    parts = [
+        f"{plan.outcome} {location}: {interpreter.name if interpreter else 'Python'}{because}",
+        *packages_text(plan, details),
+        f"{milliseconds:.0f} ms{compiled_text(result)}",
+    ]
+    return ", ".join(parts) + (f"; activate with: {hint}" if hint else "")
+
+
+def compiled_text(result: Result) -> str:
+    """Return which packages a run compiled, which later runs do not have to, in parentheses; empty if there are none."""
+    if not result.compiled:
+        return ""
+    first, interpreter = result.compiled[0], result.environment.interpreter
+    name = "the standard library" if interpreter and first == interpreter.implementation else first
+    what = name if len(result.compiled) == 1 else f"{len(result.compiled)} packages"
+    return f" (compiled {what} for all environments)"
+
+
+def packages_text(plan: Plan, details: int) -> list[str]:
+    """Return the packages of a plan as part of a sentence: their names, or their number and what changes.
+
+    :param details: how often `-v` is given; `plan_text.package_lines` then has the names of many packages.
+    """
+    if not plan.is_update:
+        names = [f"{image.distribution} {image.version}" for image in plan.images]
+        if details and len(names) > report.MAX_LISTED_PACKAGES:
+            return [counted(len(names), "package")]
+        return [report.summarize(names, 0)] if names else ["no packages"] if plan.seeder == "lock" else []
+    words = [
+        f"{count} {word}"
+        for word, count in (
+            ("added", sum(not change.old for change in plan.changes)),
+            ("removed", sum(not change.new for change in plan.changes)),
+            ("changed", sum(bool(change.old and change.new) for change in plan.changes)),
+        )
+        if count
+    ]
+    number = counted(len(plan.images), "package")
+    return [f"{number} ({', '.join(words)})" if words else number]
 
 
 SUPPORTED_UNTIL = 2015

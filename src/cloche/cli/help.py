@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from cloche.cli import report
+from cloche.cli import report, terminal
 from cloche.cli.commands import COMMANDS
 from cloche.cli.mistakes import nearest_command
 from cloche.errors import UsageError
@@ -247,7 +247,7 @@ def entry_lines(name: str, text: str, indent: int = INDENT) -> Iterator[str]:
     if indent > terminal_width() // 2:
         indent = indent_below()
     first, *others = wrap_text(text, indent) or [""]
-    room = indent - 2 - report.display_width(name)
+    room = indent - 2 - terminal.display_width(name)
     if room >= 2:
         yield f"  {name}{' ' * room}{first.lstrip()}"
     else:
@@ -267,7 +267,7 @@ def wrap_text(text: str, indent: int) -> list[str]:
     lines: list[str] = []
     line = ""
     for word in text.split():
-        if line and indent + report.display_width(f"{line} {word}") > width:
+        if line and indent + terminal.display_width(f"{line} {word}") > width:
             lines.append(" " * indent + line)
             line = word
         else:
@@ -277,4 +277,4 @@ def wrap_text(text: str, indent: int) -> list[str]:
 
 def terminal_width() -> int:
     """Return the columns to fill."""
-    return max(NARROWEST, report.terminal_columns() or WIDTH)
+    return max(NARROWEST, terminal.terminal_columns() or WIDTH)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.cli.report import MAX_LISTED_PACKAGES, one_line, packages_text
+from cloche.cli.report import MAX_LISTED_PACKAGES, one_line
 from cloche.errors import counted
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from cloche.model.plan import Plan
 
 
-def plan_text(plan: Plan) -> str:
-    """Return a plan as readable text: the choices, then every operation."""
+def plan_text(plan: Plan, packages: Iterable[str]) -> str:
+    """Return a plan as readable text: the choices, then every operation.
+
+    :param packages: its packages in words.
+    """
     environment = plan.environment
     interpreter = environment.interpreter
     because = f" (from {one_line(plan.chosen_because)})" if plan.chosen_because else ""
@@ -24,7 +27,7 @@ def plan_text(plan: Plan) -> str:
         f"would be {plan.outcome}: {one_line(environment.location)}",
         f"python:     {interpreter.name if interpreter else '?'} at {interpreter.executable if interpreter else '?'}{because}",
         f"creator:    {plan.creator}",
-        f"packages:   {', '.join(packages_text(plan, 1)) or 'none'}",
+        f"packages:   {', '.join(packages) or 'none'}",
         *package_lines(plan),
         *startup_lines(plan.images),
         f"activators: {', '.join(plan.activators) or 'none'}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from cloche.cli import json_output, report
+from cloche.cli import json_output, report, terminal
 from cloche.cli.commands import COMMANDS
 from cloche.cli.table import Row, table_lines
 from cloche.errors import UsageError
@@ -121,7 +121,7 @@ def plugin_table(reports: Sequence[Report], registry: Registry, details: int = 0
         )
         for plugin in reports
     ]
-    return table_lines(("plugin", "distribution", "status", "offers"), rows, report.terminal_columns() or 80)
+    return table_lines(("plugin", "distribution", "status", "offers"), rows, terminal.terminal_columns() or 80)
 
 
 def load_time(plugin: Report) -> list[str]:

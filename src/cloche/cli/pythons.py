@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.cli import json_output, report
+from cloche.cli import json_output, report, terminal
 from cloche.cli.table import Row, table_lines
 from cloche.lifecycle.resolving import list_pythons
 from cloche.model.plan import EnvironmentSpec
@@ -51,7 +51,7 @@ def interpreter_table(listing: InterpreterListing, *, show_skipped: bool) -> Ite
     With `show_skipped`, the candidates that are not used follow, each with the reason.
     """
     if rows := [table_row(result) for result in listing.results if not result.reason]:
-        yield from table_lines(HEAD, rows, report.terminal_columns())
+        yield from table_lines(HEAD, rows, terminal.terminal_columns())
     if listing.found is not None:
         yield f"\n* chosen: {report.one_line(listing.found.because)}, found by {listing.found.found_by}"
     skipped = [result for result in listing.results if result.reason] if show_skipped else []

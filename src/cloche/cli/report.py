@@ -6,7 +6,7 @@ import os
 import sys
 from errno import EBADF
 
-from cloche.errors import ClocheError, counted, reason_of
+from cloche.errors import ClocheError, reason_of
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from cloche.model.interpreter import Host
-    from cloche.model.plan import Plan, Result
 
 STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 """ANSI codes of styles (ECMA-48)."""
@@ -43,13 +42,34 @@ def shortened(text: str) -> str:
     return text if len(text) <= MAX_MESSAGE_CHARACTERS else f"{text[: MAX_MESSAGE_CHARACTERS - 1000]} … {text[-900:]}"
 
 
+class RunOutput:
+    """The state of the output of one run.
+
+    It is not part of `Invocation`: a process has one standard output and one terminal, and errors are also printed if the
+    command line could not be parsed.
+    """
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        """The warnings of this run; `json_output.print_json` adds them to its object."""
+        self.hides_warnings = False
+        """Whether warnings are not printed (`-qq`)."""
+        self.has_progress_line = False
+        """Whether the last line on the terminal is a temporary one."""
+        self.reserved: tuple[TextIO, int] | None = None
+        """Standard output while it is reserved, with a duplicate of its descriptor; -1 if it has none."""
+
+
+_run = RunOutput()
+
+
 def print_error(problem: ClocheError, subject: str = "") -> None:
     """Print an error on one line, then its hint.
 
     :param subject: the path of the environment that it is about, if there are several; a message may name it already.
     """
     start = "" if subject in problem.message else f"`{subject}`: "
-    print_message(f"{styled('cloche: error:', 'red', sys.stderr)} {one_line(shortened(start + problem.message))}")
+    print_labelled("cloche: error:", "red", one_line(shortened(start + problem.message)))
     if problem.hint:
         print_hint(problem.hint)
 
@@ -57,33 +77,31 @@ def print_error(problem: ClocheError, subject: str = "") -> None:
 def print_hint(text: str) -> None:
     """Print what the user can do, on one line or several."""
     hint = "\n".join(map(one_line, text.split("\n")))
-    print_message(f"{styled('hint:', 'cyan', sys.stderr)} {hint}")
-
-
-_warnings: list[str] = []
-"""The warnings of this run; `json_output.print_json` adds them to its object."""
-
-_hides_warnings: list[bool] = []
-"""Not empty if warnings are not printed (`-qq`)."""
+    print_labelled("hint:", "cyan", hint)
 
 
 def begin_run(*, hides_warnings: bool) -> None:
     """Forget the warnings of an earlier run in this process."""
-    _warnings.clear()
-    _hides_warnings[:] = [True] * hides_warnings
+    _run.warnings = []
+    _run.hides_warnings = hides_warnings
 
 
 def print_warnings(texts: Iterable[str]) -> None:
     """Print warnings unless `-qq` is given, and keep them for `json_output.print_json`."""
     for text in texts:
-        _warnings.append(text)
-        if not _hides_warnings:
-            print_message(f"{styled('cloche: warning:', 'yellow', sys.stderr)} {one_line(shortened(text))}")
+        _run.warnings.append(text)
+        if not _run.hides_warnings:
+            print_labelled("cloche: warning:", "yellow", one_line(shortened(text)))
 
 
 def recorded_warnings() -> list[str]:
     """Return the warnings of this run so far, each once."""
-    return list(dict.fromkeys(_warnings))
+    return list(dict.fromkeys(_run.warnings))
+
+
+def print_labelled(label: str, style: str, text: str) -> None:
+    """Print a line on standard error that begins with a styled label."""
+    print_message(f"{styled(label, style, sys.stderr)} {text}")
 
 
 def print_notice(text: str) -> None:
@@ -128,15 +146,10 @@ def discard_output(stream: TextIO) -> None:
 
 
 def write_text(stream: TextIO, text: str) -> None:
-    if _progress:
-        clear_progress()
+    clear_progress()
     encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()
-
-
-_progress: list[str] = []
-"""The texts that `show_progress` has left on the terminal."""
 
 
 def can_show_progress(host: Host) -> bool:
@@ -146,20 +159,16 @@ def can_show_progress(host: Host) -> bool:
 
 def show_progress(text: str, /, **_: float) -> None:
     """Show a temporary progress line, until other output replaces it or the run ends."""
-    shown = one_line(f"cloche: {text} ...")
-    room = (columns_of(sys.stderr) or 80) - 1
-    if display_width(shown) > room:
-        from wcwidth import clip
+    from cloche.cli.terminal import clipped
 
-        shown = clip(shown, 0, room)
-    write_message(shown)
-    _progress.append(text)
+    write_message(clipped(one_line(f"cloche: {text} ..."), sys.stderr))
+    _run.has_progress_line = True
 
 
 def clear_progress() -> None:
     """Erase the progress line."""
-    if _progress:
-        _progress.clear()
+    if _run.has_progress_line:
+        _run.has_progress_line = False
         write_message("\r\x1b[K")
 
 
@@ -175,32 +184,6 @@ def escape_character(letter: str) -> str:
     return f"\\x{ord(letter) - 0xDC00:02x}" if "\udc80" <= letter <= "\udcff" else repr(letter)[1:-1]
 
 
-def display_width(text: str) -> int:
-    """Return the columns that a line of text takes on a terminal, in which styles take none."""
-    if text.isascii() and "\x1b" not in text:
-        return len(text)
-    from wcwidth import width
-
-    return width(text)
-
-
-def terminal_columns() -> int | None:
-    """Return the columns for results: `COLUMNS`, or those of the terminal; None if standard output goes elsewhere."""
-    columns = os.environ.get("COLUMNS", "")
-    plausible = columns.isascii() and columns.isdecimal() and len(columns) < 6  # a terminal has 16 bits for them
-    return (int(columns) if plausible else 0) or columns_of(sys.stdout)
-
-
-def columns_of(stream: TextIO | None) -> int | None:
-    """Return the columns of a terminal; None if the stream goes elsewhere. Importing `shutil` would be slower."""
-    if stream is None or not stream.isatty():
-        return None
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or None
-    except OSError:
-        return None
-
-
 MAX_LISTED_PACKAGES = 4
 """The largest number of packages that a line of a report lists by name."""
 
@@ -214,70 +197,15 @@ def summarize(packages: Sequence[str], details: int) -> str:
     return ", ".join(packages) if lists_all else f"{len(packages)} packages (`-v` lists them)"
 
 
-def result_line(result: Result, host: Host, milliseconds: float, hint: str, details: int = 0) -> str:
-    """Return one line about a new environment: its location, Python and seeds, the duration, and how to activate it.
-
-    :param hint: the command that activates the environment; empty if there is none.
-    :param details: how often `-v` is given.
-    """
-    plan, environment = result.plan, result.environment
-    interpreter = environment.interpreter
-    because = f" (from {one_line(plan.chosen_because)})" if plan.chosen_because else ""
-    location = one_line(relative_path(environment.location, host))
-    parts = [
-        f"{plan.outcome} {location}: {interpreter.name if interpreter else 'Python'}{because}",
-        *packages_text(plan, details),
-        f"{milliseconds:.0f} ms{compiled_text(result)}",
-    ]
-    return ", ".join(parts) + (f"; activate with: {hint}" if hint else "")
-
-
-def compiled_text(result: Result) -> str:
-    """Return which packages a run compiled, which later runs do not have to, in parentheses; empty if there are none."""
-    if not result.compiled:
-        return ""
-    first, interpreter = result.compiled[0], result.environment.interpreter
-    name = "the standard library" if interpreter and first == interpreter.implementation else first
-    what = name if len(result.compiled) == 1 else f"{len(result.compiled)} packages"
-    return f" (compiled {what} for all environments)"
-
-
-def packages_text(plan: Plan, details: int) -> list[str]:
-    """Return the packages of a plan as part of a sentence: their names, or their number and what changes.
-
-    :param details: how often `-v` is given; `plan_text.package_lines` then has the names of many packages.
-    """
-    if not plan.is_update:
-        names = [f"{image.distribution} {image.version}" for image in plan.images]
-        if details and len(names) > MAX_LISTED_PACKAGES:
-            return [counted(len(names), "package")]
-        return [summarize(names, 0)] if names else ["no packages"] if plan.seeder == "lock" else []
-    words = [
-        f"{count} {word}"
-        for word, count in (
-            ("added", sum(not change.old for change in plan.changes)),
-            ("removed", sum(not change.new for change in plan.changes)),
-            ("changed", sum(bool(change.old and change.new) for change in plan.changes)),
-        )
-        if count
-    ]
-    number = counted(len(plan.images), "package")
-    return [f"{number} ({', '.join(words)})" if words else number]
-
-
 def relative_path(path: str, host: Host) -> str:
     """Return a path as the user would type it: relative if it is below the current directory."""
     below = host.cwd.rstrip(os.sep) + os.sep
     return path.removeprefix(below) if host.cwd and path.startswith(below) else path
 
 
-_reserved: list[tuple[TextIO, int]] = []
-"""Standard output while it is reserved for one JSON object, with a duplicate of its descriptor; -1 if it has none."""
-
-
 def reserve_stdout() -> None:
     """Reserve standard output for `json_output.print_json`; until then, output of plugins and programs goes to standard error."""
-    if _reserved:
+    if _run.reserved is not None:
         return
     kept = -1
     try:
@@ -287,14 +215,15 @@ def reserve_stdout() -> None:
         os.dup2(other, number)
     except (OSError, ValueError, AttributeError):
         pass  # a stream without a descriptor, to which no other program writes
-    _reserved.append((sys.stdout, kept))
+    _run.reserved = sys.stdout, kept
     sys.stdout = sys.stderr
 
 
 def restore_stdout() -> None:
     """Restore standard output if it is reserved."""
-    if _reserved:
-        sys.stdout, kept = _reserved.pop()
+    if _run.reserved is not None:
+        sys.stdout, kept = _run.reserved
+        _run.reserved = None
         if kept >= 0:
             try:
                 sys.stdout.flush()

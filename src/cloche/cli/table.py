@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from cloche.cli import report
+from cloche.cli import report, terminal
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def table_lines(head: Sequence[str], rows: Sequence[Row], columns: int | None) -
     table = PrettyTable(shown_cells(headings), border=False, align="l", right_padding_width=2)
     table.left_padding_width = 0  # as an argument, 0 means the default
     table.add_rows([shown_cells(row) for row in rows])
-    before = report.display_width(table.get_string().partition("\n")[0])
-    longest = max((report.display_width(text) for row in rows for text in row.last), default=0)
+    before = terminal.display_width(table.get_string().partition("\n")[0])
+    longest = max((terminal.display_width(text) for row in rows for text in row.last), default=0)
     if columns is not None and columns < NARROW and before + min(longest, READABLE) > columns:
         yield from list_lines(head, rows, columns)
         return
