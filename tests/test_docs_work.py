@@ -14,7 +14,7 @@ import pytest
 
 from cloche.cli.commands import COMMANDS
 from cloche.store.builds.directories import wheel_inputs
-from cloche.store.builds.sources import Source
+from cloche.store.builds.sources import SourceCode
 from tests.pages import (
     DOCS,
     REPOSITORY,
@@ -138,7 +138,7 @@ def test_members_of_a_monorepo_are_built_again_only_if_their_list_of_modules_cha
     assert len(members) == 2
     for text in members:
         (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
-        found = wheel_inputs(Source("member", path=str(tmp_path), editable=True), tomllib.loads(text))
+        found = wheel_inputs(SourceCode("member", path=str(tmp_path), editable=True), tomllib.loads(text))
         assert found
         assert found.only_names
 

@@ -25,7 +25,7 @@ from cloche.model.value import replace
 from cloche.store import Store, builds
 from cloche.store.builds import build_wheels, sources_to_build
 from cloche.store.builds.log import build_error, likely_reason
-from cloche.store.builds.sources import Source
+from cloche.store.builds.sources import SourceCode
 from cloche.store.fetch import pip_settings
 from cloche.store.pip import PipRun
 from cloche.testing import fake_host, fake_interpreter
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 OFFLINE = Wanted(network="never")
 
 
-def build_wheel(source: Source, interpreter: Interpreter, wanted: Wanted, store: Store) -> str:
+def build_wheel(source: SourceCode, interpreter: Interpreter, wanted: Wanted, store: Store) -> str:
     (wheel,) = build_wheels([source], interpreter, wanted, store)
     return wheel
 
@@ -68,8 +68,8 @@ def python() -> Interpreter:
 
 
 @pytest.fixture
-def sdist(tmp_path: Path) -> Source:
-    return Source("spam", "1.0", str(make_sdist(make_project(tmp_path / "project"), tmp_path / "dist")))
+def sdist(tmp_path: Path) -> SourceCode:
+    return SourceCode("spam", "1.0", str(make_sdist(make_project(tmp_path / "project"), tmp_path / "dist")))
 
 
 def with_variables(store: Store, **variables: str) -> Host:
@@ -81,7 +81,7 @@ def built_by(wheel: str) -> str:
         return archive.read("spam.py").decode()
 
 
-def failure(source: Source, python: Interpreter, store: Store, wanted: Wanted = OFFLINE) -> SeedError:
+def failure(source: SourceCode, python: Interpreter, store: Store, wanted: Wanted = OFFLINE) -> SeedError:
     """Return the error of a build; check that nothing is left but its log."""
     with pytest.raises(SeedError) as caught:
         build_wheel(source, python, wanted, store)
@@ -95,7 +95,7 @@ def failure(source: Source, python: Interpreter, store: Store, wanted: Wanted = 
 
 
 @pytest.mark.parametrize("name", [*interpreters.MINORS, "debian", "pypy"])
-def test_every_interpreter_builds_its_own_wheels(name: str, sdist: Source, store: Store) -> None:
+def test_every_interpreter_builds_its_own_wheels(name: str, sdist: SourceCode, store: Store) -> None:
     executable = {"debian": interpreters.debian, "pypy": interpreters.pypy}.get(
         name, lambda: interpreters.pyenv(name)
     )()
@@ -108,7 +108,7 @@ def test_every_interpreter_builds_its_own_wheels(name: str, sdist: Source, store
     assert built_by(wheel) == f"built_by = {python.version[:2]!r}\n"
 
 
-def test_a_wheel_is_built_once(sdist: Source, python: Interpreter, store: Store) -> None:
+def test_a_wheel_is_built_once(sdist: SourceCode, python: Interpreter, store: Store) -> None:
     texts: list[str] = []
     store.progress = lambda text, **_: texts.append(text)
     assert sources_to_build([sdist], python, OFFLINE, store) == [sdist]
@@ -123,12 +123,12 @@ def test_a_wheel_is_built_once(sdist: Source, python: Interpreter, store: Store)
 
 
 def test_everything_that_decides_a_wheel_leads_to_another_one(
-    sdist: Source, python: Interpreter, store: Store, tmp_path: Path
+    sdist: SourceCode, python: Interpreter, store: Store, tmp_path: Path
 ) -> None:
     build_wheel(sdist, python, OFFLINE, store)
     host = store.host
 
-    def is_known(source: Source = sdist, interpreter: Interpreter = python, **variables: str) -> bool:
+    def is_known(source: SourceCode = sdist, interpreter: Interpreter = python, **variables: str) -> bool:
         store.host = replace(host, environ={**host.environ, **variables})
         return sources_to_build([source], interpreter, OFFLINE, store) == []
 
@@ -146,7 +146,7 @@ def test_everything_that_decides_a_wheel_leads_to_another_one(
     assert not is_known()
 
 
-def test_a_damaged_wheel_in_the_store_is_built_again(sdist: Source, python: Interpreter, store: Store) -> None:
+def test_a_damaged_wheel_in_the_store_is_built_again(sdist: SourceCode, python: Interpreter, store: Store) -> None:
     wheel = build_wheel(sdist, python, OFFLINE, store)
     Path(wheel).write_bytes(b"PK")
 
@@ -157,7 +157,7 @@ def test_a_damaged_wheel_in_the_store_is_built_again(sdist: Source, python: Inte
 def test_a_directory_is_built_each_time_and_left_as_it_is(python: Interpreter, store: Store, tmp_path: Path) -> None:
     project = make_project(tmp_path / "a b%d")
     before = snapshot(project)
-    source = Source("spam", path=str(project))
+    source = SourceCode("spam", path=str(project))
     first = build_wheel(source, python, OFFLINE, store)
     assert snapshot(project) == before
     backend = project / "backend" / "backend.py"
@@ -175,13 +175,13 @@ def test_a_directory_is_built_each_time_and_left_as_it_is(python: Interpreter, s
 def test_the_project_can_be_in_a_subdirectory(kind: str, python: Interpreter, store: Store, tmp_path: Path) -> None:
     make_project(tmp_path / "outer" / "packages" / "spam one")
     if kind == "sdist":
-        source = Source("spam", path=str(make_sdist(tmp_path / "outer", tmp_path, "outer-1")))
+        source = SourceCode("spam", path=str(make_sdist(tmp_path / "outer", tmp_path, "outer-1")))
     elif kind == "directory":
         odd = (tmp_path / "outer").rename(tmp_path / "a; [b]#%41")  # pip reads such paths as markers and extras
-        source = Source("spam", path=str(odd))
+        source = SourceCode("spam", path=str(odd))
     else:
         commit = make_repository(tmp_path / "outer", tmp_path / "repository", remove="packages")
-        source = Source("spam", url=(tmp_path / "repository").as_uri(), vcs="git", commit=commit)
+        source = SourceCode("spam", url=(tmp_path / "repository").as_uri(), vcs="git", commit=commit)
 
     assert built_by(build_wheel(replace(source, subdirectory="packages/spam one"), python, OFFLINE, store))
 
@@ -190,7 +190,7 @@ def test_the_project_can_be_in_a_subdirectory(kind: str, python: Interpreter, st
 def test_a_commit_is_built_once(form: str, python: Interpreter, store: Store, tmp_path: Path) -> None:
     commit = make_repository(make_project(tmp_path / "project"), tmp_path / "repository")
     url = (tmp_path / "repository").as_uri() if form == "url" else str(tmp_path / "repository")
-    source = Source("spam", "1.0", url=url, vcs="git", commit=commit)
+    source = SourceCode("spam", "1.0", url=url, vcs="git", commit=commit)
     store.host = with_variables(store, GIT_DIR=str(tmp_path / "of a hook"), GIT_INDEX_FILE="index")
 
     wheel = build_wheel(source, python, OFFLINE, store)
@@ -204,7 +204,7 @@ def test_an_editable_wheel_is_made_by_the_backend_of_the_project(
     python: Interpreter, store: Store, tmp_path: Path
 ) -> None:
     project = make_project(tmp_path / "project", EDITABLE)
-    wheel = build_wheel(Source("spam", path=str(project), editable=True), python, OFFLINE, store)
+    wheel = build_wheel(SourceCode("spam", path=str(project), editable=True), python, OFFLINE, store)
 
     with zipfile.ZipFile(wheel) as archive:
         assert archive.read("spam.pth").decode() == f"{project / 'src'}\n"
@@ -213,7 +213,7 @@ def test_an_editable_wheel_is_made_by_the_backend_of_the_project(
 def test_a_backend_without_editable_wheels_is_a_one_line_error(
     python: Interpreter, store: Store, tmp_path: Path
 ) -> None:
-    source = Source("spam", path=str(make_project(tmp_path / "project")), editable=True)
+    source = SourceCode("spam", path=str(make_project(tmp_path / "project")), editable=True)
 
     error = failure(source, python, store)
 
@@ -231,7 +231,7 @@ def test_every_interpreter_builds_its_own_editable_wheels(name: str, store: Stor
     python = find(executable)
     if python.version < (3, 7):  # its own pip is too old
         store.host = replace(store.host, environ={**os.environ, "HOME": store.host.cwd})
-    source = Source("spam", "1.0", str(make_project(tmp_path / "project", EDITABLE_SPY)), editable=True)
+    source = SourceCode("spam", "1.0", str(make_project(tmp_path / "project", EDITABLE_SPY)), editable=True)
 
     wheel = build_wheel(source, python, OFFLINE if python.version >= (3, 7) else Wanted(), store)
 
@@ -297,7 +297,7 @@ def test_what_an_editable_wheel_requires_comes_from_where_the_user_says(
         write_backend(tmp_path / "links", version, code.format("'required-backend<3'"))
     (tmp_path / "constraints.txt").write_text("required-backend<2\n")
     project = make_project(tmp_path / "project", pyproject=REQUIRED)
-    source = Source("spam", path=str(project), editable=True)
+    source = SourceCode("spam", path=str(project), editable=True)
     wanted = replace(OFFLINE, find_links=(str(tmp_path / "links"),))
     host = store.host
     store.host = with_variables(
@@ -344,7 +344,7 @@ def test_what_an_editable_wheel_requires_comes_from_where_the_user_says(
 def test_a_failed_build_of_an_editable_wheel_is_a_one_line_error(
     code: str, reason: str, python: Interpreter, store: Store, tmp_path: Path
 ) -> None:
-    source = Source("spam", path=str(make_project(tmp_path / "project", f"\n{code}\n")), editable=True)
+    source = SourceCode("spam", path=str(make_project(tmp_path / "project", f"\n{code}\n")), editable=True)
 
     error = failure(source, python, store)
 
@@ -358,7 +358,7 @@ def test_warnings_of_a_backend_are_not_shown(
     code = "import warnings\nget_requires_for_build_editable = lambda *_: warnings.warn('old') or []\n" + EDITABLE
     project = make_project(tmp_path / "project", code)
 
-    assert build_wheel(Source("spam", path=str(project), editable=True), python, OFFLINE, store)
+    assert build_wheel(SourceCode("spam", path=str(project), editable=True), python, OFFLINE, store)
     assert not recwarn.list
 
 
@@ -367,7 +367,7 @@ def test_a_directory_without_a_project_is_a_one_line_error(
 ) -> None:
     monkeypatch.setattr(builds, "runnable_pip", lambda *_, **__: "pip")
 
-    message = failure(Source("spam", path=str(tmp_path), editable=True), fake_interpreter(), store).message
+    message = failure(SourceCode("spam", path=str(tmp_path), editable=True), fake_interpreter(), store).message
 
     assert message == f"spam cannot be built: `{tmp_path}` has neither a `pyproject.toml` nor a `setup.py`"
 
@@ -382,7 +382,7 @@ def test_a_missing_module_is_a_one_line_error(
     monkeypatch.setattr(builds, "runnable_pip", lambda *_, **__: "pip")
     monkeypatch.delitem(sys.modules, "build", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Missing(missing), *sys.meta_path])
-    source = Source("spam", path=str(make_project(tmp_path / "project", EDITABLE)), editable=True)
+    source = SourceCode("spam", path=str(make_project(tmp_path / "project", EDITABLE)), editable=True)
 
     error = failure(source, fake_interpreter(), store)
 
@@ -408,7 +408,7 @@ def test_an_interpreter_without_venv_builds_no_editable_wheels(
 ) -> None:
     """Debian's `python3-minimal` has no `venv`."""
     monkeypatch.setattr(builds, "runnable_pip", lambda *_, **__: "pip")
-    source = Source("spam", path=str(make_project(tmp_path / "project", EDITABLE)), editable=True)
+    source = SourceCode("spam", path=str(make_project(tmp_path / "project", EDITABLE)), editable=True)
     python = fake_interpreter(has_venv=False)
 
     message = failure(source, python, store).message
@@ -433,7 +433,7 @@ def test_an_invalid_pyproject_is_a_one_line_error(
     monkeypatch.setattr(builds, "runnable_pip", lambda *_, **__: "pip")
     project = make_project(tmp_path / "project", pyproject=table)
 
-    message = failure(Source("spam", path=str(project), editable=True), fake_interpreter(), store).message
+    message = failure(SourceCode("spam", path=str(project), editable=True), fake_interpreter(), store).message
 
     assert message.startswith("spam cannot be built: ")
     assert "pyproject.toml" in message
@@ -477,7 +477,7 @@ def test_a_build_sees_a_clean_environment_and_no_configuration(
     (tmp_path / "pip.py").write_text("raise SystemExit('planted')")
     project = make_project(tmp_path / "project", SPY)
 
-    wheel = build_wheel(Source("spam", path=str(project)), python, Wanted(network="last-resort"), store)
+    wheel = build_wheel(SourceCode("spam", path=str(project)), python, Wanted(network="last-resort"), store)
 
     with zipfile.ZipFile(wheel) as archive:
         seen = json.loads(archive.read("seen.json"))
@@ -491,7 +491,7 @@ def test_a_build_sees_a_clean_environment_and_no_configuration(
     assert not (tmp_path / "planted").exists()
 
 
-def test_the_pip_in_the_store_does_not_change(sdist: Source, python: Interpreter, store: Store) -> None:
+def test_the_pip_in_the_store_does_not_change(sdist: SourceCode, python: Interpreter, store: Store) -> None:
     from cloche.store.images import verify_image
 
     build_wheel(sdist, python, OFFLINE, store)
@@ -525,7 +525,9 @@ def test_the_pip_in_the_store_does_not_change(sdist: Source, python: Interpreter
 def test_a_failed_build_is_a_one_line_error(
     backend: str, reason: str, python: Interpreter, store: Store, tmp_path: Path
 ) -> None:
-    source = Source("spam", "1.0", path=str(make_sdist(make_project(tmp_path / "project", f"\n{backend}\n"), tmp_path)))
+    source = SourceCode(
+        "spam", "1.0", path=str(make_sdist(make_project(tmp_path / "project", f"\n{backend}\n"), tmp_path))
+    )
 
     error = failure(source, python, store)
 
@@ -549,7 +551,9 @@ def test_a_source_distribution_cannot_write_elsewhere(python: Interpreter, store
     with gzip.open(sdist, "wb") as file:
         file.write(unpacked.read_bytes())
 
-    assert failure(Source("spam", "1.0", str(sdist)), python, store).message.startswith("cannot build spam 1.0 for ")
+    assert failure(SourceCode("spam", "1.0", str(sdist)), python, store).message.startswith(
+        "cannot build spam 1.0 for "
+    )
     assert not (tmp_path / "planted").exists()
 
 
@@ -581,14 +585,14 @@ def test_an_unusable_source_is_a_one_line_error(
         os.mkfifo(tmp_path / "fifo")
         fields = {"path": str(tmp_path / "fifo")}
     with pytest.raises(SeedError) as caught:
-        build_wheel(Source("spam", **fields), fake_interpreter(), OFFLINE, store)  # type: ignore[arg-type]
+        build_wheel(SourceCode("spam", **fields), fake_interpreter(), OFFLINE, store)  # type: ignore[arg-type]
 
     assert reason in caught.value.message
 
 
 def test_builds_can_be_refused(store: Store) -> None:
     """Earlier wheels do not count: otherwise the answer would depend on the cache."""
-    sources = [Source("spam", "1.0", "/spam.tar.gz"), Source("egg", path="/egg")]
+    sources = [SourceCode("spam", "1.0", "/spam.tar.gz"), SourceCode("egg", path="/egg")]
 
     with pytest.raises(SeedError, match=r"`--only-binary` prevents building, .* `spam 1\.0`, `egg`"):
         build_wheels(sources, fake_interpreter(), OFFLINE, store, only_binary=True)
@@ -614,7 +618,7 @@ def test_the_reason_of_a_failed_clone_is_what_git_says(tmp_path: Path) -> None:
 def test_credentials_in_a_log_are_not_shown(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("fatal: cannot reach https://user:p4ssword@host.invalid/x and ssh://t0ken@host.invalid\n")
-    source = Source("spam")
+    source = SourceCode("spam")
 
     error = build_error(source, fake_interpreter(), likely_reason(str(log)), str(log))
 
@@ -625,13 +629,13 @@ def test_credentials_in_a_log_are_not_shown(tmp_path: Path) -> None:
 
 def test_a_missing_commit_is_a_one_line_error(python: Interpreter, store: Store, tmp_path: Path) -> None:
     make_repository(make_project(tmp_path / "project"), tmp_path / "repository")
-    source = Source("spam", url=(tmp_path / "repository").as_uri(), vcs="git", commit="1" * 40)
+    source = SourceCode("spam", url=(tmp_path / "repository").as_uri(), vcs="git", commit="1" * 40)
 
     assert "1" * 40 in f"{failure(source, python, store).message} {failure(source, python, store).hint}"
 
 
 def test_a_pip_that_is_too_old_is_a_one_line_error(
-    sdist: Source, store: Store, monkeypatch: pytest.MonkeyPatch
+    sdist: SourceCode, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cloche.store.runnable_pip.OLDEST_PIP", "9999")
 
@@ -647,7 +651,7 @@ from cloche.cli.dispatch import install_signal_handlers
 from cloche.api import find
 from cloche.model.plan import Wanted
 from cloche.store import Store
-from cloche.store.builds.sources import Source
+from cloche.store.builds.sources import SourceCode
 from cloche.store.builds import build_wheels
 from cloche.testing import fake_host
 
@@ -655,7 +659,7 @@ install_signal_handlers()
 source, python, root, home, path, editable = sys.argv[1:]
 environ = {"HOME": home, "PATH": path, "PIP_CONFIG_FILE": "/dev/null"}
 with Store.open(fake_host(environ=environ, cwd=home), root) as store:
-    build_wheels([Source("spam", "1.0", source, editable=bool(editable))], find(python), Wanted(network="never"), store)
+    build_wheels([SourceCode("spam", "1.0", source, editable=bool(editable))], find(python), Wanted(network="never"), store)
 """
 
 HANGS = """
@@ -779,7 +783,7 @@ def test_projects_of_common_backends_are_built(
         )
     python = find(interpreters.pyenv(minor))
 
-    wheel = build_wheel(Source("spam", "1.0", str(project), editable=editable), python, Wanted(), online)
+    wheel = build_wheel(SourceCode("spam", "1.0", str(project), editable=editable), python, Wanted(), online)
 
     assert ("spam/__init__.py" in names_in(wheel)) != editable
     assert not (project / "build").exists()
@@ -790,7 +794,7 @@ def test_a_deleted_module_is_not_in_the_next_wheel(online: Store, tmp_path: Path
     """setuptools takes it from its `build` directory if that is in the project."""
     project = write_package(tmp_path / "project", SETUPTOOLS)
     (project / "src" / "spam" / "old.py").write_text("")
-    source = Source("spam", path=str(project))
+    source = SourceCode("spam", path=str(project))
     assert "spam/old.py" in names_in(build_wheel(source, find(), Wanted(), online))
     (project / "src" / "spam" / "old.py").unlink()
 
@@ -811,5 +815,5 @@ def test_an_extension_is_built_for_the_target(online: Store, tmp_path: Path) -> 
 
     for minor in ("3.8", "3.13"):
         python = find(interpreters.pyenv(minor))
-        wheel = build_wheel(Source("spam", "1.0", str(sdist)), python, Wanted(), online)
+        wheel = build_wheel(SourceCode("spam", "1.0", str(sdist)), python, Wanted(), online)
         assert any(name.startswith(f"spam/_spam.{python.soabi}") for name in names_in(wheel))

@@ -15,7 +15,7 @@ from cloche.model.plan import Wanted
 from cloche.store import Store, builds
 from cloche.store.builds import build_wheels, sources_to_build
 from cloche.store.builds.directories import content_of_directory, wheel_inputs
-from cloche.store.builds.sources import Source
+from cloche.store.builds.sources import SourceCode
 from cloche.testing import fake_host
 from tests.locks import package, pylock, simple_wheel
 from tests.seeding.projects import BACKEND, EDITABLE
@@ -74,14 +74,14 @@ def project(tmp_path: Path) -> Path:
 )
 def test_an_editable_wheel_of_a_known_backend_depends_on_names(project: Path, content: dict[str, object]) -> None:
     for editable in (True, False):
-        found = wheel_inputs(Source("spam", path=str(project), editable=editable), content)
+        found = wheel_inputs(SourceCode("spam", path=str(project), editable=editable), content)
         assert found
         assert found.only_names == editable
 
 
 def test_a_version_that_is_read_from_a_module_depends_on_its_content(project: Path) -> None:
     found = wheel_inputs(
-        Source("spam", path=str(project), editable=True), {**HATCHLING, "project": DYNAMIC, "tool": HATCH_PATH}
+        SourceCode("spam", path=str(project), editable=True), {**HATCHLING, "project": DYNAMIC, "tool": HATCH_PATH}
     )
 
     assert found
@@ -91,8 +91,8 @@ def test_a_version_that_is_read_from_a_module_depends_on_its_content(project: Pa
 def test_poetry_asks_version_control_unless_the_wheel_is_editable(project: Path) -> None:
     content = {**POETRY, "project": STATIC}
 
-    assert wheel_inputs(Source("spam", path=str(project), editable=True), content)
-    assert not wheel_inputs(Source("spam", path=str(project)), content)
+    assert wheel_inputs(SourceCode("spam", path=str(project), editable=True), content)
+    assert not wheel_inputs(SourceCode("spam", path=str(project)), content)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_poetry_asks_version_control_unless_the_wheel_is_editable(project: Path)
 )
 def test_what_other_wheels_depend_on_is_unknown(project: Path, content: dict[str, object]) -> None:
     inputs = Inputs()
-    source = Source("spam", path=str(project), editable=True)
+    source = SourceCode("spam", path=str(project), editable=True)
 
     assert wheel_inputs(source, content) is None
     assert content_of_directory(source, content, inputs) is None
@@ -145,7 +145,7 @@ def test_what_other_wheels_depend_on_is_unknown(project: Path, content: dict[str
 def test_a_file_that_the_backend_runs_may_read_anything(project: Path, content: dict[str, object], name: str) -> None:
     (project / name).write_text("")
 
-    assert wheel_inputs(Source("spam", path=str(project)), {**content, "project": STATIC}) is None
+    assert wheel_inputs(SourceCode("spam", path=str(project)), {**content, "project": STATIC}) is None
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_file_that_the_backend_runs_may_read_anything(project: Path, content: 
 def test_a_project_that_names_files_outside_may_depend_on_them(project: Path, name: str, text: str) -> None:
     (project / name).write_text(text)
 
-    assert wheel_inputs(Source("spam", path=str(project)), {**SETUPTOOLS, "project": STATIC}) is None
+    assert wheel_inputs(SourceCode("spam", path=str(project)), {**SETUPTOOLS, "project": STATIC}) is None
 
 
 def test_patterns_and_version_ranges_name_nothing_outside(project: Path) -> None:
@@ -172,15 +172,15 @@ def test_patterns_and_version_ranges_name_nothing_outside(project: Path) -> None
         'requires-python = "~=3.9"\nexclude = ["/docs", "*.txt"]\nurl = "https://example.org/~me/..."\n'
     )
 
-    assert wheel_inputs(Source("spam", path=str(project)), {**HATCHLING, "project": STATIC})
+    assert wheel_inputs(SourceCode("spam", path=str(project)), {**HATCHLING, "project": STATIC})
 
 
 def test_the_project_in_a_subdirectory_decides(project: Path) -> None:
     (project / "setup.py").write_text("")
-    source = Source("spam", path=str(project.parent), subdirectory=project.name)
+    source = SourceCode("spam", path=str(project.parent), subdirectory=project.name)
 
     assert wheel_inputs(source, {**SETUPTOOLS, "project": STATIC}) is None
-    assert wheel_inputs(Source("spam", path=str(project.parent)), {**SETUPTOOLS, "project": STATIC})
+    assert wheel_inputs(SourceCode("spam", path=str(project.parent)), {**SETUPTOOLS, "project": STATIC})
 
 
 # Which changes count
@@ -188,7 +188,7 @@ def test_the_project_in_a_subdirectory_decides(project: Path) -> None:
 
 def state(project: Path, *, editable: bool) -> tuple[str | None, Inputs]:
     inputs = Inputs()
-    source = Source("spam", path=str(project), editable=editable)
+    source = SourceCode("spam", path=str(project), editable=editable)
     return content_of_directory(source, {**FLIT, "project": STATIC}, inputs), inputs
 
 
@@ -329,7 +329,7 @@ def python() -> Interpreter:
 def test_a_directory_is_built_once_if_what_it_depends_on_is_known(
     editable: bool, buildable: Path, links: Links, store: Store, python: Interpreter
 ) -> None:
-    source = Source("spam", "1.0", str(buildable), editable=editable)
+    source = SourceCode("spam", "1.0", str(buildable), editable=editable)
     (wheel,) = build_wheels([source], python, links.wanted, store)
 
     assert sources_to_build([source], python, links.wanted, store) == []
@@ -343,7 +343,7 @@ def test_a_directory_is_built_once_if_what_it_depends_on_is_known(
 def test_a_directory_that_is_edited_while_it_is_built_is_built_again(
     buildable: Path, links: Links, store: Store, python: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = Source("spam", "1.0", str(buildable))
+    source = SourceCode("spam", "1.0", str(buildable))
     real = builds.run_build
 
     def run(*arguments: Any) -> int:

@@ -173,7 +173,7 @@ def test_packages_that_a_file_system_confuses_are_refused_there(kind: str, tmp_p
 
     assert not store.warnings
     with pytest.raises(DestinationError) as raised:
-        conflicts.refuse_confused_names(images, fake_interpreter("cpython-3.12-linux"), "/there")
+        conflicts.refuse_names_differing_in_case(images, fake_interpreter("cpython-3.12-linux"), "/there")
     assert raised.value.message.startswith("`one` contains `")
     assert raised.value.message.endswith("which are the same on the file system of `/there`")
 

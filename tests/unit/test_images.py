@@ -39,7 +39,7 @@ from tests.trees import snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cloche.fs.locks import LockFile
+    from cloche.fs.locks import FileLock
     from cloche.model.aliases import Access
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
@@ -343,7 +343,7 @@ def test_a_process_that_waited_for_the_lock_uses_the_image_built_meanwhile(
     progress: list[str] = []
     store.progress = progress.append
 
-    def lock_later(name: str) -> LockFile:
+    def lock_later(name: str) -> FileLock:
         with Store.open(store.host, store.root) as other:
             other.mark_installed([find_or_build_image(distribution, interpreter, other)])
         return lock(name)

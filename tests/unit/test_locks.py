@@ -13,7 +13,7 @@ import pytest
 
 from cloche.errors import ClocheError
 from cloche.fs import locks, try_lock_directory
-from cloche.fs.locks import DirectoryLock, LockFile, ReplacedMeanwhile, identity_of
+from cloche.fs.locks import DirectoryLock, FileLock, ReplacedMeanwhile, identity_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,14 +128,14 @@ def test_a_directory_that_is_replaced_while_it_is_being_locked_counts_as_busy(
 
 def test_a_lock_file_is_locked_by_one_process_at_a_time(tmp_path: Path) -> None:
     path = str(tmp_path / "a.lock")
-    with LockOwner("LockFile", path, 5), LockFile(path, 0.1) as state:
+    with LockOwner("FileLock", path, 5), FileLock(path, 0.1) as state:
         assert state == "busy"
-    with LockFile(path, 5) as state:
+    with FileLock(path, 5) as state:
         assert state == "locked"  # the owner was killed
 
 
 def test_an_impossible_lock_file_is_reported_as_unsupported(tmp_path: Path) -> None:
-    with LockFile(str(tmp_path / "no" / "such" / "directory"), 5) as state:
+    with FileLock(str(tmp_path / "no" / "such" / "directory"), 5) as state:
         assert state == "unsupported"
     assert os.listdir(tmp_path) == []
 
@@ -153,6 +153,6 @@ def test_links_and_special_files_are_not_used_as_lock_files(tmp_path: Path, kind
             os.mkfifo(path)
         case _:
             path.mkdir()
-    with LockFile(str(path), 5) as state:
+    with FileLock(str(path), 5) as state:
         assert state == "unsupported"
     assert victim.read_text() == "precious"

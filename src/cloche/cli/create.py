@@ -195,7 +195,7 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
     """
     options = {option.name: option_value(option, settings) for option in chosen_options(settings)}
     configured = tuple(name for name in options if settings.chosen[name].origin != "command line")
-    choices = choices_for(effective_settings(settings))
+    choices = choices_for(applicable_settings(settings))
     choices["options"] = options
     return request_for(
         host,
@@ -206,7 +206,7 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
     )
 
 
-def effective_settings(settings: Settings) -> Settings:
+def applicable_settings(settings: Settings) -> Settings:
     """Return the settings that take effect: without a lock file, variables and config files that need one do not.
 
     Variables and config files apply to many environments, some of which have a lock file.

@@ -1,7 +1,7 @@
 """Locks between processes. The system releases them when their owner exits or is killed.
 
 - `DirectoryLock` keeps other runs away from an environment while it is changed.
-- `LockFile` keeps processes from doing the same work twice.
+- `FileLock` keeps processes from doing the same work twice.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class DirectoryLock:
             self._descriptor = None
 
 
-class LockFile:
+class FileLock:
     """A context manager that locks a file, so that processes do not do the same work twice; it returns the lock's state.
 
     Correctness must not depend on it: if the state is not `locked`, the work is done anyway. The file is not removed.

@@ -288,7 +288,7 @@ def refuse_confused_names(blueprint: Blueprint, destination: Destination) -> Non
     if ignores_case(nearest_existing_path(destination.target)):
         from cloche.store import conflicts
 
-        conflicts.refuse_confused_names(blueprint.images, blueprint.interpreter, destination.location)
+        conflicts.refuse_names_differing_in_case(blueprint.images, blueprint.interpreter, destination.location)
 
 
 CACHE_TAG = """\

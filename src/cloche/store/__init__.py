@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from cloche.fs.inputs import Inputs
-    from cloche.fs.locks import LockFile
+    from cloche.fs.locks import FileLock
     from cloche.model.aliases import Access, ReportProgress
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
@@ -193,11 +193,11 @@ class Store:
         self._writable[kind] = self._temporary_directory(kind)
         self._warn_not_cached(kind, path, problem)
 
-    def lock(self, name: str, seconds: float = 60.0) -> LockFile:
+    def lock(self, name: str, seconds: float = 60.0) -> FileLock:
         """Return the lock of that name, which keeps processes from doing the same work twice."""
-        from cloche.fs.locks import LockFile
+        from cloche.fs.locks import FileLock
 
-        return LockFile(os.path.join(self.writable_directory("locks"), f"{name}.lock"), seconds)
+        return FileLock(os.path.join(self.writable_directory("locks"), f"{name}.lock"), seconds)
 
     def close(self) -> None:
         """End the processes that compile, and remove temporary directories; the store may be used again afterwards."""

@@ -104,7 +104,7 @@ def refuse_shared_files(images: Sequence[Image], interpreter: Interpreter) -> No
         directories |= dict.fromkeys(parents, image)
 
 
-def refuse_confused_names(images: Sequence[Image], interpreter: Interpreter, location: str) -> None:
+def refuse_names_differing_in_case(images: Sequence[Image], interpreter: Interpreter, location: str) -> None:
     """Refuse packages with names that differ only in case, for a destination whose file system ignores it.
 
     On systems where most file systems do, `settle_conflicts` and `refuse_shared_files` have decided already.

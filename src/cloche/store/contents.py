@@ -31,7 +31,7 @@ def contents_of(distribution: Distribution, archive: Archive | None = None) -> I
     :raises SeedError: a file is missing, or the wheel cannot be opened.
     """
     with contextlib.ExitStack() as opened:
-        members: Members
+        members: DistributionFiles
         if distribution.kind == "wheel":
             members = ArchivedMembers(archive or opened.enter_context(open_archive(distribution.location)))
         else:
@@ -53,7 +53,7 @@ def verify_contents(distribution: Distribution) -> None:
 class FileContent:
     """The content of one file."""
 
-    def __init__(self, distribution: Distribution, file: File, members: Members) -> None:
+    def __init__(self, distribution: Distribution, file: File, members: DistributionFiles) -> None:
         """Look the file up.
 
         :raises SeedError: it is missing.
@@ -140,7 +140,7 @@ def script_in_wheel(content: bytes, path: str, roots: Iterable[str]) -> bytes:
     return content
 
 
-class Members(Protocol):
+class DistributionFiles(Protocol):
     """The files of a wheel or of an installed distribution, by their names in it."""
 
     def status(self, name: str) -> tuple[int, bool]:

@@ -108,7 +108,7 @@ class RuntimeSource(Value):
         executable = os.path.realpath(interpreter.executable)
         for file in self.runtime.files:
             if file.source == executable and file.executable:
-                check_start(f"{writer.root}/{TREE}/{file.path}", interpreter, self.environ)
+                check_program_starts(f"{writer.root}/{TREE}/{file.path}", interpreter, self.environ)
         remove_bytecode(f"{writer.root}/{TREE}")
         for path, size in modules.items():
             compiler.add(f"{TREE}/{path}", f"{TREE}/{bytecode_path(path, interpreter.cache_tag)}", path, size)
@@ -123,7 +123,7 @@ def remove_bytecode(root: str) -> None:
             remove_path(os.path.join(directory, "__pycache__"))
 
 
-def check_start(program: str, interpreter: Interpreter, environ: Mapping[str, str]) -> None:
+def check_program_starts(program: str, interpreter: Interpreter, environ: Mapping[str, str]) -> None:
     """Refuse an interpreter that does not start in its new place, for whatever reason.
 
     :raises ClocheError: it does not start.

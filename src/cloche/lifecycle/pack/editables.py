@@ -12,7 +12,7 @@ from cloche.model.operations import InstallTree, Write
 from cloche.model.plan import Wanted
 from cloche.model.value import replace
 from cloche.store.builds import build_wheels
-from cloche.store.builds.sources import Source
+from cloche.store.builds.sources import SourceCode
 from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image
 from cloche.store.installation import image_operations
@@ -37,7 +37,7 @@ def with_ordinary_installs(
     """
     if not editable or environment.interpreter is None:
         return list(entries)
-    sources = [Source(found.key, path=found.editable) for found in editable]
+    sources = [SourceCode(found.key, path=found.editable) for found in editable]
     wheels = build_wheels(sources, environment.interpreter, Wanted(), session.store)
     replaced = {row.path for found in editable for row in found.rows} | {found.metadata for found in editable}
     metadata = tuple(f"{found.metadata}/" for found in editable)

@@ -36,13 +36,15 @@ if TYPE_CHECKING:
     from cloche.model.plan import Wanted
     from cloche.store import Store
     from cloche.store.builds.keys import BuildKey
-    from cloche.store.builds.sources import Source
+    from cloche.store.builds.sources import SourceCode
 
 LOCK_TIMEOUT = 3600.0
 """Seconds to wait for another process that builds the same wheel."""
 
 
-def sources_to_build(sources: Sequence[Source], interpreter: Interpreter, wanted: Wanted, store: Store) -> list[Source]:
+def sources_to_build(
+    sources: Sequence[SourceCode], interpreter: Interpreter, wanted: Wanted, store: Store
+) -> list[SourceCode]:
     """Return the sources for which the store has no wheel.
 
     :raises SeedError: a source is not usable.
@@ -52,7 +54,7 @@ def sources_to_build(sources: Sequence[Source], interpreter: Interpreter, wanted
 
 
 def build_wheels(
-    sources: Sequence[Source], interpreter: Interpreter, wanted: Wanted, store: Store, *, only_binary: bool = False
+    sources: Sequence[SourceCode], interpreter: Interpreter, wanted: Wanted, store: Store, *, only_binary: bool = False
 ) -> list[str]:
     """Return the path of a wheel for each source, built if necessary, in the same order.
 
@@ -83,7 +85,7 @@ def build_wheels(
 
 
 def find_or_build_wheel(
-    source: Source, interpreter: Interpreter, wanted: Wanted, store: Store, environ: Mapping[str, str]
+    source: SourceCode, interpreter: Interpreter, wanted: Wanted, store: Store, environ: Mapping[str, str]
 ) -> str:
     key = build_key(source, interpreter, environ, store)
     if found := find_built_wheel(key, store):
@@ -103,7 +105,7 @@ def find_or_build_wheel(
 
 
 def build_wheel(
-    source: Source,
+    source: SourceCode,
     interpreter: Interpreter,
     wanted: Wanted,
     store: Store,
@@ -144,7 +146,7 @@ def build_wheel(
         ) from error
 
 
-def check_built_wheel(source: Source, interpreter: Interpreter, stage: str, log: str) -> str:
+def check_built_wheel(source: SourceCode, interpreter: Interpreter, stage: str, log: str) -> str:
     """Return the path of the wheel in `stage`, after checking that it is what the lock file names.
 
     :raises SeedError: it is not, or there is no wheel.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cloche.fs.inputs import Inputs
-    from cloche.store.builds.sources import Source
+    from cloche.store.builds.sources import SourceCode
 
 
 class Backend(Value):
@@ -77,7 +77,7 @@ class WheelInputs(Value):
     """Absolute paths of files in the directory's parents, whether they exist or not."""
 
 
-def content_of_directory(source: Source, project: Mapping[str, object], inputs: Inputs) -> str | None:
+def content_of_directory(source: SourceCode, project: Mapping[str, object], inputs: Inputs) -> str | None:
     """Return the hash of all files that the wheel of a directory depends on; None if it may depend on others.
 
     :param project: the content of its `pyproject.toml`.
@@ -99,7 +99,7 @@ def content_of_directory(source: Source, project: Mapping[str, object], inputs: 
     return None
 
 
-def wheel_inputs(source: Source, project: Mapping[str, object]) -> WheelInputs | None:
+def wheel_inputs(source: SourceCode, project: Mapping[str, object]) -> WheelInputs | None:
     """Return what the wheel of a directory depends on; None if that cannot be told.
 
     :param project: the content of its `pyproject.toml`.

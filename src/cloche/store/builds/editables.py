@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cloche.model.interpreter import Interpreter
     from cloche.store import Store
-    from cloche.store.builds.sources import Source
+    from cloche.store.builds.sources import SourceCode
 
 
 class BuildEnvironment:
@@ -37,7 +37,7 @@ class BuildEnvironment:
 
     def __init__(
         self,
-        source: Source,
+        source: SourceCode,
         interpreter: Interpreter,
         pip: str,
         environ: Mapping[str, str],

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cloche.model.interpreter import Interpreter
     from cloche.store import Store
-    from cloche.store.builds.sources import Source
+    from cloche.store.builds.sources import SourceCode
 
 FORMAT = 1
 """Increased when wheels that an earlier version built must not be used."""
@@ -34,7 +34,7 @@ class BuildKey(Value):
     """Whether the hash covers everything that the wheel depends on. If it does not, the wheel is used only in this run."""
 
 
-def build_key(source: Source, interpreter: Interpreter, environ: Mapping[str, str], store: Store) -> BuildKey:
+def build_key(source: SourceCode, interpreter: Interpreter, environ: Mapping[str, str], store: Store) -> BuildKey:
     """Return the key of a built wheel in the store; the store records a directory as an input.
 
     :raises SeedError: the source is not usable.

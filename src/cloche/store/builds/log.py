@@ -9,7 +9,7 @@ from cloche.errors import SeedError
 
 if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
-    from cloche.store.builds.sources import Source
+    from cloche.store.builds.sources import SourceCode
 
 LOG_LINES = 12
 """The number of lines of a log that an error shows."""
@@ -27,7 +27,7 @@ _NO_OUTPUT = "No available output."
 """What pip prints in place of the output of a program that it has not captured."""
 
 
-def build_error(source: Source, interpreter: Interpreter, reason: str, log: str) -> SeedError:
+def build_error(source: SourceCode, interpreter: Interpreter, reason: str, log: str) -> SeedError:
     lines = "".join(f"\n  {line}" for line in last_lines(log)[-LOG_LINES:])
     return SeedError(
         f"cannot build {source.title} for {interpreter.name}: {reason}",

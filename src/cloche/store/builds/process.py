@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cloche.model.plan import Wanted
     from cloche.store import Store
-    from cloche.store.builds.sources import Source
+    from cloche.store.builds.sources import SourceCode
 
 STOP_TIMEOUT = 3.0
 """Seconds between asking the processes of a build to stop and killing them."""
@@ -77,7 +77,7 @@ def build_environ(wanted: Wanted, store: Store) -> dict[str, str]:
 
 
 def run_build(
-    command: Sequence[str], environ: Mapping[str, str], directory: str, log: str, source: Source, store: Store
+    command: Sequence[str], environ: Mapping[str, str], directory: str, log: str, source: SourceCode, store: Store
 ) -> int:
     """Run a program of a build in a process group of its own, and return its exit code; its output is added to `log`.
 

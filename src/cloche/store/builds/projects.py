@@ -13,10 +13,10 @@ from cloche.store.builds.sources import unusable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cloche.store.builds.sources import Source
+    from cloche.store.builds.sources import SourceCode
 
 
-def read_pyproject(source: Source) -> Mapping[str, object]:
+def read_pyproject(source: SourceCode) -> Mapping[str, object]:
     """Return the content of a directory's `pyproject.toml`; empty if there is none.
 
     :raises SeedError: it cannot be read.
@@ -31,12 +31,12 @@ def read_pyproject(source: Source) -> Mapping[str, object]:
         raise unusable(source, f"`{path}` cannot be read ({reason_of(error)})") from error
 
 
-def project_directory(source: Source) -> str:
+def project_directory(source: SourceCode) -> str:
     """Return the directory that holds a project's `pyproject.toml`."""
     return os.path.join(source.path, source.subdirectory) if source.subdirectory else source.path
 
 
-def write_setuptools_config(source: Source, work: str) -> str:
+def write_setuptools_config(source: SourceCode, work: str) -> str:
     """Return the path of a configuration that makes setuptools leave no `build` in the user's directory.
 
     Files in it would also end up in the wheels of later builds, even if they were deleted from the project.

@@ -20,8 +20,8 @@ VERSION_CONTROL = {
 """The version control systems that pip supports, and the form of a commit that cannot move."""
 
 
-class Source(Value):
-    """Source code of a distribution."""
+class SourceCode(Value):
+    """The source code of a distribution."""
 
     distribution: str
     """Normalized (PEP 503)."""
@@ -45,7 +45,7 @@ class Source(Value):
         return f"{self.distribution} {self.version}".rstrip()
 
 
-def check_source(source: Source) -> None:
+def check_source(source: SourceCode) -> None:
     """Check what comes from a lock file, which is untrusted.
 
     :raises SeedError: the source cannot be built, or must not be read.
@@ -71,7 +71,7 @@ def check_source(source: Source) -> None:
         raise unusable(source, "the lock file gives no file, directory or commit for it")
 
 
-def repository_url(source: Source) -> str:
+def repository_url(source: SourceCode) -> str:
     """Return the URL of a repository, which may also be a local path, or Git's short form for SSH: `git@host:path`."""
     if os.path.isabs(source.url):
         return Path(source.url).as_uri()
@@ -80,7 +80,7 @@ def repository_url(source: Source) -> str:
     return source.url.partition("#")[0]
 
 
-def pip_argument(source: Source) -> str:
+def pip_argument(source: SourceCode) -> str:
     """Return the source as an argument of pip; pip checks the hash of an archive again before it unpacks it."""
     fragments = [f"subdirectory={source.subdirectory}"] if source.subdirectory else []  # pip does not unquote it
     if source.vcs:
@@ -106,6 +106,6 @@ def archive_hash(path: str) -> str:
         ) from error
 
 
-def unusable(source: Source, reason: str) -> SeedError:
+def unusable(source: SourceCode, reason: str) -> SeedError:
     """Return the error for a source that cannot be built."""
     return SeedError(f"{source.title} cannot be built: {reason}")

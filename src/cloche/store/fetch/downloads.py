@@ -99,7 +99,7 @@ def obtaining(
         yield iter(local)
         return
     artifacts = store.writable_directory("artifacts")
-    refuse_full_disk(missing, artifacts)
+    refuse_downloads_without_space(missing, artifacts)
     text = f"downloading {counted(len(missing), 'file')} for {interpreter.name}"
     store.progress(text, files=0, total_files=len(missing))
     store.writable_directory("locks")  # now, because threads must not prepare it at the same time
@@ -107,7 +107,7 @@ def obtaining(
         yield itertools.chain(local, _Downloads(missing, search, store, stopped).completed(artifacts, stage))
 
 
-def refuse_full_disk(missing: Iterable[Artifact | Pin], artifacts: str) -> None:
+def refuse_downloads_without_space(missing: Iterable[Artifact | Pin], artifacts: str) -> None:
     """Refuse to download files that do not fit on the disk, with what is unpacked from them, as far as that is known.
 
     :param artifacts: where they are stored.

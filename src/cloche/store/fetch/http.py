@@ -81,7 +81,7 @@ class RequestFailed(Exception):
         """Whether the server says that there is nothing at this URL."""
 
 
-class Stopped(Exception):
+class DownloadStopped(Exception):
     """Another download failed, or the user interrupted the run."""
 
 
@@ -161,7 +161,7 @@ class Client:
         :param accept: the acceptable content types (RFC 9110); a file may have any but HTML.
         :param verified: whether redirects may leave HTTPS, because the caller knows a hash of the content.
         :raises RequestFailed: the server does not send the file.
-        :raises Stopped: the event is set.
+        :raises DownloadStopped: the event is set.
         """
         server = urlsplit(url).netloc
         retries = 0 if server in self._unreachable else self._retries
@@ -205,7 +205,7 @@ class Client:
     def _open(self, url: str, sink: Sink, validator: str, accept: str) -> requests.Response:
         """Send a request for the rest of a file, and return the response before its body is read."""
         if self._stopped.is_set():
-            raise Stopped
+            raise DownloadStopped
         headers = {"Accept": accept, "Accept-Encoding": "identity" if accept == ANY else "gzip"}
         if sink.size and validator:
             headers |= {"Range": f"bytes={sink.size}-", "If-Range": validator}
@@ -254,7 +254,7 @@ class Client:
         started, before = time.monotonic(), sink.size
         while True:
             if self._stopped.is_set():
-                raise Stopped
+                raise DownloadStopped
             try:
                 content = response.raw.read1(CHUNK, decode_content=False)
             except (HTTPError, OSError, ValueError) as error:
@@ -287,7 +287,7 @@ class Client:
         if asked is not None and asked > MAX_PAUSE:
             raise RequestFailed(f"the server asks cloche to wait for {asked:.0f} s")
         if self._stopped.wait(self._backoff(failures) if asked is None else asked):
-            raise Stopped
+            raise DownloadStopped
 
     def _backoff(self, failures: int) -> float:
         return min(0.25 * 2.0**failures, 30.0) * random.uniform(0.5, 1)  # so that many clients do not return at once

@@ -14,7 +14,7 @@ from packaging.version import Version
 from cloche.errors import SeedError, UsageError, reason_of
 from cloche.model.value import replace
 from cloche.store.builds import build_wheels
-from cloche.store.builds.sources import Source
+from cloche.store.builds.sources import SourceCode
 from cloche.store.compiling import available_processors
 from cloche.store.conflicts import settle_conflicts
 from cloche.store.dependencies import with_dependencies
@@ -150,7 +150,7 @@ def file_to_obtain(package: LockedPackage) -> Artifact | Pin:
     return Artifact(package.name, package.version, name, url, path, archive.size, archive.hashes)
 
 
-def source_of(package: LockedPackage, path: str) -> Source:
+def source_of(package: LockedPackage, path: str) -> SourceCode:
     """Return the source to build a package from.
 
     :param path: the source distribution or archive, if it is a file.
@@ -158,17 +158,17 @@ def source_of(package: LockedPackage, path: str) -> Source:
     match package.source:
         case PackageVcs(type=kind, url=url, path=repository, commit_id=commit, subdirectory=subdirectory):
             where = url or repository or ""
-            return Source(
+            return SourceCode(
                 package.name, package.version, url=where, vcs=kind, commit=commit, subdirectory=subdirectory or ""
             )
         case PackageDirectory(path=directory, editable=editable, subdirectory=subdirectory):
-            return Source(
+            return SourceCode(
                 package.name, package.version, directory, subdirectory=subdirectory or "", editable=bool(editable)
             )
         case PackageArchive(subdirectory=subdirectory):
-            return Source(package.name, package.version, path, subdirectory=subdirectory or "")
+            return SourceCode(package.name, package.version, path, subdirectory=subdirectory or "")
         case _:
-            return Source(package.name, package.version, path)
+            return SourceCode(package.name, package.version, path)
 
 
 def new_images(
