@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -138,6 +139,17 @@ def test_an_environment_beside_other_files_gets_no_option_from_its_missing_gitig
         env = change(command, cloche, env, ("--no-seed",))
         assert "vcs-ignore" not in (env / "pyvenv.cfg").read_text()
         assert not (env / ".gitignore").exists()
+
+
+@pytest.mark.parametrize("command", ["refresh", "upgrade"])
+def test_an_environment_of_another_tool_gets_a_gitignore(cloche: Cloche, command: str) -> None:
+    env = cloche.cwd / "env"
+    subprocess.run([pyenv("3.12"), "-m", "venv", "--without-pip", env], check=True)
+    (env / ".gitignore").unlink(missing_ok=True)
+
+    env = change(command, cloche, env, ("--no-seed",))
+    assert (env / ".gitignore").exists()
+    assert "vcs-ignore" not in (env / "pyvenv.cfg").read_text()
 
 
 CHOSEN = st.sets(st.sampled_from([*OPTIONS]).filter(lambda name: name != "an empty prompt"))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cloche.cli.command_spec import CommandSpec
     from cloche.cli.parser import ParsedArguments
-    from cloche.cli.settings import Settings, Source, Sources
+    from cloche.cli.settings import Settings, SettingSource, Sources
     from cloche.model.options import Option
 
 
@@ -84,7 +84,7 @@ def is_option_name(name: str, sources: Literal["all", "argv"]) -> bool:
 
 
 def record_setting(
-    chosen: dict[str, Setting], option: Option, key: str, given: object, source: Source, decided: frozenset[str]
+    chosen: dict[str, Setting], option: Option, key: str, given: object, source: SettingSource, decided: frozenset[str]
 ) -> None:
     """Record a source's value of an option in `chosen`. An empty variable counts as unset.
 
@@ -99,7 +99,7 @@ def record_setting(
     enter_setting(chosen, option, Setting(values, source.origin), decided)
 
 
-def refuse_other_spelling(option: Option, key: str, given: object, source: Source, keys: dict[str, str]) -> None:
+def refuse_other_spelling(option: Option, key: str, given: object, source: SettingSource, keys: dict[str, str]) -> None:
     """Refuse another value for an option that a file has set under another name, such as `link_mode` and `link-mode`.
 
     :param keys: the keys of the file so far, by the option that they set; `key` is added.
@@ -122,12 +122,12 @@ def enter_setting(chosen: dict[str, Setting], option: Option, setting: Setting, 
         chosen[name] = setting
 
 
-def place_of(key: str, source: Source) -> str:
+def place_of(key: str, source: SettingSource) -> str:
     """Return where a setting is made, for messages: a variable, or a key in a file."""
     return f"`{source.origin}`" if source.is_variable else f"`{key}` in {source.origin}"
 
 
-def unknown_setting_warning(name: str, key: str, source: Source, options: Mapping[str, Option]) -> str:
+def unknown_setting_warning(name: str, key: str, source: SettingSource, options: Mapping[str, Option]) -> str:
     """Return the warning about an unknown name, which suggests the closest known name.
 
     :param key: the name as written in the source.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cloche.cli.create import build_request
 from cloche.cli.parser import parse_arguments
 from cloche.cli.precedence import resolve_settings
-from cloche.cli.settings import Source, Sources, plugin_blocklist
+from cloche.cli.settings import SettingSource, Sources, plugin_blocklist
 from cloche.errors import ClocheError
 from cloche.model.spec import InterpreterSpec
 from cloche.planning.plan_at import refuse_links_to_cache
@@ -68,7 +68,7 @@ class ConfigFile:
 
         :raises ClocheError: a value is invalid, or two of them contradict each other.
         """
-        sources = Sources((Source(self.path, table),))
+        sources = Sources((SettingSource(self.path, table),))
         settings = resolve_settings(parse_arguments(()), sources, self.plugin_options)
         settings.check()
         request = build_request(os.path.join(os.path.dirname(os.path.abspath(self.path)), ".venv"), settings, self.host)

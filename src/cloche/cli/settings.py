@@ -43,7 +43,7 @@ class Setting(Value):
     """The source, as shown to the user: `command line`, `CLOCHE_PROMPT`, `/home/me/project/pyproject.toml`."""
 
 
-class Source(Value):
+class SettingSource(Value):
     """One variable, or the table in one config file."""
 
     origin: str
@@ -55,7 +55,7 @@ class Source(Value):
 class Sources(Value):
     """Variables and config files, the strongest first."""
 
-    found: tuple[Source, ...]
+    found: tuple[SettingSource, ...]
     warnings: tuple[str, ...] = ()
     """A message for each file that is ignored, with the reason."""
 
@@ -196,14 +196,14 @@ def read_sources(host: Host) -> Sources:
     return Sources((*read_variables(host), *read_files(host, warnings)), tuple(warnings))
 
 
-def read_variables(host: Host) -> Iterator[Source]:
+def read_variables(host: Host) -> Iterator[SettingSource]:
     """Yield each `CLOCHE_*` variable that may be an option."""
     for variable, text in sorted(host.environ.items()):
         if variable.startswith(PREFIX) and variable not in OTHER_VARIABLES:
-            yield Source(variable, {variable.removeprefix(PREFIX).lower(): text}, True)
+            yield SettingSource(variable, {variable.removeprefix(PREFIX).lower(): text}, True)
 
 
-def read_files(host: Host, warnings: list[str]) -> Iterator[Source]:
+def read_files(host: Host, warnings: list[str]) -> Iterator[SettingSource]:
     """Yield the tables of the nearest pyproject.toml and of the user's config file; warn if a named file is missing."""
     named = host.environ.get("CLOCHE_CONFIG_FILE")
     if named and (
@@ -218,7 +218,7 @@ def read_files(host: Host, warnings: list[str]) -> Iterator[Source]:
         from cloche.cli.setting_values import parse_config_table
 
         if table := parse_config_table(content, path, keys, warnings):
-            yield Source(path, table)
+            yield SettingSource(path, table)
 
 
 def nearest_file(directory: str, name: str) -> str:

@@ -11,19 +11,12 @@ from cloche.errors import ClocheError, DestinationError, human_size
 from cloche.lifecycle.cached_blueprints import valid_entry
 from cloche.model.plan import Request, Result
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.planning.destination import is_relocatable, read_settings
+from cloche.planning.destination import read_settings
 from cloche.planning.plan_at import plan_at
 from cloche.planning.plan_cache import consults_project
-from cloche.planning.pyvenv_cfg import (
-    ADDED_KEY,
-    is_portable,
-    portable_options,
-    sees_system_packages,
-    settings_of_others,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from cloche.lifecycle.cached_blueprints import Check, Resolved, Reuse
     from cloche.model.distribution import Image
@@ -90,35 +83,14 @@ def blueprint_for(
 def with_kept_options(request: Request, host: Host) -> Request:
     """Return a request with the options that the environment at its destination keeps, because the user did not set them.
 
-    They are those that describe it as a whole: the prompt, whether it is relocatable, sees the packages of its base
-    interpreter and has copies of its executables, the options of a portable one, that it has no `.gitignore`, and the
-    settings of other programs in its `pyvenv.cfg`. An environment that is replaced has only the options of the request.
+    An environment that is replaced has only the options of the request.
     """
-    spec, target = request.spec, request.target
-    settings = read_settings(target.destination) if target.existing == "keep" else {}
+    settings = read_settings(request.target.destination) if request.target.existing == "keep" else {}
     if not settings:
         return request
-    python = os.path.join(target.destination, "bin", "python")
-    if is_portable(settings):
-        if spec.creator == "portable":
-            spec = replace(spec, options={**portable_options(settings), **spec.options})
-    elif spec.creator is None and host.os_name == "posix" and os.path.isfile(python) and not os.path.islink(python):
-        spec = replace(spec, creator="copy")
-    if sees_system_packages(settings) and spec.creator != "portable":
-        spec = replace(spec, site_packages="system")
-    target = replace(
-        target,
-        prompt=settings.get("prompt") if target.prompt is None else target.prompt,
-        placement="relocatable" if is_relocatable(settings) else target.placement,
-        vcs_ignore=target.vcs_ignore and ("cloche" not in settings or may_have_gitignore(settings, target.destination)),
-        extra_settings={**settings_of_others(settings), **target.extra_settings},
-    )
-    return Request(spec, target)
+    from cloche.planning.kept_options import with_options_from
 
-
-def may_have_gitignore(settings: Mapping[str, str], root: str) -> bool:
-    """Return whether an existing environment has a `.gitignore`, or lacks it only because of other files in its directory."""
-    return ADDED_KEY in settings or os.path.lexists(os.path.join(root, ".gitignore"))
+    return with_options_from(settings, request, host)
 
 
 def create_from(resolved: Resolved, request: Request, session: Session) -> tuple[Plan, Resolved]:

@@ -57,7 +57,7 @@ def plan_locked(blueprint: Blueprint, target: Target, session: Session) -> Plan:
     """
     if plan := plan_unless_outdated(blueprint, target, session):
         return plan
-    check_images(blueprint)
+    check_stored_images(blueprint)
     from cloche.lifecycle.locked.update import plan_update
 
     return plan_update(blueprint, target, inspect_destination(target.destination, session.host), session)
@@ -70,7 +70,7 @@ def plan_unless_outdated(blueprint: Blueprint, target: Target, session: Session)
     """
     destination = inspect_destination(target.destination, session.host)
     if destination.state != "environment" or target.existing != "keep":
-        check_images(blueprint)
+        check_stored_images(blueprint)
         plan = plan_at(blueprint, target, session.host)
         return replace(plan, changes=tuple(added(blueprint.images)))
     if find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
@@ -79,7 +79,7 @@ def plan_unless_outdated(blueprint: Blueprint, target: Target, session: Session)
     return plan_if_up_to_date(blueprint, target, destination, session)
 
 
-def check_images(blueprint: Blueprint) -> None:
+def check_stored_images(blueprint: Blueprint) -> None:
     """Check that the store still has the images of a blueprint, which may be a cached one, before they are used.
 
     :raises DamagedImage: it has lost one, so the spec has to be resolved again.
@@ -115,7 +115,7 @@ def plan_if_up_to_date(blueprint: Blueprint, target: Target, destination: Destin
     if not all(os.path.exists(os.path.join(root, path)) for path in own_scripts):
         return None
     if recorded != answer:
-        check_images(blueprint)
+        check_stored_images(blueprint)
         here = replace(environment, location=root)
         signatures = compare_packages(here, blueprint, target, {*own_scripts}, cache)
         if signatures is None:

@@ -15,7 +15,7 @@ from cloche.apply.file_list import DamagedImage
 from cloche.errors import ClocheError
 from cloche.fs.case import key_in
 from cloche.fs.locks import DirectoryLock
-from cloche.lifecycle.create import blueprint_for, may_have_gitignore
+from cloche.lifecycle.create import blueprint_for
 from cloche.lifecycle.editable_modules import modules_of_editables
 from cloche.lifecycle.examination import examine, modules_of, refuse_new_damage, started_python
 from cloche.lifecycle.info import SEEDS
@@ -45,6 +45,7 @@ from cloche.planning.destination import (
     read_settings,
     refuse_running_cloche,
 )
+from cloche.planning.kept_options import gets_gitignore
 from cloche.planning.plan_at import plan_at
 from cloche.planning.pyvenv_cfg import portable_options, sees_system_packages, settings_of_others
 from cloche.store.installation import image_operations
@@ -143,7 +144,7 @@ def choose_content(upgrade: UpgradePlan, session: Session, losses: Losses, check
     inventory = upgrade.inventory
     assert inventory is not None
     refuse_running_cloche(upgrade.location, session.host, ACTION)
-    request = request_for(upgrade, session)
+    request = request_for_upgrade(upgrade, session)
     refuse_losses(inventory.losses, losses)
     blueprint = blueprint_for(request.spec, session).blueprint
     notes = tuple(activator_notes(upgrade, session))
@@ -260,7 +261,7 @@ class NewEnvironment:
         verify_rebuilt(environment, environment.location, after, (), self.upgrade, self.session)
 
 
-def request_for(upgrade: UpgradePlan, session: Session) -> Request:
+def request_for_upgrade(upgrade: UpgradePlan, session: Session) -> Request:
     """Return the request for an environment with the same options as the old one, for the new Python."""
     info = upgrade.info
     environment, settings = info.environment, info.settings
@@ -284,7 +285,7 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
         existing="replace" if is_described else "replace-anything",
         prompt=environment.prompt if environment.naming == "chosen" else None,
         placement=environment.placement,
-        vcs_ignore=may_have_gitignore(settings, environment.location),
+        vcs_ignore=gets_gitignore(settings, environment.location),
         link_mode=recorded_link_mode(settings),
         extra_settings=settings_of_others(settings),
     )
