@@ -92,6 +92,7 @@ WARM = frozenset(
         "cloche.model.value",
         "cloche.planning",
         "cloche.planning.destination",
+        "cloche.planning.kept_options",
         "cloche.planning.layout",
         "cloche.planning.plan_at",
         "cloche.planning.plan_cache",

@@ -185,7 +185,7 @@ def test_a_requested_python_is_searched_on_every_run(user: dict[str, str], tmp_p
     assert others <= LIBRARY
 
 
-LOCKED = SEEDED | {"cloche.lifecycle.locked", "cloche.lifecycle.locked.up_to_date"}
+LOCKED = SEEDED | {"cloche.lifecycle.locked", "cloche.lifecycle.locked.up_to_date", "cloche.planning.kept_options"}
 """Modules for finding that an environment is what its lock file describes."""
 
 

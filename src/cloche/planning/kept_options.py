@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from cloche.model.plan import Request
-from cloche.model.value import replace
+from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import is_relocatable
 from cloche.planning.pyvenv_cfg import (
     ADDED_KEY,
