@@ -58,10 +58,9 @@ def test_clearing_the_cache_warns_and_doctor_repairs(cloche: Cloche) -> None:
 
     assert cloche("doctor", "env", "--fix").code == 0
     assert pip_works(cloche, "env")
-    assert links(cloche) == []
+    assert links(cloche)
     assert cloche("doctor", "env").out == f"{cloche.cwd}/env: healthy\n"
-    assert cloche("cache", "clear").err == ""
-    assert pip_works(cloche, "env")
+    assert cloche("cache", "clear").err == f"cloche: warning: {warning}\n"
 
 
 def test_a_moved_environment_still_links_to_the_cache(cloche: Cloche) -> None:

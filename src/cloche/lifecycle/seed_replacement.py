@@ -11,13 +11,15 @@ from cloche.lifecycle.resolving import seed_images
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.plan import Wanted
 from cloche.store.installation import image_operations
+from cloche.store.links import record_links
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
+    from cloche.fs.locks import Identity
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.overlay import Overlay
-    from cloche.model.aliases import LinkMode, StartupRule
+    from cloche.model.aliases import StartupRule
     from cloche.session import Session
 
 
@@ -60,7 +62,17 @@ def reinstall_seeds(
     return [f"{image.distribution} {image.version}" for image in images]
 
 
-def link_mode_for(overlay: Overlay, settings: Mapping[str, str], session: Session) -> LinkMode:
-    """Return how the seeds that an overlay installs get their files: as they do when the environment is created."""
+def apply_overlay(
+    overlay: Overlay, verify: Callable[[], None], info: EnvironmentInfo, session: Session, expected: Identity | None
+) -> None:
+    """Apply an overlay. The seeds that it installs get their files as they did when the environment was created.
+
+    :param verify: checks the result; any exception that it raises reverts the changes.
+    :param expected: the identity of the environment's directory when it was read.
+    :raises ClocheError: an operation failed, or `verify` raised it; the environment is unchanged.
+    """
     sources = [operation.source for operation in overlay.operations if isinstance(operation, InstallTree)]
-    return session.link_mode(recorded_link_mode(settings), sources) if sources else "auto"
+    link_mode = session.link_mode(recorded_link_mode(info.settings), sources) if sources else "auto"
+    session.warn(overlay.apply(verify, link_mode, expected))
+    if link_mode == "symlink":
+        record_links(session.store, info.environment.location)

@@ -21,7 +21,7 @@ from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import rebase
 from cloche.lifecycle.relocation_context import activation_scripts, relocation_context
-from cloche.lifecycle.seed_replacement import link_mode_for, reinstall_seeds
+from cloche.lifecycle.seed_replacement import apply_overlay, reinstall_seeds
 from cloche.model.value import replace
 from cloche.shells import quote_word
 from cloche.store.installation import entry_point_script
@@ -95,8 +95,7 @@ def repair_once(
             raise ClocheError(f"`{case.root}` would not work: {after.examination.failure}; nothing was changed")
         repaired.append(after)
 
-    link_mode = link_mode_for(overlay, case.info.settings, session)
-    session.warn(overlay.apply(verify, link_mode, case.identity))
+    apply_overlay(overlay, verify, case.info, session, case.identity)
     return repaired[0] if repaired else open_case(case.root, session), notes
 
 

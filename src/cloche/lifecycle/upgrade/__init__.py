@@ -22,7 +22,7 @@ from cloche.lifecycle.reader import implementation_and_build, recorded_release
 from cloche.lifecycle.rebase import has_same_abi, is_same_release, rebase, version_like
 from cloche.lifecycle.recorded_command import recorded_compile_policy, recorded_lock
 from cloche.lifecycle.resolving import interpreter_for, seed_images
-from cloche.lifecycle.seed_replacement import link_mode_for, reinstall_seeds
+from cloche.lifecycle.seed_replacement import apply_overlay, reinstall_seeds
 from cloche.lifecycle.upgrade.inventory import Inventory, Loss, refusal_reason, take_inventory
 from cloche.model.plan import EnvironmentSpec, Wanted
 from cloche.model.value import Value, replace
@@ -256,8 +256,7 @@ def upgrade_in_place(upgrade: UpgradePlan, session: Session, *, losses: Losses =
         if after.seed and not before.seed:
             raise verification_error(environment, f"pip does not run: {after.seed}")
 
-    link_mode = link_mode_for(overlay, info.settings, session)
-    session.warn(overlay.apply(verify, link_mode, case.identity))
+    apply_overlay(overlay, verify, info, session, case.identity)
     return UpgradeResult(environment, tuple(lost), seeds=seeded)
 
 
