@@ -13,6 +13,7 @@ from cloche.fs import list_names, read_regular_file
 from cloche.fs.records import Row, read_record
 from cloche.model.distribution import EntryPoint, normalize_name, parse_headers, parse_scripts
 from cloche.model.value import TYPE_CHECKING, Value, replace
+from cloche.store.startup_code import is_import_line, split_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -238,3 +239,15 @@ def pip_arguments(distribution: InstalledDistribution) -> list[str]:
     if isinstance(vcs, dict):
         url = f"{vcs.get('vcs')}+{url}@{vcs.get('commit_id')}"
     return [f"{distribution.key} @ {url}" + (f"#subdirectory={subdirectory}" if subdirectory else "")]
+
+
+def pth_lines(text: str, environment: Environment) -> list[str]:
+    """Return the lines of a `.pth` file as `site` reads them: since Python 3.13, it also splits at other characters."""
+    return split_lines(text, environment.interpreter.version if environment.interpreter else (3, 13))
+
+
+def pth_entries(text: str, environment: Environment) -> Iterator[str]:
+    """Yield the lines of a `.pth` file that `site` adds to the search path: absolute paths, and those relative to the file."""
+    for line in pth_lines(text, environment):
+        if line.strip() and not line.startswith("#") and not is_import_line(line):
+            yield line.rstrip()

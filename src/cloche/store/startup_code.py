@@ -43,7 +43,7 @@ def find_startup_code(files: Mapping[str, bytes], version: Sequence[object]) -> 
         for number, line in enumerate(startup_lines(path, files[path], version), 1):
             if not line:
                 continue
-            if path.endswith(".start") or line.startswith(("import ", "import\t")):
+            if path.endswith(".start") or is_import_line(line):
                 if not replaced and (path.endswith(".start") or not is_at_least(version, 18)):
                     yield StartupCode(path, number, shorten_line(line))
             else:
@@ -54,6 +54,11 @@ def find_startup_code(files: Mapping[str, bytes], version: Sequence[object]) -> 
             parent, _, name = parent.rpartition("/")
         if is_module_file(path) and parent in directories:
             yield StartupCode(path, 0, "")
+
+
+def is_import_line(line: str) -> bool:
+    """Return whether `site` executes a line of a `.pth` file, instead of adding it to the search path."""
+    return line.startswith(("import ", "import\t"))
 
 
 def added_directory(line: str) -> str:

@@ -29,6 +29,7 @@ from cloche.lifecycle.relocation import Relocation, needle
 from cloche.lifecycle.tree import file_with_status, walk_files
 from cloche.model.value import Value, replace
 from cloche.planning.pyvenv_cfg import shorten_settings
+from cloche.store.startup_code import is_import_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -84,7 +85,7 @@ def files_from_other_machines(tree: Tree, distribution: InstalledDistribution) -
     """Return the files of a package that are as they were in its wheel, if that was made for many Linux systems.
 
     Such a wheel (PEP 600, PEP 656) is made in a container for others. One that is built for an environment, and may contain
-    its path, has the tag of one system only. But somebody may have labelled it for many, so this does not apply to packages
+    its path, has the tag of one system only. But somebody may have labeled it for many, so this does not apply to packages
     that were installed from a file, a directory or a URL (PEP 610). Installers write scripts and metadata, which are not in
     the result.
     """
@@ -336,7 +337,7 @@ def relocate_pth(text: str, relocation: Relocation) -> str:
     """Return a `.pth` file with its paths replaced: each line is a path or Python code (see the docs of `site`)."""
     lines = []
     for line in lines_of(text):
-        if line.startswith(("import ", "import\t")):
+        if is_import_line(line):
             ending = line[len(line.rstrip("\r\n")) :]
             lines.append(relocation.python(line.rstrip("\r\n")) + ending)
         else:

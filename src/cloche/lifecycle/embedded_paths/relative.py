@@ -1,6 +1,6 @@
-"""Replace the embedded paths of an environment with relative ones, in files whose format has them.
+"""Replace the embedded paths of an environment with relative ones, in files whose format allows it.
 
-A file that is packed gets no new path: nobody knows where the archive is going to be unpacked.
+A packed file cannot get a new absolute path, because nobody knows where the archive will be unpacked.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cloche.fs import lines_of
 from cloche.lifecycle.embedded_paths import relocate_library, relocate_line
 from cloche.lifecycle.relocation import Relocation
+from cloche.store.startup_code import is_import_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +29,7 @@ def relative_content(path: str, content: bytes, roots: Sequence[str]) -> bytes:
 
     Unchanged if the format of the file has no relative paths.
 
-    :param path: that of the file, relative to the root, with `/`.
+    :param path: the path of the file, relative to the root, with `/`.
     :param roots: the paths of the environment.
     """
     if b"\0" in content:
@@ -37,24 +38,22 @@ def relative_content(path: str, content: bytes, roots: Sequence[str]) -> bytes:
     text = content.decode("utf-8", "surrogateescape")
     above = posixpath.relpath(".", posixpath.dirname(path) or ".")
     if name.endswith(".pth") and posixpath.dirname(path).endswith(SITES):
-        text = relative_pth(text, to(above, roots))
+        text = relative_pth(text, relocation_to(above, roots))
     elif name.endswith(".pc"):
-        text = to(f"${{pcfiledir}}/{above}", roots).string(text)
+        text = relocation_to(f"${{pcfiledir}}/{above}", roots).string(text)
     elif name == "kernel.json":
-        text = relative_kernel(text, to(f"{{resource_dir}}/{above}", roots))
+        text = relative_kernel(text, relocation_to(f"{{resource_dir}}/{above}", roots))
     return text.encode("utf-8", "surrogateescape")
 
 
-def to(new: str, roots: Iterable[str]) -> Relocation:
+def relocation_to(new: str, roots: Iterable[str]) -> Relocation:
     """Return the relocation of an environment to a path that the reader of a file completes."""
     return Relocation(tuple((root, new) for root in roots))
 
 
 def relative_pth(text: str, relocation: Relocation) -> str:
     """Return a `.pth` file, whose paths are relative to its directory; its lines of Python code are unchanged."""
-    return "".join(
-        line if line.startswith(("import ", "import\t")) else relocate_line(line, relocation) for line in lines_of(text)
-    )
+    return "".join(line if is_import_line(line) else relocate_line(line, relocation) for line in lines_of(text))
 
 
 def relative_kernel(text: str, relocation: Relocation) -> str:

@@ -18,7 +18,7 @@ from cloche.lifecycle.embedded_paths.recorded_roots import environment_of_progra
 from cloche.lifecycle.embedded_paths.relative import relative_content
 from cloche.lifecycle.embedded_paths.shebangs import parse_header, relocatable_script
 from cloche.lifecycle.pack.embedded import files_with_roots, mentions_root
-from cloche.lifecycle.pack.entries import read_whole
+from cloche.lifecycle.pack.entries import content_of, read_whole
 from cloche.lifecycle.relocation import spellings
 from cloche.lifecycle.tool_edits import as_it_is, installed_form
 from cloche.model import PYVENV_CFG
@@ -57,7 +57,7 @@ def with_portable_content(
             entry = found.get(path)
             if entry is None or entry.kind != "file":
                 continue
-            old = read_whole(entry.source) if entry.content is None else entry.content
+            old = content_of(entry)
             if (new := change(path, old)) != old:
                 found[path] = replace(entry, content=new, size=len(new))
 

@@ -10,10 +10,9 @@ from cloche.fs import is_within
 from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, parse_manifest, read_manifest
 from cloche.lifecycle.embedded_paths import files_to_relocate
 from cloche.lifecycle.embedded_paths.content_search import TEXT_LIMIT, ContentSearch
-from cloche.lifecycle.installed import site_directories
-from cloche.lifecycle.pack.entries import read_whole
+from cloche.lifecycle.installed import pth_entries, site_directories
+from cloche.lifecycle.pack.entries import content_of
 from cloche.lifecycle.relocation import Relocation, needle
-from cloche.store.startup_code import split_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -52,9 +51,8 @@ def mentions_root(entry: Entry, roots: Sequence[str]) -> bool:
     """
     if entry.size > TEXT_LIMIT:
         return True
-    content = read_whole(entry.source) if entry.content is None else entry.content
     relocation = Relocation(tuple((root, "") for root in roots))
-    return relocation.mentions_old_root(content.decode("utf-8", "surrogateescape"))
+    return relocation.mentions_old_root(content_of(entry).decode("utf-8", "surrogateescape"))
 
 
 def outside_directories(entries: Iterable[Entry], environment: Environment) -> Iterator[str]:
@@ -64,15 +62,13 @@ def outside_directories(entries: Iterable[Entry], environment: Environment) -> I
     """
     root = environment.location
     sites = site_directories(environment.layout)
-    version = environment.interpreter.version if environment.interpreter else (3, 13)
     for entry in entries:
         if entry.kind != "file" or not entry.path.endswith(".pth") or posixpath.dirname(entry.path) not in sites:
             continue
-        content = read_whole(entry.source) if entry.content is None else entry.content
-        for line in split_lines(content.decode("utf-8", "surrogateescape"), version):
-            if not line.strip() or line.startswith(("#", "import ", "import\t")) or "\0" in line:
+        for added in pth_entries(content_of(entry).decode("utf-8", "surrogateescape"), environment):
+            if "\0" in added:
                 continue
-            directory = os.path.normpath(os.path.join(root, posixpath.dirname(entry.path), line.rstrip()))
+            directory = os.path.normpath(os.path.join(root, posixpath.dirname(entry.path), added))
             is_inside = is_within(directory, root) or is_within(os.path.realpath(directory), os.path.realpath(root))
             if not is_inside and os.path.isdir(directory):
                 yield f"`{entry.path}` adds a directory that is outside the environment and not packed: `{directory}`"

@@ -185,6 +185,14 @@ def is_python_link(path: str, environment: Environment) -> bool:
     return directory == environment.layout.bin and name.startswith(("python", "pypy"))
 
 
+def content_of(entry: Entry) -> bytes:
+    """Return the content of a file as it is packed.
+
+    :raises ClocheError: it cannot be read.
+    """
+    return read_whole(entry.source) if entry.content is None else entry.content
+
+
 def read_whole(path: str) -> bytes:
     """Return the content of a file.
 

@@ -12,11 +12,10 @@ from cloche.lifecycle.doctor.case import ONLY_YOU, Finding, and_more, missing_di
 from cloche.lifecycle.doctor.checks.parts import has_executables
 from cloche.lifecycle.doctor.checks.scripts import broken_scripts
 from cloche.lifecycle.editable_modules import modules_of_editables
-from cloche.lifecycle.installed import path_of_url, pip_arguments, site_files
+from cloche.lifecycle.installed import path_of_url, pip_arguments, pth_entries, pth_lines, site_files
 from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.tool_edits import installed_form
 from cloche.store.installation import script_names
-from cloche.store.startup_code import split_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from cloche.lifecycle.doctor.case import Case
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.distribution import EntryPoint
-    from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
 
 
@@ -229,11 +227,6 @@ def missing_scripts(case: Case) -> dict[str, tuple[str, EntryPoint]]:
     return found
 
 
-def pth_lines(text: str, environment: Environment) -> list[str]:
-    """Return the lines of a `.pth` file as `site` reads them: since Python 3.13, it also splits at other characters."""
-    return split_lines(text, environment.interpreter.version if environment.interpreter else (3, 13))
-
-
 def check_paths(case: Case) -> Iterator[Finding]:
     """Report `.pth` files and editable installs that name a missing directory; one missing parent is one finding.
 
@@ -284,10 +277,7 @@ def missing_entries(case: Case) -> Iterator[tuple[str, str]]:
     """Yield each missing directory that a `.pth` file adds to the search path, after the path of the file."""
     for path in site_files(case.environment, ".pth"):
         site = os.path.dirname(os.path.join(case.root, path))
-        for line in pth_lines(case.files.text(path), case.environment):
-            entry = line.rstrip()
-            if not entry or entry.startswith("#") or line.startswith(("import ", "import\t")):
-                continue
+        for entry in pth_entries(case.files.text(path), case.environment):
             directory = os.path.normpath(os.path.join(site, entry))
             if not os.path.exists(directory) and not any(is_within(entry, root) for root, _ in case.relocation.roots):
                 yield path, directory
