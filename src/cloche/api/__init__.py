@@ -17,7 +17,7 @@ from cloche.planning import as_path, as_strings, check_text, request_for, warnin
 from cloche.session import Session, current_host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -459,8 +459,17 @@ def clear_cache(
 class PythonSession(Session):
     """A session whose errors name arguments of the Python interface instead of options."""
 
-    given: list[object]
-    """The values of the arguments, and those in lists, which errors quote."""
+    def __init__(
+        self, host: Host, given: Iterable[object], *, cache: str | None, access: Access, blocklist: frozenset[str]
+    ) -> None:
+        """Prepare a session.
+
+        :param given: the values of the arguments; errors quote them, and the values in those that are lists, unchanged.
+        """
+        super().__init__(host, cache=cache, access=access, blocklist=blocklist)
+        self._given = [*given]
+        for argument in [*self._given]:
+            self._given += argument if isinstance(argument, (list, tuple)) else ()
 
     def __exit__(self, *raised: object) -> None:
         super().__exit__(*raised)
@@ -468,7 +477,7 @@ class PythonSession(Session):
         if isinstance(error, ClocheError):
             from cloche.api.spelling import spell_arguments
 
-            spell_arguments(error, self.given)
+            spell_arguments(error, self._given)
 
 
 def open_session(*, destination: object = None, **choices: Unpack[Choices]) -> Session:
@@ -481,16 +490,13 @@ def open_session(*, destination: object = None, **choices: Unpack[Choices]) -> S
     check_choices(choices)
     host = current_host(as_environ(choices.get("environ")))
     cache = choices.get("cache")
-    session = PythonSession(
+    return PythonSession(
         host,
+        choices.values(),
         cache=None if cache in (None, "") else os.path.join(host.cwd, as_path("cache", cache)),
         access=choices.get("access", "read-write"),
         blocklist=blocked_names(host),
     )
-    session.given = [*choices.values()]
-    for argument in choices.values():
-        session.given += argument if isinstance(argument, (list, tuple)) else ()
-    return session
 
 
 def argument_warnings(host: Host, *, destination: object, **choices: Unpack[Choices]) -> list[str]:
