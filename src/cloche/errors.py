@@ -23,7 +23,7 @@ class ClocheError(Exception):
 
     exit_code = 1
     names_options = True
-    """Whether an option in the message is one of cloche; not if it is quoted from a file."""
+    """Whether the options in the message are options of cloche; False if the message quotes them from a file."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

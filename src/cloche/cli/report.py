@@ -69,7 +69,7 @@ def print_error(problem: ClocheError, subject: str = "") -> None:
     :param subject: the path of the environment that it is about, if there are several; a message may name it already.
     """
     start = "" if subject in problem.message else f"`{subject}`: "
-    print_labelled("cloche: error:", "red", one_line(shortened(start + problem.message)))
+    print_labeled("cloche: error:", "red", one_line(shortened(start + problem.message)))
     if problem.hint:
         print_hint(problem.hint)
 
@@ -77,7 +77,7 @@ def print_error(problem: ClocheError, subject: str = "") -> None:
 def print_hint(text: str) -> None:
     """Print what the user can do, on one line or several."""
     hint = "\n".join(map(one_line, text.split("\n")))
-    print_labelled("hint:", "cyan", hint)
+    print_labeled("hint:", "cyan", hint)
 
 
 def begin_run(*, hides_warnings: bool) -> None:
@@ -91,7 +91,7 @@ def print_warnings(texts: Iterable[str]) -> None:
     for text in texts:
         _run.warnings.append(text)
         if not _run.hides_warnings:
-            print_labelled("cloche: warning:", "yellow", one_line(shortened(text)))
+            print_labeled("cloche: warning:", "yellow", one_line(shortened(text)))
 
 
 def recorded_warnings() -> list[str]:
@@ -99,7 +99,7 @@ def recorded_warnings() -> list[str]:
     return list(dict.fromkeys(_run.warnings))
 
 
-def print_labelled(label: str, style: str, text: str) -> None:
+def print_labeled(label: str, style: str, text: str) -> None:
     """Print a line on standard error that begins with a styled label."""
     print_message(f"{styled(label, style, sys.stderr)} {text}")
 

@@ -170,7 +170,7 @@ def stable_executable(executable: str, prefix: str, stdlib: str, *names: str) ->
 
 
 def without_dots(path: str) -> str:
-    """Return an absolute path without `.` and `..`, as CPython's `venv` records it, but always that of the same file.
+    """Return an absolute path without `.` and `..`, as CPython's `venv` records it, but always the path of the same file.
 
     After a linked directory, `..` leads elsewhere than in the text of the path. The directory is then resolved, as the system
     does it. A link at the path itself is kept.

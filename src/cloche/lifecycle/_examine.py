@@ -103,6 +103,6 @@ def main(options: "list[str]") -> None:
         stdout.write(f"\n{json.dumps(facts)}\n".encode())
 
 
-gc.disable()  # nothing is worth freeing, and importing pip takes less time
+gc.disable()  # nothing is worth freeing, and importing pip takes less time without it
 main(sys.argv[1:])
 os._exit(0)  # freeing all modules would take a fifth of the time, and code of the environment may run at the end

@@ -28,7 +28,7 @@ def with_options_from(settings: Mapping[str, str], request: Request, host: Host)
     interpreter and has copies of its executables, the options of a portable one, that it has no `.gitignore`, and the
     settings of other programs in its `pyvenv.cfg`.
 
-    :param settings: those of the environment.
+    :param settings: the settings in its `pyvenv.cfg`.
     """
     spec, target = request.spec, request.target
     python = os.path.join(target.destination, "bin", "python")
