@@ -12,15 +12,14 @@ import cloche
 from cloche.errors import DestinationError
 from cloche.fs import read_bounded
 from cloche.model.interpreter import Host
+from cloche.planning.clearing import refuse_base_interpreter, refuse_running_cloche
 from cloche.planning.destination import (
     Destination,
     absolute_path,
     find_python_mismatch,
     inspect_destination,
     read_at_most,
-    refuse_base_interpreter,
     refuse_long_paths,
-    refuse_running_cloche,
 )
 from cloche.planning.layout import layout_of
 from tests.unit.interpreters import interpreter

@@ -16,12 +16,11 @@ from cloche.model.spec import parse_spec
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import (
     absolute_path,
-    conda_environment_error,
     inspect_destination,
-    is_conda_environment,
     is_relocatable,
     read_settings,
 )
+from cloche.planning.existing import conda_environment_error, is_conda_environment
 from cloche.planning.layout import layout_of
 from cloche.planning.pyvenv_cfg import is_portable
 from cloche.session import current_host
@@ -106,7 +105,7 @@ def not_an_environment_error(location: str) -> DestinationError:
             else "name the directory that contains the `pyvenv.cfg`",
         )
     if is_conda_environment(location):
-        return conda_environment_error(location)
+        return conda_environment_error(location, os.name)
     return DestinationError(
         f"`{location}` is not an environment: it has no `pyvenv.cfg` with a `home`",
         hint="name the directory that contains the `pyvenv.cfg`",

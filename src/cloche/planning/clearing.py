@@ -19,8 +19,6 @@ from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.destination import (
     contains_current_directory,
-    refuse_base_interpreter,
-    refuse_running_cloche,
     refuse_unreadable,
 )
 from cloche.planning.pyvenv_cfg import ADDED_KEY
@@ -353,3 +351,31 @@ def with_whole_directories(root: str, paths: Iterable[str]) -> Iterator[str]:
         ]
         if chosen.issuperset(files):
             yield top
+
+
+def refuse_running_cloche(location: str, host: Host, action: str) -> None:
+    """Refuse to replace a directory that contains the running cloche, or the Python that runs it.
+
+    :param action: what would delete it: "`--clear`".
+    :raises DestinationError: the directory contains either of them.
+    """
+    if any(
+        contains_path(location, path) for path in (os.path.dirname(host.executable), os.path.dirname(__file__)) if path
+    ):
+        raise DestinationError(
+            f"this cloche runs from `{location}`, and {action} would delete it",
+            hint="run a cloche that is installed elsewhere",
+        )
+
+
+def refuse_base_interpreter(location: str, interpreter: Interpreter, action: str) -> None:
+    """Refuse to replace a directory that contains the base interpreter of the new environment.
+
+    :param action: what would delete it.
+    :raises DestinationError: the directory contains it.
+    """
+    if contains_path(location, interpreter.executable):
+        raise DestinationError(
+            f"`{location}` contains the base interpreter of the new environment, and {action} would delete it",
+            hint="choose another destination, or another Python with `-p`",
+        )

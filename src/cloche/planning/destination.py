@@ -41,21 +41,6 @@ class Destination(Value):
     whose parent cannot be written to."""
 
 
-def is_conda_environment(location: str) -> bool:
-    """Return whether a directory belongs to conda or a similar tool."""
-    return os.path.isdir(os.path.join(location, "conda-meta"))
-
-
-def conda_environment_error(location: str) -> DestinationError:
-    """Return the error for a directory that conda manages, which cloche does not change."""
-    from cloche.shells import quote_word
-
-    return DestinationError(
-        f"`{location}` is a conda environment, which only `conda` can change",
-        hint=f"`cloche .venv -p {quote_word(location, os.name)}` creates an environment that uses its Python",
-    )
-
-
 PATH_MAX = 4096
 """The limit on Linux for the length of a path in bytes, including the final NUL."""
 
@@ -161,34 +146,6 @@ def contains_current_directory(target: str, host: Host) -> bool:
     return bool(host.cwd) and contains_path(target, host.cwd)
 
 
-def refuse_running_cloche(location: str, host: Host, action: str) -> None:
-    """Refuse to replace a directory that contains the running cloche, or the Python that runs it.
-
-    :param action: what would delete it: "`--clear`".
-    :raises DestinationError: the directory contains either of them.
-    """
-    if any(
-        contains_path(location, path) for path in (os.path.dirname(host.executable), os.path.dirname(__file__)) if path
-    ):
-        raise DestinationError(
-            f"this cloche runs from `{location}`, and {action} would delete it",
-            hint="run a cloche that is installed elsewhere",
-        )
-
-
-def refuse_base_interpreter(location: str, interpreter: Interpreter, action: str) -> None:
-    """Refuse to replace a directory that contains the base interpreter of the new environment.
-
-    :param action: what would delete it.
-    :raises DestinationError: the directory contains it.
-    """
-    if contains_path(location, interpreter.executable):
-        raise DestinationError(
-            f"`{location}` contains the base interpreter of the new environment, and {action} would delete it",
-            hint="choose another destination, or another Python with `-p`",
-        )
-
-
 def read_settings(root: str, on_error: Callable[[OSError], None] | None = None) -> dict[str, str]:
     """Return the settings in the `pyvenv.cfg` of a directory; empty if it does not exist or cannot be read.
 
@@ -214,40 +171,6 @@ def refuse_unreadable(error: OSError) -> None:
 def is_relocatable(settings: Mapping[str, str]) -> bool:
     """Return whether a `pyvenv.cfg` marks the environment as relocatable; cloche and uv write this setting."""
     return settings.get("relocatable", "").lower() == "true"
-
-
-def find_python_mismatch(destination: Destination, interpreter: Interpreter, layout: Layout) -> str | None:
-    """Return the Python of an existing environment (`CPython 3.11.7`) if it differs from this one; None if it is the same."""
-    settings = destination.settings
-    recorded = settings.get("version_info") or settings.get("version") or ""
-    implementation = settings.get("implementation", "")
-    if recorded and recorded.split(".")[:2] != interpreter.python_version.split("."):
-        return f"{implementation or 'Python'} {'.'.join(recorded.split('.')[:3])}"
-    if (
-        implementation
-        and {"graalvm": "graalpy"}.get(kind := implementation.lower(), kind) != interpreter.implementation
-    ):
-        return implementation
-    if not os.path.isdir(os.path.join(destination.target, layout.purelib)):
-        return "another Python"
-    return None
-
-
-def refuse_other_kind(blueprint: Blueprint, destination: Destination) -> None:
-    """Refuse to turn an existing environment into a portable one, or the reverse.
-
-    :raises DestinationError: only one of the two would be portable.
-    """
-    if blueprint.runtime and destination.settings.get("home"):
-        raise DestinationError(
-            f"`{destination.location}` is an environment that uses the Python in `{destination.settings['home']}`",
-            hint="choose another destination, or replace the environment with `--clear`",
-        )
-    if not blueprint.runtime and pyvenv_cfg.is_portable(destination.settings):
-        raise DestinationError(
-            f"`{destination.location}` is a portable environment, which contains its own Python",
-            hint="`--creator portable` refreshes it, and `--clear` replaces it",
-        )
 
 
 def refuse_long_names(target: str) -> None:
@@ -282,4 +205,38 @@ def refuse_long_paths(target: str, operations: Iterable[Operation], longest_in_i
         raise DestinationError(
             f"the destination's path is too long: {len(os.fsencode(target))} bytes",
             hint=f"choose a shorter path; the system does not open files with a path of more than {limit - 1} bytes",
+        )
+
+
+def find_python_mismatch(destination: Destination, interpreter: Interpreter, layout: Layout) -> str | None:
+    """Return the Python of an existing environment (`CPython 3.11.7`) if it differs from this one; None if it is the same."""
+    settings = destination.settings
+    recorded = settings.get("version_info") or settings.get("version") or ""
+    implementation = settings.get("implementation", "")
+    if recorded and recorded.split(".")[:2] != interpreter.python_version.split("."):
+        return f"{implementation or 'Python'} {'.'.join(recorded.split('.')[:3])}"
+    if (
+        implementation
+        and {"graalvm": "graalpy"}.get(kind := implementation.lower(), kind) != interpreter.implementation
+    ):
+        return implementation
+    if not os.path.isdir(os.path.join(destination.target, layout.purelib)):
+        return "another Python"
+    return None
+
+
+def refuse_other_kind(blueprint: Blueprint, destination: Destination) -> None:
+    """Refuse to turn an existing environment into a portable one, or the reverse.
+
+    :raises DestinationError: only one of the two would be portable.
+    """
+    if blueprint.runtime and destination.settings.get("home"):
+        raise DestinationError(
+            f"`{destination.location}` is an environment that uses the Python in `{destination.settings['home']}`",
+            hint="choose another destination, or replace the environment with `--clear`",
+        )
+    if not blueprint.runtime and pyvenv_cfg.is_portable(destination.settings):
+        raise DestinationError(
+            f"`{destination.location}` is a portable environment, which contains its own Python",
+            hint="`--creator portable` refreshes it, and `--clear` replaces it",
         )

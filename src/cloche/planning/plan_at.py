@@ -16,14 +16,7 @@ from cloche.model.interpreter import path_module
 from cloche.model.operations import InstallTree, Link, Remove, Run, Write
 from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.planning.destination import (
-    conda_environment_error,
-    find_python_mismatch,
-    inspect_destination,
-    is_conda_environment,
-    refuse_long_paths,
-    refuse_other_kind,
-)
+from cloche.planning.destination import inspect_destination, refuse_long_paths, refuse_other_kind
 from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, settings_for
 from cloche.plugins import call_component, load_object, omission_warning, refusal_of
 
@@ -169,27 +162,9 @@ def strategy_for(
     """
     if destination.state in ("absent", "empty"):
         return ("merge" if destination.immovable else "new"), "created", None
-    if is_conda_environment(destination.target):
-        raise conda_environment_error(destination.location)
-    if target.existing != "keep":
-        if replaced is None:
-            from cloche.planning.clearing import plan_replacement
+    from cloche.planning.existing import strategy_for_existing
 
-            replaced = plan_replacement(destination, target.existing, blueprint.interpreter, host)
-        whole: Strategy = "merge-emptied" if destination.immovable else "exchange"
-        return ("merge" if replaced.keeps_others else whole), "replaced", replaced
-    if destination.state == "directory":
-        return "merge", "added", None
-    if python := find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
-        from cloche.shells import quote_word
-
-        location, executable = destination.location, blueprint.interpreter.executable
-        raise DestinationError(
-            f"`{location}` is an environment of {python}, not of {blueprint.interpreter.name}",
-            hint=f"`cloche upgrade {quote_word(location, host.os_name)} -p {quote_word(executable, host.os_name)}` changes its "
-            "Python and keeps the packages; `--clear` replaces the environment",
-        )
-    return "merge", "refreshed", None
+    return strategy_for_existing(destination, target, blueprint, host, replaced)
 
 
 def environment_of(blueprint: Blueprint, location: str, target: Target, host: Host) -> Environment:

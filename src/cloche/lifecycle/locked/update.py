@@ -21,8 +21,8 @@ from cloche.lifecycle.tree import walk_files
 from cloche.model.distribution import METADATA_SUFFIXES
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Write
 from cloche.model.value import replace
-from cloche.planning.clearing import OWN_DIRECTORIES, Replacement, find_marker
-from cloche.planning.destination import refuse_running_cloche, refuse_unreadable
+from cloche.planning.clearing import OWN_DIRECTORIES, Replacement, find_marker, refuse_running_cloche
+from cloche.planning.destination import refuse_unreadable
 from cloche.planning.merging import scripts_of_other_tools
 from cloche.planning.plan_at import plan_at
 from cloche.planning.pyvenv_cfg import ADDED_KEY

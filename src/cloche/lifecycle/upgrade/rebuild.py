@@ -38,12 +38,11 @@ from cloche.lifecycle.upgrade.successors import find_successors, installed_like,
 from cloche.model.operations import MakeDir, Remove, Write
 from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import Value, replace
-from cloche.planning.clearing import plan_replacement
+from cloche.planning.clearing import plan_replacement, refuse_running_cloche
 from cloche.planning.destination import (
     describes_environment,
     inspect_destination,
     read_settings,
-    refuse_running_cloche,
 )
 from cloche.planning.kept_options import gets_gitignore
 from cloche.planning.plan_at import plan_at
