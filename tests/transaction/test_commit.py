@@ -468,6 +468,73 @@ def test_leftovers_are_swept_whatever_their_number(target, old):
     assert siblings(target) == []
 
 
+def plant_new_tree(target: str) -> str:
+    """Create a tree like one that a killed run was staging for a new environment; return its path."""
+    tree = os.path.join(os.path.dirname(target), ".env.cloche-new-3")
+    create_tree(tree)
+    return tree
+
+
+@pytest.mark.parametrize("strategy", ["new", "exchange", "merge", "merge-emptied"])
+def test_an_unfinished_new_tree_is_swept_by_every_strategy(target, request, strategy):
+    if strategy != "new":
+        request.getfixturevalue("old")
+    plant_new_tree(target)
+    commit(target, strategy)
+    assert siblings(target) == []
+
+
+def test_an_unfinished_new_tree_is_listed_and_recovered(target, old):
+    tree = plant_new_tree(target)
+    assert staging_module.staging_directories(target) == [tree]
+    staging_module.recover_environment(target)
+    assert siblings(target) == []
+    assert snapshot(target) == old
+
+
+def test_a_file_in_a_new_tree_is_never_read_as_a_journal(target, old):
+    """Others may be allowed to write to a new tree, and its files have any names."""
+    tree = plant_new_tree(target)
+    os.makedirs(os.path.join(tree, "old"))
+    with open(os.path.join(tree, journal.JOURNAL), "w") as file:
+        file.write("\0".join([journal.HEADER, "env", "drop 0 notes.txt", "end", ""]))
+    staging_module.sweep_staging(tree)
+    assert siblings(target) == []
+    assert snapshot(target) == old
+
+
+def test_a_new_tree_that_is_not_committed_is_removed_whatever_its_files_are_called(target):
+    with Transaction(target, "new") as running:
+        create_tree(running.new)
+        with open(os.path.join(running.new, journal.JOURNAL), "w") as file:
+            file.write("of the environment")
+    assert siblings(target) == []
+    assert not os.path.lexists(target)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o755), (0o077, 0o700), (0o002, 0o775)])
+def test_the_root_of_a_new_tree_has_the_mode_of_any_new_directory(target, umask, mode):
+    before = os.umask(umask)
+    try:
+        commit(target, "new")
+    finally:
+        os.umask(before)
+    assert os.stat(target).st_mode & 0o777 == mode
+
+
+def test_the_name_of_a_committed_tree_may_be_used_by_another_run(target):
+    """What this run still does, a revert included, must not touch the tree of the other run."""
+    with Transaction(target, "new") as running:
+        create_tree(running.new)
+        name = running.new
+        running.commit()
+        create_tree(name)
+        running.revert()
+        assert not os.path.lexists(target)
+    assert siblings(target) == [os.path.basename(name)]
+    assert os.path.isfile(os.path.join(name, "pyvenv.cfg"))
+
+
 def test_without_locks_only_old_leftovers_are_swept(target, old, monkeypatch):
     staging = plant_staging(target, "env", "drop 0 notes.txt")
     monkeypatch.setattr(leftovers, "try_lock_directory", lambda path: (None, "unsupported"))
@@ -579,11 +646,11 @@ def test_a_staging_directory_in_use_is_never_swept(target):
 def test_a_parent_that_another_run_removed_meanwhile_is_created_again(tmp_path, monkeypatch):
     claim, tries = staging_module.claim_staging, []
 
-    def remove_parent_first(stem):
+    def remove_parent_first(stem, *mode):
         tries.append(stem)
         if len(tries) == 1:
             os.rmdir(os.path.dirname(stem))
-        return claim(stem)
+        return claim(stem, *mode)
 
     monkeypatch.setattr(transaction, "claim_staging", remove_parent_first)
     commit(str(tmp_path / "a" / "env"), "new")
@@ -599,7 +666,7 @@ def test_a_staging_directory_that_another_run_is_sweeping_is_not_used(target, mo
 
     monkeypatch.setattr(staging_module, "try_lock_directory", late)
     with Transaction(target, "new") as running:
-        assert os.path.dirname(running.new) == tries[1] != tries[0]
+        assert running.new == tries[1] != tries[0]
 
 
 def test_a_link_or_file_with_the_name_of_a_staging_directory_is_kept(target, tmp_path):

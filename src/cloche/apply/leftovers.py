@@ -1,7 +1,8 @@
 """Undo and remove staging directories that killed runs left, and remove those that are no longer needed.
 
 Only a directory that belongs to this user and contains nothing unexpected counts as a leftover: a journal is a list of files
-to move, and must not come from another user.
+to move, and must not come from another user. A staging directory that is itself a new tree may contain anything; its name
+tells, and a file in it is never read as a journal.
 """
 
 from __future__ import annotations
@@ -36,8 +37,11 @@ CONTENTS = frozenset(("new", "old", JOURNAL))
 """What a staging directory may hold, beside a directory of its own name (see `takeover_steps.link_to_new_tree`)."""
 
 
-def sweep_leftover(staging: str) -> None:
-    """Undo and remove what a killed run left in a staging directory, unless it is in use or not ours."""
+def sweep_leftover(staging: str, *, is_tree: bool) -> None:
+    """Undo and remove what a killed run left in a staging directory, unless it is in use or not ours.
+
+    :param is_tree: whether it is itself a new tree, which may contain anything but never replaced anything.
+    """
     try:
         status = os.lstat(staging)
         if not stat.S_ISDIR(status.st_mode) or not is_own(status):
@@ -48,9 +52,10 @@ def sweep_leftover(staging: str) -> None:
     try:
         if state == "busy" or (state == "unsupported" and is_recent(status)):
             return
-        if not {*CONTENTS, os.path.basename(staging)}.issuperset(os.listdir(staging)):
-            return
-        recover_staging(staging)
+        if not is_tree:
+            if not {*CONTENTS, os.path.basename(staging)}.issuperset(os.listdir(staging)):
+                return
+            recover_staging(staging)
         remove_staging(staging)
     except (FileNotFoundError, ValueError):
         return  # another run swept it (without locks), or this version cannot read its journal

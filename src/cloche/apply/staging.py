@@ -6,11 +6,14 @@ import os
 
 from cloche.fs import list_names, try_lock_directory
 
-SLOTS = 16
+SLOTS = 8
 """How many numbers a run always checks for leftovers. Concurrent runs may use higher numbers."""
 
 NAME_PREFIX = ".cloche-"
 """Part of every staging directory's name: `.cloche-0` inside a destination, `.NAME.cloche-0` beside `NAME`."""
+
+NEW_TREE = "new-"
+"""Follows the prefix in the name of a staging directory that is itself the new tree: `.NAME.cloche-new-0`."""
 
 LONGEST_STAGED = f"/{NAME_PREFIX}{SLOTS - 1}/new/"
 """The longest prefix that staging inside the destination adds to a path."""
@@ -34,6 +37,16 @@ def stem_beside(target: str) -> str:
     return os.path.join(parent, f".{name}{NAME_PREFIX}")
 
 
+def stem_of_new_tree(target: str) -> str:
+    """Return the path of a staging directory beside `target` that is itself the new tree, without the number."""
+    return f"{stem_beside(target)}{NEW_TREE}"
+
+
+def is_new_tree(name: str) -> bool:
+    """Return whether a name belongs to a staging directory that is itself the new tree, and so may contain anything."""
+    return name.rpartition(NAME_PREFIX)[2].startswith(NEW_TREE)
+
+
 def is_staging_inside(name: str) -> bool:
     """Return whether a name in an environment's root belongs to a staging directory."""
     return name.startswith(NAME_PREFIX) and name[len(NAME_PREFIX) :].isdecimal()
@@ -42,14 +55,15 @@ def is_staging_inside(name: str) -> bool:
 def is_staging_beside(name: str) -> bool:
     """Return whether a name belongs to a staging directory beside its destination, for any destination."""
     stem, prefix, number = name.rpartition(NAME_PREFIX)
-    return bool(prefix) and stem[:1] == "." and stem != "." and number.isdecimal()
+    return bool(prefix) and stem[:1] == "." and stem != "." and number.removeprefix(NEW_TREE).isdecimal()
 
 
 def staging_directories(target: str) -> list[str]:
     """Return every staging directory for `target`, inside and beside it, in use or left by a killed run."""
     found = [os.path.join(target, name) for name in list_names(target) if is_staging_inside(name)]
     parent, prefix = os.path.split(stem_beside(target))
-    beside = (name for name in list_names(parent) if name.startswith(prefix) and name[len(prefix) :].isdecimal())
+    names = (name for name in list_names(parent) if name.startswith(prefix))
+    beside = (name for name in names if name[len(prefix) :].removeprefix(NEW_TREE).isdecimal())
     return [*found, *(os.path.join(parent, name) for name in beside)]
 
 
@@ -58,17 +72,19 @@ def staging_directories_in(parent: str) -> list[str]:
     return [os.path.join(parent, name) for name in list_names(parent) if is_staging_beside(name)]
 
 
-def claim_staging(stem: str) -> tuple[str, int | None]:
+def claim_staging(stem: str, mode: int = 0o700) -> tuple[str, int | None]:
     """Sweep leftovers with this stem, then create and lock a staging directory; return its path and descriptor.
 
     The descriptor is None on a system that cannot lock a directory.
+
+    :param mode: the permission bits of the directory, apart from those that the umask removes.
     """
     sweep_slots(stem)
     slot = 0
     while True:
         path = f"{stem}{slot}"
         try:
-            os.mkdir(path, 0o700)
+            os.mkdir(path, mode)
         except FileExistsError:
             slot += 1
             continue
@@ -97,7 +113,7 @@ def sweep_staging(staging: str) -> None:
     """Call `sweep_leftover`, which is imported only if it is needed."""
     from cloche.apply.leftovers import sweep_leftover
 
-    sweep_leftover(staging)
+    sweep_leftover(staging, is_tree=is_new_tree(os.path.basename(staging)))
 
 
 def recover_destination(target: str) -> bool:
@@ -123,8 +139,11 @@ def discard_staging(staging: str) -> bool:
     try:
         os.rmdir(staging)  # empty after a successful transaction
     except OSError:
-        from cloche.apply.leftovers import remove_unless_needed
+        from cloche.apply.leftovers import remove_staging, remove_unless_needed
 
-        remove_unless_needed(staging)
+        if is_new_tree(os.path.basename(staging)):
+            remove_staging(staging)  # a file in it may have the name of a journal
+        else:
+            remove_unless_needed(staging)
         return not os.path.lexists(staging)
     return True

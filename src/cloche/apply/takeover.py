@@ -59,6 +59,10 @@ class TakeoverTransaction(Transaction):
         self._old_parents: dict[str, os.stat_result] = {}
         """Their status in the old tree: exchanging an entry changes their times."""
 
+    def stages_new_tree(self) -> bool:
+        """Return False: the staging directory also holds a link to the old tree, and then that tree."""
+        return False
+
     @property
     def _old(self) -> str:
         """The path of the old tree once it is set aside."""

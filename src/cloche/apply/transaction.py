@@ -3,7 +3,8 @@
 A transaction owns a *staging directory* beside the destination (`.NAME.cloche-0`), or inside it where nothing can be
 renamed over it (a mount point). `apply` writes the new tree to `new/` there. It is committed by one of these strategies:
 
-- `new`: one rename onto a destination that is absent or an empty directory;
+- `new`: one rename onto a destination that is absent or an empty directory. Nothing else is staged, so the staging directory
+  (`.NAME.cloche-new-0`) is itself the new tree;
 - `exchange`: one exchange with the directory that exists, which is removed afterwards;
 - `merge`: entry by entry into a directory that stays. Each step is atomic and is recorded in a journal beforehand, so that
   a failure, or the next run after a kill, restores the previous state;
@@ -21,7 +22,14 @@ from __future__ import annotations
 import errno
 import os
 
-from cloche.apply.staging import claim_staging, discard_staging, stem_beside, stem_inside, sweep_slots
+from cloche.apply.staging import (
+    claim_staging,
+    discard_staging,
+    stem_beside,
+    stem_inside,
+    stem_of_new_tree,
+    sweep_slots,
+)
 from cloche.cpython import signal
 from cloche.fs import lock_open_directory
 from cloche.model.value import TYPE_CHECKING
@@ -59,7 +67,9 @@ class Transaction:
         self.target = target
         self.strategy: Strategy = strategy
         self.staging = ""
-        """The absolute path of the staging directory, while the context is open."""
+        """The absolute path of the staging directory; empty if there is none, because it was renamed into place."""
+        self.new = ""
+        """The absolute path of the staging tree: the staging directory itself, or `new` in it."""
         self.descriptor: int | None = None
         """The descriptor of the staging tree, where the system supports it."""
         self.left: list[str] = []
@@ -99,33 +109,40 @@ class Transaction:
             descriptor = self._claim()
         if descriptor is not None:
             self._descriptors.append(descriptor)
+        if self.stages_new_tree():
+            self.new = self.staging
+            self.descriptor = descriptor if SUPPORTS_DIR_FD else None
+            return
+        self.new = os.path.join(self.staging, "new")
         os.mkdir(self.new)
         if SUPPORTS_DIR_FD:
             self.descriptor = os.open(self.new, os.O_RDONLY | os.O_DIRECTORY)
             self._descriptors.append(self.descriptor)
 
+    def stages_new_tree(self) -> bool:
+        """Return whether the staging directory is itself the new tree."""
+        return self.strategy == "new"
+
     def _claim(self) -> int | None:
         """Create the staging directory; return the descriptor that holds its lock, None if locks are not supported."""
-        beside = stem_beside(self.target)
+        beside, new_tree = stem_beside(self.target), stem_of_new_tree(self.target)
         if self.strategy in ("merge", "merge-emptied"):
             sweep_slots(beside)
+            sweep_slots(new_tree)
             self.staging, descriptor = claim_staging(stem_inside(self.target))
             return descriptor
+        is_tree = self.stages_new_tree()
+        sweep_slots(beside if is_tree else new_tree)
         attempts = 8
         while True:
             attempts -= 1
             try:
                 create_parents(os.path.dirname(self.target), self._parents)
-                self.staging, descriptor = claim_staging(beside)
+                self.staging, descriptor = claim_staging(new_tree, 0o777) if is_tree else claim_staging(beside)
                 return descriptor
             except FileNotFoundError:  # another run had created the parent, and removed it when it failed
                 if not attempts:
                     raise
-
-    @property
-    def new(self) -> str:
-        """The absolute path of the staging tree."""
-        return os.path.join(self.staging, "new")
 
     def prepare_takeover(self, operations: Sequence[Operation]) -> TakeOver | None:
         """Return what takes over directories of a tree that operations copy; None if all of them are copied."""
@@ -152,7 +169,7 @@ class Transaction:
 
         The lock that the caller holds is on the directory that it replaces.
         """
-        if self.descriptor is not None:
+        if self.descriptor is not None and not self.stages_new_tree():  # such a tree is locked already
             lock_open_directory(self.descriptor)
 
     def revert(self) -> None:
@@ -162,6 +179,10 @@ class Transaction:
         """
         from cloche.apply.merge import revert_commit
 
+        if not self.staging:  # it was renamed into place, and another run may use its name by now
+            self.staging, descriptor = claim_staging(stem_beside(self.target))
+            if descriptor is not None:
+                self._descriptors.append(descriptor)
         revert_commit(self.staging, self.target, self.strategy, self._performed)
 
     def give_to_owner(self) -> None:
@@ -191,6 +212,8 @@ class Transaction:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise DestinationChanged from error
             raise
+        if self.stages_new_tree():
+            self.staging = ""
 
     def __exit__(self, *_: object) -> None:
         with self._deferred:  # needed if a signal has just ended `delivered_signals`
