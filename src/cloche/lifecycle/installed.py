@@ -10,7 +10,7 @@ import os
 from functools import cached_property
 
 from cloche.fs import list_names, read_regular_file
-from cloche.fs.records import Row, read_record
+from cloche.fs.installed_records import Row, read_record
 from cloche.model.distribution import EntryPoint, normalize_name, parse_headers, parse_scripts
 from cloche.model.value import TYPE_CHECKING, Value, replace
 from cloche.store.startup_code import is_import_line, split_lines
