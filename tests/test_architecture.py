@@ -111,6 +111,7 @@ WARM = frozenset(
         "cloche.store",
         "cloche.store.check",
         "cloche.store.installation",
+        "cloche.store.installed_images",
     )
 )
 """Modules that an ordinary `cloche DEST` loads now or in some cases; their imports have to be cheap."""
