@@ -86,6 +86,7 @@ WARM = frozenset(
         "cloche.model.distribution",
         "cloche.model.environment",
         "cloche.model.interpreter",
+        "cloche.model.metadata",
         "cloche.model.operations",
         "cloche.model.options",
         "cloche.model.plan",

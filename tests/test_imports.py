@@ -36,7 +36,7 @@ WORD = COMMAND | frozenset(["cloche.cli.commands"])
 HELP = WORD | frozenset(
     """
     cloche.cli.help cloche.cli.mistakes cloche.cli.terminal cloche.cli.virtualenv_options cloche.fs cloche.fs.inputs
-    cloche.fs.signatures cloche.model.distribution cloche.plugins.entry_points
+    cloche.fs.signatures cloche.model.metadata cloche.plugins.entry_points
     """.split()
 )
 
@@ -46,7 +46,7 @@ COMPLETION = WORD | frozenset("cloche.cli.completion cloche.shells cloche.shells
 SUGGEST = WORD | frozenset(
     """
     cloche.cli.completion cloche.cli.completion.suggestions cloche.cli.virtualenv_options cloche.fs cloche.fs.inputs
-    cloche.fs.signatures cloche.model.distribution cloche.plugins.entry_points
+    cloche.fs.signatures cloche.model.metadata cloche.plugins.entry_points
     """.split()
 )
 """Modules for suggesting completions."""

@@ -10,7 +10,7 @@ import os
 
 from cloche.fs import read_regular_file
 from cloche.fs.installed_records import read_record, update_record
-from cloche.model.distribution import normalize_name, parse_metadata_name, parse_scripts
+from cloche.model.metadata import normalize_name, parse_metadata_name, parse_scripts
 from cloche.model.operations import MakeDir, Remove, Write
 from cloche.model.value import TYPE_CHECKING, Value
 

@@ -25,7 +25,7 @@ from cloche.fs.manifests import (
 )
 from cloche.lifecycle.installed import InstalledDistribution, distributions_in, installed_distributions, read_text
 from cloche.lifecycle.tree import walk_files
-from cloche.model.distribution import parse_metadata_name
+from cloche.model.metadata import parse_metadata_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.pyvenv_cfg import is_portable
 
