@@ -20,7 +20,7 @@ from cloche.store.check import check_tree
 from cloche.store.contents import verify_contents
 from cloche.store.distributions import read_wheel
 from cloche.store.fetch.artifacts import damaged_artifacts
-from cloche.store.images import verify_image
+from cloche.store.images.verification import verify_image
 from cloche.store.kinds import OPTIONAL_DIRECTORIES, STORE_DIRECTORIES
 from cloche.store.links import linked_images, records_in_use
 from cloche.store.staging import DISCARDED, UNFINISHED, discard_directory
