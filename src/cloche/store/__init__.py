@@ -94,7 +94,7 @@ class Store:
 
     @property
     def inputs(self) -> Inputs:
-        """The record of the files that the choice of a seed depends on; nothing is recorded unless somebody sets one."""
+        """Where the store records what the choice of images depends on; nothing is recorded unless a spec is being resolved."""
         if self._inputs is None:
             from cloche.fs.inputs import UNRECORDED
 
