@@ -86,6 +86,7 @@ WARM = frozenset(
         "cloche.model.distribution",
         "cloche.model.environment",
         "cloche.model.interpreter",
+        "cloche.model.metadata",
         "cloche.model.operations",
         "cloche.model.options",
         "cloche.model.plan",
@@ -111,6 +112,7 @@ WARM = frozenset(
         "cloche.store",
         "cloche.store.check",
         "cloche.store.installation",
+        "cloche.store.installed_images",
     )
 )
 """Modules that an ordinary `cloche DEST` loads now or in some cases; their imports have to be cheap."""

@@ -36,7 +36,7 @@ WORD = COMMAND | frozenset(["cloche.cli.commands"])
 HELP = WORD | frozenset(
     """
     cloche.cli.help cloche.cli.mistakes cloche.cli.terminal cloche.cli.virtualenv_options cloche.fs cloche.fs.inputs
-    cloche.fs.signatures cloche.model.distribution cloche.plugins.entry_points
+    cloche.fs.signatures cloche.model.metadata cloche.plugins.entry_points
     """.split()
 )
 
@@ -46,7 +46,7 @@ COMPLETION = WORD | frozenset("cloche.cli.completion cloche.shells cloche.shells
 SUGGEST = WORD | frozenset(
     """
     cloche.cli.completion cloche.cli.completion.suggestions cloche.cli.virtualenv_options cloche.fs cloche.fs.inputs
-    cloche.fs.signatures cloche.model.distribution cloche.plugins.entry_points
+    cloche.fs.signatures cloche.model.metadata cloche.plugins.entry_points
     """.split()
 )
 """Modules for suggesting completions."""
@@ -185,8 +185,12 @@ def test_a_requested_python_is_searched_on_every_run(user: dict[str, str], tmp_p
     assert others <= LIBRARY
 
 
-LOCKED = SEEDED | {"cloche.lifecycle.locked", "cloche.lifecycle.locked.up_to_date", "cloche.planning.kept_options"}
-"""Modules for finding that an environment is what its lock file describes."""
+LOCKED = SEEDED | frozenset(
+    """
+    cloche.lifecycle.locked cloche.lifecycle.locked.up_to_date cloche.planning.kept_options cloche.store.installed_images
+    """.split()
+)
+"""Modules for finding that an environment is what its lock file describes, by comparing it with its images."""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems need platformdirs to find the user's directories")

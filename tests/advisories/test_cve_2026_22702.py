@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.store import STORE_DIRECTORIES, Store
+from cloche.store import Store
+from cloche.store.kinds import STORE_DIRECTORIES
 from tests.distributions import host_with_home
 
 if TYPE_CHECKING:

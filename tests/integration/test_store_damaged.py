@@ -14,7 +14,8 @@ from cloche.cli.cache import CONTENT_CHECKS
 from cloche.lifecycle.create import create_environment
 from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.session import Session
-from cloche.store import STORE_DIRECTORIES, Store, maintenance
+from cloche.store import Store, maintenance
+from cloche.store.kinds import STORE_DIRECTORIES
 from tests.distributions import host_with_home, make_wheel
 from tests.trees import Tree, snapshot
 

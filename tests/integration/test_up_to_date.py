@@ -14,7 +14,7 @@ from cloche.lifecycle.locked import up_to_date
 from cloche.lifecycle.locked import update as locked_update
 from cloche.lifecycle.verify import verify_environment
 from cloche.session import Session, current_host
-from cloche.store import installation
+from cloche.store import installed_images
 from tests.locks import package, pylock, simple_wheel
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ class Project:
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The images whose files were looked at."""
     images: list[str] = []
-    real = installation.find_damage
+    real = installed_images.find_damage
 
     def find_damage(image: cloche.Image, environment: cloche.Environment) -> str:
         images.append(image.distribution)
         return real(image, environment)
 
-    monkeypatch.setattr(installation, "find_damage", find_damage)
+    monkeypatch.setattr(installed_images, "find_damage", find_damage)
     monkeypatch.setattr(up_to_date, "MIN_AGE_NS", 0)
     return images
 

@@ -492,7 +492,7 @@ def test_a_build_sees_a_clean_environment_and_no_configuration(
 
 
 def test_the_pip_in_the_store_does_not_change(sdist: SourceCode, python: Interpreter, store: Store) -> None:
-    from cloche.store.images import verify_image
+    from cloche.store.images.verification import verify_image
 
     build_wheel(sdist, python, OFFLINE, store)
 

@@ -14,7 +14,7 @@ import pytest
 import cloche
 from cloche.store import Store
 from cloche.store.check import check_image
-from cloche.store.images import verify_image
+from cloche.store.images.verification import verify_image
 from tests import interpreters
 from tests.distributions import host_with_home, make_wheel, record_problems
 from tests.trees import snapshot

@@ -19,7 +19,8 @@ from cloche.model.value import replace
 from cloche.store import Store, bytecode, compiling
 from cloche.store.bytecode import Compiler, bytecode_path
 from cloche.store.distributions import read_wheel
-from cloche.store.images import find_or_build_image, verify_image
+from cloche.store.images import find_or_build_image
+from cloche.store.images.verification import verify_image
 from tests.distributions import host_with_home, make_wheel
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.fs.records import Row, digest_of
+from cloche.fs.installed_records import Row
+from cloche.fs.records import digest_of
 from cloche.lifecycle import tree as tree_module
 from cloche.lifecycle.embedded_paths import content_search, files_to_relocate
 from cloche.lifecycle.embedded_paths.content_search import TEXT_LIMIT, ContentSearch

@@ -24,14 +24,16 @@ from cloche.apply.file_list import read_file_list
 from cloche.discovery import serialization
 from cloche.errors import SeedError
 from cloche.model.value import replace
-from cloche.store import Store, compiling, images
+from cloche.store import Store, compiling
 from cloche.store.check import check_image
 from cloche.store.distributions import read_installed, read_wheel
-from cloche.store.images import find_or_build_image, listing, load_image, verify_image
+from cloche.store.images import find_or_build_image, listing
 from cloche.store.images import writer as image_writer
+from cloche.store.images.lookup import abi_name, image_name, load_image
 from cloche.store.images.sources import LARGE
+from cloche.store.images.verification import verify_image
 from cloche.store.seeds import SeedStore
-from cloche.store.staging import cache_remedy
+from cloche.store.staging import UNFINISHED, cache_remedy
 from tests.distributions import MODULE, host_with_home, install_wheel, make_wheel
 from tests.locks import simple_wheel
 from tests.trees import snapshot
@@ -957,29 +959,29 @@ def test_the_next_builder_removes_the_leftovers_of_a_killed_one(
     tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
-    directory = os.path.join(store.writable_directory("images"), images.abi_name(interpreter))
-    os.makedirs(os.path.join(directory, f"{images.image_name(distribution)}.0badcafe{images.UNFINISHED}", "purelib"))
+    directory = os.path.join(store.writable_directory("images"), abi_name(interpreter))
+    os.makedirs(os.path.join(directory, f"{image_name(distribution)}.0badcafe{UNFINISHED}", "purelib"))
     os.makedirs(os.path.join(directory, "another-1.0-0.0badcafe.new"))
 
     build_compiled_image(distribution, interpreter, store)
 
-    assert sorted(os.listdir(directory)) == sorted(["another-1.0-0.0badcafe.new", images.image_name(distribution)])
+    assert sorted(os.listdir(directory)) == sorted(["another-1.0-0.0badcafe.new", image_name(distribution)])
 
 
 def test_a_builder_without_the_lock_removes_no_files_of_another_builder(
     tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
-    name = images.image_name(distribution)
-    directory = os.path.join(store.writable_directory("images"), images.abi_name(interpreter))
-    os.makedirs(os.path.join(directory, f"{name}.0badcafe{images.UNFINISHED}"))
+    name = image_name(distribution)
+    directory = os.path.join(store.writable_directory("images"), abi_name(interpreter))
+    os.makedirs(os.path.join(directory, f"{name}.0badcafe{UNFINISHED}"))
     lock = store.lock
     monkeypatch.setattr(store, "lock", lambda name: lock(name, 0.1))
 
-    with lock(f"{images.abi_name(interpreter)}-{name}"):
+    with lock(f"{abi_name(interpreter)}-{name}"):
         build_compiled_image(distribution, interpreter, store)
 
-    assert f"{name}.0badcafe{images.UNFINISHED}" in os.listdir(directory)
+    assert f"{name}.0badcafe{UNFINISHED}" in os.listdir(directory)
     assert "still locked by another process" in store.warnings[0]
 
 
@@ -1067,7 +1069,7 @@ def test_leftovers_are_listed_once_however_many_images_are_built(
 ) -> None:
     listed: list[str] = []
     listdir = os.listdir
-    directory = os.path.join(store.writable_directory("images"), images.abi_name(interpreter))
+    directory = os.path.join(store.writable_directory("images"), abi_name(interpreter))
     monkeypatch.setattr(os, "listdir", lambda path=".": listed.append(os.fspath(path)) or listdir(path))
 
     for name in ("eggs", "ham"):

@@ -13,10 +13,11 @@ import pytest
 
 from cloche.api import find
 from cloche.errors import ClocheError, SeedError
-from cloche.store import STORE_DIRECTORIES, Store
+from cloche.store import Store
 from cloche.store.check import check_image
 from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image
+from cloche.store.kinds import STORE_DIRECTORIES
 from cloche.store.maintenance import DAY, clear_store, measure_store, prune_store, verify_store
 from cloche.store.staging import UNFINISHED
 from tests.distributions import host_with_home, make_wheel

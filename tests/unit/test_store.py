@@ -14,7 +14,8 @@ import platformdirs
 import pytest
 
 from cloche.errors import ClocheError
-from cloche.store import STORE_DIRECTORIES, Store, cache_directory, config_directory
+from cloche.store import Store, cache_directory, config_directory
+from cloche.store.kinds import STORE_DIRECTORIES
 from cloche.testing.fakes import fake_host
 from tests.distributions import host_with_home
 from tests.tools import skip_missing

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from cloche.errors import ClocheError, UsageError
 from cloche.lifecycle.installed import parse_direct_url, read_text
 from cloche.model import VERSION
-from cloche.model.distribution import normalize_name
+from cloche.model.metadata import normalize_name
 from cloche.store.markers import marker_environment
 
 try:

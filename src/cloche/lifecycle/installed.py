@@ -10,8 +10,8 @@ import os
 from functools import cached_property
 
 from cloche.fs import list_names, read_regular_file
-from cloche.fs.records import Row, read_record
-from cloche.model.distribution import EntryPoint, normalize_name, parse_headers, parse_scripts
+from cloche.fs.installed_records import Row, read_record
+from cloche.model.metadata import normalize_name, parse_headers, parse_scripts
 from cloche.model.value import TYPE_CHECKING, Value, replace
 from cloche.store.startup_code import is_import_line, split_lines
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
     from typing import TypeAlias
 
+    from cloche.model.distribution import EntryPoint
     from cloche.model.environment import Environment, Layout
 
     OnError: TypeAlias = Callable[[OSError], None]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 
 from cloche.fs import list_names
-from cloche.model.distribution import normalize_name, parse_metadata_name
+from cloche.model.metadata import normalize_name, parse_metadata_name
 from cloche.store.markers import marker_environment
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import posixpath
 from cloche.fs import list_names, read_at_most
 from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.recorded_command import recorded_startup_rule
-from cloche.model.distribution import StartupCode, normalize_name
+from cloche.model.distribution import StartupCode
+from cloche.model.metadata import normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.store.startup_code import (
     added_directory,

@@ -11,9 +11,9 @@ import stat
 
 from cloche.apply import apply
 from cloche.fs import read_at_most, read_regular_file
+from cloche.fs.installed_records import update_record
 from cloche.fs.locks import DirectoryLock
 from cloche.fs.manifests import MANIFEST, update_manifest
-from cloche.fs.records import update_record
 from cloche.lifecycle.tool_edits import as_it_is, installed_form
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Remove, Rewrite, SetMode, Write
 from cloche.model.value import TYPE_CHECKING

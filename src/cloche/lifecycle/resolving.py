@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 
 from cloche.fs.inputs import UNRECORDED, Inputs
 from cloche.lifecycle.cached_blueprints import Resolved, search, valid_entry
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from cloche.model.plan import Blueprint, Target, Wanted
     from cloche.model.runtime import Runtime
     from cloche.session import Session
+    from cloche.store import Store
 
 
 def resolve_spec(spec: EnvironmentSpec, session: Session, target: Target | None = None) -> Resolved:
@@ -36,7 +38,7 @@ def resolve_spec(spec: EnvironmentSpec, session: Session, target: Target | None 
     :raises ClocheError: any refusal.
     """
     project = Inputs()
-    inputs = session.store.inputs = Inputs(session.host.cwd)
+    inputs = Inputs(session.host.cwd)
     registry = session.registry
     pythons, because = requested_pythons(spec, session, project)
     found = search(spec, pythons, because, session, registry.finders(spec.no_finders), inputs)
@@ -47,12 +49,23 @@ def resolve_spec(spec: EnvironmentSpec, session: Session, target: Target | None 
         return find_or_build_runtime(runtime, interpreter, session.store, policy)
 
     seed_store = seed_store_for(target, session)
-    blueprint = resolve(spec, found.interpreter, because, registry, seed_store, inputs, runtime_image)
+    with recording(session.store, inputs):
+        blueprint = resolve(spec, found.interpreter, because, registry, seed_store, inputs, runtime_image)
     will_repeat = set(session.warnings) <= set(found.warnings)  # the search runs every time and warns again
     reusable = all(image.root for image in blueprint.images)  # a run that installs them compiles the rest
     if will_repeat and reusable and not inputs.undeclared:
         store_blueprint(spec, pythons, blueprint, session, inputs, project)
     return Resolved(blueprint, registry.has_created_hooks, found)
+
+
+@contextmanager
+def recording(store: Store, inputs: Inputs) -> Iterator[None]:
+    """Have the store record in `inputs` what it reads to choose images, until the end of the block."""
+    before, store.inputs = store.inputs, inputs
+    try:
+        yield
+    finally:
+        store.inputs = before
 
 
 def store_blueprint(

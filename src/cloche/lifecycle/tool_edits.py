@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from cloche.fs.records import hash_like
+from cloche.fs.installed_records import hash_like
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:

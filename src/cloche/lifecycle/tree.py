@@ -9,13 +9,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_inside
-from cloche.fs.records import is_modified
+from cloche.fs.installed_records import is_modified
 from cloche.lifecycle.installed import ignore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloche.fs.records import Row
+    from cloche.fs.installed_records import Row
     from cloche.lifecycle.installed import OnError
 
 

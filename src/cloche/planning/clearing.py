@@ -13,8 +13,8 @@ import re
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import DestinationError
 from cloche.fs import contains_path, lines_of, open_regular_file, read_bounded
+from cloche.fs.installed_records import read_record
 from cloche.fs.manifests import MANIFEST, OWN_FILES, RUNTIME_MANIFEST, parse_manifest, read_manifest
-from cloche.fs.records import read_record
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.destination import (

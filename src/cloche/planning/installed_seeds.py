@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 
 from cloche.fs import read_regular_file
-from cloche.fs.records import read_record, update_record
-from cloche.model.distribution import normalize_name, parse_metadata_name, parse_scripts
+from cloche.fs.installed_records import read_record, update_record
+from cloche.model.metadata import normalize_name, parse_metadata_name, parse_scripts
 from cloche.model.operations import MakeDir, Remove, Write
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from cloche.fs.records import Row
+    from cloche.fs.installed_records import Row
     from cloche.model.distribution import EntryPoint, Image
     from cloche.model.environment import Environment
     from cloche.model.operations import Operation

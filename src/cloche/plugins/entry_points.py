@@ -9,7 +9,7 @@ import os
 
 from cloche.fs import open_for_reading
 from cloche.fs.inputs import UNRECORDED
-from cloche.model.distribution import normalize_name, parse_entry_points, parse_metadata_name
+from cloche.model.metadata import normalize_name, parse_entry_points, parse_metadata_name
 from cloche.model.value import TYPE_CHECKING
 from cloche.plugins import Source
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cloche.errors import PluginError, UsageError
 from cloche.fs.inputs import Inputs
-from cloche.model.distribution import normalize_name
+from cloche.model.metadata import normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.model.value import replace as with_fields
 from cloche.plugins import BUILT_IN, LazyFinder, Source, describe_exception, is_built_in

@@ -1,8 +1,8 @@
 """The store: the cache directories that keep wheels, images, plans and probe results between runs.
 
-Every warm run loads this module, so it only decides which directories are usable and creates them. You can delete the
-store at any time; only environments that were created with `--link-mode symlink` need it. It is private to its user, and
-symbolic links in it are never followed.
+Every warm run loads this module, so it only decides which directories are usable; `creation` creates them. You can delete
+the store at any time; only environments that were created with `--link-mode symlink` need it. It is private to its user,
+and symbolic links in it are never followed.
 
 `lock_files` selects the packages of a lock file, `fetch` gets files, `builds` builds wheels from sources, `images` unpacks
 wheels, and `installation` says what an image puts into an environment.
@@ -18,7 +18,6 @@ from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Literal, TypeAlias
 
     from typing_extensions import Self
 
@@ -28,45 +27,7 @@ if TYPE_CHECKING:
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
     from cloche.store.compiling import CompilingProcesses
-
-    Kind: TypeAlias = Literal[
-        "interpreters",
-        "wheels",
-        "artifacts",
-        "builds",
-        "images",
-        "origins",
-        "plans",
-        "locks",
-        "links",
-        "packed",
-        "python-discovery",
-        "successors",
-        "bytecode",
-    ]
-
-STORE_DIRECTORIES: tuple[Kind, ...] = (
-    "interpreters",
-    "wheels",
-    "artifacts",
-    "builds",
-    "images",
-    "origins",
-    "plans",
-    "locks",
-)
-"""The store's directories: probe results, downloaded seeds, files of lock files by hash, wheels built from source, unpacked
-wheels, the names of the unpacked wheels by the hash of the wheel, cached plans, files for locking."""
-
-OPTIONAL_DIRECTORIES: tuple[Kind, ...] = ("links", "packed", "python-discovery", "successors", "bytecode")
-"""Directories that few stores have: the paths of environments that link to images (see `cloche.store.links`), those of
-`cloche-virtualenv`, wheels packed from images and probe results in virtualenv's form, the names of the images that
-upgrades installed (see `cloche.store.recorded_successors`), and what `pack` compiled (see `cloche.store.bytecode`)."""
-
-TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
-# This directory is the cache of cloche. You can delete it at any time; cloche creates it again.
-# See https://bford.info/cachedir/
-"""
+    from cloche.store.kinds import Kind
 
 
 class Trust(Value):
@@ -133,7 +94,7 @@ class Store:
 
     @property
     def inputs(self) -> Inputs:
-        """The record of the files that the choice of a seed depends on; nothing is recorded unless somebody sets one."""
+        """Where the store records what the choice of images depends on; nothing is recorded unless a spec is being resolved."""
         if self._inputs is None:
             from cloche.fs.inputs import UNRECORDED
 
@@ -149,15 +110,9 @@ class Store:
         found = []
         for root in filter(None, (self.root, self._temporary)):
             path = os.path.join(root, kind)
-            if path in self._writable.values() or (os.path.lexists(path) and not _trust_problem(path, self._trust)):
+            if path in self._writable.values() or (os.path.lexists(path) and not self.trust_problem(path)):
                 found.append(path)
         return found
-
-    def untrusted_directories(self) -> dict[str, str]:
-        """Return the paths in the store that are ignored because they are unsafe, each with the reason."""
-        paths = [os.path.join(self.root, kind) for kind in STORE_DIRECTORIES] if self.root else []
-        problems = {path: _trust_problem(path, self._trust) for path in paths if os.path.lexists(path)}
-        return {path: problem for path, problem in problems.items() if problem}
 
     def writable_directory(self, kind: Kind) -> str:
         """Return an existing directory for new files of this kind: in the store, else a temporary one.
@@ -168,6 +123,29 @@ class Store:
         if ready is None or not os.path.isdir(ready):  # another process may have cleared the cache
             ready = self._writable[kind] = self._persistent_directory(kind) or self._temporary_directory(kind)
         return ready
+
+    def trust_problem(self, path: str) -> str:
+        """Return why `path` is not safe to use as a directory of the store; an empty string if it is.
+
+        The text continues a sentence that begins with the path: "belongs to user 1000".
+
+        :raises OSError: its status cannot be read.
+        """
+        trust = self._trust
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            return "is a symbolic link"
+        if not stat.S_ISDIR(status.st_mode):
+            return "is not a directory"
+        if trust is not None and status.st_uid not in trust.users:
+            return f"belongs to user {status.st_uid}"
+        if trust is not None and status.st_mode & trust.forbidden_mode:
+            if status.st_mode & stat.S_IWOTH:
+                return "is writable by every user"
+            if trust.users == {0}:
+                return "is writable by its group, which the superuser does not trust"
+            return "is writable by its group, which is allowed only for a directory named with `--cache-dir`"
+        return ""
 
     @property
     def is_persistent(self) -> bool:
@@ -239,8 +217,10 @@ class Store:
                     return ""
                 if problem := _parent_problem(self.root, self._trust):
                     return problem
-                self._create_root(given)
-            if problem := _trust_problem(self.root, self._trust) or _parent_problem(self.root, self._trust):
+                from cloche.store.creation import create_root
+
+                create_root(self.root, None if given or self._trust is None else self._trust.users)
+            if problem := self.trust_problem(self.root) or _parent_problem(self.root, self._trust):
                 return problem
             if self.access == "read-write" and not os.access(self.root, os.W_OK | os.X_OK):
                 if not os.access(self.root, os.R_OK | os.X_OK):
@@ -251,30 +231,6 @@ class Store:
             return _creation_problem(error)
         return ""
 
-    def _create_root(self, given: bool) -> None:
-        """Create the root and its missing parents for this user alone, and mark it as a cache.
-
-        :raises OSError: it cannot be created, or the nearest existing parent belongs to another user, as under
-            `sudo` with the HOME of the calling user.
-        """
-        parent = os.path.dirname(self.root)
-        missing = [self.root]
-        while not os.path.isdir(parent):
-            missing.append(parent)
-            parent = os.path.dirname(parent)
-        if not given and self._trust is not None and (owner := os.stat(parent).st_uid) not in self._trust.users:
-            raise PermissionError(0, f"`{parent}` belongs to user {owner}")
-        for path in reversed(missing):
-            _create_private_directory(path)
-        try:
-            tag = os.open(os.path.join(self.root, "CACHEDIR.TAG"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return
-        try:
-            os.write(tag, TAG)
-        finally:
-            os.close(tag)
-
     def _persistent_directory(self, kind: str) -> str:
         """Return the store's directory for `kind`, created if necessary; an empty string if it cannot be used."""
         if not self.is_persistent:
@@ -283,10 +239,13 @@ class Store:
         problem = ""
         for _ in range(3):
             try:
-                if not os.path.lexists(self.root):
-                    self._create_root(given=True)
-                _create_private_directory(path)
-                problem = _trust_problem(path, self._trust)
+                if not os.path.lexists(path):
+                    from cloche.store.creation import create_private_directory, create_root
+
+                    if not os.path.lexists(self.root):
+                        create_root(self.root)
+                    create_private_directory(path)
+                problem = self.trust_problem(path)
                 if not problem and not os.access(path, os.W_OK | os.X_OK):
                     problem = "is not writable"
             except FileNotFoundError as error:  # another process is clearing the store
@@ -301,35 +260,18 @@ class Store:
         return ""
 
     def _temporary_directory(self, kind: str) -> str:
+        from cloche.store.creation import create_private_directory, create_temporary_root
+
         if not self._temporary:
             if self.is_read_only_on_disk:
                 self.warnings.append(f"continuing without writing to the cache: `{self.root}` is not writable")
-            import tempfile
-
-            try:
-                self._temporary = tempfile.mkdtemp(prefix="cloche-")
-            except OSError as error:
-                raise ClocheError(
-                    f"cannot create a temporary directory ({reason_of(error)})",
-                    hint="set `TMPDIR` or `--cache-dir` to a writable directory",
-                ) from None
+            self._temporary = create_temporary_root()
         path = os.path.join(self._temporary, kind)
-        _create_private_directory(path)
+        create_private_directory(path)
         return path
 
     def _warn_not_cached(self, kind: str, path: str, problem: str) -> None:
         self.warnings.append(f"continuing without the cache of {kind}: `{path}` {problem}")
-
-
-def _create_private_directory(path: str) -> None:
-    """Create a directory for this user alone, unless something exists at `path`.
-
-    :raises OSError: it cannot be created.
-    """
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        pass
 
 
 def _trust(root: str, given: bool) -> Trust | None:
@@ -350,29 +292,6 @@ def _trust(root: str, given: bool) -> Trust | None:
             pass
         return Trust(frozenset(users), stat.S_IWOTH)
     return Trust(frozenset(users), stat.S_IWOTH | stat.S_IWGRP)
-
-
-def _trust_problem(path: str, trust: Trust | None) -> str:
-    """Return why `path` is not safe to use as a directory of the store; an empty string if it is.
-
-    The text continues a sentence that begins with the path: "belongs to user 1000".
-
-    :raises OSError: its status cannot be read.
-    """
-    status = os.lstat(path)
-    if stat.S_ISLNK(status.st_mode):
-        return "is a symbolic link"
-    if not stat.S_ISDIR(status.st_mode):
-        return "is not a directory"
-    if trust is not None and status.st_uid not in trust.users:
-        return f"belongs to user {status.st_uid}"
-    if trust is not None and status.st_mode & trust.forbidden_mode:
-        if status.st_mode & stat.S_IWOTH:
-            return "is writable by every user"
-        if trust.users == {0}:
-            return "is writable by its group, which the superuser does not trust"
-        return "is writable by its group, which is allowed only for a directory named with `--cache-dir`"
-    return ""
 
 
 def _parent_problem(root: str, trust: Trust | None) -> str:

@@ -1,6 +1,6 @@
 """Check that an image is intact, fast enough for a warm run.
 
-The check compares size, time and permissions of every file. `cloche.store.images.verify_image` compares content.
+The check compares size, time and permissions of every file. `cloche.store.images.verification` compares content.
 """
 
 from __future__ import annotations

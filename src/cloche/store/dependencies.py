@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement as Dependency
 
 from cloche.errors import SeedError
-from cloche.model.distribution import normalize_name
+from cloche.model.metadata import normalize_name
 from cloche.model.value import Value, replace
 from cloche.store.distributions import read_wheel
 from cloche.store.markers import marker_environment

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
 from cloche.fs.case import folded
-from cloche.model.distribution import parse_scripts
+from cloche.model.metadata import parse_scripts
 from cloche.store.reserved_names import is_reserved_program
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cloche.errors import reason_of
 from cloche.fs import open_regular_file
 from cloche.fs.records import digest_text, parse_rows
-from cloche.model.distribution import normalize_name, parse_headers, parse_metadata_name
+from cloche.model.metadata import normalize_name, parse_headers, parse_metadata_name
 from cloche.model.value import Value, replace
 from cloche.store.distribution_checks import (
     check_member,

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 
 from cloche.apply.file_list import read_file_list
-from cloche.errors import SeedError
-from cloche.fs import DIRECTORY, is_unicode, paths_in, read_regular_file
+from cloche.fs import is_unicode, read_regular_file
 from cloche.fs.records import digest_of, format_row, prefix_rows, remove_rows
 from cloche.model.environment import as_written
 from cloche.model.operations import InstallTree, MakeDir, Write
@@ -19,9 +18,8 @@ from cloche.shells.template import render, resource
 from cloche.store.check import FILE_LIST_SUFFIX, own_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from cloche.apply.file_list import FileList
     from cloche.model.distribution import EntryPoint, Image
     from cloche.model.environment import Environment
     from cloche.model.operations import Operation
@@ -39,13 +37,7 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
     :raises OSError, ValueError: the image was removed or damaged since it was checked.
     """
     layout = environment.layout
-    directories = {
-        "purelib": layout.purelib,
-        "platlib": layout.platlib,
-        "scripts": layout.bin,
-        "headers": _headers_directory(image, environment),
-        "data": ".",
-    }
+    directories = tree_directories(image, environment)
     own = own_files(image.root)
     found = {name.removesuffix(FILE_LIST_SUFFIX) for name in own if name.endswith(FILE_LIST_SUFFIX)}
     trees = [tree for tree in directories if tree in found]
@@ -74,10 +66,10 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
     up = _relative_path(layout.bin, site)
     shebang_scripts = [name for name in own if name.startswith("shebangs/")]
     scripts = dict(_own_scripts(image, shebang_scripts, environment))
-    if found & {"scripts", "data"}:
-        _refuse_environment_files(image, found, environment, scripts)
-    if environment.os_name == "nt":
-        _refuse_names_of_windows(image, trees, scripts)
+    if found & {"scripts", "data"} or environment.os_name == "nt":
+        from cloche.store.refused_files import refuse_unusable_files
+
+        refuse_unusable_files(image, trees, environment, scripts)
     for name, content in scripts.items():
         parts = name.split("/")
         operations += (MakeDir("/".join((layout.bin, *parts[:count]))) for count in range(1, len(parts)))
@@ -92,74 +84,23 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
     return operations
 
 
-def installed_trees(image: Image, environment: Environment) -> Iterator[tuple[str, str, FileList]]:
-    """Yield the trees of an image: the name, the directory in an environment, relative to the root, and the file list.
-
-    :raises OSError, ValueError: the image was removed or damaged.
-    """
+def tree_directories(image: Image, environment: Environment) -> dict[str, str]:
+    """Return the directory in an environment for each tree that an image can have, relative to the root."""
     layout = environment.layout
-    directories = {"purelib": layout.purelib, "platlib": layout.platlib, "scripts": layout.bin, "data": "."}
-    directories["headers"] = _headers_directory(image, environment)
-    for name in own_files(image.root):
-        tree = name.removesuffix(FILE_LIST_SUFFIX)
-        if name.endswith(FILE_LIST_SUFFIX) and tree in directories:
-            yield tree, directories[tree], read_file_list(f"{image.root}/{name}")
+    return {
+        "purelib": layout.purelib,
+        "platlib": layout.platlib,
+        "scripts": layout.bin,
+        "headers": _headers_directory(image, environment),
+        "data": ".",
+    }
 
 
-def find_damage(image: Image, environment: Environment) -> str:
-    """Return a file of an installed image that is missing or modified; empty if the environment has them all.
-
-    Contents are not read: a modified file has another size or time. Bytecode is left out, because Python writes it again.
-
-    :raises OSError, ValueError: the image was removed or damaged.
-    """
-    left_out = frozenset(image.left_out)
-    for tree, inside, files in installed_trees(image, environment):
-        root = environment.path_to(inside)
-        stat, mtime = os.stat, files.mtime_ns
-        descriptor = -1
-        try:
-            descriptor = os.open(root, DIRECTORY) if os.stat in os.supports_dir_fd else -1
-            directory = descriptor if descriptor >= 0 else None
-            for path, there, size in zip(files.paths, paths_in(files.paths, root, directory), files.sizes, strict=True):
-                if path[-4:] == ".pyc" or (left_out and f"{tree}/{path}" in left_out):
-                    continue
-                try:
-                    found = stat(there, dir_fd=directory)
-                except OSError:
-                    return f"{inside}/{path}"
-                if found.st_size != size or found.st_mtime_ns != mtime:
-                    return f"{inside}/{path}"
-        except OSError:
-            return inside
-        finally:
-            if descriptor >= 0:
-                os.close(descriptor)
-    return ""
-
-
-def changeable_paths(images: Iterable[Image], environment: Environment) -> Iterator[str]:
-    """Yield paths in an environment, at least one of which changes if a file of these images is changed or removed.
-
-    They are the directories of the files, and the files that can be written to in place. A read-only file can only be
-    replaced, which changes its directory, unless a program first makes it writable or has the rights of root. Bytecode and
-    the directories for it are left out.
-
-    :raises OSError, ValueError: an image was removed or damaged, or a file is missing.
-    """
-    seen = set()
-    for image in images:
-        for _, inside, files in installed_trees(image, environment):
-            prefix = "" if inside == "." else f"{inside}/"
-            for path in files.paths:
-                if path.endswith(".pyc"):
-                    continue
-                directory = (prefix + path).rpartition("/")[0] or "."
-                if directory not in seen:
-                    seen.add(directory)
-                    yield directory
-                if os.stat(environment.path_to(prefix + path)).st_mode & 0o222:
-                    yield prefix + path
+def _headers_directory(image: Image, environment: Environment) -> str:
+    """Return the directory for the headers of a distribution: below the environment's own, as pip does."""
+    interpreter = environment.interpreter
+    python = f"python{interpreter.python_version}" if interpreter else environment.layout.include.rpartition("/")[2]
+    return f"{environment.layout.include.partition('/')[0]}/site/{python}/{image.distribution}"
 
 
 def script_names(entry_points: tuple[EntryPoint, ...], version: str) -> dict[str, EntryPoint]:
@@ -297,44 +238,6 @@ def _split_script(content: bytes) -> tuple[str, bytes]:
     """Return the kind of a wheel's script, `console` or `gui`, and its content after the first line."""
     first, _, rest = content.partition(b"\n")
     return ("gui" if first.startswith(b"#!pythonw") else "console"), rest
-
-
-def _headers_directory(image: Image, environment: Environment) -> str:
-    """Return the directory for the headers of a distribution: below the environment's own, as pip does."""
-    interpreter = environment.interpreter
-    python = f"python{interpreter.python_version}" if interpreter else environment.layout.include.rpartition("/")[2]
-    return f"{environment.layout.include.partition('/')[0]}/site/{python}/{image.distribution}"
-
-
-def _refuse_environment_files(
-    image: Image, trees: set[str], environment: Environment, scripts: dict[str, bytes]
-) -> None:
-    """Refuse a wheel that contains a file of the environment itself: its Python, for example, or its configuration."""
-    layout = environment.layout
-    taken = {layout.config, layout.executable, *(f"{layout.bin}/{name}" for name in (*layout.names, *scripts))}
-    folded = {path.casefold() for path in taken}
-    for tree, prefix in (("scripts", f"{layout.bin}/"), ("data", "")):
-        if tree in trees:
-            for name in read_file_list(f"{image.root}/{tree}{FILE_LIST_SUFFIX}").paths:
-                path = prefix + name
-                if path.casefold() in folded:
-                    raise SeedError(
-                        f"`{image.distribution}` {image.version} contains `{path}`, a file of the environment itself",
-                        hint="leave it out of the seeds, and install it with pip if you trust it",
-                    )
-
-
-def _refuse_names_of_windows(image: Image, trees: list[str], scripts: Iterable[str]) -> None:
-    """Refuse a wheel with a file that an environment on Windows cannot have; other systems can."""
-    from cloche.fs.windows_names import unusable_name
-
-    lists = [read_file_list(f"{image.root}/{tree}{FILE_LIST_SUFFIX}").paths for tree in trees]
-    for path in (*scripts, *(path for paths in lists for path in paths)):
-        if name := unusable_name(path):
-            raise SeedError(
-                f"`{image.distribution}` {image.version} contains `{path}`, and no file can be named `{name}` on Windows",
-                hint="leave it out of the seeds or of the lock file, or choose another version",
-            )
 
 
 def _count_and_size(root: str, tree: str) -> tuple[int, int]:

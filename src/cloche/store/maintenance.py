@@ -16,12 +16,12 @@ from cloche.apply.obstacles import find_obstacle
 from cloche.errors import ClocheError, SeedError
 from cloche.fs import list_names, read_regular_file, remove_path
 from cloche.model.value import Value
-from cloche.store import OPTIONAL_DIRECTORIES, STORE_DIRECTORIES
 from cloche.store.check import check_tree
 from cloche.store.contents import verify_contents
 from cloche.store.distributions import read_wheel
 from cloche.store.fetch.artifacts import damaged_artifacts
-from cloche.store.images import verify_image
+from cloche.store.images.verification import verify_image
+from cloche.store.kinds import OPTIONAL_DIRECTORIES, STORE_DIRECTORIES
 from cloche.store.links import linked_images, records_in_use
 from cloche.store.staging import DISCARDED, UNFINISHED, discard_directory
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
     from typing import TypeAlias
 
-    from cloche.store import Kind, Store
+    from cloche.store import Store
+    from cloche.store.kinds import Kind
 
     ContentChecks: TypeAlias = Mapping[Kind, Callable[[bytes], bool]]
     """By kind, a function that returns whether a file's content is intact, for formats that the store does not know."""
@@ -74,7 +75,7 @@ def measure_store(store: Store) -> list[Usage]:
 
 def verify_store(store: Store, checks: ContentChecks | None = None) -> list[str]:
     """Compare every hash in the store; return one line for each problem, and change nothing."""
-    problems = [f"`{path}` {problem}" for path, problem in store.untrusted_directories().items()]
+    problems = [f"`{path}` {problem}" for path, problem in _untrusted_directories(store).items()]
     for kind, check in (checks or {}).items():
         problems += [f"`{path}` is damaged" for path in _entry_paths(store, kind) if not _is_intact(path, check)]
     for path in _entry_paths(store, "images"):
@@ -89,6 +90,13 @@ def verify_store(store: Store, checks: ContentChecks | None = None) -> list[str]
         wheels = (os.path.join(path, name) for name in list_names(path) if not path.endswith(UNFINISHED))
         problems += filter(None, map(_wheel_problem, wheels))
     return problems
+
+
+def _untrusted_directories(store: Store) -> dict[str, str]:
+    """Return the paths in the store that are ignored because they are unsafe, each with the reason."""
+    paths = [os.path.join(store.root, kind) for kind in STORE_DIRECTORIES] if store.root else []
+    problems = {path: store.trust_problem(path) for path in paths if os.path.lexists(path)}
+    return {path: problem for path, problem in problems.items() if problem}
 
 
 def prune_store(store: Store, now: float | None = None, checks: ContentChecks | None = None) -> list[Removal]:

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 from cloche.fs import read_regular_file, replace_file
 from cloche.model.value import replace
 from cloche.store.distributions import read_installed
-from cloche.store.images import complete_bytecode, find_named_image, find_or_build_image, image_name
+from cloche.store.images import complete_bytecode, find_or_build_image
+from cloche.store.images.lookup import find_named_image, image_name
 from cloche.store.images.sources import DistributionSource
 from cloche.store.tags import supported_tags
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cloche.errors import UsageError
-from cloche.model.distribution import normalize_name
+from cloche.model.metadata import normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import os
 from cloche.errors import SeedError
 from cloche.model.value import TYPE_CHECKING
 from cloche.store.distributions import read_wheel
-from cloche.store.images import ImageNotWritten, find_image, find_or_build_image
+from cloche.store.images import ImageNotWritten, find_or_build_image
+from cloche.store.images.lookup import find_image
 from cloche.store.requirements import parse_requirements
 from cloche.store.wheels import choose_distribution
 

@@ -10,7 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, UsageError
-from cloche.model.distribution import StartupCode, normalize_name
+from cloche.model.distribution import StartupCode
+from cloche.model.metadata import normalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cloche.errors import SeedError, reason_of
 from cloche.fs import read_at_most
 from cloche.fs.inputs import UNRECORDED
-from cloche.model.distribution import normalize_name, parse_metadata_name
+from cloche.model.metadata import normalize_name, parse_metadata_name
 from cloche.model.value import Value, replace
 from cloche.store.distributions import Distribution, read_installed, read_wheel
 from cloche.store.tags import incompatibility

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloche import DestinationError
 from cloche.fs.records import parse_rows
-from cloche.model.distribution import parse_metadata_name
+from cloche.model.metadata import parse_metadata_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,9 @@ import stat
 from typing import TYPE_CHECKING
 
 from cloche.fs import is_within, lines_of, list_names
+from cloche.fs.installed_records import is_absolute, with_row
 from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, files_from_other_tools, parse_manifest, was_edited
-from cloche.fs.records import is_absolute, parse_rows, with_row
+from cloche.fs.records import parse_rows
 from cloche.lifecycle import recorded_command
 from cloche.lifecycle.embedded_paths import launchers
 from cloche.lifecycle.embedded_paths.activation_scripts import (

@@ -164,7 +164,7 @@ def compare_packages(
 
     :param own_scripts: the paths of activation scripts, which users may edit.
     """
-    from cloche.store.installation import find_damage
+    from cloche.store.installed_images import find_damage
 
     names = {image.distribution for image in blueprint.images}
     if not names.isdisjoint(known_differences(here.location, cache).values()):
@@ -223,7 +223,7 @@ def watched_paths(environment: Environment, images: Iterable[Image], editable: s
     :param editable: the paths of activation scripts, which users may edit.
     :raises OSError, ValueError: an image was removed or damaged, or a file is missing.
     """
-    from cloche.store.installation import changeable_paths
+    from cloche.store.installed_images import changeable_paths
 
     sites = {environment.layout.purelib, environment.layout.platlib}
     generated = manifest_of(environment.location).keys() - editable

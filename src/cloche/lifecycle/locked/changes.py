@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.fs import read_at_most
+from cloche.fs.installed_records import read_record
 from cloche.fs.manifests import parse_manifest, read_manifest, sha256_of
-from cloche.fs.records import read_record
 from cloche.lifecycle.installed import site_directories
 from cloche.model.operations import Write
 from cloche.model.package_change import PackageChange

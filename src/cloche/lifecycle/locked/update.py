@@ -27,7 +27,8 @@ from cloche.planning.merging import scripts_of_other_tools
 from cloche.planning.plan_at import plan_at
 from cloche.planning.pyvenv_cfg import ADDED_KEY
 from cloche.store.bytecode import bytecode_path
-from cloche.store.installation import find_damage, image_operations
+from cloche.store.installation import image_operations
+from cloche.store.installed_images import find_damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence

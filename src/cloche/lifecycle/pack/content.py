@@ -11,8 +11,8 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from cloche.fs import is_same_file
+from cloche.fs.installed_records import path_from_root, rows_of_paths, update_record
 from cloche.fs.manifests import MANIFEST, RUNTIME_MANIFEST, update_manifest
-from cloche.fs.records import path_from_root, rows_of_paths, update_record
 from cloche.lifecycle.embedded_paths.content_search import TEXT_LIMIT
 from cloche.lifecycle.embedded_paths.recorded_roots import environment_of_program, own_scripts
 from cloche.lifecycle.embedded_paths.relative import relative_content

@@ -22,7 +22,7 @@ from cloche.model.value import Value
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloche.fs.records import Row
+    from cloche.fs.installed_records import Row
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.tree import Tree

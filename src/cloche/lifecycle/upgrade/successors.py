@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Literal
 
-    from cloche.fs.records import Row
+    from cloche.fs.installed_records import Row
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.upgrade.inventory import Inventory, Loss
     from cloche.model.aliases import Compile

@@ -29,7 +29,7 @@ from cloche.lifecycle.tool_edits import TOOL_EDITS, tool_of_file
 from cloche.lifecycle.tree import File, Tree, is_same_content, walk_files
 from cloche.lifecycle.verify.compiled import Compiled, compare_bytecode
 from cloche.lifecycle.verify.expectations import Expectations
-from cloche.model.distribution import normalize_name
+from cloche.model.metadata import normalize_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.merging import OTHERS_SCRIPTS
 from cloche.planning.pyvenv_cfg import is_portable

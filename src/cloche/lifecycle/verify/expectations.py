@@ -13,6 +13,7 @@ import re
 
 from cloche.errors import counted
 from cloche.fs import list_names
+from cloche.fs.installed_records import decode_digest, read_record
 from cloche.fs.manifests import (
     MANIFEST,
     RUNTIME_MANIFEST,
@@ -22,10 +23,9 @@ from cloche.fs.manifests import (
     parse_manifest,
     read_manifest,
 )
-from cloche.fs.records import decode_digest, read_record
 from cloche.lifecycle.installed import InstalledDistribution, distributions_in, installed_distributions, read_text
 from cloche.lifecycle.tree import walk_files
-from cloche.model.distribution import parse_metadata_name
+from cloche.model.metadata import parse_metadata_name
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.pyvenv_cfg import is_portable
 

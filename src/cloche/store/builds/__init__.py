@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from cloche.errors import SeedError, reason_of
 from cloche.fs import remove_path
-from cloche.model.distribution import normalize_name
+from cloche.model.metadata import normalize_name
 from cloche.store.builds.editables import BuildEnvironment, build_editable_wheel
 from cloche.store.builds.keys import build_key, find_built_wheel
 from cloche.store.builds.log import build_error, likely_reason

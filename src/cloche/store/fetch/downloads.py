@@ -17,7 +17,6 @@ import itertools
 import os
 import tempfile
 import threading
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -38,6 +37,7 @@ from cloche.store.fetch.artifacts import (
     wrong_file,
 )
 from cloche.store.fetch.local_search import LocalSearch
+from cloche.store.fetch.meter import Meter
 from cloche.store.fetch.pins import Pin, SearchScope, best_file, check_pin, first_items, pin_mismatch, why_none_fits
 from cloche.store.fetch.worker_threads import as_completed, in_threads
 from cloche.store.staging import FREE_SPACE, cache_remedy, staging_directory
@@ -148,7 +148,7 @@ class _Downloads:
         self._search = search
         self._store = store
         self._stopped = stopped
-        self._meter = _Meter(list(map(size, self._items)))
+        self._meter = Meter(list(map(size, self._items)))
         named = [
             url
             for item in items
@@ -161,7 +161,7 @@ class _Downloads:
 
         :raises SeedError: one of them cannot be obtained; the others are stopped.
         """
-        from cloche.store.fetch.http import printable_url
+        from cloche.store.fetch.credentials import printable_url
 
         def fetch(item: Artifact | Pin) -> str:
             path = self._obtain(item, artifacts, stage)
@@ -189,7 +189,7 @@ class _Downloads:
 
         :raises SeedError: no index has a suitable file.
         """
-        from cloche.store.fetch.http import RequestFailed
+        from cloche.store.fetch.request_failures import RequestFailed
 
         tried = list(self._search.tried[pin])
         if not pin.hashes:
@@ -244,7 +244,8 @@ class _Downloads:
         return path
 
     def _fetch_from_sources(self, artifact: Artifact, artifacts: str, stage: str) -> str:
-        from cloche.store.fetch.http import RequestFailed, printable_url
+        from cloche.store.fetch.credentials import printable_url
+        from cloche.store.fetch.request_failures import RequestFailed
 
         tried = list(self._search.tried[artifact])
         for source in self._sources(artifact):
@@ -284,7 +285,8 @@ class _Downloads:
 
         :raises RequestFailed: the page cannot be read, or has no such file.
         """
-        from cloche.store.fetch.http import RequestFailed, printable_url
+        from cloche.store.fetch.credentials import printable_url
+        from cloche.store.fetch.request_failures import RequestFailed
 
         named = [file for file in self._indexes.files_on(page) if file.name == artifact.file_name]
         problem = "does not have it"
@@ -304,7 +306,9 @@ class _Downloads:
         :raises SeedError: the file has other hashes.
         :raises OSError: it cannot be written.
         """
-        from cloche.store.fetch.http import RequestFailed, Sink, printable_url
+        from cloche.store.fetch.credentials import printable_url
+        from cloche.store.fetch.http import Sink
+        from cloche.store.fetch.request_failures import RequestFailed
         from cloche.store.fetch.simple_index import local_path
 
         if urlsplit(url).scheme == "file":
@@ -332,66 +336,6 @@ class _Downloads:
             if problem := hash_mismatch(artifact, digests):
                 raise wrong_file(artifact, f"`{printable_url(url)}`", problem)
         return _publish(temporary, _with_hashes(artifact, digests), artifacts)
-
-
-class _Meter:
-    """Measures the progress of the downloads."""
-
-    def __init__(self, sizes: Sequence[int]) -> None:
-        """Begin to measure.
-
-        :param sizes: the sizes of the files in bytes; 0 if it is not known.
-        """
-        self._files = len(sizes)
-        self._bytes = sum(sizes)
-        self._all_known = all(sizes)
-        self._finished = 0
-        self._received = 0
-        self._waiting = 0
-        self._started = time.monotonic()
-        self._lock = threading.Lock()
-
-    def add_bytes(self, count: int) -> None:
-        with self._lock:
-            self._received += count
-
-    def finish_file(self) -> None:
-        with self._lock:
-            self._finished += 1
-
-    @contextlib.contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Count a file that another process downloads."""
-        with self._lock:
-            self._waiting += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._waiting -= 1
-
-    def amounts(self) -> dict[str, float]:
-        """Return the state as numbers; `total_bytes` and `seconds_left` only if all sizes are known."""
-        amounts: dict[str, float] = {"files": self._finished, "total_files": self._files, "bytes": self._received}
-        if self._all_known:
-            amounts["total_bytes"] = self._bytes
-            if self._received:
-                seconds = (time.monotonic() - self._started) / self._received * (self._bytes - self._received)
-                amounts["seconds_left"] = round(max(seconds, 0), 1)
-        return amounts
-
-    def text(self) -> str:
-        """Return the state as text: `downloading 3 of 36 files, 12.3 of 80.1 MB, 4 s left`."""
-        amounts = self.amounts()
-        parts = [f"downloading {amounts['files']} of {counted(self._files, 'file')}"]
-        if "seconds_left" in amounts:
-            megabytes = f"{amounts['bytes'] / 1e6:.1f} of {amounts['total_bytes'] / 1e6:.1f} MB"
-            parts.append(f"{megabytes}, {amounts['seconds_left']:.0f} s left")
-        elif amounts["bytes"]:
-            parts.append(f"{amounts['bytes'] / 1e6:.1f} MB")
-        if self._waiting:
-            parts.append(f"waiting for another process that downloads {self._waiting} of them")
-        return ", ".join(parts)
 
 
 def _publish(temporary: str, artifact: Artifact, artifacts: str) -> str:

@@ -8,29 +8,23 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-import posixpath
 import random
 import re
-import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from requests.utils import get_netrc_auth
-from urllib3.exceptions import HTTPError, InsecureRequestWarning
-from urllib3.util import Retry
+from urllib3.exceptions import HTTPError
 
-from cloche.model import VERSION
 from cloche.model.value import Value
-from cloche.store.fetch.keyring import keyring_credentials
+from cloche.store.fetch.connections import CHUNK, open_session
+from cloche.store.fetch.credentials import Credentials
+from cloche.store.fetch.request_failures import RequestFailed, failure_of_error, failure_of_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any
 
     from cloche.model.interpreter import Host
     from cloche.store.fetch.artifacts import Hasher
@@ -40,13 +34,8 @@ TIMEOUT = 15.0
 RETRIES = 5
 """The defaults of pip."""
 
-MAX_REDIRECTS = 10
-
 MAX_PAUSE = 60.0
 """The longest pause in seconds that a server may ask for."""
-
-CHUNK = 1 << 17
-"""The number of bytes to read at once."""
 
 MAX_TIMEOUTS = 10
 """The number of timeouts after which a server must have sent the headers of its answer, redirects included."""
@@ -57,28 +46,9 @@ SLOWEST = 1024
 PROGRESS = 1 << 20
 """The number of bytes after which earlier failures of a download no longer count."""
 
-TEMPORARY = frozenset((408, 425, 429, 500, 502, 503, 504, 520, 527))
-"""HTTP statuses after which a request is repeated."""
-
 ANY = "*/*"
 
 _RANGE = re.compile(r"bytes (\d{1,18})-\d+/(?:\d+|\*)")
-
-
-class RequestFailed(Exception):
-    """A URL could not be read; the text says why, and continues a sentence: `404 Not Found`."""
-
-    def __init__(
-        self, reason: str, *, temporary: bool = False, pause: float | None = None, missing: bool = False
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.temporary = temporary
-        """Whether it may work if it is tried again."""
-        self.pause = pause
-        """The seconds to wait before that, if the server says so."""
-        self.missing = missing
-        """Whether the server says that there is nothing at this URL."""
 
 
 class DownloadStopped(Exception):
@@ -136,16 +106,12 @@ class Client:
         :param indexes: the URLs of indexes; the credentials in them are used for other files on the same server.
         :param stopped: set by another thread to end all requests.
         """
-        self._host = host
         self._settings = settings
-        self._indexes = [index for index in indexes if urlsplit(index).username]
+        self._credentials = Credentials(indexes, settings.text("keyring-provider"), host)
         self._stopped = stopped
         self._timeout = max(settings.number(TIMEOUT, "timeout", "default-timeout"), 0) or TIMEOUT
         self._retries = int(settings.number(RETRIES, "retries"))
-        self._session = _session(settings)
-        self._from_keyring: dict[str, tuple[str, str] | None] = {}
-        self._keyring_lock = threading.Lock()
-        """Held while the keyring is asked, because it may ask the user to unlock it."""
+        self._session = open_session(settings)
         self._unreachable: set[str] = set()
         """The servers that did not answer; one attempt is enough to see whether they answer now."""
         self._asking: dict[int, tuple[float, str]] = {}
@@ -209,16 +175,16 @@ class Client:
         headers = {"Accept": accept, "Accept-Encoding": "identity" if accept == ANY else "gzip"}
         if sink.size and validator:
             headers |= {"Range": f"bytes={sink.size}-", "If-Range": validator}
-        address, credentials = self._credentials(url)
+        address, credentials = self._credentials.find(url)
         response = self._send(address, headers, credentials)
-        if response.status_code == 401 and (found := self._keyring(address, credentials)):
+        if response.status_code == 401 and (found := self._credentials.find_in_keyring(address, credentials)):
             response.close()
             response = self._send(address, headers, found)
         if response.status_code not in (200, 206):
             if response.status_code == 416:
                 sink.restart()
             with response:
-                raise _status_failure(response)
+                raise failure_of_status(response)
         return response
 
     def overdue(self) -> str:
@@ -242,7 +208,7 @@ class Client:
                 cert=self._settings.text("client-cert") or None,
             )
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            raise _failure(error) from error
+            raise failure_of_error(error) from error
         finally:
             del self._asking[threading.get_ident()]
 
@@ -258,7 +224,7 @@ class Client:
             try:
                 content = response.raw.read1(CHUNK, decode_content=False)
             except (HTTPError, OSError, ValueError) as error:
-                failure = _failure(error)
+                failure = failure_of_error(error)
                 if failure.temporary and sink.size:
                     promise = "" if expected is None else f" of {expected}"
                     failure.reason = f"the connection broke after {sink.size}{promise} bytes"
@@ -291,111 +257,6 @@ class Client:
 
     def _backoff(self, failures: int) -> float:
         return min(0.25 * 2.0**failures, 30.0) * random.uniform(0.5, 1)  # so that many clients do not return at once
-
-    def _credentials(self, url: str) -> tuple[str, tuple[str, str] | None]:
-        """Return a URL without credentials, and those from it, from an index on the same server, or from `netrc`."""
-        address, found = split_credentials(url)
-        if found is None:
-            parts, longest = urlsplit(address), -1
-            for index in self._indexes:
-                other, candidate = split_credentials(index)
-                if urlsplit(other)[:2] == parts[:2]:
-                    common = len(posixpath.commonpath((urlsplit(other).path or "/", parts.path or "/")))
-                    if common > longest:
-                        found, longest = candidate, common
-        if found is None or not found[1]:
-            found = get_netrc_auth(address) or found
-        return address, found
-
-    def _keyring(self, url: str, used: tuple[str, str] | None) -> tuple[str, str] | None:
-        """Return the credentials that the user's keyring has for a server; None without a keyring."""
-        server = urlsplit(url).netloc
-        with self._keyring_lock:
-            if server not in self._from_keyring:
-                provider = self._settings.text("keyring-provider")
-                name = used[0] if used else ""
-                self._from_keyring[server] = keyring_credentials(provider, (url, server), name, self._host)
-            return self._from_keyring[server]
-
-
-def split_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
-    """Return a URL without user and password, and these."""
-    parts = urlsplit(url)
-    netloc = parts.netloc.rpartition("@")[2]
-    address = urlunsplit((parts.scheme, netloc, *parts[2:]))
-    if parts.username is None:
-        return address, None
-    return address, (unquote(parts.username), unquote(parts.password or ""))
-
-
-def printable_url(url: str) -> str:
-    """Return a URL for messages: without credentials, and without the query, which may hold a token."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def _session(settings: PipSettings) -> requests.Session:
-    session = requests.Session()
-    session.headers["User-Agent"] = f"cloche/{VERSION}"
-    session.max_redirects = MAX_REDIRECTS
-    proxy = settings.text("proxy")
-    if proxy or settings.flag("no-proxy-env"):
-        session.trust_env = False  # like pip: an explicit proxy replaces all of the environment's
-        session.proxies = {"http": proxy, "https": proxy} if proxy else {}
-    session.mount("https://", _Adapter(_system_certificates(settings)))
-    session.mount("http://", _Adapter(None))
-    trusted_hosts = settings.texts("trusted-host")
-    for host in trusted_hosts:
-        for suffix in ("/",) if _has_port(host) else ("/", ":"):
-            session.mount(f"https://{host}{suffix}", _UnverifiedAdapter(None))
-    if trusted_hosts:
-        urllib3.disable_warnings(InsecureRequestWarning)  # the user has chosen to trust these servers
-    return session
-
-
-def _has_port(host: str) -> bool:
-    return bool(re.search(r":\d+$", host))
-
-
-def _system_certificates(settings: PipSettings) -> ssl.SSLContext | None:
-    """Return a context that trusts the operating system's certificates; None to trust only certifi's."""
-    if "legacy-certs" in settings.texts("use-deprecated"):
-        return None
-    import truststore
-
-    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-class _Adapter(HTTPAdapter):
-    """Opens connections; downloads run in several threads, so the pool must hold a connection for each."""
-
-    def __init__(self, context: ssl.SSLContext | None) -> None:
-        self._context = context
-        super().__init__(pool_connections=32, pool_maxsize=16)
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        if self._context is not None:
-            options["ssl_context"] = self._context
-        super().init_poolmanager(*arguments, **options)
-
-    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
-        """Send a request; of a redirect, whose body requests would read to its end into memory, keep no body."""
-        response = super().send(request, *arguments, **options)
-        if response.is_redirect:
-            try:
-                is_read = len(response.raw.read(CHUNK, decode_content=False)) < CHUNK
-            except (HTTPError, OSError):
-                is_read = False
-            if not is_read:
-                response.close()
-        return response
-
-
-class _UnverifiedAdapter(_Adapter):
-    """Opens connections to a host that the user trusts without a certificate (`trusted-host`)."""
-
-    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
-        return super().send(request, *arguments, **{**options, "verify": False})
 
 
 def _check_redirects(response: requests.Response) -> None:
@@ -439,49 +300,3 @@ def _validator(response: requests.Response) -> str:
     """Return what identifies this version of a file in a request for its rest (RFC 9110, If-Range)."""
     tag = response.headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
-
-
-def _status_failure(response: requests.Response) -> RequestFailed:
-    status = response.status_code
-    text = f"{status} {response.reason or ''}".strip()
-    if status in TEMPORARY:
-        try:
-            pause = Retry().get_retry_after(response.raw)
-        except (HTTPError, ValueError, OverflowError):  # not a number, or not a date
-            pause = None
-        return RequestFailed(text, temporary=True, pause=pause)
-    if status == 416:
-        return RequestFailed("the server did not send the requested part of the file", temporary=True)
-    return RequestFailed(text, missing=status in (404, 410))
-
-
-def _failure(error: Exception) -> RequestFailed:
-    """Return a failure without the URL and the internals that the texts of libraries contain."""
-    text = str(error)
-    if isinstance(error, requests.TooManyRedirects):
-        return RequestFailed(f"it redirects more than {MAX_REDIRECTS} times")
-    if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in text:
-        return RequestFailed("a SOCKS proxy needs the package `PySocks`, which is not installed with cloche")
-    if isinstance(error, requests.exceptions.InvalidSchema):
-        return RequestFailed("it redirects to a URL that is neither HTTP nor HTTPS")
-    if "CERTIFICATE_VERIFY_FAILED" in text or isinstance(error, ssl.SSLCertVerificationError):
-        return RequestFailed("the certificate of the server is not trusted")
-    if refusal := re.search(r"Tunnel connection failed: (\d{3} [\w -]*)", text):
-        return RequestFailed(
-            f"the proxy refuses the connection: {refusal[1]}", temporary=int(refusal[1][:3]) in TEMPORARY
-        )
-    if isinstance(error, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)):
-        return RequestFailed("the proxy refuses the connection, or does not answer", temporary=True)
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidProxyURL)):
-        return RequestFailed("the URL of the file, or of the proxy, is not valid")
-    if isinstance(error, requests.ConnectTimeout):
-        return RequestFailed("the server does not accept the connection in time", temporary=True)
-    if isinstance(error, (requests.Timeout, urllib3.exceptions.ReadTimeoutError, TimeoutError)):
-        return RequestFailed("the server stopped sending", temporary=True)
-    if isinstance(error, (requests.exceptions.SSLError, urllib3.exceptions.SSLError)):
-        return RequestFailed("the server does not speak TLS as expected", temporary=True)
-    if "NameResolutionError" in text or "Failed to resolve" in text:
-        return RequestFailed("the name of the server cannot be resolved", temporary=True)
-    if isinstance(error, (requests.RequestException, HTTPError, ConnectionError)):
-        return RequestFailed("the connection cannot be opened, or broke", temporary=True)
-    return RequestFailed(text[:1].lower() + text[1:])

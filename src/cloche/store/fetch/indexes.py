@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
 from cloche.store.fetch.artifacts import invalid_url
-from cloche.store.fetch.http import Client, RequestFailed, printable_url
+from cloche.store.fetch.credentials import printable_url
+from cloche.store.fetch.http import Client
 from cloche.store.fetch.pip_settings import default_index, read_pip_settings
+from cloche.store.fetch.request_failures import RequestFailed
 from cloche.store.fetch.simple_index import linked_files, local_path
 
 if TYPE_CHECKING:

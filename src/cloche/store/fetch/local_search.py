@@ -145,7 +145,7 @@ class LocalSearch:
     def _path_in_url(self, artifact: Artifact) -> str:
         if urlsplit(artifact.url).scheme != "file":
             return ""
-        from cloche.store.fetch.http import RequestFailed
+        from cloche.store.fetch.request_failures import RequestFailed
         from cloche.store.fetch.simple_index import local_path
 
         try:

@@ -13,7 +13,8 @@ from urllib.request import url2pathname
 from cloche.errors import reason_of
 from cloche.fs import list_names, open_regular_file, read_bounded
 from cloche.store.fetch.artifacts import MAX_FILE_NAME, OfferedFile
-from cloche.store.fetch.http import RequestFailed, Sink
+from cloche.store.fetch.http import Sink
+from cloche.store.fetch.request_failures import RequestFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.fs import list_names
-from cloche.store.images import abi_name, listed_image
+from cloche.store.images.lookup import abi_name, listed_image
 
 if TYPE_CHECKING:
     from cloche.model.distribution import Image

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.fs import list_names, read_regular_file, replace_file
-from cloche.store.images import FORMAT, find_named_image
+from cloche.store.images.lookup import FORMAT, find_named_image
 
 if TYPE_CHECKING:
     from cloche.model.distribution import Image

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Protocol
 
-from cloche.apply.file_list import DamagedImage, FileList
+from cloche.apply.file_list import DamagedImage, FileList, read_file_list
 from cloche.fs import read_regular_file
 from cloche.model.value import Value, fields
 from cloche.store import bytecode
+from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST, own_files
 from cloche.store.contents import contents_of
 from cloche.store.images.writer import SHEBANGS, ImageWriter
 from cloche.store.startup_code import is_startup_file, path_in_site
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cloche.model.aliases import Bytecode
     from cloche.model.distribution import Image
@@ -190,3 +191,21 @@ class StoredSource(Value):
                 if path.endswith(".py") and tree in ("purelib", "platlib") and target not in known:
                     compiler.add(f"{tree}/{path}", f"{tree}/{target}", path, len(content))
         return "complete"
+
+
+def stored_source(image: Image) -> StoredSource:
+    """Return an image as the source of the same image with bytecode."""
+    own = own_files(image.root)
+    trees = [name.removesuffix(FILE_LIST_SUFFIX) for name in own if name.endswith(FILE_LIST_SUFFIX)]
+    lists = {tree: read_file_list(f"{image.root}/{tree}{FILE_LIST_SUFFIX}") for tree in trees}
+    if scripts := [path.partition("/")[2] for path in own if path.startswith(f"{SHEBANGS}/")]:
+        lists[SHEBANGS] = _file_list_of_scripts(image.root, scripts)
+    return StoredSource(image, lists)
+
+
+def _file_list_of_scripts(root: str, scripts: Sequence[str]) -> FileList:
+    """Return a file list of the scripts in an image that need a first line; the image lists them among its own files."""
+    own = read_file_list(f"{root}/{OWN_FILE_LIST}")
+    entries = {path: (size, digest) for path, size, digest in zip(own.paths, own.sizes, own.hashes, strict=True)}
+    sizes, hashes = zip(*(entries[f"{SHEBANGS}/{path}"] for path in scripts), strict=True)
+    return FileList((), scripts, sizes, hashes, own.mtime_ns)

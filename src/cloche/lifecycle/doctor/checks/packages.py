@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cloche.fs import is_within, read_at_most
-from cloche.fs.records import Row
+from cloche.fs.installed_records import Row
 from cloche.lifecycle.doctor.case import ONLY_YOU, Finding, and_more, missing_directory
 from cloche.lifecycle.doctor.checks.parts import has_executables
 from cloche.lifecycle.doctor.checks.scripts import broken_scripts

@@ -1,4 +1,4 @@
-"""Test the names of distributions, and that one is never taken for another whose name it starts with."""
+"""Test the names and the entry points of distributions, and that one is never taken for another whose name it starts with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche
-from cloche.model.distribution import parse_entry_points, parse_metadata_name, parse_scripts
+from cloche.model.metadata import parse_entry_points, parse_metadata_name, parse_scripts
 
 if TYPE_CHECKING:
     from pathlib import Path
