@@ -35,7 +35,7 @@ FAULTS = ("ENOSPC", "EIO", "EACCES", "EINTR")
 STOPS = {"INT": 130, "TERM": 143}
 """Signals that stop a run, and the exit code of the stopped run."""
 
-STAGING = re.compile(r"(env/)?\.(env\.)?cloche-\d+(/|$)")
+STAGING = re.compile(r"(env/)?\.(env\.)?cloche-(new-)?\d+(/|$)")
 """Matches a staging directory beside or in the destination, and the paths below it."""
 
 HANDLER_INSTALLED = re.compile(r"rt_sigaction\(SIGTERM, \{sa_handler=0x")
