@@ -6,14 +6,12 @@ of a package in an environment is read and updated by `cloche.fs.installed_recor
 
 from __future__ import annotations
 
-from cloche.cpython import import_sha256
 from cloche.fs import lines_of
+from cloche.fs.manifests import sha256
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-sha256 = import_sha256()
 
 FIELD_LIMIT = 131_072
 """The length in characters up to which `csv` reads a field."""
