@@ -74,10 +74,11 @@ def unpack(file: str, to: str, session: Session, rule: StartupRule = ("list", ()
             f"`{destination.location}` is inside `{source}`, which is to be unpacked",
             hint="choose a path outside of it",
         )
-    count = [0]
+    count = 0
 
     def extract(root: str) -> Iterable[Operation]:
-        count[0] = Extraction(source, root).run()
+        nonlocal count
+        count = Extraction(source, root).run()
         refuse_unpacked(root, rule, session)
         return ()
 
@@ -97,7 +98,7 @@ def unpack(file: str, to: str, session: Session, rule: StartupRule = ("list", ()
         raise DestinationError(
             f"another process has changed `{destination.location}`", hint="choose another path"
         ) from None
-    return destination.location, count[0]
+    return destination.location, count
 
 
 def refuse_unpacked(root: str, rule: StartupRule, session: Session) -> None:
