@@ -154,6 +154,24 @@ def test_the_store_keeps_what_was_compiled(cloche: Cloche, env: Path) -> None:
         assert stored.read_bytes() == data
 
 
+def test_the_store_is_used_instead_of_bytecode_that_another_program_compiled(cloche: Cloche, env: Path) -> None:
+    """pip's own bytecode has no seals. It has the time of its source, as that of an image has."""
+    cache = cloche.cwd / "cache"
+    for name in ("this", "antigravity"):
+        edit(cached(library(env) / f"{name}.py"), b"compiled by another program")
+    first = packed(cloche, env, "--cache-dir", cache)
+    stored = {path: path.stat().st_ino for path in (cache / "bytecode").iterdir()}
+    assert len(stored) == 2
+
+    assert packed(cloche, env, "--cache-dir", cache) == first
+    assert {path: path.stat().st_ino for path in (cache / "bytecode").iterdir()} == stored
+
+    damaged = min(stored)
+    damaged.write_bytes(b"")
+    assert packed(cloche, env, "--cache-dir", cache) == first
+    assert damaged.stat().st_size > 0
+
+
 def test_a_module_with_another_source_is_not_taken_from_the_store(cloche: Cloche, env: Path) -> None:
     module = library(env) / "site-packages/spam.py"
     found = []

@@ -54,6 +54,8 @@ class BytecodeSource:
         """Bytecode in the environment or the store that probably has a fitting seal, by the path of the module."""
         self.modules: dict[str, Entry] = {}
         """All modules that get bytecode, by path."""
+        self.directories = store.readable_directories("bytecode")
+        """The directories of the store for bytecode."""
         self.compiled_later: dict[str, Entry] | None = None
         """The bytecode of modules whose seals do not fit, by the path of the module; None as long as all fit."""
         interpreter = environment.interpreter
@@ -76,12 +78,10 @@ class BytecodeSource:
             # Only that of an image, or of an archive, has the time of its source.
             if existing and existing.kind == "bytecode" and existing.time_ns == entry.time_ns:
                 self.taken[path] = existing
-        if directories := store.readable_directories("bytecode"):
+        if self.directories:
             for path in [path for path in self.modules if path not in self.taken]:
-                key = self.key(path, self.source_digest(path))
-                if stored := find_bytecode(key, store, directories):
-                    target = bytecode_path(path, interpreter.cache_tag)
-                    self.taken[path] = Entry(target, "bytecode", stored[0], size=stored[1])
+                if stored := self.stored(path, self.source_digest(path)):
+                    self.taken[path] = stored
 
     def path_on_disk(self, entry: Entry) -> str:
         """Return the path of a source for the compiler: relative to the environment if it is in it."""
@@ -103,6 +103,15 @@ class BytecodeSource:
     def key(self, path: str, source_digest: bytes) -> str:
         """Return the key of a module's bytecode in the store."""
         return bytecode_key(self.compiler, self.name(path), source_digest)
+
+    def stored(self, path: str, source_digest: bytes) -> Entry | None:
+        """Return the bytecode of a module that the store keeps because an earlier run compiled it; None if there is none."""
+        interpreter = self.environment.interpreter
+        assert interpreter is not None
+        found = find_bytecode(self.key(path, source_digest), self.store, self.directories)
+        if found is None:
+            return None
+        return Entry(bytecode_path(path, interpreter.cache_tag), "bytecode", found[0], size=found[1], module=path)
 
     def compiled(self, paths: Iterable[str], directory: str) -> list[Entry]:
         """Compile these modules in a directory; return the bytecode of those that can be compiled.
@@ -151,7 +160,8 @@ class BytecodeSource:
     def read(self, entry: Entry, source_digest: bytes, scratch: str) -> bytes | None:
         """Return the bytecode for the source of a module; None if it cannot be compiled.
 
-        If the seal does not fit, all modules whose bytecode has a seal that does not fit are compiled.
+        If the seal does not fit, as that of bytecode that pip compiled, the store may have some that was compiled earlier.
+        Otherwise all modules of which this is true are compiled together.
 
         :param source_digest: the SHA-256 of the source.
         :param scratch: the path of a new directory to compile in.
@@ -161,9 +171,11 @@ class BytecodeSource:
         data = self.fitting(entry, source_digest)
         is_new = module not in self.taken
         if data is None and not is_new:
+            data = self.fitting_stored(module, source_digest)
+        if data is None and not is_new:
             if self.compiled_later is None:
                 os.mkdir(scratch)
-                left = [path for path, file in self.taken.items() if not self.has_fitting_seal(path, file)]
+                left = [path for path, file in self.taken.items() if not self.is_available(path, file)]
                 self.compiled_later = {file.module: file for file in self.compiled(left, scratch)}
             if module not in self.compiled_later:
                 return None
@@ -175,8 +187,18 @@ class BytecodeSource:
             store_bytecode(self.key(module, source_digest), data, self.store)
         return data
 
-    def has_fitting_seal(self, path: str, file: Entry) -> bool:
-        return self.fitting(replace(file, module=path), self.source_digest(path)) is not None
+    def is_available(self, path: str, file: Entry) -> bool:
+        """Return whether a module has bytecode whose seal fits: this file, or one in the store."""
+        digest = self.source_digest(path)
+        return any(
+            data is not None
+            for data in (self.fitting(replace(file, module=path), digest), self.fitting_stored(path, digest))
+        )
+
+    def fitting_stored(self, path: str, source_digest: bytes) -> bytes | None:
+        """Return the bytecode of a module that the store keeps, if its seal fits."""
+        found = self.stored(path, source_digest)
+        return None if found is None else self.fitting(found, source_digest)
 
     def fitting(self, entry: Entry, source_digest: bytes) -> bytes | None:
         """Return bytecode to pack if its seal fits the source, else None."""
