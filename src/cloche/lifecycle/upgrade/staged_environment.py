@@ -22,6 +22,7 @@ from cloche.lifecycle.tree import file_with_status
 from cloche.lifecycle.upgrade.carried_files import PathMapping
 from cloche.model.operations import Copy, CopyTree, Link, MakeDir, Rewrite, Run, SetMode, Write
 from cloche.model.value import replace
+from cloche.planning.pyvenv_cfg import COMMAND_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -117,8 +118,10 @@ def rewrite_staged_paths(
     kept = upgrade.inventory.kept if upgrade.inventory else ()
     overlay.write(MANIFEST, manifest_with_kept_files(overlay.text(MANIFEST), kept, before, overlay))
     config = environment.layout.config
-    command = relocate_command(upgrade.info.settings.get("command", ""), upgrade.case.relocation)
-    overlay.write_text(config, with_recorded_packages(overlay.text(config), command, upgrade.seeds))
+    settings = dict(upgrade.info.settings)
+    if COMMAND_KEY in settings:
+        settings[COMMAND_KEY] = relocate_command(settings[COMMAND_KEY], upgrade.case.relocation)
+    overlay.write_text(config, with_recorded_packages(overlay.text(config), settings, upgrade.seeds))
     overlay.update_checksums(location)
     return overlay
 
