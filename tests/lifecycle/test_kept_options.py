@@ -332,6 +332,21 @@ def test_a_portable_environment_keeps_how_its_packages_are_installed(cloche: Clo
     assert (repaired, module.stat().st_nlink, [*site.glob("pip/__pycache__/*")]) == (options, 1, [])
 
 
+def test_an_upgrade_finds_other_builds_where_the_packages_came_from(cloche: Cloche) -> None:
+    env, wheels = cloche.cwd / "env", cloche.cwd / "wheels"
+    for tag in ("cp312", "cp313"):
+        simple_wheel(
+            wheels, "spam", tags=[f"{tag}-{tag}-linux_x86_64"], files={"spam.py": f"def main(): print('{tag}')"}
+        )
+    argv = (env, "-p", pyenv("3.12"), "--seed", "spam", "--find-links", wheels)
+    assert cloche(*argv).code == 0
+    assert run(env / "bin" / "spam").strip() == "cp312"
+
+    done = cloche("upgrade", env, "-p", pyenv("3.13"), PIP_NO_INDEX="1")
+    assert done.code == 0, done.err
+    assert run(env / "bin" / "spam").strip() == "cp313"
+
+
 @pytest.mark.parametrize("text", ["--link-mode", "'", "--startup-code odd,, --link-mode= --extra x"])
 def test_options_that_somebody_has_edited_do_no_harm(text: str) -> None:
     settings = {"version": "3.12.1", "include-system-site-packages": "false", "options": text}

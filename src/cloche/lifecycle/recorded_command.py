@@ -184,6 +184,23 @@ def recorded_compile_policy(settings: Mapping[str, str]) -> Compile:
     return request.spec.wanted.compile if request and request.spec.wanted else "auto"
 
 
+def recorded_find_links(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the directories with wheels that an environment was created from, as far as they exist."""
+    request = request_in(settings)
+    directories = request.spec.wanted.find_links if request and request.spec.wanted else ()
+    return tuple(path for path in directories if os.path.isabs(path) and os.path.isdir(path))
+
+
+def seeds_like(settings: Mapping[str, str], requirements: Sequence[str]) -> Wanted:
+    """Return the request for seeds that an environment gets later, with what it was created to do with its own."""
+    return Wanted(
+        tuple(requirements),
+        find_links=recorded_find_links(settings),
+        dependencies="omitted",
+        compile=recorded_compile_policy(settings),
+    )
+
+
 def recorded_link_mode(settings: Mapping[str, str]) -> LinkMode:
     """Return how the packages of an environment get their files, according to the command that created it."""
     request = request_in(settings)

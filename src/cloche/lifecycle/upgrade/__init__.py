@@ -20,18 +20,18 @@ from cloche.lifecycle.installed_requirements import site_paths, unmet_requiremen
 from cloche.lifecycle.installed_startup_code import startup_rule
 from cloche.lifecycle.reader import implementation_and_build, recorded_release
 from cloche.lifecycle.rebase import has_same_abi, is_same_release, rebase, version_like
-from cloche.lifecycle.recorded_command import recorded_compile_policy, recorded_lock
+from cloche.lifecycle.recorded_command import recorded_lock, seeds_like
 from cloche.lifecycle.resolving import interpreter_for, seed_images
 from cloche.lifecycle.seed_replacement import apply_overlay, reinstall_seeds
 from cloche.lifecycle.upgrade.inventory import Inventory, Loss, refusal_reason, take_inventory
-from cloche.model.plan import EnvironmentSpec, Wanted
+from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import Value, replace
 from cloche.planning.destination import absolute_path
 from cloche.planning.pyvenv_cfg import lock_digest, sees_system_packages
 from cloche.store.startup_code import refuse_startup_code
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import Literal, TypeAlias
 
     from cloche.lifecycle.doctor.case import Case
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from cloche.model.aliases import StartupRule
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
+    from cloche.model.plan import Wanted
     from cloche.session import Session
 
     Kind: TypeAlias = Literal["nothing", "rebase", "rebuild"]
@@ -337,7 +338,7 @@ def renewable_seeds(
         if distribution.key not in names:
             continue
         try:
-            wanted = seed_request(distribution.key, info.settings)
+            wanted = seeds_like(info.settings, [distribution.key])
             images = seed_images(wanted, interpreter, session)
             newer = all(Version(image.version) >= Version(distribution.version) for image in images)
             if newer or refusal_reason(distribution, interpreter):
@@ -345,11 +346,6 @@ def renewable_seeds(
         except (SeedError, ValueError):
             continue  # keep the installed one
     return tuple(found)
-
-
-def seed_request(name: str, settings: Mapping[str, str]) -> Wanted:
-    """Return the request for the newest version of one seed of an environment."""
-    return Wanted((name,), dependencies="omitted", compile=recorded_compile_policy(settings))
 
 
 def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
@@ -360,7 +356,7 @@ def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
     installed = {distribution.key: distribution.version for distribution in upgrade.info.distributions}
     found: list[str] = []
     for name in renewable_seeds(upgrade.info, upgrade.interpreter, upgrade.seeds, session):
-        images = seed_images(seed_request(name, upgrade.info.settings), upgrade.interpreter, session)
+        images = seed_images(seeds_like(upgrade.info.settings, [name]), upgrade.interpreter, session)
         newer = [image for image in images if image.version != installed[image.distribution]]
         if upgrade.rule[0] == "refuse":
             refuse_startup_code(newer, upgrade.rule[1])

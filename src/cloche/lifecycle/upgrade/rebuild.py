@@ -23,7 +23,12 @@ from cloche.lifecycle.installed import installed_distributions, site_directories
 from cloche.lifecycle.installed_startup_code import refuse_distributions, startup_code_in
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import copied_links
-from cloche.lifecycle.recorded_command import recorded_compile_policy, recorded_link_mode
+from cloche.lifecycle.recorded_command import (
+    recorded_compile_policy,
+    recorded_find_links,
+    recorded_link_mode,
+    seeds_like,
+)
 from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
 from cloche.lifecycle.upgrade.carried_files import carry_operations
 from cloche.lifecycle.upgrade.inventory import Loss, item_of
@@ -36,7 +41,7 @@ from cloche.lifecycle.upgrade.staged_environment import (
 )
 from cloche.lifecycle.upgrade.successors import find_successors, installed_like, key_of
 from cloche.model.operations import MakeDir, Remove, Write
-from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
+from cloche.model.plan import EnvironmentSpec, Request, Target
 from cloche.model.value import Value, replace
 from cloche.planning.clearing import plan_replacement
 from cloche.planning.destination import (
@@ -67,7 +72,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
-    from cloche.model.plan import Blueprint, Plan
+    from cloche.model.plan import Blueprint, Plan, Wanted
     from cloche.session import Session
 
 
@@ -156,6 +161,7 @@ def choose_content(upgrade: UpgradePlan, session: Session, losses: Losses, check
         losses=losses,
         checked=checked,
         policy=recorded_compile_policy(upgrade.info.settings),
+        find_links=recorded_find_links(upgrade.info.settings),
     )
     policy, allowed = request.spec.startup_rule
     if policy == "refuse":
@@ -229,7 +235,10 @@ class NewEnvironment:
         if successors.installed:
             from cloche.lifecycle.upgrade.pip_requests import install_with_pip
 
-            self.lost += install_with_pip(successors.installed, staged, plan, self.session, losses=self.losses)
+            links = recorded_find_links(upgrade.info.settings)
+            self.lost += install_with_pip(
+                successors.installed, staged, plan, self.session, losses=self.losses, find_links=links
+            )
         here = replace(plan.environment, location=staged)
         written = {posixpath.dirname(path) for path in written_metadata(self._packages)}
         others = installed_distributions(here, written)
@@ -294,8 +303,7 @@ def request_for_upgrade(upgrade: UpgradePlan, session: Session) -> Request:
 
 def wanted_seeds(upgrade: UpgradePlan) -> Wanted | None:
     """Return the request for the new seeds of an environment; None if it gets none."""
-    policy = recorded_compile_policy(upgrade.info.settings)
-    return Wanted(upgrade.seeds, dependencies="omitted", compile=policy) if upgrade.seeds else None
+    return seeds_like(upgrade.info.settings, upgrade.seeds) if upgrade.seeds else None
 
 
 def activator_notes(upgrade: UpgradePlan, session: Session) -> Iterator[str]:
