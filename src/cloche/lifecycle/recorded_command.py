@@ -184,6 +184,12 @@ def recorded_compile_policy(settings: Mapping[str, str]) -> Compile:
     return request.spec.wanted.compile if request and request.spec.wanted else "auto"
 
 
+def has_find_links(settings: Mapping[str, str]) -> bool:
+    """Return whether an environment was created with wheels from directories that the user named."""
+    request = request_in(settings)
+    return bool(request and request.spec.wanted and request.spec.wanted.find_links)
+
+
 def recorded_find_links(settings: Mapping[str, str]) -> tuple[str, ...]:
     """Return the directories with wheels that an environment was created from, as far as they exist."""
     request = request_in(settings)

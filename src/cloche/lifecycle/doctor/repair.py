@@ -174,7 +174,8 @@ class Repairs:
         old_roots = case.old_roots
         old_name = os.path.basename(old_roots[0])
         context = relocation_context(case.info, self.environment, case.relocation, old_name, self.session)
-        remaining = relocate_tree(self.overlay, context, files_to_relocate(case.tree, case.info.distributions))
+        files = files_to_relocate(case.tree, case.info.distributions, case.info.settings)
+        remaining = relocate_tree(self.overlay, context, files)
         self.notes += (f"`{path}` still contains `{old_roots[0]}`" for path in remaining)
         lost = [root for root in old_roots if not os.path.isdir(root)]  # the others have references of their own
         linked = linked_distributions(case.info)
