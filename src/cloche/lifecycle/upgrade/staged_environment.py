@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.tree import File
-    from cloche.lifecycle.upgrade import UpgradePlan
+    from cloche.lifecycle.upgrade.plan import UpgradePlan
     from cloche.lifecycle.upgrade.successors import Successors
     from cloche.model.operations import Operation
     from cloche.model.plan import Plan
