@@ -241,7 +241,8 @@ class NewEnvironment:
         written = {posixpath.dirname(path) for path in written_metadata(self._packages)}
         others = installed_distributions(here, written)
         self._refuse_startup_code(here, others)
-        files = None if successors.installed else relocatable_files(staged, (*self._created, *self._carried))
+        config = plan.environment.layout.config
+        files = None if successors.installed else relocatable_files(staged, self._created, self._carried, config)
         overlay = rewrite_staged_paths(upgrade, staged, plan, others, successors, files, self.session)
         self.session.warn(overlay.apply())
         from_images = {image.distribution for image in self.images}

@@ -36,13 +36,21 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
 
-def relocatable_files(staged: str, operations: Iterable[Operation]) -> Iterable[File] | None:
+def relocatable_files(
+    staged: str, created: Iterable[Operation], carried: Iterable[Operation], config: str
+) -> Iterable[File] | None:
     """Return the staged files that may contain an embedded path: files of images do not.
 
     None if all of them may, because a program has written them.
+
+    :param created: the operations that create the environment. What they write is for its future path, except for settings
+        of other programs in `pyvenv.cfg`.
+    :param carried: those that carry over files of the old environment.
+    :param config: the path of `pyvenv.cfg`.
     """
     found = {}
-    for operation in operations:
+    copied = (item for item in created if not isinstance(item, Write) or item.path == config)
+    for operation in (*copied, *carried):
         if isinstance(operation, (Run, CopyTree)):
             return None
         if isinstance(operation, (Copy, Link, Rewrite, Write)):
