@@ -197,7 +197,7 @@ VARYING = {
     "cloche/lifecycle/move.py": "the hints of other errors",
     "cloche/lifecycle/pack/bytecode.py": "the hints of other errors",
     "cloche/lifecycle/run.py": "tests/unit/test_run_command.py",
-    "cloche/lifecycle/upgrade/__init__.py": "tests/lifecycle/test_upgrade.py",
+    "cloche/lifecycle/upgrade/verification.py": "tests/lifecycle/test_upgrade.py",
     "cloche/model/spec.py": "tests/unit/test_spec.py",
     "cloche/plugins/registry.py": "tests/plugins/test_plugins_command.py",
     "cloche/planning/clearing.py": "tests/integration/test_clearing.py",

@@ -10,7 +10,7 @@ import pytest
 from cloche.errors import SeedError
 from cloche.model.value import replace
 from cloche.store import Store
-from cloche.store.index import download_wheel
+from cloche.store.index import download_wheels
 from cloche.store.requirements import Requirement
 from cloche.testing.fakes import fake_interpreter
 from tests.distributions import host_with_home
@@ -34,4 +34,4 @@ def test_a_download_that_is_not_where_it_belongs_is_an_error(name: str, tmp_path
     program.chmod(0o755)
     host = replace(host_with_home(tmp_path), executable=str(program))
     with Store.open(host) as store, pytest.raises(SeedError, match="pip reported success, but downloaded 0 wheels"):
-        download_wheel(Requirement("spam"), fake_interpreter(), store)
+        download_wheels([Requirement("spam")], fake_interpreter(), store)

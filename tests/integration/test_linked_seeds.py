@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from cloche.store import Store
 from cloche.store.maintenance import prune_store
 from tests.distributions import make_wheel
 from tests.run import Cloche, clean_environ
+from tests.tools import require
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,6 +112,7 @@ def test_a_lost_seed_that_is_not_available_does_not_prevent_other_repairs(cloche
     options = ("--seed", "spam", "--find-links", wheels, "--link-mode", "symlink")
     assert cloche("linked", *options).code == 0
     shutil.rmtree(cloche("cache", "dir").out.strip())
+    shutil.rmtree(wheels)
 
     done = cloche("doctor", "linked", "--fix", PIP_NO_INDEX="1")
 
@@ -117,12 +121,46 @@ def test_a_lost_seed_that_is_not_available_does_not_prevent_other_repairs(cloche
     assert "note: `spam==1.0` was not installed again: " in done.out
     assert pip_works(cloche, "linked")
 
-    make_wheel(wheels)
-    done = cloche("doctor", "linked", "--fix", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels))
+    make_wheel(tmp_path / "others")
+    done = cloche("doctor", "linked", "--fix", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path / "others"))
 
     assert done.code == 0
     assert cloche("run", "linked", "--", "spam").out == "spam\n"
     assert cloche("doctor", "linked").code == 0
+
+
+@pytest.mark.parametrize("portable", [(), ("--creator", "portable")])
+def test_a_lost_seed_comes_from_the_directory_that_it_came_from(
+    cloche: Cloche, tmp_path: Path, portable: tuple[str, ...]
+) -> None:
+    """A portable environment records no directory."""
+    make_wheel(tmp_path / "wheels")
+    options = ("--seed", "spam", "--find-links", tmp_path / "wheels", "--link-mode", "symlink", *portable)
+    assert cloche("linked", *options).code == 0
+    shutil.rmtree(cloche("cache", "dir").out.strip())
+
+    done = cloche("doctor", "linked", "--fix", PIP_NO_INDEX="1")
+
+    assert done.code == (1 if portable else 0)
+    assert (cloche("run", "linked", "--", "spam").out == "spam\n") == (not portable)
+
+
+def test_lost_seeds_are_downloaded_in_one_call(cloche: Cloche, tmp_path: Path) -> None:
+    """The settings of pip are read with another one."""
+    wheels, log = tmp_path / "wheels", tmp_path / "log"
+    for name in ("spam", "eggs", "ham"):
+        make_wheel(wheels, name, files={f"{name}.py": ""}, entry_points="")
+    options = ("--seed", "spam", "--seed", "eggs", "--seed", "ham", "--link-mode", "symlink")
+    assert cloche("linked", *options, "--find-links", wheels).code == 0
+    shutil.rmtree(cloche("cache", "dir").out.strip())
+    wheels.rename(tmp_path / "index")
+
+    variables = {**cloche.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "index")}
+    traced = [require("strace"), "-f", "-q", "-s", "2000", "-e", "trace=execve", "-o", log]
+    command = [*traced, sys.executable, "-m", "cloche", "doctor", "linked", "--fix"]
+    subprocess.run(command, check=True, cwd=cloche.cwd, env=variables, capture_output=True)
+
+    assert re.findall('"-m", "pip", "([a-z]+)"', log.read_text()) == ["config", "download"]
 
 
 def test_a_broken_pip_is_repaired_together_with_a_lost_seed(cloche: Cloche, tmp_path: Path) -> None:

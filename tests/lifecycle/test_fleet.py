@@ -22,7 +22,7 @@ from cloche.lifecycle.doctor.repair import repair_environment
 from cloche.lifecycle.finder import environments_below
 from cloche.lifecycle.move import move_environment, plan_move
 from cloche.lifecycle.reader import was_created_for
-from cloche.lifecycle.upgrade import plan_upgrade
+from cloche.lifecycle.upgrade.plan import plan_upgrade
 from cloche.lifecycle.upgrade.rebuild import rebuild
 from cloche.model.spec import parse_spec
 from tests.lifecycle.environments import run

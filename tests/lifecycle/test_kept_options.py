@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 
 from cloche.lifecycle import create as creation
 from cloche.lifecycle.create import create_environment, with_kept_options
-from cloche.lifecycle.recorded_command import command_with_packages_of, recorded_link_mode, recorded_request
+from cloche.lifecycle.recorded_command import (
+    command_with_packages_of,
+    recorded_link_mode,
+    recorded_request,
+    recorded_startup_rule,
+)
 from cloche.model.plan import EnvironmentSpec, Request, Target
 from cloche.model.value import replace
 from cloche.session import Session, current_host
@@ -303,6 +308,52 @@ def test_an_upgrade_installs_and_records_packages_as_the_environment_was_created
         assert module.stat().st_nlink == 1
 
 
+def test_a_portable_environment_keeps_how_its_packages_are_installed(cloche: Cloche) -> None:
+    """Its `options` name no path, so they do not name the directory of the wheels either."""
+    env = cloche.cwd / "env"
+    simple_wheel(cloche.cwd / "wheels", "spam")
+    choices = "--link-mode copy --no-compile --startup-code refuse --seed spam".split()
+    argv = (env, "-p", pyenv("3.12"), "--creator", "portable", "--find-links", "wheels", *choices)
+    assert cloche(*argv).code == 0
+    options = cloche("info", env, "--json").json["config"]["options"]
+    for name in ("--link-mode copy", "--no-compile", "--startup-code refuse", "--seed spam"):
+        assert name in options
+    assert "/" not in options
+
+    assert cloche("upgrade", env, "-p", pyenv("3.13")).code == 0
+    [site] = env.glob("lib/python3.13/site-packages")
+    module = site / "pip" / "__init__.py"
+    upgraded = cloche("info", env, "--json").json["config"]["options"]
+    assert (upgraded, module.stat().st_nlink, [*site.glob("pip/__pycache__/*")]) == (options, 1, [])
+
+    module.unlink()
+    assert cloche("doctor", "--fix", env).code == 0
+    repaired = cloche("info", env, "--json").json["config"]["options"]
+    assert (repaired, module.stat().st_nlink, [*site.glob("pip/__pycache__/*")]) == (options, 1, [])
+
+
+def test_an_upgrade_finds_other_builds_where_the_packages_came_from(cloche: Cloche) -> None:
+    env, wheels = cloche.cwd / "env", cloche.cwd / "wheels"
+    for tag in ("cp312", "cp313"):
+        simple_wheel(
+            wheels, "spam", tags=[f"{tag}-{tag}-linux_x86_64"], files={"spam.py": f"def main(): print('{tag}')"}
+        )
+    argv = (env, "-p", pyenv("3.12"), "--seed", "spam", "--find-links", wheels)
+    assert cloche(*argv).code == 0
+    assert run(env / "bin" / "spam").strip() == "cp312"
+
+    done = cloche("upgrade", env, "-p", pyenv("3.13"), PIP_NO_INDEX="1")
+    assert done.code == 0, done.err
+    assert run(env / "bin" / "spam").strip() == "cp313"
+
+
+@pytest.mark.parametrize("text", ["--link-mode", "'", "--startup-code odd,, --link-mode= --extra x"])
+def test_options_that_somebody_has_edited_do_no_harm(text: str) -> None:
+    settings = {"version": "3.12.1", "include-system-site-packages": "false", "options": text}
+    assert recorded_link_mode(settings) == "auto"
+    assert recorded_startup_rule(settings) == ("list", ())
+
+
 @pytest.mark.parametrize("link_mode", ["copy", "symlink"])
 @pytest.mark.parametrize("command", [("doctor", "--fix"), ("upgrade", "--seeds")])
 def test_seeds_that_are_installed_again_are_linked_as_before(
@@ -328,7 +379,7 @@ def test_seeds_that_are_installed_again_are_linked_as_before(
 def test_a_renewed_package_is_recorded_without_its_old_version() -> None:
     old = "python -m cloche --python /a/python --pip 25.0 --seed spam==1 --find-links /w /a/env"
     new = "python -m cloche --python /b/python --no-deps --prompt mine /b/env"
-    changed = command_with_packages_of(old, new, ("pip",))
+    changed = command_with_packages_of(recorded_request(old), new, ("pip",))
     assert changed == "python -m cloche --python /b/python --find-links /w --prompt mine --seed spam==1 /b/env"
 
 
@@ -344,10 +395,10 @@ def test_a_link_mode_that_does_not_exist_is_ignored(option: str, expected: str) 
 def test_the_packages_of_a_lock_file_are_recorded_as_the_upgrade_found_them() -> None:
     old = "python -m cloche --python /a/python --lock /gone/pylock.toml --keep-extra /a/env"
     new = "python -m cloche --python /b/python --no-deps /b/env"
-    assert command_with_packages_of(old, new, ()) == new
+    assert command_with_packages_of(recorded_request(old), new, ()) == new
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
 @examples(50)
 def test_commands_of_other_tools_stay_as_they_are(old: str, new: str) -> None:
-    assert command_with_packages_of(old, new, ()) == new
+    assert command_with_packages_of(recorded_request(old), new, ()) == new

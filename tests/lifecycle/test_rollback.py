@@ -14,13 +14,14 @@ from cloche.api import open_session
 from cloche.apply import exchange, merge, staging, transaction
 from cloche.apply.takeover import TakeoverTransaction
 from cloche.errors import ClocheError
-from cloche.lifecycle import examination, move, tree, upgrade
+from cloche.lifecycle import examination, move, tree
 from cloche.lifecycle.doctor import repair
 from cloche.lifecycle.doctor.case import Finding
 from cloche.lifecycle.doctor.diagnosis import open_case
 from cloche.lifecycle.doctor.repair import repair_environment
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.upgrade import rebuild
+from cloche.lifecycle.upgrade.plan import plan_upgrade
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ def test_a_move_that_runs_out_of_space_is_undone(cloche, empty_env, session, mon
 def test_an_upgrade_that_fails_verification_is_undone(cloche, empty_env, session, monkeypatch) -> None:
     env = empty_env("venv", "3.11")
     before = snapshot(cloche.cwd)
-    plan = upgrade.plan_upgrade(str(env), ["3.12"], "keep", session)
+    plan = plan_upgrade(str(env), ["3.12"], "keep", session)
     verified = []
 
     def verify(environment: object, location: str, *_: object) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from cloche.api import open_session
 from cloche.lifecycle import examination
-from cloche.lifecycle.upgrade import plan_upgrade
+from cloche.lifecycle.upgrade.plan import plan_upgrade
 from cloche.lifecycle.upgrade.rebuild import rebuild
 from tests.distributions import MODULE, make_wheel
 from tests.lifecycle.environments import record_problems, run

@@ -70,6 +70,15 @@ def output_of(*words: object) -> list[str]:
     ).stdout.split()
 
 
+def test_how_an_environment_was_created_is_not_packed(cloche: Cloche, env: Path) -> None:
+    """Another machine may link the same files in another way, and its archive has the same bytes."""
+    assert "\noptions = --creator portable --link-mode copy" in (env / "pyvenv.cfg").read_text()
+    assert cloche("pack", env, "-o", "packed", "--format", "dir").code == 0
+    settings = (env.parent / "packed" / "pyvenv.cfg").read_text()
+    assert "\nportable = true\n" in settings
+    assert "options" not in settings
+
+
 def test_scripts_that_pip_installed_find_the_python_beside_them(cloche: Cloche, env: Path) -> None:
     """pip writes the path of the environment into their first line."""
     install(env)

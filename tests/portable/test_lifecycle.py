@@ -31,6 +31,7 @@ def test_it_is_described_and_healthy(portable: Portable, cloche: Cloche) -> None
 
     assert {"portable", "relocatable"} <= set(info["options"])
     assert not {"home", "executable", "base-prefix", "base-executable", "command"} & info["config"].keys()
+    assert info["config"]["options"] == "--creator portable --relocatable"
     assert info["environment"]["interpreter"]["prefix"] == str(portable.root)
     assert ", in the environment" in text
     assert info["needs"]["platform_tag"].startswith(f"manylinux_{info['needs']['glibc'].replace('.', '_')}_")

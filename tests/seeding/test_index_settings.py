@@ -14,7 +14,7 @@ import pytest
 from cloche.errors import SeedError
 from cloche.model.value import replace
 from cloche.store.fetch.pip_settings import default_index, read_pip_settings
-from cloche.store.index import download_wheel
+from cloche.store.index import download_wheels
 from cloche.store.requirements import Requirement
 from cloche.testing import fake_host, fake_interpreter
 from tests.distributions import make_wheel
@@ -453,7 +453,7 @@ def test_a_seed_is_downloaded_with_the_settings_of_the_index_alone(store: Store,
     environ = {"PIP_CONFIG_FILE": str(config), "PIP_REQUIREMENT": "none.txt", "PIP_NO_BINARY": ":all:"}
     store.host = replace(store.host, environ={**store.host.environ, **environ})
 
-    path = download_wheel(Requirement("spam"), fake_interpreter(), store)
+    path = download_wheels([Requirement("spam")], fake_interpreter(), store)["spam"]
 
     assert read(path) == wheel.read_bytes()
     assert not (tmp_path / "planted").exists()

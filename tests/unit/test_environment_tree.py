@@ -86,7 +86,7 @@ def test_only_files_of_images_are_not_searched(
     rows = (Row("demo.py", "sha256=", str(size)),)
     demo = InstalledDistribution("demo", "1", ".", "demo-1.dist-info", rows, installer, True, (), (), "", (), {}, "")
 
-    assert [file.path for file in files_to_relocate(Tree(str(root)), [demo])] == ["demo.py"] * searched
+    assert [file.path for file in files_to_relocate(Tree(str(root)), [demo], {})] == ["demo.py"] * searched
 
 
 LINUX_TAGS = ("cp313-cp313-linux_x86_64",)
@@ -123,13 +123,27 @@ def test_unmodified_files_of_wheels_that_were_made_elsewhere_are_not_searched(
     info = "site/demo-1.dist-info"
     demo = InstalledDistribution("demo", "1", "site", info, rows, "uv", True, tags, (), "", (), {}, "")
 
-    found = [file.path for file in files_to_relocate(Tree(str(tmp_path)), [demo])]
+    found = [file.path for file in files_to_relocate(Tree(str(tmp_path)), [demo], {})]
     assert (path in found) is searched
 
 
-@pytest.mark.parametrize("origin", [{}, {"url": "file:///w/demo-1-cp313-cp313-manylinux2014_x86_64.whl"}])
+FROM_FILE = {"url": "file:///w/demo-1-cp313-cp313-manylinux2014_x86_64.whl"}
+
+COMMAND = "/bin/python -m cloche --python /usr/bin/python3 {} /env"
+
+
+@pytest.mark.parametrize(
+    ("installer", "origin", "options", "searched"),
+    [
+        ("uv", {}, "", False),
+        ("uv", FROM_FILE, "", True),
+        ("uv", {}, "--find-links /wheels", False),
+        ("cloche", {}, "--find-links /wheels", True),
+        ("cloche", {}, "--seed demo", False),
+    ],
+)
 def test_files_of_a_wheel_from_this_machine_are_searched_whatever_its_tags(
-    tmp_path: Path, origin: dict[str, object]
+    tmp_path: Path, installer: str, origin: dict[str, object], options: str, searched: bool
 ) -> None:
     info = "site/demo-1.dist-info"
     (tmp_path / info).mkdir(parents=True)
@@ -137,10 +151,13 @@ def test_files_of_a_wheel_from_this_machine_are_searched_whatever_its_tags(
         (tmp_path / name).write_text("pass")
         os.utime(tmp_path / name, (100, 100))
     rows = (Row("site/demo.so", "sha256=", "4"),)
-    demo = InstalledDistribution("demo", "1", "site", info, rows, "uv", True, MANYLINUX_TAGS, (), "", (), origin, "")
+    demo = InstalledDistribution(
+        "demo", "1", "site", info, rows, installer, True, MANYLINUX_TAGS, (), "", (), origin, ""
+    )
 
-    found = [file.path for file in files_to_relocate(Tree(str(tmp_path)), [demo])]
-    assert ("site/demo.so" in found) is bool(origin)
+    settings = {"command": COMMAND.format(options)}
+    found = [file.path for file in files_to_relocate(Tree(str(tmp_path)), [demo], settings)]
+    assert ("site/demo.so" in found) is searched
 
 
 @pytest.mark.parametrize("size", [0, 100, TEXT_LIMIT - 3, TEXT_LIMIT + 3])

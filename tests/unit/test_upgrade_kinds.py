@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloche.lifecycle.info import EnvironmentInfo
-from cloche.lifecycle.upgrade import is_created_for, same_minor_spec
+from cloche.lifecycle.upgrade.plan import is_created_for, same_minor_spec
 from cloche.model.environment import Environment
 from cloche.model.spec import parse_spec
 from cloche.model.value import replace

@@ -12,7 +12,8 @@ from cloche.cli.fleet import failure_of, is_fleet, print_failure, requested_envi
 from cloche.errors import UsageError, counted
 from cloche.fs.locks import ReplacedMeanwhile
 from cloche.lifecycle.reader import was_created_for
-from cloche.lifecycle.upgrade import UpgradeResult, lost_in_place, outdated_seeds, plan_upgrade, upgrade_in_place
+from cloche.lifecycle.upgrade.in_place import lost_in_place, outdated_seeds, upgrade_in_place
+from cloche.lifecycle.upgrade.plan import UpgradeResult, plan_upgrade
 from cloche.lifecycle.upgrade.rebuild import rebuild, rehearse_rebuild
 from cloche.model.spec import parse_spec
 from cloche.model.value import Value
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from cloche.cli.invocation import Invocation
     from cloche.cli.parser import ParsedArguments
     from cloche.errors import ClocheError
-    from cloche.lifecycle.upgrade import UpgradePlan
+    from cloche.lifecycle.upgrade.plan import UpgradePlan
     from cloche.model.aliases import StartupRule
     from cloche.model.interpreter import Host
     from cloche.session import Session

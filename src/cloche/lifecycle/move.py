@@ -88,7 +88,7 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
     overlay = Overlay(source)
     moved = replace(info.environment, location=destination.location)
     context = relocation_context(info, moved, relocation, os.path.basename(source), session)
-    remaining = relocate_tree(overlay, context, files_to_relocate(info.tree, info.distributions))
+    remaining = relocate_tree(overlay, context, files_to_relocate(info.tree, info.distributions, info.settings))
     overlay.update_checksums(destination.location)
     linked = external_references.linked_distributions(info)
     tree = CopyTree(source, tuple(overlay.changed), "hardlink" if action == "move" else "clone")

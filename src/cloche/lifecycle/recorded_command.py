@@ -1,5 +1,7 @@
 """Parse and rewrite the `command` in a `pyvenv.cfg`: the command that created the environment. It is never run.
 
+A portable environment has `options` instead, without paths.
+
 cloche quotes each word, see `cloche.shells.quote_word`; `venv` quotes nothing; other tools do not record a command.
 """
 
@@ -14,12 +16,22 @@ from cloche.fs import lines_of
 from cloche.model.environment import as_read, as_written
 from cloche.model.plan import EnvironmentSpec, LockRequest, Request, Target, Wanted
 from cloche.model.value import replace
-from cloche.planning.pyvenv_cfg import LIST, RECORDED_OPTIONS, VALUE, VALUES, options_for, shorten_settings
+from cloche.planning.pyvenv_cfg import (
+    COMMAND_KEY,
+    LIST,
+    OPTIONS_KEY,
+    RECORDED_OPTIONS,
+    VALUE,
+    VALUES,
+    is_portable,
+    options_for,
+    shorten_settings,
+)
 from cloche.shells import quote_words, split_words
 from cloche.store.startup_code import parse_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
     from cloche.lifecycle.relocation import Relocation
@@ -92,10 +104,28 @@ def recorded_request(command: str) -> Request | None:
     ignored. The names and paths in it may no longer exist.
     """
     words = [as_read(word) for word in parse_command(command)]
-    if len(words) < 4:
-        return None
+    return request_with_options(words[words.index("--python") : -1], words[-1]) if len(words) >= 4 else None
+
+
+def request_in(settings: Mapping[str, str]) -> Request | None:
+    """Return the request that an environment was created for, as far as its `pyvenv.cfg` records it; None if it does not.
+
+    That of a portable environment names no path: not the Python, the destination, a lock file, or `--find-links`.
+    """
+    if is_portable(settings) and OPTIONS_KEY in settings:
+        return request_with_options(options_in(settings[OPTIONS_KEY]), "")
+    return recorded_request(settings.get(COMMAND_KEY, ""))
+
+
+def options_in(text: str) -> list[str]:
+    """Return the words in the value of `options`."""
+    return [as_read(word) for word in split_words(text)]
+
+
+def request_with_options(words: Sequence[str], destination: str) -> Request:
+    """Return the request that recorded options stand for."""
     found: list[tuple[str, str]] = []
-    rest = iter(words[words.index("--python") : -1])
+    rest = iter(words)
     for word in rest:
         option, has_value, text = word.partition("=")
         if option in WITH_VALUE:
@@ -121,7 +151,7 @@ def recorded_request(command: str) -> Request | None:
         startup_rule=startup_rule_of(texts.get("--startup-code", ())),
         **parts["spec"],
     )
-    return Request(spec, Target(words[-1], **parts["target"]))
+    return Request(spec, Target(destination, **parts["target"]))
 
 
 WITH_VALUE = {
@@ -144,56 +174,94 @@ def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
 
     The lock file may no longer exist.
     """
-    request = recorded_request(settings.get("command", "")) if "lock" in settings else None
+    request = request_in(settings) if "lock" in settings else None
     return request.spec.wanted if request and request.spec.wanted and request.spec.wanted.lock else None
 
 
 def recorded_compile_policy(settings: Mapping[str, str]) -> Compile:
     """Return when the packages of an environment are compiled to bytecode, according to the command that created it."""
-    request = recorded_request(settings.get("command", ""))
+    request = request_in(settings)
     return request.spec.wanted.compile if request and request.spec.wanted else "auto"
+
+
+def has_find_links(settings: Mapping[str, str]) -> bool:
+    """Return whether an environment was created with wheels from directories that the user named."""
+    request = request_in(settings)
+    return bool(request and request.spec.wanted and request.spec.wanted.find_links)
+
+
+def recorded_find_links(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the directories with wheels that an environment was created from, as far as they exist."""
+    request = request_in(settings)
+    directories = request.spec.wanted.find_links if request and request.spec.wanted else ()
+    return tuple(path for path in directories if os.path.isabs(path) and os.path.isdir(path))
+
+
+def seeds_like(settings: Mapping[str, str], requirements: Sequence[str]) -> Wanted:
+    """Return the request for seeds that an environment gets later, with what it was created to do with its own."""
+    return Wanted(
+        tuple(requirements),
+        find_links=recorded_find_links(settings),
+        dependencies="omitted",
+        compile=recorded_compile_policy(settings),
+    )
 
 
 def recorded_link_mode(settings: Mapping[str, str]) -> LinkMode:
     """Return how the packages of an environment get their files, according to the command that created it."""
-    request = recorded_request(settings.get("command", ""))
+    request = request_in(settings)
     link_mode = request.target.link_mode if request else "auto"
     return link_mode if link_mode in ("clone", "hardlink", "copy", "symlink") else "auto"  # users can edit the file
 
 
 def recorded_startup_rule(settings: Mapping[str, str]) -> StartupRule:
     """Return what an environment was created to do with packages that have startup code."""
-    request = recorded_request(settings.get("command", ""))
+    request = request_in(settings)
     return request.spec.startup_rule if request else ("list", ())
 
 
-def with_recorded_packages(text: str, old: str, renewed: Collection[str]) -> str:
-    """Return the `pyvenv.cfg` of an environment that replaces another, whose command names the packages of that one.
+def with_recorded_packages(text: str, old: Mapping[str, str], renewed: Collection[str]) -> str:
+    """Return the `pyvenv.cfg` of an environment that replaces another, with the packages that are recorded in that one.
 
     The new environment may get them in another way, but a command that creates it again has to name them.
 
-    :param old: the command that created the replaced environment.
+    :param old: the settings of the replaced environment.
     :param renewed: the packages of which the new environment may have newer versions.
     """
+    before = request_in(old)
     lines = []
     for line in lines_of(text):
         key, separator, setting = line.partition("=")
-        if separator and key.strip() == "command":
-            line = f"{key}= {command_with_packages_of(old, setting.strip(), renewed)}\n"
+        if separator and key.strip() == COMMAND_KEY:
+            line = f"{key}= {command_with_packages_of(before, setting.strip(), renewed)}\n"
+        elif separator and key.strip() == OPTIONS_KEY and before is not None:
+            options = options_with_packages_of(before, request_with_options(options_in(setting), ""), renewed)
+            line = f"{key}= {quote_words(map(as_written, options), os.name)}\n"
         lines.append(line)
     return shorten_settings("".join(lines))
 
 
-def command_with_packages_of(old: str, new: str, renewed: Collection[str]) -> str:
-    """Return a command of cloche with what an older one says about packages: which they are, and where they are found.
+def command_with_packages_of(before: Request | None, command: str, renewed: Collection[str]) -> str:
+    """Return a command of cloche with the options for packages of another request; see `options_with_packages_of`.
+
+    Any other command is not changed.
+    """
+    after = recorded_request(command)
+    if before is None or after is None:
+        return command
+    words = parse_command(command)
+    start = words[: words.index("--python") + 2]
+    options = options_with_packages_of(before, after, renewed)
+    return quote_words([*start, *map(as_written, options), words[-1]], os.name)
+
+
+def options_with_packages_of(before: Request, after: Request, renewed: Collection[str]) -> Iterator[str]:
+    """Return the options of a request with what an older one says about packages: which they are, and where they are found.
 
     What a lock file installs is not changed.
 
-    :param renewed: packages that need not have the version that the older command names.
+    :param renewed: packages that need not have the version that the older request names.
     """
-    before, after = recorded_request(old), recorded_request(new)
-    if before is None or after is None:
-        return new
     spec, wanted = after.spec, before.spec.wanted
     if wanted is None or wanted.lock is None:
         if wanted is not None:
@@ -201,10 +269,7 @@ def command_with_packages_of(old: str, new: str, renewed: Collection[str]) -> st
             pairs = zip(names, wanted.requirements, strict=True)
             wanted = replace(wanted, requirements=tuple(name if name in renewed else text for name, text in pairs))
         spec = replace(spec, wanted=wanted, seeder=before.spec.seeder)
-    target = replace(after.target, extra_packages=before.target.extra_packages)
-    words = parse_command(new)
-    start = words[: words.index("--python") + 2]
-    return quote_words([*start, *map(as_written, options_for(spec, target)), words[-1]], os.name)
+    return options_for(spec, replace(after.target, extra_packages=before.target.extra_packages))
 
 
 def lock_command(settings: Mapping[str, str], location: str) -> str:
@@ -213,7 +278,7 @@ def lock_command(settings: Mapping[str, str], location: str) -> str:
     It leaves out the options that the environment keeps without them.
     """
     wanted = recorded_lock(settings)
-    request = recorded_request(settings.get("command", ""))
+    request = request_in(settings)
     if request is None or wanted is None or wanted.lock is None or not os.path.isfile(wanted.lock.path):
         return ""
     spec = replace(request.spec, creator=None, site_packages="isolated")

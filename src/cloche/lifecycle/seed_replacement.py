@@ -6,10 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.lifecycle.installed import site_directories
-from cloche.lifecycle.recorded_command import recorded_compile_policy, recorded_link_mode
+from cloche.lifecycle.recorded_command import recorded_link_mode, seeds_like
 from cloche.lifecycle.resolving import seed_images
 from cloche.model.operations import InstallTree, MakeDir, Write
-from cloche.model.plan import Wanted
 from cloche.store.installation import image_operations
 from cloche.store.links import record_links
 
@@ -39,8 +38,7 @@ def reinstall_seeds(
     """
     environment = info.environment
     assert environment.interpreter is not None
-    wanted_seeds = Wanted(requirements, dependencies="omitted", compile=recorded_compile_policy(info.settings))
-    images = seed_images(wanted_seeds, environment.interpreter, session, rule)
+    images = seed_images(seeds_like(info.settings, requirements), environment.interpreter, session, rule)
     wanted = {image.distribution for image in images}
     for path in remnants:
         overlay.remove(path)

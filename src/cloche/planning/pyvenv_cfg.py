@@ -46,8 +46,17 @@ ADDED_KEY = "added-to-directory"
 PORTABLE_KEY = "portable"
 """The key that marks an environment which contains its interpreter."""
 
+COMMAND_KEY = "command"
+"""The key of the command that creates the environment again."""
+
+OPTIONS_KEY = "options"
+"""The key that a portable environment has instead: the options of that command that name no path of the machine."""
+
+RECORD_KEYS = (COMMAND_KEY, OPTIONS_KEY)
+"""The keys that say how an environment was created. Python does not need them."""
+
 OWN_KEYS = PATHS | {
-    *("implementation", "python-version", "version_info", "version", "command", "cloche", "prompt"),
+    *("implementation", "python-version", "version_info", "version", "cloche", "prompt", *RECORD_KEYS),
     *("include-system-site-packages", "relocatable", "lock", PORTABLE_KEY, ADDED_KEY),
     *(option.name for option in PORTABLE_OPTIONS),
 }
@@ -96,15 +105,16 @@ def settings_for(
     implementations = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
     described = interpreter_settings(interpreter)
     bases = {key: described.pop(key) for key in BASE_KEYS}
+    words = (recorded_options if blueprint.runtime else command_for)(target, blueprint, environment, host)
     settings = {
         "home": described.pop("home"),
         "implementation": implementations.get(interpreter.implementation, interpreter.implementation),
         **described,
-        "command": quote_words(map(as_written, command_for(target, blueprint, environment, host)), host.os_name),
+        OPTIONS_KEY if blueprint.runtime else COMMAND_KEY: quote_words(map(as_written, words), host.os_name),
         "cloche": VERSION,
     }
     if blueprint.runtime:
-        for key in ("home", "executable", "command"):
+        for key in ("home", "executable"):
             del settings[key]
     if environment.naming == "chosen":
         settings["prompt"] = environment.prompt
@@ -160,15 +170,21 @@ def command_for(target: Target, blueprint: Blueprint, environment: Environment, 
     archive = getattr(globals().get("__loader__"), "archive", "")  # set if cloche runs from a zip archive
     words = [host.executable, *([path_module(host.os_name).join(host.cwd, archive)] if archive else ["-m", "cloche"])]
     words += ["--python", blueprint.interpreter.executable]
-    decided = replace(
-        blueprint.spec,
-        creator=blueprint.creator,
-        seeder=blueprint.spec.seeder and blueprint.seeder,
-        wanted=blueprint.spec.wanted if blueprint.seeder else None,
-    )
+    return [*words, *recorded_options(target, blueprint, environment, host), environment.location]
+
+
+def recorded_options(target: Target, blueprint: Blueprint, environment: Environment, host: Host) -> list[str]:
+    """Return the options in `RECORDED_OPTIONS` that create the same environment again, as words.
+
+    Those of a portable environment name no path, because it may be copied to another machine.
+    """
+    wanted = blueprint.spec.wanted if blueprint.seeder else None
+    if wanted and blueprint.runtime:
+        wanted = replace(wanted, lock=None, find_links=())
+    seeder = blueprint.spec.seeder and blueprint.seeder
+    decided = replace(blueprint.spec, creator=blueprint.creator, seeder=seeder, wanted=wanted)
     prompt = environment.prompt if environment.naming == "chosen" else None
-    words += options_for(decided, replace(target, prompt=prompt, placement=environment.placement))
-    return [*words, environment.location]
+    return [*options_for(decided, replace(target, prompt=prompt, placement=environment.placement))]
 
 
 VALUE, VALUES, LIST = object(), object(), object()
@@ -205,7 +221,7 @@ NEED_LOCK = frozenset(("--only-binary", "--keep-extra"))
 
 
 def options_for(spec: EnvironmentSpec, target: Target) -> Iterator[str]:
-    """Yield the command-line options that request this environment, as far as `command` records them."""
+    """Yield the command-line options that request this environment, as far as they are recorded."""
     wanted = spec.wanted
     parts = {"spec": spec, "target": target, "wanted": wanted, "lock": wanted.lock if wanted else None}
     for option, part, field, kind in RECORDED_OPTIONS:
@@ -264,7 +280,7 @@ def find_value_problem(text: str) -> str:
 def format_settings(settings: Mapping[str, str]) -> str:
     """Return the text of a `pyvenv.cfg` with these settings, in this order.
 
-    `command` is left out if the file would be too large with it.
+    The keys in `RECORD_KEYS` are left out if the file would be too large with them.
 
     :raises UsageError: a line cannot hold a value, or the file would be too large for Python.
     """
@@ -278,7 +294,7 @@ def format_settings(settings: Mapping[str, str]) -> str:
             )
         lines[key] = f"{key} = {written}\n"
     if encoded_size(lines) > MAX_BYTES:
-        lines.pop("command", None)
+        lines = {key: line for key, line in lines.items() if key not in RECORD_KEYS}
     if (size := encoded_size(lines)) > MAX_BYTES:
         longest = max(lines, key=lambda key: len(lines[key]))
         raise UsageError(
@@ -321,10 +337,10 @@ def encoded_size(lines: Mapping[str, str]) -> int:
 
 
 def shorten_settings(text: str) -> str:
-    """Return the text of a `pyvenv.cfg`; if Python would not read it because of its size, without `command`."""
+    """Return the text of a `pyvenv.cfg`; if Python would not read it because of its size, without the keys in `RECORD_KEYS`."""
     if len(text.encode("utf-8", "surrogateescape")) <= MAX_BYTES:
         return text
-    return "".join(line for line in lines_of(text) if line.partition("=")[0].strip().lower() != "command")
+    return "".join(line for line in lines_of(text) if line.partition("=")[0].strip().lower() not in RECORD_KEYS)
 
 
 def parse_settings(text: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
+from cloche.model.distribution import normalize_name
 from cloche.store.pip import run_pip
 from cloche.store.staging import staging_directory
 from cloche.store.tags import abi_tags, supported_tags
@@ -21,15 +22,19 @@ if TYPE_CHECKING:
     from cloche.store.requirements import Requirement
 
 
-def download_wheel(requirement: Requirement, interpreter: Interpreter, store: Store) -> str:
-    """Download the newest wheel for an interpreter from the user's index into the store, and return its path.
+def download_wheels(requirements: Sequence[Requirement], interpreter: Interpreter, store: Store) -> dict[str, str]:
+    """Download the newest wheels for an interpreter from the user's index into the store; return their paths, by name.
 
     :raises SeedError: pip cannot be run, or fails; the message contains its error.
     """
-    store.progress(f"downloading {requirement} for {interpreter.name}")
+    texts = [str(requirement) for requirement in requirements]
+    store.progress(f"downloading {', '.join(texts)} for {interpreter.name}")
     command = [store.host.executable or sys.executable, "-m", "pip"]
-    [wheel] = _download([str(requirement)], _arguments(interpreter), command, store, at_most=1)
-    return wheel
+    wheels = _download(texts, _arguments(interpreter), command, store, at_most=len(texts))
+    found = {normalize_name(os.path.basename(wheel).split("-")[0]): wheel for wheel in wheels}
+    if found.keys() != {requirement.name for requirement in requirements}:
+        raise _download_error(texts, f"pip reported success, but downloaded {', '.join(sorted(found))}")
+    return found
 
 
 def download_with_dependencies(

@@ -10,7 +10,7 @@ from cloche.store.distributions import read_wheel
 from cloche.store.images import ImageNotWritten, find_or_build_image
 from cloche.store.images.lookup import find_image
 from cloche.store.requirements import parse_requirements
-from cloche.store.wheels import choose_distribution
+from cloche.store.wheels import choose_distribution, choose_distributions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,9 +65,7 @@ class SeedStore:
         :raises UsageError: a requirement is not `NAME` or `NAME==VERSION`, or two versions of a distribution are requested.
         """
         requirements = parse_requirements(wanted.requirements)
-        distributions = [
-            choose_distribution(requirement, interpreter, wanted, self._store) for requirement in requirements
-        ]
+        distributions = choose_distributions(requirements, interpreter, wanted, self._store)
         if any(distribution.requires for distribution in distributions):
             from cloche.store.dependencies import (  # loads `packaging`
                 invalid_requirements,

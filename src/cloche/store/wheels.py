@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
@@ -54,12 +55,44 @@ class SeedCandidate(Value):
     """The name of the source in messages: `the cache`."""
 
 
+def choose_distributions(
+    requirements: Sequence[Requirement], interpreter: Interpreter, wanted: Wanted, store: Store
+) -> list[Distribution]:
+    """Return the distribution to seed for each requirement; pip downloads all that are missing in one call.
+
+    If that call fails, each one is downloaded on its own, so that the error is about the one that is not available.
+
+    :raises SeedError: as for `choose_distribution`.
+    """
+    found: dict[str, Distribution] = {}
+    if len(requirements) > 1 and wanted.network == "last-resort":
+        for requirement in requirements:
+            with suppress(SeedError):
+                local = replace(wanted, network="never")
+                found[str(requirement)] = choose_distribution(requirement, interpreter, local, store)
+    missing = [requirement for requirement in requirements if str(requirement) not in found]
+    downloaded: dict[str, str] = {}
+    may_download = wanted.network == "last-resort" or (wanted.network == "newest" and not wanted.find_links)
+    if len(missing) > 1 and may_download:
+        from cloche.store.index import download_wheels
+
+        store.inputs.undeclared.append(INDEX)
+        with suppress(SeedError):
+            downloaded = download_wheels(missing, interpreter, store)
+    return [
+        found.get(str(requirement))
+        or choose_distribution(requirement, interpreter, wanted, store, downloaded=downloaded.get(requirement.name, ""))
+        for requirement in requirements
+    ]
+
+
 def choose_distribution(
     requirement: Requirement,
     interpreter: Interpreter,
     wanted: Wanted,
     store: Store,
     without: Sequence[str] = (),
+    downloaded: str = "",
 ) -> Distribution:
     """Return the distribution to seed; a downloaded wheel is in the store afterwards.
 
@@ -67,12 +100,13 @@ def choose_distribution(
     different distribution of that name.
 
     :param without: locations of distributions that turned out to be damaged.
+    :param downloaded: the wheel that the index has, if it is known; otherwise pip downloads it.
     :raises SeedError: no source has a compatible distribution (the message lists the reasons), or a wheel from
         `--find-links` cannot be read.
     """
     tried: list[str] = []
     unreachable = ""
-    for sources in _sources(requirement, interpreter, wanted, store):
+    for sources in _sources(requirement, interpreter, wanted, store, downloaded):
         candidates: list[SeedCandidate] = []
         for source, list_candidates in sources.items():
             try:
@@ -114,7 +148,7 @@ def choose_distribution(
 
 
 def _sources(
-    requirement: Requirement, interpreter: Interpreter, wanted: Wanted, store: Store
+    requirement: Requirement, interpreter: Interpreter, wanted: Wanted, store: Store, downloaded: str
 ) -> Iterator[dict[str, Callable[[], list[SeedCandidate]]]]:
     """Yield groups of sources, in the order to try them; within a group, the newest compatible candidate wins."""
     name = requirement.name
@@ -136,10 +170,10 @@ def _sources(
         return next(filter(None, (wheels_in_directory(directory, name, store.inputs) for directory in directories)), [])
 
     def index() -> list[SeedCandidate]:
-        from cloche.store.index import download_wheel
+        from cloche.store.index import download_wheels
 
         store.inputs.undeclared.append(INDEX)
-        wheel = download_wheel(requirement, interpreter, store)
+        wheel = downloaded or download_wheels([requirement], interpreter, store)[requirement.name]
         return [SeedCandidate(os.path.basename(wheel).split("-")[1], wheel)]
 
     if wanted.find_links:

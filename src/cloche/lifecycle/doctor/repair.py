@@ -174,7 +174,8 @@ class Repairs:
         old_roots = case.old_roots
         old_name = os.path.basename(old_roots[0])
         context = relocation_context(case.info, self.environment, case.relocation, old_name, self.session)
-        remaining = relocate_tree(self.overlay, context, files_to_relocate(case.tree, case.info.distributions))
+        files = files_to_relocate(case.tree, case.info.distributions, case.info.settings)
+        remaining = relocate_tree(self.overlay, context, files)
         self.notes += (f"`{path}` still contains `{old_roots[0]}`" for path in remaining)
         lost = [root for root in old_roots if not os.path.isdir(root)]  # the others have references of their own
         linked = linked_distributions(case.info)
@@ -233,15 +234,26 @@ def repair_seeds(
     lost = {seed.requirement: (*seed.links, *seed.metadata) for seed in case.lost_seeds}
     if not broken <= {path for paths in lost.values() for path in paths}:
         lost.setdefault("pip", ())
-    notes = []
-    for requirement, remnants in lost.items():
+
+    def reinstall(requirements: Iterable[str]) -> str:
+        """Return why they cannot be reinstalled; empty if they are."""
+        remnants = [path for requirement in requirements for path in lost[requirement]]
         try:
-            reinstall_seeds(overlay, info, (requirement,), rule, session, remnants)
+            reinstall_seeds(overlay, info, tuple(requirements), rule, session, remnants)
         except StartupCodeRefused:
             raise
         except SeedError as error:
-            notes.append(f"`{requirement}` was not installed again: {error.message}; {SEED_HINT}")
-    return notes
+            return error.message
+        return ""
+
+    if not (message := reinstall(lost)):
+        return []
+    reasons = {requirement: reinstall([requirement]) if len(lost) > 1 else message for requirement in lost}
+    return [
+        f"`{requirement}` was not installed again: {reason}; {SEED_HINT}"
+        for requirement, reason in reasons.items()
+        if reason
+    ]
 
 
 SEED_HINT = (

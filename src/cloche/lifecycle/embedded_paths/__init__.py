@@ -59,11 +59,15 @@ class RelocationContext(Value):
     """(old, new) if the prompt is the name of the directory and changes with it."""
 
 
-def files_to_relocate(tree: Tree, distributions: Iterable[InstalledDistribution]) -> Iterator[File]:
+def files_to_relocate(
+    tree: Tree, distributions: Iterable[InstalledDistribution], settings: Mapping[str, str]
+) -> Iterator[File]:
     """Yield the files in a tree that may contain the path of the environment: all but those that were made elsewhere.
 
     An image is made before the environments that get its files. They are read-only and have several links, so that nothing
     changes them for one environment.
+
+    :param settings: those in its `pyvenv.cfg`.
     """
     distributions = [*distributions]
     installed = {
@@ -72,7 +76,13 @@ def files_to_relocate(tree: Tree, distributions: Iterable[InstalledDistribution]
         if distribution.installer == "cloche"
         for row in distribution.rows
     }
-    unpacked = {path for distribution in distributions for path in files_from_other_machines(tree, distribution)}
+    has_find_links = recorded_command.has_find_links(settings)
+    unpacked = {
+        path
+        for distribution in distributions
+        if not (has_find_links and distribution.installer == "cloche")
+        for path in files_from_other_machines(tree, distribution)
+    }
     for path, status in tree.entries.items():
         if path in unpacked or (
             status.st_nlink > 1 and not status.st_mode & 0o222 and installed.get(path) == str(status.st_size)
@@ -87,8 +97,8 @@ def files_from_other_machines(tree: Tree, distribution: InstalledDistribution) -
 
     Such a wheel (PEP 600, PEP 656) is made in a container for others. One that is built for an environment, and may contain
     its path, has the tag of one system only. But somebody may have labeled it for many, so this does not apply to packages
-    that were installed from a file, a directory or a URL (PEP 610). Installers write scripts and metadata, which are not in
-    the result.
+    that were installed from a file, a directory or a URL (PEP 610). pip does not record that a wheel comes from
+    `--find-links`. Installers write scripts and metadata, which are not in the result.
     """
     if distribution.origin or not all("manylinux" in tag or "musllinux" in tag for tag in distribution.tags or ("",)):
         return set()

@@ -21,7 +21,7 @@ from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import find_python_mismatch, inspect_destination, refuse_other_kind
 from cloche.planning.plan_at import collect_scripts, environment_of, plan_at
-from cloche.planning.pyvenv_cfg import ADDED_KEY, settings_for
+from cloche.planning.pyvenv_cfg import ADDED_KEY, RECORD_KEYS, settings_for
 from cloche.plugins import is_built_in
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cloche.planning.plan_cache import PlanCache
     from cloche.session import Session
 
-UNCOMPARED = frozenset(("command", "cloche"))
+UNCOMPARED = frozenset((*RECORD_KEYS, "cloche"))
 """The settings in `pyvenv.cfg` that may differ in an environment that is up to date."""
 
 

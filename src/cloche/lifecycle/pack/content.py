@@ -111,7 +111,7 @@ def is_script(entry: Entry) -> bool:
 
 def packed_settings(content: bytes) -> bytes:
     """Return a `pyvenv.cfg` without the settings that say how and where the environment was created."""
-    keys = (b"command", pyvenv_cfg.ADDED_KEY.encode())
+    keys = [key.encode() for key in (*pyvenv_cfg.RECORD_KEYS, pyvenv_cfg.ADDED_KEY)]
     return b"".join(line for line in content.splitlines(True) if line.partition(b"=")[0].strip() not in keys)
 
 

@@ -30,7 +30,7 @@ def files_with_roots(entries: Iterable[Entry], info: EnvironmentInfo, tree: Tree
     """
     search = ContentSearch({needle(root) for root in roots} - {b""})
     own = {MANIFEST, *parse_manifest(read_manifest(info.environment.location, RUNTIME_MANIFEST)), RUNTIME_MANIFEST}
-    possible = {file.path for file in files_to_relocate(tree, info.distributions)} - own
+    possible = {file.path for file in files_to_relocate(tree, info.distributions, info.settings)} - own
     return [
         entry.path
         for entry in entries

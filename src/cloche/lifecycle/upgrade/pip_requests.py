@@ -38,6 +38,7 @@ def images_from_pip(
     *,
     losses: str,
     policy: Compile = "auto",
+    find_links: Sequence[str] = (),
 ) -> tuple[list[tuple[InstalledDistribution, Image]], list[Loss]]:
     """Return the images of the wheels that pip downloads or builds for an interpreter, and what it cannot provide.
 
@@ -56,7 +57,7 @@ def images_from_pip(
     with scratch_directory(session.store.staging) as directory:
 
         def ask(some: Sequence[InstalledDistribution]) -> str:
-            return provide_wheels(some, directory, [interpreter.executable, "-I", "-B", pip], session)
+            return provide_wheels(some, directory, [interpreter.executable, "-I", "-B", pip], session, find_links)
 
         lost = in_one_call_or_several(from_wheels, ask, losses=losses)
         images = images_of_wheels(directory, interpreter, session.store, policy)
@@ -91,12 +92,16 @@ def in_one_call_or_several(
 
 
 def provide_wheels(
-    wanted: Iterable[InstalledDistribution], directory: str, pip: Sequence[str], session: Session
+    wanted: Iterable[InstalledDistribution],
+    directory: str,
+    pip: Sequence[str],
+    session: Session,
+    find_links: Sequence[str] = (),
 ) -> str:
     """Let pip write wheels of exactly these distributions into a directory; return its error message, empty on success."""
     store = session.store
     arguments = ["wheel", "--no-deps", f"--wheel-dir={directory}"]
-    arguments += [f"--find-links={links}" for links in store.readable_directories("wheels")]
+    arguments += [f"--find-links={links}" for links in (*find_links, *store.readable_directories("wheels"))]
     arguments += [word for distribution in wanted for word in pip_arguments(distribution)]
     with scratch_directory(session.store.staging) as work:
         return run_pip(pip, arguments, session.host, work, timeout=None, section="install").problem
@@ -130,7 +135,13 @@ def file_size(directory: str, name: str) -> int:
 
 
 def install_with_pip(
-    wanted: Sequence[InstalledDistribution], staged: str, plan: Plan, session: Session, *, losses: str
+    wanted: Sequence[InstalledDistribution],
+    staged: str,
+    plan: Plan,
+    session: Session,
+    *,
+    losses: str,
+    find_links: Sequence[str] = (),
 ) -> list[Loss]:
     """Install exactly these distributions into a staged environment with pip, and return the losses.
 
@@ -138,12 +149,15 @@ def install_with_pip(
     """
 
     def install(some: Sequence[InstalledDistribution]) -> str:
-        return run_installation([word for item in some for word in pip_arguments(item)], staged, plan, session)
+        words = [word for item in some for word in pip_arguments(item)]
+        return run_installation(words, staged, plan, session, find_links)
 
     return in_one_call_or_several(wanted, install, losses=losses)
 
 
-def run_installation(requirements: Sequence[str], staged: str, plan: Plan, session: Session) -> str:
+def run_installation(
+    requirements: Sequence[str], staged: str, plan: Plan, session: Session, find_links: Sequence[str] = ()
+) -> str:
     """Run `pip install` for a staged environment; return its error message, empty if it succeeded.
 
     The environment's own pip is used if it has one, else one from the store that supports its Python.
@@ -159,6 +173,7 @@ def run_installation(requirements: Sequence[str], staged: str, plan: Plan, sessi
         return error.message
     command = command_of_pip(python, interpreter.version, pip)
     arguments = ["install", "--no-deps", "--no-compile", "--no-warn-script-location", "--ignore-installed"]
-    arguments += [f"--find-links={directory}" for directory in session.store.readable_directories("wheels")]
+    directories = (*find_links, *session.store.readable_directories("wheels"))
+    arguments += [f"--find-links={directory}" for directory in directories]
     with scratch_directory(session.store.staging) as directory:
         return run_pip(command, [*arguments, *requirements], host, directory, timeout=None).problem

@@ -17,16 +17,20 @@ from cloche.fs.case import key_in
 from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.create import blueprint_for
 from cloche.lifecycle.editable_modules import modules_of_editables
-from cloche.lifecycle.examination import examine, modules_of, refuse_new_damage, started_python
-from cloche.lifecycle.info import SEEDS
-from cloche.lifecycle.installed import installed_distributions, site_directories
+from cloche.lifecycle.examination import examine, modules_of
+from cloche.lifecycle.installed import installed_distributions
 from cloche.lifecycle.installed_startup_code import refuse_distributions, startup_code_in
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import copied_links
-from cloche.lifecycle.recorded_command import recorded_compile_policy, recorded_link_mode
-from cloche.lifecycle.upgrade import UpgradeResult, lost_requirements, refuse_losses, verification_error
+from cloche.lifecycle.recorded_command import (
+    recorded_compile_policy,
+    recorded_find_links,
+    recorded_link_mode,
+    seeds_like,
+)
 from cloche.lifecycle.upgrade.carried_files import carry_operations
-from cloche.lifecycle.upgrade.inventory import Loss, item_of
+from cloche.lifecycle.upgrade.losses import broken_editables, missing_packages, refuse_losses, unmet_after
+from cloche.lifecycle.upgrade.plan import UpgradeResult
 from cloche.lifecycle.upgrade.staged_environment import (
     all_kept,
     kept_directories,
@@ -34,9 +38,10 @@ from cloche.lifecycle.upgrade.staged_environment import (
     relocatable_files,
     rewrite_staged_paths,
 )
-from cloche.lifecycle.upgrade.successors import find_successors, installed_like, key_of
+from cloche.lifecycle.upgrade.successors import find_successors, installed_like
+from cloche.lifecycle.upgrade.verification import import_key_for, started_rebuilt, verify_rebuilt
 from cloche.model.operations import MakeDir, Remove, Write
-from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
+from cloche.model.plan import EnvironmentSpec, Request, Target
 from cloche.model.value import Value, replace
 from cloche.planning.clearing import plan_replacement, refuse_running_cloche
 from cloche.planning.destination import (
@@ -49,24 +54,22 @@ from cloche.planning.plan_at import plan_at
 from cloche.planning.pyvenv_cfg import portable_options, sees_system_packages, settings_of_others
 from cloche.store.installation import image_operations
 from cloche.store.links import record_links
-from cloche.store.recorded_successors import import_key, is_known_to_import, record_import
+from cloche.store.recorded_successors import record_import
 from cloche.store.startup_code import refuse_startup_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Literal
 
-    from cloche.lifecycle.examination import Examination, PythonRun
     from cloche.lifecycle.installed import InstalledDistribution
-    from cloche.lifecycle.upgrade import Losses, UpgradePlan
-    from cloche.lifecycle.upgrade.inventory import Inventory
+    from cloche.lifecycle.upgrade.losses import Losses
+    from cloche.lifecycle.upgrade.plan import UpgradePlan
     from cloche.lifecycle.upgrade.successors import Successors
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
-    from cloche.model.plan import Blueprint, Plan
+    from cloche.model.plan import Blueprint, Plan, Wanted
     from cloche.session import Session
 
 
@@ -155,6 +158,7 @@ def choose_content(upgrade: UpgradePlan, session: Session, losses: Losses, check
         losses=losses,
         checked=checked,
         policy=recorded_compile_policy(upgrade.info.settings),
+        find_links=recorded_find_links(upgrade.info.settings),
     )
     policy, allowed = request.spec.startup_rule
     if policy == "refuse":
@@ -228,12 +232,16 @@ class NewEnvironment:
         if successors.installed:
             from cloche.lifecycle.upgrade.pip_requests import install_with_pip
 
-            self.lost += install_with_pip(successors.installed, staged, plan, self.session, losses=self.losses)
+            links = recorded_find_links(upgrade.info.settings)
+            self.lost += install_with_pip(
+                successors.installed, staged, plan, self.session, losses=self.losses, find_links=links
+            )
         here = replace(plan.environment, location=staged)
         written = {posixpath.dirname(path) for path in written_metadata(self._packages)}
         others = installed_distributions(here, written)
         self._refuse_startup_code(here, others)
-        files = None if successors.installed else relocatable_files(staged, (*self._created, *self._carried))
+        config = plan.environment.layout.config
+        files = None if successors.installed else relocatable_files(staged, self._created, self._carried, config)
         overlay = rewrite_staged_paths(upgrade, staged, plan, others, successors, files, self.session)
         self.session.warn(overlay.apply())
         from_images = {image.distribution for image in self.images}
@@ -293,8 +301,7 @@ def request_for_upgrade(upgrade: UpgradePlan, session: Session) -> Request:
 
 def wanted_seeds(upgrade: UpgradePlan) -> Wanted | None:
     """Return the request for the new seeds of an environment; None if it gets none."""
-    policy = recorded_compile_policy(upgrade.info.settings)
-    return Wanted(upgrade.seeds, dependencies="omitted", compile=policy) if upgrade.seeds else None
+    return seeds_like(upgrade.info.settings, upgrade.seeds) if upgrade.seeds else None
 
 
 def activator_notes(upgrade: UpgradePlan, session: Session) -> Iterator[str]:
@@ -355,130 +362,3 @@ def carried_operations(upgrade: UpgradePlan, successors: Successors, plan: Plan)
         for operation in carry_operations(successors.copied, upgrade.inventory, upgrade.info, mapping, platform)
         if isinstance(operation, MakeDir) or key_of(getattr(operation, "path", "")) not in taken
     ]
-
-
-def missing_packages(inventory: Inventory, found: Iterable[InstalledDistribution], lost: Sequence[Loss]) -> list[Loss]:
-    """Return the packages that a staged environment should have but lacks, or has in another version.
-
-    :param found: the distributions in it.
-    """
-    staged_versions = {distribution.key: distribution.version for distribution in found}
-    known = {loss.item for loss in lost}
-    return [
-        Loss(
-            f"{distribution.name} {distribution.version}",
-            f"the new environment has {staged_versions.get(distribution.key, 'no version')}",
-        )
-        for distribution in (*inventory.carried, *inventory.reinstalled)
-        if f"{distribution.name} {distribution.version}" not in known
-        and staged_versions.get(distribution.key) != distribution.version
-        and not distribution.editable
-    ]
-
-
-def unmet_after(upgrade: UpgradePlan, found: Sequence[InstalledDistribution], after: Examination) -> list[Loss]:
-    """Return the packages in a staged environment with requirements that were met before and no longer are."""
-    return [] if after.failure else lost_requirements(upgrade, found, after.path, after.user_site)
-
-
-def broken_editables(
-    upgrade: UpgradePlan,
-    found: Iterable[InstalledDistribution],
-    modules: Mapping[str, Sequence[str]],
-    after: Examination,
-) -> list[Loss]:
-    """Return the editable installs in a staged environment whose modules could be imported before and no longer can.
-
-    For example, meson-python needs its build tools at run time, and pip removes the environment that it builds in.
-
-    :param modules: the modules of editable installs, by metadata directory.
-    """
-    before, losses = upgrade.case.examination.problems, []
-    for distribution in found:
-        for name in modules.get(distribution.metadata, ()):
-            if after.problems.get(name) and before.get(name) == "":
-                losses.append(
-                    Loss(item_of(distribution), f"`import {name}` fails: {after.problems[name]}", is_absent=False)
-                )
-                break
-    return losses
-
-
-def import_key_for(
-    upgrade: UpgradePlan,
-    images: Iterable[Image],
-    successors: Successors,
-    found: Iterable[InstalledDistribution],
-    session: Session,
-) -> str:
-    """Return the key for whether the modules of scripts can be imported, and pip runs; empty if more than images decides this."""
-    assert upgrade.inventory is not None
-    sites = tuple(f"{site}/" for site in site_directories(upgrade.info.environment.layout))
-    sees_more = sees_system_packages(upgrade.info.settings)
-    has_more = successors.installed or any(path.startswith(sites) for path in upgrade.inventory.loose)
-    if sees_more or has_more:
-        return ""
-    others = [key_of(distribution, upgrade.roots, upgrade.interpreter) for distribution in successors.copied]
-    return import_key(images, others, modules_of(found), upgrade.interpreter, session.host.environ)
-
-
-def started_rebuilt(
-    environment: Environment, staged: str, known: str, session: Session
-) -> AbstractContextManager[PythonRun]:
-    """Return the context manager that starts the Python of a staged environment; see `started_python`.
-
-    :param known: the key for whether the modules of scripts can be imported, and pip runs; if they did before, they are only
-        searched for.
-    """
-    actual = replace(environment, location=staged)
-    is_known = bool(known) and is_known_to_import(known, session.store)
-    return started_python(actual, session.host, parents="found" if is_known else "imported", seed=not is_known)
-
-
-def verify_rebuilt(
-    environment: Environment,
-    location: str,
-    after: Examination,
-    found: Iterable[InstalledDistribution],
-    upgrade: UpgradePlan,
-    session: Session,
-) -> None:
-    """Verify the new environment in the directory `location`: its staging tree, or its final path.
-
-    :param after: its examination there.
-    :param found: the distributions whose scripts are verified; they do not depend on the path.
-    :raises ClocheError: something that worked in the old environment does not work in the new one.
-    """
-    actual, host = replace(environment, location=location), session.host
-    is_staged = location != environment.location
-    if after.failure:
-        raise verification_error(environment, f"its Python does not start: {after.failure}")
-    if after.version[:2] != upgrade.interpreter.version[:2]:
-        raise verification_error(
-            environment, f"its Python is {'.'.join(map(str, after.version))}, not {upgrade.interpreter.version_text}"
-        )
-    if is_staged:
-        before: list[Examination] = []
-
-        def examine_old() -> Examination:
-            before.append(examine(upgrade.info.environment, host, modules_of(found), parents="imported"))
-            return before[0]
-
-        try:
-            refuse_new_damage(actual, examine_old, after)
-        except ClocheError as error:
-            lost = {*after.unresolvable} - {*(before[0].unresolvable if before else ())}
-            raise verification_error(environment, error.message, missing_modules_hint(lost, upgrade)) from None
-
-
-def missing_modules_hint(modules: set[str], upgrade: UpgradePlan) -> str:
-    """Return the hint for packages whose scripts cannot import these modules; empty if there are none."""
-    owners = [
-        distribution.key for distribution in upgrade.info.distributions if modules & {*modules_of([distribution])}
-    ]
-    if seeds := [name for name in owners if name in SEEDS]:
-        return f"`--seeds` brings {' and '.join(seeds)} up to date"
-    if not owners:
-        return ""
-    uninstall = f"run `python -m pip uninstall {' '.join(owners)}` in the environment"
-    return f"{uninstall}, upgrade it, and install these packages again"

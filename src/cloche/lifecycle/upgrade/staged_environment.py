@@ -22,26 +22,35 @@ from cloche.lifecycle.tree import file_with_status
 from cloche.lifecycle.upgrade.carried_files import PathMapping
 from cloche.model.operations import Copy, CopyTree, Link, MakeDir, Rewrite, Run, SetMode, Write
 from cloche.model.value import replace
+from cloche.planning.pyvenv_cfg import COMMAND_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.tree import File
-    from cloche.lifecycle.upgrade import UpgradePlan
+    from cloche.lifecycle.upgrade.plan import UpgradePlan
     from cloche.lifecycle.upgrade.successors import Successors
     from cloche.model.operations import Operation
     from cloche.model.plan import Plan
     from cloche.session import Session
 
 
-def relocatable_files(staged: str, operations: Iterable[Operation]) -> Iterable[File] | None:
+def relocatable_files(
+    staged: str, created: Iterable[Operation], carried: Iterable[Operation], config: str
+) -> Iterable[File] | None:
     """Return the staged files that may contain an embedded path: files of images do not.
 
     None if all of them may, because a program has written them.
+
+    :param created: the operations that create the environment. What they write is for its future path, except for settings
+        of other programs in `pyvenv.cfg`.
+    :param carried: those that carry over files of the old environment.
+    :param config: the path of `pyvenv.cfg`.
     """
     found = {}
-    for operation in operations:
+    copied = (item for item in created if not isinstance(item, Write) or item.path == config)
+    for operation in (*copied, *carried):
         if isinstance(operation, (Run, CopyTree)):
             return None
         if isinstance(operation, (Copy, Link, Rewrite, Write)):
@@ -117,8 +126,10 @@ def rewrite_staged_paths(
     kept = upgrade.inventory.kept if upgrade.inventory else ()
     overlay.write(MANIFEST, manifest_with_kept_files(overlay.text(MANIFEST), kept, before, overlay))
     config = environment.layout.config
-    command = relocate_command(upgrade.info.settings.get("command", ""), upgrade.case.relocation)
-    overlay.write_text(config, with_recorded_packages(overlay.text(config), command, upgrade.seeds))
+    settings = dict(upgrade.info.settings)
+    if COMMAND_KEY in settings:
+        settings[COMMAND_KEY] = relocate_command(settings[COMMAND_KEY], upgrade.case.relocation)
+    overlay.write_text(config, with_recorded_packages(overlay.text(config), settings, upgrade.seeds))
     overlay.update_checksums(location)
     return overlay
 

@@ -24,7 +24,7 @@ from cloche.store.fetch.worker_threads import in_threads
 from cloche.store.recorded_successors import find_successor, image_of_installed, record_successor, successor_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Literal
 
     from cloche.fs.installed_records import Row
@@ -61,12 +61,14 @@ def find_successors(
     losses: str = "refused",
     checked: Literal["all", "lists"] = "all",
     policy: Compile = "auto",
+    find_links: Sequence[str] = (),
 ) -> Successors:
     """Find or create the images for what an inventory keeps; ask pip, once, for what needs another build.
 
     :param roots: where the environment is, and where it was according to its files.
     :param checked: whether all files of images are checked, or only the lists of them; see `find_named_image`.
     :param policy: when images are compiled to bytecode.
+    :param find_links: directories with wheels, in which pip looks too.
     :param losses: `refused` or `allowed`; then pip is asked again for each distribution if it cannot provide all of them.
     :raises ClocheError: pip cannot provide all distributions, and losses are not allowed.
     """
@@ -100,7 +102,9 @@ def find_successors(
     if wanted:
         from cloche.lifecycle.upgrade.pip_requests import images_from_pip
 
-        provided, lost = images_from_pip(wanted, interpreter, session, losses=losses, policy=policy)
+        provided, lost = images_from_pip(
+            wanted, interpreter, session, losses=losses, policy=policy, find_links=find_links
+        )
     built = in_threads(build, new, Event(), available_processors())
     for distribution, image in [*provided, *zip(new, built, strict=True)]:
         if image is not None:

@@ -28,7 +28,7 @@ from cloche.store.images.origins import find_image_of_wheel, record_origin
 from cloche.store.lock_files import locked_packages
 from cloche.store.requirements import Requirement, parse_requirements
 from cloche.store.tags import incompatibility
-from cloche.store.wheels import choose_distribution
+from cloche.store.wheels import choose_distributions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,7 +100,7 @@ def additional_distributions(
 
     :raises SeedError: one cannot be found.
     """
-    chosen = [choose_distribution(requirement, interpreter, wanted, store) for requirement in requirements]
+    chosen = choose_distributions(requirements, interpreter, wanted, store)
     if wanted.dependencies == "omitted" or not any(distribution.requires for distribution in chosen):
         return chosen
     names = {image.distribution for image in locked}
