@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
-from cloche.model.distribution import normalize_name
+from cloche.model.metadata import normalize_name
 from cloche.store.pip import run_pip
 from cloche.store.staging import staging_directory
 from cloche.store.tags import abi_tags, supported_tags
