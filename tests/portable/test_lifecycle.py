@@ -186,7 +186,7 @@ def test_another_environment_without_home_does_not_become_portable(cloche: Cloch
     """A damaged `pyvenv.cfg` may lack the key."""
     cloche("./env", "-p", pyenv("3.12"), "--no-seed")
     config = cloche.cwd / "env" / "pyvenv.cfg"
-    config.write_text("".join(line for line in config.open() if not line.startswith("home")))
+    config.write_text("".join(line for line in config.read_text().splitlines(True) if not line.startswith("home")))
     before = snapshot(cloche.cwd / "env")
 
     done = cloche("./env", "-p", pyenv("3.12"), "--no-seed")
