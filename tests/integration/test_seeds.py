@@ -96,6 +96,22 @@ def test_two_seeds_with_the_same_file_are_refused_while_planning(cloche, tmp_pat
     assert os.listdir(cloche.cwd) == []
 
 
+@pytest.mark.parametrize("path", [f"{SITE}/spam.py", f"{SITE}/spam-1.0.dist-info/INSTALLER", "bin/same"])
+def test_a_seed_with_one_file_as_module_and_as_data_is_refused_while_planning(
+    cloche, tmp_path: Path, path: str
+) -> None:
+    points = "[console_scripts]\nother = spam:main\n"
+    files = {"spam.py": "", "spam-1.0.data/scripts/same": "", f"spam-1.0.data/data/{path}": "text\n"}
+    make_wheel(tmp_path / "links", "spam", files=files, entry_points=points)
+    make_wheel(tmp_path / "links", "eggs", files={"eggs.py": ""}, entry_points="")
+    done = cloche(
+        "./env", "--no-pip", "--seed", "spam", "--seed", "eggs", "--find-links", tmp_path / "links", "--no-download"
+    )
+    assert done.code == 5
+    assert f"`spam` 1.0 contains `{path}` twice" in done.err
+    assert os.listdir(cloche.cwd) == []
+
+
 @pytest.mark.parametrize("minor", ["3.8", "3.13"])
 def test_pip_resolves_dependencies_for_another_python(cloche, links: Path, tmp_path: Path, minor: str) -> None:
     """Only pip has the wheel, and the marker is true only for the Python of the environment, which may be old."""

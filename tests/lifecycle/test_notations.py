@@ -11,22 +11,30 @@ import subprocess
 import sys
 import warnings
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cloche.lifecycle.embedded_paths import launchers, relocate_pth, relocate_settings, relocate_urls
+from cloche.lifecycle.embedded_paths import (
+    RelocationContext,
+    launchers,
+    relocate_activator,
+    relocate_pth,
+    relocate_settings,
+    relocate_urls,
+)
 from cloche.lifecycle.embedded_paths.activation_scripts import rewrite_script, roots_in_script
 from cloche.lifecycle.embedded_paths.shebangs import parse_header, script_with_program
 from cloche.lifecycle.recorded_command import recorded_destination, replace_interpreter
 from cloche.lifecycle.relocation import Relocation, moved_parent, needle
-from cloche.shells import shell_of_program
+from cloche.shells import quote_word, shell_of_program
 from tests.tools import require
 
 if TYPE_CHECKING:
+    from cloche.model.environment import Environment
     from cloche.shells import ShellFamily
 
 OLD = "/work/old env"
@@ -237,6 +245,55 @@ def test_python_code_can_hold_any_new_path(name: str) -> None:
     exec(relocation.python(source), namespace)
     assert namespace["MAPPING"] == {"a": f"/work/{name}/src/a", "é": "/work/older"}
     assert namespace["B"] == f"/work/{name}"
+
+
+LONGER = [*"'\"\\$`!;,*", "é", "\\2", "'q", " q", "\tq", "{q}", "'\"$`\\ q", "2/old"]
+"""Texts that make a new path which begins with the old one."""
+
+
+@given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=9))
+@example("é")
+@example("\\2")
+def test_a_path_that_begins_with_the_old_one_is_replaced_once_in_every_notation(rest: str) -> None:
+    relocation = Relocation((("/work/old", f"/work/old{rest}"),))
+    moved = [f"/work/old{rest}/x", "/work/older"]
+    assert eval(relocation.python("['/work/old/x', '/work/older']")) == moved
+    for ascii_only in (True, False):
+        text = relocation.json(json.dumps(["/work/old/x", "/work/older"], ensure_ascii=ascii_only))
+        assert json.loads(text) == moved
+        assert not relocation.mentions_old_root(text)
+    for notation in (str, repr, shlex.quote, lambda path: quote_word(path, "posix"), json.dumps):
+        assert not relocation.mentions_old_root(notation(moved[0]))
+        assert relocation.mentions_old_root(f"{notation(moved[0])} = {notation('/work/old/x')}")
+
+
+@pytest.mark.parametrize("rest", LONGER)
+@pytest.mark.parametrize("program", ["bash", "fish", "tcsh", "pwsh"])
+def test_a_script_gets_a_path_and_a_prompt_that_begin_with_the_old_ones(program: str, rest: str) -> None:
+    shell = shell_of_program(program)
+    assert shell
+    assignment = {"bash": "VIRTUAL_ENV={}", "fish": "set -gx VIRTUAL_ENV {}", "tcsh": "setenv VIRTUAL_ENV {}"}
+    line = assignment.get(program, "$env:VIRTUAL_ENV = {}") + "\n"
+    context = RelocationContext(
+        environment=cast("Environment", None),
+        relocation=Relocation((("/work/old", f"/work/old{rest}"),)),
+        platform="linux",
+        shells={},
+        generated={},
+        prompts=("old", f"old{rest}"),
+    )
+    for old, prompt in ((shell.quote("/work/old"), shell.quote("old")), ("'/work/old'", "'old'")):
+        text = line.format(old) + line.replace("ENV ", "ENV_PROMPT ").replace("ENV=", "ENV_PROMPT=").format(prompt)
+        moved = relocate_activator(text, shell, context)
+        words = [word.text for word in shell.read_words(moved)]
+        assert words.count(f"/work/old{rest}") == 1, moved
+        assert words.count(f"old{rest}") == 1, moved
+        assert not context.relocation.mentions_old_root(moved)
+
+
+@pytest.mark.parametrize(("new", "expected"), [("/work/a\\b", "/work/old"), ("C:\\a\\b", "C:\\a\\b")])
+def test_a_backslash_needs_quotes_except_in_paths_of_windows(new: str, expected: str) -> None:
+    assert Relocation((("/work/old", new),)).plain_text("cd /work/old") == f"cd {expected}"
 
 
 def test_invalid_python_is_not_rewritten() -> None:

@@ -738,6 +738,67 @@ def test_output_of_a_plugin_goes_to_standard_error_if_json_is_requested_in_anoth
     assert "hello" in ran.stderr
 
 
+SPEAKING_COMMAND = """
+import cloche
+print("hello")
+@cloche.hookimpl
+def cloche_commands():
+    print("hello again")
+    return [cloche.Descriptor("speak", "nowhere:run")]
+"""
+
+
+@pytest.mark.parametrize("words", ["spot --no-seed --json", "spot --json --nosuch", "hlep --json"])
+def test_output_of_a_plugin_whose_command_is_not_meant_goes_to_standard_error(
+    site: Site, tmp_path: Path, words: str
+) -> None:
+    """The plugin is asked whether it has a command of this name."""
+    site.install("acme", speaker=SPEAKING_COMMAND)
+
+    command = [sys.executable, "-m", "cloche", *words.split()]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert "schema_version" in json.loads(ran.stdout)
+    assert "hello again" in ran.stderr
+
+
+def test_output_of_a_plugin_is_not_part_of_an_activation_command(site: Site, tmp_path: Path) -> None:
+    """A shell evaluates that."""
+    cloche = [sys.executable, "-m", "cloche"]
+    subprocess.run([*cloche, "./env", "--no-seed", "-q"], cwd=tmp_path, capture_output=True, check=True)
+    site.install("acme", speaker=SPEAKING_COMMAND, talker="print('hello')\n" + offering("activator", "talker"))
+
+    for options in (["--shell", "bash"], ["--print-env", "dotenv"]):
+        command = [*cloche, "activate", "./env", *options]
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert "hello" not in ran.stdout
+        assert f"{tmp_path}/env" in ran.stdout
+
+
+@pytest.mark.parametrize("base", ["Exception", "BaseException"])
+@pytest.mark.parametrize("hook", ["cloche_activators", "cloche_finders", "cloche_commands"])
+def test_a_failure_whose_description_fails_does_not_end_the_run(
+    site: Site, tmp_path: Path, hook: str, base: str
+) -> None:
+    text = f"""
+import cloche
+class Failure({base}):
+    def __str__(self):
+        raise SystemExit
+@cloche.hookimpl
+def {hook}():
+    raise Failure
+"""
+    site.install("acme", failing=text)
+
+    command = [sys.executable, "-m", "cloche", "spot", "--no-seed", "-q"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0
+    assert "Failure" in ran.stderr
+    assert (tmp_path / "spot" / "bin" / "activate").exists()
+
+
 def test_standard_output_is_restored_after_a_failed_run_with_json(site: Site, tmp_path: Path) -> None:
     site.install("acme", talker="print('hello')\n" + offering("activator", "talker"))
 

@@ -170,6 +170,32 @@ def test_clear_replaces_it_and_nothing_else(base: Base, cloche: Cloche, beside: 
     assert cloche("doctor", "env").code == 0
 
 
+@pytest.mark.parametrize(
+    "options", [(), ("--prompt", "other"), ("--no-seed",), ("--creator", "builtin"), ("--stdlib", "full")]
+)
+def test_a_refresh_keeps_its_creator(portable: Portable, cloche: Cloche, options: tuple[str, ...]) -> None:
+    done = cloche("./env", *options, "-p", portable.base.executable)
+
+    assert done.code == 0, done.err
+    assert "portable" in cloche("info", "env", "--json").json["options"]
+    assert (portable.root / "bin" / "python").resolve().is_relative_to(os.path.realpath(portable.root))
+    assert output_of(portable.python, "-c", "import sys; print(sys.prefix)") == str(portable.root)
+    assert cloche("doctor", "env").code == 0
+
+
+def test_another_environment_without_home_does_not_become_portable(cloche: Cloche) -> None:
+    """A damaged `pyvenv.cfg` may lack the key."""
+    cloche("./env", "-p", pyenv("3.12"), "--no-seed")
+    config = cloche.cwd / "env" / "pyvenv.cfg"
+    config.write_text("".join(line for line in config.read_text().splitlines(True) if not line.startswith("home")))
+    before = snapshot(cloche.cwd / "env")
+
+    done = cloche("./env", "-p", pyenv("3.12"), "--no-seed")
+
+    assert done.code == 4
+    assert snapshot(cloche.cwd / "env") == before
+
+
 @pytest.mark.parametrize("creator", ["symlink", "copy"])
 def test_it_does_not_become_another_environment(portable: Portable, cloche: Cloche, creator: str) -> None:
     before = snapshot(portable.root)

@@ -569,6 +569,10 @@ HOSTILE: dict[str, tuple[dict[str, object], str]] = {
     "two metadata directories": ({"files": {"eggs-1.0.dist-info/METADATA": ""}}, "it has 2 metadata directories"),
     "another name inside": ({"METADATA": "Name: eggs\nVersion: 1.0\n"}, "its metadata says `eggs`"),
     "another version inside": ({"METADATA": "Name: spam\nVersion: 2.0\n"}, "its metadata says `spam` 2.0"),
+    "two names inside": (
+        {"METADATA": "Name: spam\nName: eggs\nVersion: 1.0\n"},
+        "its metadata has several lines `Name`",
+    ),
     "a name that is a path": ({"METADATA": "Name: ../x\nVersion: 1.0\n"}, "is not a valid name and version"),
     "a version that is a path": ({"METADATA": "Name: spam\nVersion: ../1\n"}, "is not a valid name and version"),
     "a later wheel version": ({"WHEEL": "Wheel-Version: 2.0\n"}, "wheel version `2.0` is not supported"),

@@ -370,7 +370,7 @@ def test_an_entry_point_must_not_replace_a_program_of_the_environment(name: str,
         *(".cloche-manifest", ".cloche-runtime", ".Cloche-Files"),
         *("pyvenv.cfg/x", "bin/python/x", "Scripts/activate/x"),
         *("bin", "lib", "Lib64", "Scripts", "include"),
-        *(".cloche-0/journal", ".Cloche-12/new/x", ".git/config", ".HG/hgrc"),
+        *(".cloche-0/journal", ".Cloche-12/new/x", ".git/config", ".HG/hgrc", "conda-meta/history"),
     ],
 )
 def test_a_wheel_must_not_replace_a_file_of_the_environment(name: str, tmp_path: Path) -> None:

@@ -246,6 +246,19 @@ def test_a_wheel_whose_metadata_has_another_name_is_skipped(
     assert "is not `spam`" in refusal("spam==5.0", interpreter, store, links).message
 
 
+def test_a_wheel_whose_metadata_has_another_version_is_skipped(
+    tmp_path: Path, store: Store, interpreter: Interpreter
+) -> None:
+    links = tmp_path / "links"
+    make_wheel(links, version="1.0")
+    make_wheel(links, version="0.9").rename(links / "spam-5.0-py3-none-any.whl")
+    make_wheel(links, version="0.8.0").rename(links / "spam-0.8-py3-none-any.whl")
+
+    assert choose("spam", interpreter, store, links).version == "1.0"
+    assert choose("spam==0.8", interpreter, store, links).version == "0.8.0"
+    assert "spam 0.9 has `5.0` in its file name" in refusal("spam==5.0", interpreter, store, links).message
+
+
 # The pip beside cloche
 
 

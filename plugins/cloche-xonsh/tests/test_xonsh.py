@@ -172,6 +172,15 @@ def test_variables_of_any_type_and_settings_are_restored(xonsh: str, tmp_path: P
     assert after == before
 
 
+def test_variables_with_the_names_of_builtins_are_not_used(xonsh: str, tmp_path: Path) -> None:
+    path = write_script(tmp_path, "env")
+    names = "list = str = callable = Exception = 5"
+
+    output = run(xonsh, tmp_path, names, f"source {path}", "deactivate", f"source {path}", "print($VIRTUAL_ENV, list)")
+
+    assert output == [f"{tmp_path}/env 5"]
+
+
 def test_a_variable_that_accepts_no_text_is_reported_and_nothing_changes(xonsh: str, tmp_path: Path) -> None:
     state = "(sorted(__xonsh__.env.detype().items()), sorted(aliases), sorted({*globals()} - {'before'}))"
     lines = [

@@ -34,6 +34,7 @@ def activate(invocation: Invocation) -> int:
     if shell_name and (form or arguments.flag("json")):
         other = "print-env" if form else "json"
         raise UsageError(f"`--shell` and `--{other}` contradict each other", hint="choose one")
+    report.reserve_stdout()  # plugins may print, and a shell runs what this command prints
     with invocation.open_session() as session:
         environment = read_environment(chosen_environment(invocation), host, session.probes)
         if form == "dotenv":

@@ -116,9 +116,12 @@ class Invocation:
         sources = [source for source in installed.sources() if installed.mentions(source, b"cloche_commands")]
         if not sources:
             return []
+        from contextlib import redirect_stdout
+
         from cloche.plugins.registry import load_sources
 
-        return list(load_sources(sources, self.blocklist).all("command"))
+        with redirect_stdout(sys.stderr):  # plugins may print, and a shell may read our output
+            return list(load_sources(sources, self.blocklist).all("command"))
 
     def accept_plugin_options(self) -> None:
         """Look up unknown options of the command line, variables and config files among those that plugins declare."""

@@ -38,7 +38,11 @@ def run_plugin_command(sources: Sequence[Source], invocation: Invocation) -> int
     given = arguments.given_before if is_certain else arguments.given  # a DEST may have our options after it
     only_common = replace(arguments, command=CommandSpec(name, "", ""), given=given)
     blocklist = plugin_blocklist(resolve_settings(only_common, invocation.sources), invocation.host)
-    command, warnings = load_command(name, sources, blocklist)
+    report.reserve_stdout()  # plugins may print, and the run may be one with `--json`
+    try:
+        command, warnings = load_command(name, sources, blocklist)
+    finally:
+        report.restore_stdout()
     report.print_warnings(warnings)
     if command is None:
         return None

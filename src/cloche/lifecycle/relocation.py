@@ -65,8 +65,8 @@ class Relocation(Value):
     def plain_text(self, text: str) -> str:
         """Return text of an unknown notation with its paths replaced, if the new path needs no quotes in any notation."""
         for old, new in (*self.roots, *self.parents):
-            if _UNQUOTED.fullmatch(new):
-                text = self._replace(text, old, new, lambda path: path)
+            if _UNQUOTED.fullmatch(new) and not (new.startswith("/") and "\\" in new):
+                text = self._replace(text, old, new, lambda path: path, continuation(old, new))
         return text
 
     def string(self, text: str) -> str:
@@ -78,7 +78,7 @@ class Relocation(Value):
     def json(self, text: str) -> str:
         """Return a JSON document with the paths in its strings replaced, and its formatting unchanged."""
         for old, new in (*self.roots, *self.parents):
-            for notation in (json_ascii, json_unicode):
+            for notation in {json_unicode(old): json_unicode, json_ascii(old): json_ascii}.values():
                 if notation(old) in text:
                     text = self._replace(text, old, new, notation)
         return text
@@ -138,17 +138,20 @@ class Relocation(Value):
             return repr(new)
 
     def mentions_old_root(self, text: str) -> bool:
-        """Return whether a text contains an old root of the environment."""
-        return any(self._replace(text, old, "\0", lambda path: path) != text for old, _ in self.roots)
+        """Return whether a text contains an old root of the environment that is not the beginning of the new one."""
+        return any(
+            self._replace(text, old, "\0", lambda path: path, continuation(old, new)) != text for old, new in self.roots
+        )
 
-    def _replace(self, text: str, old: str, new: str, notation: Callable[[str], str]) -> str:
+    def _replace(self, text: str, old: str, new: str, notation: Callable[[str], str], unless: str = "") -> str:
         """Return `text` with `old` replaced by `new` as a whole path or as its first directories.
 
         :param notation: encodes a path as the text does.
+        :param unless: a pattern; `old` is not replaced where it matches the text that follows.
         """
         if notation(old) not in text:
             return text
-        pattern = _BEFORE + re.escape(notation(old)) + _AFTER
+        pattern = _BEFORE + re.escape(notation(old)) + _AFTER + (f"(?!{unless})" if unless else "")
         replacement = notation(new)
         is_new = re.compile(re.escape(replacement) + _AFTER)
         is_parent = (old, new) in self.parents
@@ -165,6 +168,27 @@ class Relocation(Value):
             return replacement
 
         return re.sub(pattern, change, text)
+
+
+def continuation(old: str, new: str) -> str:
+    """Return a pattern for the rest of the new path if it begins with the old one, in any notation; empty otherwise.
+
+    Quotes and escapes may stand before each of its characters: the rest of `/work/old'2` is `'\\''2` in a shell.
+    """
+    if not new.startswith(old) or new == old:
+        return ""
+    return "".join(map(_in_any_notation, new[len(old) :])) + _AFTER
+
+
+def _in_any_notation(character: str) -> str:
+    """Return a pattern for a character with quotes and escapes before it, or as an escape in JSON, Python, a shell or a URL."""
+    data = character.encode("utf-8", "surrogateescape")
+    forms = [
+        character,
+        *(json_ascii(character), repr(character)[1:-1]),
+        *("".join(form.format(byte) for byte in data) for form in ("\\{:03o}", "\\x{:02x}", "%{:02X}")),
+    ]
+    return r"""[\\'"`]{0,8}?(?:""" + "|".join(map(re.escape, dict.fromkeys(forms))) + ")"
 
 
 def spellings(paths: Iterable[str]) -> list[str]:

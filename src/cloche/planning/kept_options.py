@@ -9,6 +9,7 @@ from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import is_relocatable
 from cloche.planning.pyvenv_cfg import (
     ADDED_KEY,
+    PORTABLE_KEY,
     is_portable,
     portable_options,
     sees_system_packages,
@@ -25,17 +26,20 @@ def with_options_from(settings: Mapping[str, str], request: Request, host: Host)
     """Return a request with the options that the environment at its destination keeps.
 
     They are those that describe it as a whole: the prompt, whether it is relocatable, sees the packages of its base
-    interpreter and has copies of its executables, the options of a portable one, that it has no `.gitignore`, and the
-    settings of other programs in its `pyvenv.cfg`.
+    interpreter, has copies of its executables or contains its interpreter, the options of a portable one, that it has no
+    `.gitignore`, and the settings of other programs in its `pyvenv.cfg`.
 
     :param settings: the settings in its `pyvenv.cfg`.
     """
     spec, target = request.spec, request.target
     python = os.path.join(target.destination, "bin", "python")
+    is_free = spec.creator is None or is_default_creator(spec.creator)
     if is_portable(settings):
+        if is_free and settings.get(PORTABLE_KEY) == "true":
+            spec = replace(spec, creator="portable")
         if spec.creator == "portable":
             spec = replace(spec, options={**portable_options(settings), **spec.options})
-    elif spec.creator is None and host.os_name == "posix" and os.path.isfile(python) and not os.path.islink(python):
+    elif is_free and host.os_name == "posix" and os.path.isfile(python) and not os.path.islink(python):
         spec = replace(spec, creator="copy")
     if sees_system_packages(settings) and spec.creator != "portable":
         spec = replace(spec, site_packages="system")
@@ -47,6 +51,13 @@ def with_options_from(settings: Mapping[str, str], request: Request, host: Host)
         extra_settings={**settings_of_others(settings), **target.extra_settings},
     )
     return Request(spec, target)
+
+
+def is_default_creator(name: str) -> bool:
+    """Return whether a name leaves the choice of the creator to cloche."""
+    from cloche.planning.resolve import DEFAULT_CREATORS  # few users name a creator
+
+    return name in DEFAULT_CREATORS
 
 
 def gets_gitignore(settings: Mapping[str, str], root: str) -> bool:

@@ -230,6 +230,8 @@ def describe_exception(error: BaseException) -> str:
     """Return a description of an exception on one line, for display."""
     try:
         text = " ".join(str(error).split())
-    except Exception:  # its own `__str__` failed
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # its own `__str__` failed
         text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -81,16 +81,23 @@ def settle_conflicts(images: list[Image], interpreter: Interpreter, store: Store
 
 
 def refuse_shared_files(images: Sequence[Image], interpreter: Interpreter) -> None:
-    """Refuse two seeds that contain the same path: one would replace the file of the other.
+    """Refuse two seeds that contain the same path, because one would replace the file of the other, and one with a path twice.
 
-    :raises SeedError: two images contain the same path, one contains a file where another has a directory, or an image is
+    :raises SeedError: images contain the same path, one contains a file where another has a directory, or an image is
         damaged.
     """
     files: dict[str, Image] = {}
     directories: dict[str, Image] = {}
     key_of = folded if interpreter.platform in IGNORING_CASE else str
     for image in images:
-        own = {key_of(path): path for path in installed_paths(image, interpreter)}
+        own: dict[str, str] = {}
+        for path in installed_paths(image, interpreter):
+            if key_of(path) in own:
+                raise SeedError(
+                    f"`{image.distribution}` {image.version} contains `{path}` twice",
+                    hint="choose another version of the package",
+                )
+            own[key_of(path)] = path
         parents = directories_of(own)
         for path in sorted({*own, *parents}):
             other = files.get(path) or (directories.get(path) if path in own else None)

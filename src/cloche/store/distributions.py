@@ -258,6 +258,9 @@ def _build_distribution(
 ) -> Distribution:
     headers = parse_headers(metadata)
     about = parse_headers(wheel)
+    for key in ("name", "version"):
+        if len({*headers.get(key, ())}) > 1:
+            raise unusable_distribution(location, f"its metadata has several lines `{key.capitalize()}`")
     name, version = normalize_name(_first_value(headers, "name")), _first_value(headers, "version")
     if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
         raise unusable_distribution(location, f"`{name}` `{version}` is not a valid name and version")

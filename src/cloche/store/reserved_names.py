@@ -31,6 +31,9 @@ VERSION_CONTROL = frozenset(
 In an environment, one from a wheel would make such a system run the programs that its settings name.
 """
 
+CONDA_DIRECTORY = "conda-meta"
+"""The directory that marks an environment of conda, which cloche would then not change any more."""
+
 PROGRAM_DIRECTORIES = frozenset(("bin", "scripts"))
 
 
@@ -48,7 +51,7 @@ def is_reserved_program(name: str) -> bool:
 def is_reserved_path(path: str) -> bool:
     """Return whether a path below the root of an environment is reserved."""
     top, slash, rest = path.casefold().partition("/")
-    if is_own_file(top) or top in VERSION_CONTROL or (not slash and top in OWN_DIRECTORIES):
+    if is_own_file(top) or top in VERSION_CONTROL or top == CONDA_DIRECTORY or (not slash and top in OWN_DIRECTORIES):
         return True
     if top.startswith(NAME_PREFIX):  # of a staging directory, in which the next run would look for unfinished work
         return True

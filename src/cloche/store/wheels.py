@@ -133,7 +133,7 @@ def choose_distribution(
             if distribution.location in without:
                 tried.append(f"{candidate.source}: {distribution.name} {distribution.version} is damaged")
                 continue
-            reason = _mismatch(distribution, requirement, interpreter)
+            reason = _mismatch(distribution, candidate.version, requirement, interpreter)
             if reason is None and candidate.source in (BESIDE, CACHE) and not requirement.version:
                 reason = _failure(distribution, interpreter)
             if reason is None:
@@ -324,11 +324,29 @@ def _read_candidate(candidate: SeedCandidate) -> Distribution:
     return distribution
 
 
-def _mismatch(distribution: Distribution, requirement: Requirement, interpreter: Interpreter) -> str | None:
-    """Return why a distribution does not meet a requirement (`needs Python >=3.9`); None if it does."""
+def _mismatch(
+    distribution: Distribution, version: str, requirement: Requirement, interpreter: Interpreter
+) -> str | None:
+    """Return why a distribution does not meet a requirement (`needs Python >=3.9`); None if it does.
+
+    :param version: the one in its file name, by which it was chosen.
+    """
     if distribution.name != requirement.name:
         return f"is not `{requirement.name}`"
+    if not _is_same_version(distribution.version, version.replace("_", "-")):
+        return f"has `{version}` in its file name"
     return incompatibility(distribution, interpreter)
+
+
+def _is_same_version(first: str, second: str) -> bool:
+    if first == second:
+        return True
+    from packaging.version import InvalidVersion, Version  # few distributions need it
+
+    try:
+        return Version(first) == Version(second)
+    except InvalidVersion:
+        return first.replace("_", "-") == second
 
 
 def _failure(distribution: Distribution, interpreter: Interpreter) -> str | None:

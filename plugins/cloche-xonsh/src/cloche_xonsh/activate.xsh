@@ -8,6 +8,7 @@
 def _cloche_activate():
     import os
     import sys
+    from builtins import Exception, ValueError, callable, list, print, str  # the user may have variables with these names
 
     from xonsh.built_ins import XSH
     from xonsh.environ import EnvPath

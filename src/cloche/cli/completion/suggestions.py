@@ -323,9 +323,13 @@ def component_names(option: str, line: Invocation) -> Iterator[tuple[str, str]]:
 
     :raises ClocheError: a setting that chooses the plugins is invalid.
     """
+    from contextlib import redirect_stdout
+
     from cloche.plugins.registry import load_plugins
 
-    for report in load_plugins(sys.path, line.blocklist).reports:
+    with redirect_stdout(sys.stderr):  # plugins may print, and the shell reads what this command prints
+        registry = load_plugins(sys.path, line.blocklist)
+    for report in registry.reports:
         for component in report.provides:
             if component.kind == option.removesuffix("s"):
                 yield component.name, component.summary

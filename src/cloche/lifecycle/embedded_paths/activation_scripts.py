@@ -7,6 +7,7 @@ import sys
 
 from cloche.errors import ClocheError
 from cloche.fs import lines_of
+from cloche.lifecycle.relocation import continuation
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins import call_component
 from cloche.plugins.entry_points import find_sources
@@ -195,7 +196,8 @@ def replace_value(line: str, old: str, new: str, shell: ShellFamily) -> str:
     except ClocheError:
         return line
     is_plain, joins = PLAIN.fullmatch(new) is not None, shell.joins_quoted
-    value = rf"(?!{re.escape(new)}){re.escape(old)}" if new.startswith(old) else re.escape(old)
+    rest = continuation(old, new)
+    value = re.escape(old) + (f"(?!{rest})" if rest else "")
 
     def change_sh_quoted(match: re.Match[str]) -> str:
         in_quotes = line.count('"', 0, match.start()) % 2 == 1

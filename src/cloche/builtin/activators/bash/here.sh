@@ -61,7 +61,7 @@ if ! "$_VIRTUAL_BUILTIN" [ -f "${_VIRTUAL_ROOT:-/dev/null}/"__CLOCHE_BIN_NAME__/
     "$_VIRTUAL_BUILTIN" echo '    VIRTUAL_ENV_SCRIPT=ENVIRONMENT/bin/activate; . "$VIRTUAL_ENV_SCRIPT"' >&2
     "$_VIRTUAL_BUILTIN" eval "$_VIRTUAL_RESTORE"
     "$_VIRTUAL_BUILTIN" unset _VIRTUAL_ROOT _VIRTUAL_RESTORE _VIRTUAL_BUILTIN
-    "return" 1
+    "return" 1 2>&-
 else
     _VIRTUAL_PROMPT=__CLOCHE_PROMPT__
     # shellcheck disable=SC2194  # the slot is not a constant
