@@ -285,7 +285,7 @@ def test_a_name_with_another_version_is_an_error(cloche, empty_env, name) -> Non
     assert f"`{name}` is not in the environment `{env}`, which has CPython 3.12." in outcome.err
     assert f"`{cloche.cwd / 'other' / name}` belongs to another Python" in outcome.err
     tool = re.match("[a-z]+|2to3", name)[0] + "-config" * name.endswith("-config")
-    assert f"`cloche run {env} -- {tool}` runs that of the environment" in outcome.err
+    assert f"`cloche run {env} -- {tool}` runs the one in the environment" in outcome.err
     assert cloche("run", env, "--", cloche.cwd / "other" / name).out == "planted\n"
 
 

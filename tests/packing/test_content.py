@@ -159,17 +159,19 @@ def test_an_editable_install_that_cannot_be_built_is_refused(cloche: Cloche, env
     assert "spam" in done.err.splitlines()[0]
 
 
-def test_what_was_modified_before_packing_is_a_warning(cloche: Cloche, env: Path) -> None:
+def test_what_was_modified_or_added_before_packing_is_a_warning(cloche: Cloche, env: Path) -> None:
     [module] = env.glob("lib/python3*/site-packages/pip/__init__.py")
     module.chmod(0o644)
     module.write_text(module.read_text() + "# mine\n")
+    (env / "bin" / "mine").touch()
     assert cloche("pack", "env", "-o", "env.tar.gz").code == 0
 
     done = cloche("unpack", "env.tar.gz", "there")
 
     assert done.code == 0
-    assert "pip/__init__.py` was modified" in done.err
-    assert len(done.err.splitlines()) == 1
+    added, modified = sorted(done.err.splitlines())
+    assert "in the archive, `bin/mine` does not belong to a package" in added
+    assert f"in the archive, `{module.relative_to(env)}` was modified" in modified
 
 
 def test_a_python_that_does_not_start_here_is_a_warning(cloche: Cloche, env: Path) -> None:

@@ -234,7 +234,7 @@ def test_a_file_that_changes_before_it_is_read_is_named(
     assert done.returncode == 1, done
     message, *_ = done.stderr.splitlines()
     assert f"`{env}/bin/{name}`" in message
-    assert "changed while it was read" in message or "cannot read" in message
+    assert "changed while it was being read" in message or "cannot read" in message
     assert sorted(os.listdir(cloche.cwd)) == ["env", "program.py"]
 
 

@@ -67,7 +67,7 @@ def test_entries_include_the_files_of_a_directory(tree: Path) -> None:
 def test_a_change_during_the_run_is_detected(tree: Path) -> None:
     inputs = Inputs()
     inputs.path(str(tree / "file"))
-    (tree / "file").write_text("changed while it was read")
+    (tree / "file").write_text("changed while it was being read")
     inputs.path(str(tree / "file"))
 
     assert not are_unchanged(inputs.recorded, {})

@@ -536,7 +536,7 @@ def test_a_lock_that_changes_while_it_is_read_is_refused(
         return real(descriptor)
 
     monkeypatch.setattr("cloche.store.lock_files.packages.os.fstat", fstat)
-    with pytest.raises(ClocheError, match="changed while it was read"):
+    with pytest.raises(ClocheError, match="changed while it was being read"):
         locked_packages(LockRequest(str(path)), fake_interpreter(), store)
 
 

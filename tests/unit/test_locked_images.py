@@ -119,7 +119,7 @@ def test_a_wheel_that_changes_while_it_is_unpacked_is_refused(
             yield found
 
     monkeypatch.setattr(module, "open_wheel", opened)
-    with pytest.raises(SeedError, match="changed while it was unpacked"):
+    with pytest.raises(SeedError, match="changed while it was being unpacked"):
         images(tmp_path, store, text)
 
     [origins] = store.readable_directories("origins")

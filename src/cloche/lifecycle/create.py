@@ -240,7 +240,7 @@ def put_in_place(plan: Plan | None, resolved: Resolved, request: Request, sessio
             session.warn(apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode, environ=environ))
         except DestinationChanged:
             raise ClocheError(
-                f"`{plan.environment.location}` keeps changing while the environment is created",
+                f"`{plan.environment.location}` keeps changing while the environment is being created",
                 hint="find out which program writes to it, stop it, and try again",
             ) from None
     return plan, resolved

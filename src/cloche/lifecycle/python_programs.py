@@ -45,7 +45,7 @@ def python_program(name: str, environment: Environment, elsewhere: str) -> tuple
         raise CommandFailed(
             f"`{name}` is not in the environment `{environment.location}`, which has {interpreter.name}{elsewhere}",
             NOT_FOUND,
-            hint=f"`cloche run {where} -- {tool}{config}` runs that of the environment",
+            hint=f"`cloche run {where} -- {tool}{config}` runs the one in the environment",
         )
     if config:
         return (config_program(name, environment, interpreter, elsewhere),)

@@ -125,7 +125,7 @@ def unpack_warnings(location: str, session: Session) -> Iterator[str]:
         yield f"the Python of `{location}` does not start on this machine: {examination.failure}"
     differences = verification.differences
     for difference in differences[:SHOWN]:
-        yield f"before it was packed, `{difference.path}` {difference.message}"
+        yield f"in the archive, `{difference.path}` {difference.message}"
     if len(differences) > SHOWN:
         yield f"{counted(len(differences) - SHOWN, 'more difference')}; `cloche verify` lists them"
 

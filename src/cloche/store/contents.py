@@ -1,4 +1,4 @@
-"""The content of a distribution's files, compared with the hashes in its RECORD while it is read."""
+"""The content of a distribution's files, compared with the hashes in its RECORD while it is being read."""
 
 from __future__ import annotations
 

@@ -234,7 +234,7 @@ def pack_environment(plan: PackPlan, session: Session) -> int:
     """Write an archive; return its number of members. The caller owns the lock of the environment.
 
     :raises DestinationError: another program has created a file with the name of the output.
-    :raises ClocheError: a file changed while it was read, or the archive cannot be written; nothing is left of it.
+    :raises ClocheError: a file changed while it was being read, or the archive cannot be written; nothing is left of it.
     """
     staging = ""
 

@@ -259,5 +259,5 @@ def cannot_read(path: str, error: OSError) -> ClocheError:
 
 
 def changed_error(path: str) -> ClocheError:
-    """Return the error for a file that changed while it was read."""
-    return ClocheError(f"`{path}` changed while it was read", hint="wait until nothing uses it, and try again")
+    """Return the error for a file that changed while it was being read."""
+    return ClocheError(f"`{path}` changed while it was being read", hint="wait until nothing uses it, and try again")

@@ -66,7 +66,7 @@ class Received(Value):
 
 
 class Sink:
-    """A file that is hashed while it is written."""
+    """A file that is hashed while it is being written."""
 
     def __init__(
         self, file: BinaryIO, hashers: Callable[[], Mapping[str, Hasher]], on_bytes: Callable[[int], object] = int

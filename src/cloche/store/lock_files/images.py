@@ -243,13 +243,13 @@ def image_of(
         refuse_other_wheel(distribution, package, interpreter)
         image = find_or_build_image(distribution, interpreter, store, archive, policy=wanted.compile)
         allowed = {digest for algorithm, digest in allowed_hashes(package) if algorithm == "sha256"}
-        if allowed and making == "obtained":  # check again: the file may have changed while it was unpacked
+        if allowed and making == "obtained":  # check again: the file may have changed while it was being unpacked
             try:
                 digests, size = open_file_digests({"sha256": new_hasher("sha256")}, archive.file)
             except OSError as error:
                 raise SeedError(f"`{path}` cannot be read ({reason_of(error)})") from None
             if digests["sha256"] not in allowed:
-                raise SeedError(f"`{path}` changed while it was unpacked", hint="try again")
+                raise SeedError(f"`{path}` changed while it was being unpacked", hint="try again")
             record_origin(image, digests["sha256"], size, store)
     return image
 

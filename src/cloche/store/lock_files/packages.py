@@ -87,7 +87,7 @@ def read_lock_file(path: str, store: Store, named_in: str = "") -> tuple[LockFil
     """Return a lock file and its text, and record the file as an input.
 
     :param named_in: the file that refers to it, for messages.
-    :raises UsageError: it cannot be read, is too large, changes while it is read, is not UTF-8, or has a huge number.
+    :raises UsageError: it cannot be read, is too large, changes while it is being read, is not UTF-8, or has a huge number.
     """
     store.inputs.path(path)
     origin = f", which `{named_in}` names," if named_in else ""
@@ -106,7 +106,7 @@ def read_lock_file(path: str, store: Store, named_in: str = "") -> tuple[LockFil
             hint="check that it is the right file",
         )
     if before != after:
-        raise UsageError(f"the lock file `{path}`{origin} changed while it was read", hint="try again")
+        raise UsageError(f"the lock file `{path}`{origin} changed while it was being read", hint="try again")
     if b"\0" in content and not content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         line = content.count(b"\n", 0, content.index(b"\0")) + 1
         raise UsageError(
