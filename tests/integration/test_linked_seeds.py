@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -16,11 +16,9 @@ from cloche.model.interpreter import Host
 from cloche.store import Store
 from cloche.store.maintenance import prune_store
 from tests.distributions import make_wheel
+from tests.interpreters import pyenv
 from tests.run import Cloche, clean_environ
 from tests.tools import require
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -129,20 +127,14 @@ def test_a_lost_seed_that_is_not_available_does_not_prevent_other_repairs(cloche
     assert cloche("doctor", "linked").code == 0
 
 
-@pytest.mark.parametrize("portable", [(), ("--creator", "portable")])
-def test_a_lost_seed_comes_from_the_directory_that_it_came_from(
-    cloche: Cloche, tmp_path: Path, portable: tuple[str, ...]
-) -> None:
-    """A portable environment records no directory."""
+def test_a_lost_seed_comes_from_the_directory_that_it_came_from(cloche: Cloche, tmp_path: Path) -> None:
     make_wheel(tmp_path / "wheels")
-    options = ("--seed", "spam", "--find-links", tmp_path / "wheels", "--link-mode", "symlink", *portable)
+    options = ("--seed", "spam", "--find-links", tmp_path / "wheels", "--link-mode", "symlink")
     assert cloche("linked", *options).code == 0
     shutil.rmtree(cloche("cache", "dir").out.strip())
 
-    done = cloche("doctor", "linked", "--fix", PIP_NO_INDEX="1")
-
-    assert done.code == (1 if portable else 0)
-    assert (cloche("run", "linked", "--", "spam").out == "spam\n") == (not portable)
+    assert cloche("doctor", "linked", "--fix", PIP_NO_INDEX="1").code == 0
+    assert cloche("run", "linked", "--", "spam").out == "spam\n"
 
 
 def test_lost_seeds_are_downloaded_in_one_call(cloche: Cloche, tmp_path: Path) -> None:
@@ -177,3 +169,59 @@ def test_a_broken_pip_is_repaired_together_with_a_lost_seed(cloche: Cloche, tmp_
     assert done.code == 0, done.out
     assert pip.exists()
     assert cloche("run", "linked", "--", "spam").out == "spam\n"
+
+
+@pytest.fixture
+def older_pip(tmp_path: Path) -> tuple[str, Path]:
+    """The version of an older pip, and a directory with its wheel."""
+    (wheel,) = Path(pyenv("3.10")).parents[1].glob("lib/python3.10/ensurepip/_bundled/pip-*.whl")
+    directory = tmp_path / "older"
+    directory.mkdir()
+    shutil.copy(wheel, directory)
+    return wheel.name.split("-")[1], directory
+
+
+def remove_file_of_pip(cloche: Cloche) -> None:
+    (module,) = (cloche.cwd / "own" / "lib").glob("python*/site-packages/pip/__init__.py")
+    module.unlink()
+
+
+def version_of_pip(cloche: Cloche) -> str:
+    return cloche("run", "own", "--", "python", "-m", "pip", "--version").out.split(" ")[1]
+
+
+def test_a_damaged_pip_is_replaced_by_the_same_version(cloche: Cloche, older_pip: tuple[str, Path]) -> None:
+    """Until it is not available any more."""
+    version, links = older_pip
+    assert cloche("./own", "-p", pyenv("3.12"), "--pip", version, "--find-links", links).code == 0
+    remove_file_of_pip(cloche)
+
+    assert cloche("doctor", "own", "--fix", PIP_NO_INDEX="1").code == 0
+    assert version_of_pip(cloche) == version
+
+    shutil.rmtree(cloche("cache", "dir").out.strip())
+    shutil.rmtree(links)
+    remove_file_of_pip(cloche)
+    done = cloche("doctor", "own", "--fix", PIP_NO_INDEX="1")
+
+    assert done.code == 0
+    assert version_of_pip(cloche) != version
+    assert f"note: pip {version_of_pip(cloche)} was installed instead of {version}, which is not available" in done.out
+
+
+def test_the_index_is_not_asked_for_a_version_of_pip_that_nobody_chose(
+    cloche: Cloche, older_pip: tuple[str, Path]
+) -> None:
+    """The user has installed this version with pip."""
+    version, links = older_pip
+    assert cloche("./own", "-p", pyenv("3.12")).code == 0
+    installed = cloche(
+        "run", "own", "--", "python", "-m", "pip", "install", "--no-index", "--find-links", links, f"pip=={version}"
+    )
+    assert installed.code == 0, installed
+    remove_file_of_pip(cloche)
+
+    done = cloche("doctor", "own", "--fix", PIP_FIND_LINKS=str(links))
+
+    assert done.code == 0, done
+    assert f"note: pip {version_of_pip(cloche)} was installed instead of {version}" in done.out

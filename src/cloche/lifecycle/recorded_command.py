@@ -207,6 +207,13 @@ def seeds_like(settings: Mapping[str, str], requirements: Sequence[str]) -> Want
     )
 
 
+def recorded_pin(settings: Mapping[str, str], name: str) -> str:
+    """Return the requirement `NAME==VERSION` of a seed that an environment was created with; empty if any version would do."""
+    request = request_in(settings)
+    requirements = request.spec.wanted.requirements if request and request.spec.wanted else ()
+    return next((requirement for requirement in requirements if requirement.startswith(f"{name}==")), "")
+
+
 def recorded_link_mode(settings: Mapping[str, str]) -> LinkMode:
     """Return how the packages of an environment get their files, according to the command that created it."""
     request = request_in(settings)

@@ -35,8 +35,8 @@ class LostSeed(Value):
 
     @property
     def requirement(self) -> str:
-        """The requirement that installs it again: the same version, but any pip."""
-        return self.name if self.name == "pip" else f"{self.name}=={self.version}"
+        """The requirement that installs it again."""
+        return f"{self.name}=={self.version}"
 
 
 class LostTarget(Value):

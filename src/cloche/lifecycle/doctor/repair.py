@@ -20,7 +20,9 @@ from cloche.lifecycle.installed_startup_code import startup_rule
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import copied_links
 from cloche.lifecycle.rebase import rebase
+from cloche.lifecycle.recorded_command import recorded_pin, seeds_like
 from cloche.lifecycle.relocation_context import activation_scripts, relocation_context
+from cloche.lifecycle.resolving import seed_images
 from cloche.lifecycle.seed_replacement import apply_overlay, reinstall_seeds
 from cloche.model.value import replace
 from cloche.shells import quote_word
@@ -28,9 +30,10 @@ from cloche.store.installation import entry_point_script
 from cloche.store.startup_code import StartupCodeRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from cloche.lifecycle.doctor.case import Case, Finding
+    from cloche.lifecycle.info import EnvironmentInfo
     from cloche.model.aliases import StartupRule
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
@@ -233,27 +236,56 @@ def repair_seeds(
     info = replace(case.info, environment=replace(case.environment, interpreter=interpreter))
     lost = {seed.requirement: (*seed.links, *seed.metadata) for seed in case.lost_seeds}
     if not broken <= {path for paths in lost.values() for path in paths}:
-        lost.setdefault("pip", ())
+        version = next((item.version for item in info.distributions if item.key == "pip"), "")
+        lost.setdefault(f"pip=={version}" if version else recorded_pin(info.settings, "pip") or "pip", ())
+    requirements = {requirement: with_available_pip(requirement, info, session) for requirement in lost}
 
-    def reinstall(requirements: Iterable[str]) -> str:
-        """Return why they cannot be reinstalled; empty if they are."""
-        remnants = [path for requirement in requirements for path in lost[requirement]]
+    def reinstall(replaced: Mapping[str, str]) -> str:
+        """Return why seeds cannot be reinstalled; empty if they are.
+
+        :param replaced: what to install in the place of each one, as requirements.
+        """
+        remnants = [path for requirement in replaced for path in lost[requirement]]
         try:
-            reinstall_seeds(overlay, info, tuple(requirements), rule, session, remnants)
+            installed = reinstall_seeds(overlay, info, tuple(replaced.values()), rule, session, remnants)
         except StartupCodeRefused:
             raise
         except SeedError as error:
             return error.message
+        version = next((old.removeprefix("pip==") for old in replaced if old.startswith("pip==")), "")
+        new = next((item for item in installed if item.startswith("pip ")), "")
+        if version and new != f"pip {version}":
+            notes.append(f"{new} was installed instead of {version}, which is not available")
         return ""
 
-    if not (message := reinstall(lost)):
-        return []
-    reasons = {requirement: reinstall([requirement]) if len(lost) > 1 else message for requirement in lost}
-    return [
-        f"`{requirement}` was not installed again: {reason}; {SEED_HINT}"
-        for requirement, reason in reasons.items()
-        if reason
-    ]
+    notes: list[str] = []
+    if not (message := reinstall(requirements)):
+        return notes
+    for old, requirement in requirements.items():
+        reason = reinstall({old: requirement}) if len(lost) > 1 else message
+        if reason and requirement.startswith("pip=="):
+            reason = reinstall({old: "pip"})
+        if reason:
+            notes.append(f"`{requirement}` was not installed again: {reason}; {SEED_HINT}")
+    return notes
+
+
+def with_available_pip(requirement: str, info: EnvironmentInfo, session: Session) -> str:
+    """Return the requirement of a seed; of pip, without its version if only a package index may still have that.
+
+    If the user chose the version, the index is asked for it.
+
+    :param requirement: `NAME==VERSION`, or `pip`.
+    """
+    if not requirement.startswith("pip==") or requirement == recorded_pin(info.settings, "pip"):
+        return requirement
+    assert info.environment.interpreter is not None
+    wanted = replace(seeds_like(info.settings, [requirement]), network="never")
+    try:
+        seed_images(wanted, info.environment.interpreter, session)
+    except SeedError:
+        return "pip"
+    return requirement
 
 
 SEED_HINT = (
