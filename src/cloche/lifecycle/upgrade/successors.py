@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cloche.fs.installed_records import Row
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.upgrade.inventory import Inventory, Loss
+    from cloche.lifecycle.upgrade.losses import Losses
     from cloche.model.aliases import Compile
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
@@ -58,10 +59,10 @@ def find_successors(
     interpreter: Interpreter,
     session: Session,
     *,
-    losses: str = "refused",
-    checked: Literal["all", "lists"] = "all",
-    policy: Compile = "auto",
-    find_links: Sequence[str] = (),
+    losses: Losses,
+    checked: Literal["all", "lists"],
+    policy: Compile,
+    find_links: Sequence[str],
 ) -> Successors:
     """Find or create the images for what an inventory keeps; ask pip, once, for what needs another build.
 
