@@ -6,11 +6,11 @@ import os
 
 from cloche.model.plan import Request
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.planning.destination import is_relocatable
 from cloche.planning.pyvenv_cfg import (
     ADDED_KEY,
     PORTABLE_KEY,
     is_portable,
+    is_relocatable,
     portable_options,
     sees_system_packages,
     settings_of_others,
