@@ -22,14 +22,7 @@ from __future__ import annotations
 import errno
 import os
 
-from cloche.apply.staging import (
-    claim_staging,
-    discard_staging,
-    stem_beside,
-    stem_inside,
-    stem_of_new_tree,
-    sweep_slots,
-)
+from cloche.apply.staging import claim_staging, discard_staging, stem_beside, stem_inside, stem_of_new_tree, sweep_slots
 from cloche.cpython import signal
 from cloche.fs import lock_open_directory
 from cloche.model.value import TYPE_CHECKING

@@ -44,11 +44,7 @@ from cloche.model.operations import MakeDir, Remove, Write
 from cloche.model.plan import EnvironmentSpec, Request, Target
 from cloche.model.value import Value, replace
 from cloche.planning.clearing import plan_replacement, refuse_running_cloche
-from cloche.planning.destination import (
-    describes_environment,
-    inspect_destination,
-    read_settings,
-)
+from cloche.planning.destination import describes_environment, inspect_destination, read_settings
 from cloche.planning.kept_options import gets_gitignore
 from cloche.planning.plan_at import plan_at
 from cloche.planning.pyvenv_cfg import portable_options, sees_system_packages, settings_of_others
