@@ -21,8 +21,8 @@ import pytest
 
 from cloche.errors import SeedError
 from cloche.model.plan import Wanted
-from cloche.store import Store
-from cloche.store.fetch import downloads, http, simple_index, worker_threads
+from cloche.store import Store, worker_threads
+from cloche.store.fetch import downloads, http, simple_index
 from cloche.store.fetch.pins import Pin
 from cloche.testing import fake_host, fake_interpreter
 from tests.seeding.artifacts import DATA, NAME, SHA256, failure, obtain, obtain_bytes, read, spam, stored_files

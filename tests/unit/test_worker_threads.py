@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.store.fetch import worker_threads
-from cloche.store.fetch.worker_threads import as_completed, in_threads
+from cloche.store import worker_threads
+from cloche.store.worker_threads import as_completed, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,12 +12,12 @@ from cloche.lifecycle.upgrade.inventory import Loss, item_of
 from cloche.model.plan import Wanted
 from cloche.store.compiling import available_processors
 from cloche.store.distributions import read_wheel
-from cloche.store.fetch.worker_threads import in_threads
 from cloche.store.images import find_or_build_image
 from cloche.store.pip import command_of_pip, run_pip
 from cloche.store.runnable_pip import runnable_pip
 from cloche.store.staging import scratch_directory
 from cloche.store.tags import incompatibility
+from cloche.store.worker_threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

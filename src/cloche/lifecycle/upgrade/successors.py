@@ -20,8 +20,8 @@ from cloche.model.value import Value, replace
 from cloche.store.compiling import available_processors
 from cloche.store.conflicts import settle_conflicts
 from cloche.store.contents import script_in_wheel
-from cloche.store.fetch.worker_threads import in_threads
 from cloche.store.recorded_successors import find_successor, image_of_installed, record_successor, successor_key
+from cloche.store.worker_threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

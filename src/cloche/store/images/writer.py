@@ -14,8 +14,8 @@ from cloche.fs import write_all
 from cloche.fs.records import digest_text, format_row
 from cloche.model.value import fields
 from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST
-from cloche.store.fetch.worker_threads import raise_if_stopped
 from cloche.store.startup_code import is_startup_file, path_in_site, startup_code_of_wheel
+from cloche.store.worker_threads import raise_if_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
