@@ -147,13 +147,13 @@ class ImageWriter:
         parent = path.rpartition("/")[0]
         if parent and parent not in self._created:  # never the root: another process may have removed it on purpose
             self._create_parent(parent)
-            _create_directory(f"{self.root}/{parent}", 0o777)
+            _create_directory(f"{self.root}/{parent}")
             self._created.add(parent)
 
 
-def _create_directory(path: str, mode: int) -> None:
+def _create_directory(path: str) -> None:
     try:
-        os.mkdir(path, mode)
+        os.mkdir(path)
     except FileExistsError:
         if not os.path.isdir(path):
             raise
