@@ -54,8 +54,8 @@ def find_successor(
     key: str,
     interpreter: Interpreter,
     store: Store,
-    checked: Literal["all", "lists"] = "all",
-    policy: Compile = "auto",
+    checked: Literal["all", "lists"],
+    policy: Compile,
 ) -> Image | None:
     """Return the intact image that is recorded as a successor; None if there is none.
 
@@ -83,7 +83,7 @@ def record_successor(key: str, image: Image, store: Store) -> None:
 
 
 def image_of_installed(
-    roots: tuple[str, ...], site: str, dist_info: str, interpreter: Interpreter, store: Store, policy: Compile = "auto"
+    roots: tuple[str, ...], site: str, dist_info: str, interpreter: Interpreter, store: Store, policy: Compile
 ) -> Image:
     """Return the image of a distribution in an environment: that of its wheel if the store has it, else one of its files.
 

@@ -109,7 +109,7 @@ def files_from_other_machines(tree: Tree, distribution: InstalledDistribution) -
     return {row.path for row in rows} - changed
 
 
-def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[File] | None = None) -> list[str]:
+def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[File] | None) -> list[str]:
     """Replace the embedded paths of an environment; return the files that still contain an old root, sorted.
 
     :param files: those that may contain an old root; None for all.

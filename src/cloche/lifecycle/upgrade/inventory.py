@@ -74,7 +74,7 @@ def all_distributions(info: EnvironmentInfo) -> list[InstalledDistribution]:
     return [found[key] for key in sorted(found)]
 
 
-def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[str] = ()) -> Inventory:
+def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[str]) -> Inventory:
     """Decide what happens to each distribution, except for `seeds`, which the new environment is created with."""
     root = info.environment.location
     carried, reinstalled, losses = [], [], []

@@ -108,9 +108,7 @@ def provide_wheels(
         return run_pip(pip, arguments, session.host, work, timeout=None, section="install").problem
 
 
-def images_of_wheels(
-    directory: str, interpreter: Interpreter, store: Store, policy: Compile = "auto"
-) -> dict[str, Image]:
+def images_of_wheels(directory: str, interpreter: Interpreter, store: Store, policy: Compile) -> dict[str, Image]:
     """Return the images of the wheels in a directory that the store accepts, by the name of the distribution."""
 
     def build(name: str) -> Image | None:

@@ -1,8 +1,8 @@
 """Find the images with which an upgrade to another Python installs the distributions of an environment.
 
-Most distributions become images of the store. Two kinds cannot. The files of some are not copies of a wheel: they are in
-directories that only the old environment has, or contain its path, as those of editable installs do. They are copied one by
-one (`carried_files.carry_operations`). And pip itself installs what it does not provide as a wheel that the store accepts.
+Most distributions get an image in the store. Two kinds do not. Some have files that do not come from a wheel unchanged: they
+are in directories that only the old environment has, or contain its path, as in an editable install. These are copied one by
+one (`carried_files.carry_operations`). Others are not available as a wheel that the store accepts, and pip installs them.
 """
 
 from __future__ import annotations
