@@ -1,4 +1,4 @@
-"""Worker threads: results as they complete, and the first failure."""
+"""Test worker threads: results as they complete, and the end of all work after the first failure."""
 
 from __future__ import annotations
 
