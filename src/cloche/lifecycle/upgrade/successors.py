@@ -25,7 +25,6 @@ from cloche.store.worker_threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import Literal
 
     from cloche.fs.installed_records import Row
     from cloche.lifecycle.installed import InstalledDistribution
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
     from cloche.store import Store
+    from cloche.store.images.lookup import Checked
 
 REWRITTEN = ("INSTALLER", "REQUESTED", "RECORD", "RECORD.jws", "RECORD.p7s", "direct_url.json")
 """The metadata that each installation writes itself (PEP 376, PEP 610)."""
@@ -60,14 +60,14 @@ def find_successors(
     session: Session,
     *,
     losses: Losses,
-    checked: Literal["all", "lists"],
+    checked: Checked,
     policy: Compile,
     find_links: Sequence[str],
 ) -> Successors:
     """Find or create the images for what an inventory keeps; ask pip, once, for what needs another build.
 
     :param roots: where the environment is, and where it was according to its files.
-    :param checked: whether all files of images are checked, or only the lists of them; see `find_named_image`.
+    :param checked: which files of images are checked.
     :param policy: when images are compiled to bytecode.
     :param find_links: directories with wheels, in which pip looks too.
     :param losses: `refused` or `allowed`; then pip is asked again for each distribution if it cannot provide all of them.
