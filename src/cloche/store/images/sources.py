@@ -185,7 +185,7 @@ class StoredSource(Value):
                 source = f"{root}/{path}"
                 content = read_regular_file(source)
                 if hashlib.sha256(content).hexdigest() != digest:
-                    raise DamagedImage(f"`{source}` was modified")
+                    raise DamagedImage(f"`{root}/{path}` was modified")
                 writer.add_link(tree, path, source, content, digest)
                 target = bytecode.bytecode_path(path, interpreter.cache_tag)
                 if path.endswith(".py") and tree in ("purelib", "platlib") and target not in known:
