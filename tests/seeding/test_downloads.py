@@ -64,7 +64,7 @@ def test_files_of_the_same_name_with_different_hashes_do_not_replace_each_other(
 
 def test_a_downloaded_file_is_not_a_candidate_for_a_seed(store: Store, site: Site) -> None:
     """A lock file can name any pip, which must not become the pip of other environments."""
-    from cloche.store.wheels import wheels_in_directory
+    from cloche.store.seed_sources import wheels_in_directory
 
     obtain(store, spam(url=site.add(f"/{NAME}", DATA)))
 

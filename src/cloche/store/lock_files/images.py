@@ -26,8 +26,8 @@ from cloche.store.images import find_or_build_image, needs_bytecode
 from cloche.store.images.origins import find_image_of_wheel, record_origin
 from cloche.store.lock_files import locked_packages
 from cloche.store.requirements import Requirement, parse_requirements
+from cloche.store.seed_sources import choose_distributions
 from cloche.store.tags import incompatibility
-from cloche.store.wheels import choose_distributions
 from cloche.store.worker_threads import as_completed, in_threads
 
 if TYPE_CHECKING:
