@@ -209,7 +209,7 @@ VARYING = {
     "cloche/store/lock_files/pylock.py": "tests/unit/test_lock_files.py",
     "cloche/store/maintenance.py": "tests/transaction/test_obstacles.py",
     "cloche/store/runtimes.py": "the hints of other errors",
-    "cloche/store/wheels.py": "tests/unit/test_wheels.py",
+    "cloche/store/seed_sources.py": "tests/unit/test_seed_sources.py",
 }
 """The modules with hints that vary as a whole, and the tests that check what they say."""
 

@@ -34,7 +34,7 @@ class Message(NamedTuple):
     exit_code: int
     """The exit code of its class, or 0 if it differs between instances."""
     location: str
-    """The file and line: `store/wheels.py:120`."""
+    """The file and line: `store/seed_sources.py:120`."""
 
 
 def messages_in_source() -> list[Message]:

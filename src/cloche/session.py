@@ -1,7 +1,6 @@
-"""The state of one run: the host, the store, the plugins, and what the run has to report.
+"""The state of one run: the host, the store, the plugins, the caches, and what the run has to report.
 
-A session also returns blueprints. They come from the plan cache if everything that they depend on is unchanged; otherwise
-the session searches for the interpreter, resolves the spec, and stores the result.
+`cloche.lifecycle` works with it: `cached_blueprints` and `resolving` read and write the plan cache that it opens.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 from cloche.errors import SeedError
 from cloche.model.value import replace
 from cloche.store import Store
-from cloche.store.index import download_wheels
+from cloche.store.pip_downloads import download_wheels
 from cloche.store.requirements import Requirement
 from cloche.testing.fakes import fake_interpreter
 from tests.distributions import host_with_home

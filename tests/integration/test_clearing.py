@@ -12,7 +12,8 @@ import pytest
 
 import cloche as api
 from cloche.apply import leftovers
-from cloche.planning.clearing import PROJECT_FILES, VERSION_CONTROL, is_system_directory
+from cloche.planning.clearing import PROJECT_FILES, is_system_directory
+from cloche.store.reserved_names import VERSION_CONTROL
 from tests.interpreters import pyenv
 from tests.tools import require
 from tests.trees import Tree, snapshot

@@ -21,8 +21,8 @@ import pytest
 
 from cloche.errors import SeedError
 from cloche.model.plan import Wanted
-from cloche.store import Store
-from cloche.store.fetch import downloads, http, simple_index, worker_threads
+from cloche.store import Store, worker_threads
+from cloche.store.fetch import downloads, http, simple_index
 from cloche.store.fetch.pins import Pin
 from cloche.testing import fake_host, fake_interpreter
 from tests.seeding.artifacts import DATA, NAME, SHA256, failure, obtain, obtain_bytes, read, spam, stored_files
@@ -64,7 +64,7 @@ def test_files_of_the_same_name_with_different_hashes_do_not_replace_each_other(
 
 def test_a_downloaded_file_is_not_a_candidate_for_a_seed(store: Store, site: Site) -> None:
     """A lock file can name any pip, which must not become the pip of other environments."""
-    from cloche.store.wheels import wheels_in_directory
+    from cloche.store.seed_sources import wheels_in_directory
 
     obtain(store, spam(url=site.add(f"/{NAME}", DATA)))
 

@@ -14,7 +14,7 @@ import pytest
 from cloche.errors import SeedError
 from cloche.model.value import replace
 from cloche.store.fetch.pip_settings import default_index, read_pip_settings
-from cloche.store.index import download_wheels
+from cloche.store.pip_downloads import download_wheels
 from cloche.store.requirements import Requirement
 from cloche.testing import fake_host, fake_interpreter
 from tests.distributions import make_wheel

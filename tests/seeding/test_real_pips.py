@@ -233,7 +233,7 @@ def test_every_ensurepip_wheel_on_this_machine_is_a_valid_wheel(tmp_path: Path) 
     from cloche.api import find
     from cloche.store.distributions import read_wheel
     from cloche.store.images import find_or_build_image
-    from cloche.store.wheels import wheels_in_directory
+    from cloche.store.seed_sources import wheels_in_directory
 
     interpreter = find()
     wheels = [

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
 import cloche
 from cloche.errors import DestinationError
-from cloche.fs import read_bounded
 from cloche.model.interpreter import Host
 from cloche.planning.clearing import refuse_base_interpreter, refuse_running_cloche
 from cloche.planning.destination import (
@@ -18,7 +16,6 @@ from cloche.planning.destination import (
     absolute_path,
     find_python_mismatch,
     inspect_destination,
-    read_at_most,
     refuse_long_paths,
 )
 from cloche.planning.layout import layout_of
@@ -81,25 +78,6 @@ def test_a_path_that_is_too_long_for_the_platform_is_refused(tmp_path: Path) -> 
     refuse_long_paths(target, (), 0, "linux")
     with pytest.raises(DestinationError, match="too long: 1101 bytes"):
         refuse_long_paths(target, (), 0, "darwin")
-
-
-def test_a_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"x" * 100)
-    assert read_at_most(str(tmp_path / "file"), 10) == b"x" * 10
-    assert read_at_most(str(tmp_path / "file"), 1000) == b"x" * 100
-
-
-def test_a_limit_for_reading_reserves_no_memory(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"x" * 100)
-    tracemalloc.start()
-    try:
-        with open(tmp_path / "file", "rb") as file:
-            assert read_bounded(file, 1 << 28) == b"x" * 100
-        with open(tmp_path / "file", "rb") as file:
-            assert read_bounded(file, 10) == b"x" * 10
-        assert tracemalloc.get_traced_memory()[1] < 1 << 23
-    finally:
-        tracemalloc.stop()
 
 
 def test_an_environment_without_the_site_packages_of_a_python_is_of_another_python(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from cloche.model.value import replace
 from cloche.planning.layout import layout_of
 from tests.distributions import install_wheel, make_wheel
 from tests.unit.interpreters import interpreter
-from tests.unit.test_upgrade_kinds import environment_info_of
+from tests.unit.test_upgrade_plan import environment_info_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,65 +1,89 @@
-"""Test the paths in `pyvenv.cfg` and their encoding; `tests/targets/test_locales.py` does it with real interpreters."""
+"""Test writing `pyvenv.cfg` with one line for each key, and reading it, even if another tool wrote it."""
 
 from __future__ import annotations
 
-import sys
+from io import StringIO
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from cloche.planning.pyvenv_cfg import PATHS, format_settings, interpreter_settings, parse_settings
-from cloche.testing.fakes import KINDS, fake_environment, fake_interpreter
+from cloche.errors import UsageError
+from cloche.planning import pyvenv_cfg
 
-
-@pytest.mark.parametrize(
-    ("version", "written"),
-    [("3.14.9.final.0", "/Ã©"), ("3.15.0.alpha.1", "/é"), ("3.15", "/é"), ("4.0.0", "/é"), ("", "/Ã©"), ("x.y", "/Ã©")],
-)
-def test_paths_are_written_as_the_target_reads_them(
-    version: str, written: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In a locale whose encoding is ISO-8859-1, where the directory `é` in UTF-8 has the name `Ã©` for Python."""
-    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
-    monkeypatch.setattr(sys, "hexversion", 0x030E00F0)  # 3.15 asks the locale
-    settings = {**dict.fromkeys(sorted(PATHS), "/Ã©"), "version_info": version, "prompt": "Ã©", "other": "Ã©"}
-    text = format_settings(settings)
-    assert f"home = {written}\n" in text
-    assert text.count(written) == len(PATHS)
-    assert parse_settings(text) == settings
+HOSTILE = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
 
 
-@pytest.mark.parametrize(("codeset", "home"), [("ISO-8859-1", "/é"), ("ANSI_X3.4-1968", "/Ã©"), ("EUC-KR", "/Ã©")])
-def test_an_older_target_reads_paths_in_the_encoding_of_the_locale(
-    codeset: str, home: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Even if cloche runs on a Python that uses UTF-8; in the locale `C`, every version uses UTF-8."""
-    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "utf-8")
-    monkeypatch.setattr(sys, "hexversion", 0x030F00F0)
-    monkeypatch.setattr("locale.nl_langinfo", lambda _: codeset)
-    assert parse_settings("home = /Ã©\nversion = 3.11.7\n")["home"] == home
-    assert parse_settings("home = /Ã©\nversion = 3.15.0\n")["home"] == "/Ã©"
+@given(HOSTILE)
+@example("x\ninclude-system-site-packages = true")
+@example("x\rinclude-system-site-packages = true")
+@example("/a\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029/b")
+@example("ends with a space ")
+@example("\x85")
+def test_a_value_is_read_back_exactly_or_refused(text):
+    """Python's `site` reads the file with universal newlines, and `getpath` strips values as `str.strip` does."""
+    settings = {"home": text, "prompt": text, "include-system-site-packages": "false"}
+    if "\n" in text or "\r" in text or "\0" in text or text != text.strip():
+        with pytest.raises(UsageError, match="cannot record"):
+            pyvenv_cfg.format_settings(settings)
+        return
+    content = pyvenv_cfg.format_settings(settings)
+    assert pyvenv_cfg.parse_settings(content) == settings
+    with StringIO(content, newline=None) as file:
+        lines = [line.partition("=")[::2] for line in file]
+    assert {key.strip(): setting.strip() for key, setting in lines} == {**settings, "prompt": repr(text)}
 
 
-@pytest.mark.parametrize(
-    ("os_name", "executable", "home"),
-    [
-        ("posix", "/python3", "/"),
-        ("posix", "/usr/bin/python3", "/usr/bin"),
-        ("posix", "/opt/back\\slash/python3", "/opt/back\\slash"),
-        ("nt", "C:\\python.exe", "C:\\"),
-        ("nt", "C:\\Python312\\python.exe", "C:\\Python312"),
-        ("nt", "\\\\server\\share\\python.exe", "\\\\server\\share\\"),
-    ],
-)
-def test_home_is_the_directory_of_the_executable_on_its_system(os_name: str, executable: str, home: str) -> None:
-    """Even in the root directory, whose path ends with a separator."""
-    kind = next(kind for kind, interpreter in KINDS.items() if interpreter.os_name == os_name)
-    assert interpreter_settings(fake_interpreter(kind, executable=executable))["home"] == home
+def test_a_value_that_is_not_unicode_is_refused():
+    with pytest.raises(UsageError, match="is not valid UTF-8"):
+        pyvenv_cfg.format_settings({"home": "/opt/\udcff"})
 
 
-@pytest.mark.parametrize(
-    ("os_name", "location", "path"),
-    [("posix", "/", "/bin/python"), ("nt", "C:\\", "C:\\bin\\python"), ("posix", "/env", "/env/bin/python")],
-)
-def test_an_environment_can_be_a_root_directory(os_name: str, location: str, path: str) -> None:
-    kind = next(kind for kind, interpreter in KINDS.items() if interpreter.os_name == os_name)
-    assert fake_environment(location, fake_interpreter(kind)).path_to("bin/python") == path
+def test_the_command_is_left_out_of_a_file_that_is_too_large_with_it():
+    settings = {"home": "/opt", "command": "c" * 20_000, "prompt": "p" * 20_000}
+    assert list(pyvenv_cfg.parse_settings(pyvenv_cfg.format_settings(settings))) == ["home", "prompt"]
+
+
+def test_a_file_that_python_would_not_read_is_refused():
+    longest = pyvenv_cfg.MAX_BYTES - len("home = /opt\nprompt = ''\n")
+    assert pyvenv_cfg.format_settings({"home": "/opt", "prompt": "p" * longest})
+    with pytest.raises(UsageError, match="32768 bytes") as raised:
+        pyvenv_cfg.format_settings({"home": "/opt", "prompt": "p" * (longest + 1)})
+    assert raised.value.hint == "use a shorter `prompt`"
+
+
+def test_the_command_is_removed_when_an_existing_file_becomes_too_large():
+    text = f"home = /opt\nCommand = {'c' * 40_000}\nprompt = 'x'\n"
+    assert pyvenv_cfg.shorten_settings(text) == "home = /opt\nprompt = 'x'\n"
+
+
+@given(HOSTILE)
+@example("it's")
+@example('"quoted"')
+@example("back\\slash")
+def test_a_prompt_is_read_back_exactly(prompt):
+    assert pyvenv_cfg.parse_settings(pyvenv_cfg.format_settings({"home": "/", "prompt": prompt}))["prompt"] == prompt
+
+
+def test_the_first_of_two_equal_keys_wins_as_in_python():
+    assert pyvenv_cfg.parse_settings("home = /a\nHOME = /b\n") == {"home": "/a"}
+
+
+def test_comments_blank_lines_and_lines_without_a_value_are_ignored():
+    assert pyvenv_cfg.parse_settings("# a = b\n\nnonsense\nhome=/a\n= 3\n") == {"home": "/a"}
+
+
+def test_a_byte_order_mark_is_ignored():
+    assert pyvenv_cfg.parse_settings("\ufeffhome = /a") == {"home": "/a"}
+
+
+def test_prompts_of_other_tools_are_parsed():
+    assert pyvenv_cfg.parse_settings('prompt = "double"')["prompt"] == "double"
+    assert pyvenv_cfg.parse_settings("prompt = bare words")["prompt"] == "bare words"
+    assert pyvenv_cfg.parse_settings("prompt = 'it\\'s'")["prompt"] == "it's"
+
+
+def test_an_invalid_literal_as_prompt_is_used_without_its_quotes():
+    assert pyvenv_cfg.parse_settings("prompt = 'half")["prompt"] == "'half"
+    assert pyvenv_cfg.parse_settings("prompt = 'C:\\Users'")["prompt"] == "C:\\Users"
+    assert pyvenv_cfg.parse_settings("prompt = '\\N{no such name}'")["prompt"] == "\\N{no such name}"

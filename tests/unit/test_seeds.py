@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """An empty store, without a pip beside cloche."""
-    monkeypatch.setattr("cloche.store.wheels._installed_beside_cloche", lambda *_: iter(()))
+    monkeypatch.setattr("cloche.store.seed_sources._installed_beside_cloche", lambda *_: iter(()))
     with Store.open(host_with_home(tmp_path / "home")) as store:
         yield store
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.store import Store
-from cloche.store.fetch.worker_threads import Stopped, as_completed, in_threads, raise_if_stopped
 from cloche.store.staging import scratch_directory, staging_directory
+from cloche.store.worker_threads import Stopped, as_completed, in_threads, raise_if_stopped
 from cloche.testing import fake_host
 
 if TYPE_CHECKING:

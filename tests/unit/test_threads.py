@@ -14,7 +14,7 @@ import pytest
 from cloche.builtin.packers import tar_gz
 from cloche.discovery.probe import probe_executables
 from cloche.fs.threads import map_in_threads
-from cloche.store.fetch.worker_threads import as_completed
+from cloche.store.worker_threads import as_completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Worker threads: results as they complete, and the first failure."""
+"""Test worker threads: results as they complete, and the end of all work after the first failure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.store.fetch import worker_threads
-from cloche.store.fetch.worker_threads import as_completed, in_threads
+from cloche.store import worker_threads
+from cloche.store.worker_threads import as_completed, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 Only a directory that belongs to this user and contains nothing unexpected counts as a leftover: a journal is a list of files
 to move, and must not come from another user. A staging directory that is itself a new tree may contain anything; its name
-tells, and a file in it is never read as a journal.
+says so, and a file in it is never read as a journal.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias, TypeVar
 
+    from cloche.fs.locks import Identity
+
     Item = TypeVar("Item")
     Outcome = TypeVar("Outcome")
-
-    from cloche.fs.locks import Identity
 
     Directory: TypeAlias = tuple[str, Identity]
     """The absolute path of a directory, and its identity when its parent was read."""

@@ -48,9 +48,7 @@ def split_operations(operations: Iterable[Operation]) -> tuple[list[Operation], 
     return staged, changes
 
 
-def commit_tree(
-    staging: str, target: str, strategy: Strategy, changes: Iterable[Remove | SetMode] = ()
-) -> list[Action]:
+def commit_tree(staging: str, target: str, strategy: Strategy, changes: Iterable[Remove | SetMode]) -> list[Action]:
     """Commit `staging/new` to the existing directory `target`; return the steps performed.
 
     `changes` are for the strategy `merge`: entries of the target to remove first, and permission bits to change last.

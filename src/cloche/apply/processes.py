@@ -41,7 +41,7 @@ def run_program(
 
 @contextmanager
 def started_program(
-    command: Sequence[str], environ: Mapping[str, str], directory: str | None = None, *, reads: bool = False
+    command: Sequence[str], environ: Mapping[str, str], directory: str | None, *, reads: bool = False
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a program as `run_program` does, and run the block beside it; if that raises, kill the process tree.
 

@@ -1,7 +1,7 @@
 """Put a tree at its destination, whatever it contains, all or nothing.
 
-A transaction owns a *staging directory* beside the destination (`.NAME.cloche-0`), or inside it where nothing can be
-renamed over it (a mount point). `apply` writes the new tree to `new/` there. It is committed by one of these strategies:
+A transaction owns a *staging directory* beside the destination (`.NAME.cloche-0`), or inside it if that directory stays.
+`apply` writes the new tree to `new/` in it. The tree is committed by one of these strategies:
 
 - `new`: one rename onto a destination that is absent or an empty directory. Nothing else is staged, so the staging directory
   (`.NAME.cloche-new-0`) is itself the new tree;
@@ -22,14 +22,7 @@ from __future__ import annotations
 import errno
 import os
 
-from cloche.apply.staging import (
-    claim_staging,
-    discard_staging,
-    stem_beside,
-    stem_inside,
-    stem_of_new_tree,
-    sweep_slots,
-)
+from cloche.apply.staging import claim_staging, discard_staging, stem_beside, stem_inside, stem_of_new_tree, sweep_slots
 from cloche.cpython import signal
 from cloche.fs import lock_open_directory
 from cloche.model.value import TYPE_CHECKING

@@ -10,7 +10,7 @@ from cloche.cli.user_shell import activation_hint
 from cloche.errors import UsageError, counted
 from cloche.lifecycle.create import create_environment, plan_environment
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.planning import request_for, warnings_about
+from cloche.planning import NEEDS_LOCK, request_for, warnings_about
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -184,7 +184,7 @@ def old_pip_in(plan: Plan, spec: EnvironmentSpec, year: int) -> str:
 # The request: settings as typed values
 
 
-OF_LOCK = ("extra", "group", "no-default-groups", "only-binary", "keep-extra")
+OF_LOCK = frozenset(option.removeprefix("--") for option, _ in NEEDS_LOCK.values())
 """The options that concern only a lock file."""
 
 

@@ -28,7 +28,7 @@ MAX_BYTES = 1 << 16
 """The maximum size of a `pyvenv.cfg`."""
 
 
-def environment_settings(executable: str, inputs: Inputs = UNRECORDED) -> dict[str, str] | None:
+def environment_settings(executable: str, inputs: Inputs) -> dict[str, str] | None:
     """Return the settings of the environment that an executable belongs to, None if there is no environment.
 
     The rule is that of CPython's Modules/getpath.py: a `pyvenv.cfg` with the key `home`, beside the executable or one

@@ -51,7 +51,7 @@ UNSUPPORTED_VERSIONS: tuple[Version, ...] = tuple(
 """Sample versions older than `OLDEST_SUPPORTED`, to test whether a range includes them."""
 
 
-def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, because: str = "") -> InterpreterNotFound:
+def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, because: str) -> InterpreterNotFound:
     """Return the error for requests that nothing satisfies.
 
     :param because: where the requests come from, if not from the user: "`.python-version` in /home/me".

@@ -140,7 +140,6 @@ def with_row(line: str, path: str, digest: str, size: int | str) -> str:
 
 def decode_digest(digest: str) -> tuple[str, str]:
     """Return the algorithm of a hash in a RECORD, and its value in hexadecimal; the value is empty if it is not valid."""
-
     algorithm, _, text = digest.partition("=")
     try:
         raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))

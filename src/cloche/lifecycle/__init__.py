@@ -2,7 +2,7 @@
 
 The modules and packages, from what an environment is down to the notations of its files:
 
-- where one comes from: `create`;
+- where one comes from: `create`, with a blueprint from `cached_blueprints` or, if none is valid, from `resolving`;
 - what it is: `reader` (its `pyvenv.cfg` and its directories), `installed` (its distributions), `info` (all of that, for
   `cloche info`), `finder` (the environments below a directory);
 - what `cloche info` adds to that: `installed_startup_code`, `needs` of a portable environment, `bill_of_materials`;

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
     Check: TypeAlias = Literal["checked", "unchecked"]
+    """Whether the images of a cached blueprint are checked before it is reused."""
 
     Reuse: TypeAlias = Literal["decided", "any"]
     """Which cached blueprints are reused: only those whose files are all fixed by hashes, or also those whose files a server
@@ -102,7 +103,7 @@ def search(
 ) -> FoundInterpreter:
     """Return the first interpreter that one of the finders finds for these Python requests.
 
-    :param because: the project file that they come from; empty if the user made them.
+    :param because: the project file that they come from; empty if the user gave them.
     :raises InterpreterNotFound: no interpreter matches.
     """
     from cloche.discovery import find_interpreter

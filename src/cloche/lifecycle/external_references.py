@@ -34,7 +34,7 @@ HOME_FILES = (
 
 
 def find_external_references(
-    roots: Iterable[str], locations: Iterable[str], host: Host, linked: Collection[str] = ()
+    roots: Iterable[str], locations: Iterable[str], host: Host, linked: Collection[str]
 ) -> list[str]:
     """Return descriptions of everything outside an environment that names it.
 

@@ -10,13 +10,7 @@ from cloche.lifecycle.embedded_paths.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths.recorded_roots import find_recorded_roots
 from cloche.lifecycle.installed import InstalledDistribution, installed_distributions
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.reader import (
-    created_by,
-    current_base,
-    effective_settings,
-    read_environment,
-    unusable_base,
-)
+from cloche.lifecycle.reader import created_by, current_base, effective_settings, read_environment, unusable_base
 from cloche.lifecycle.tree import Tree
 from cloche.model.value import TYPE_CHECKING, Value
 from cloche.planning.pyvenv_cfg import is_portable

@@ -14,15 +14,10 @@ from cloche.model import PYVENV_CFG
 from cloche.model.environment import Environment, Layout
 from cloche.model.spec import parse_spec
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.planning.destination import (
-    absolute_path,
-    inspect_destination,
-    is_relocatable,
-    read_settings,
-)
+from cloche.planning.destination import absolute_path, inspect_destination, read_settings
 from cloche.planning.existing import conda_environment_error, is_conda_environment
 from cloche.planning.layout import layout_of
-from cloche.planning.pyvenv_cfg import is_portable
+from cloche.planning.pyvenv_cfg import is_portable, is_relocatable
 from cloche.session import current_host
 from cloche.shells import quote_word
 

@@ -46,10 +46,8 @@ VENV_COMMAND = re.compile(
 def parse_command(command: str) -> list[str]:
     """Return the words of a command of cloche; an empty list for the command of another tool."""
     words = split_words(command)
-    is_ours = words[1:4] == ["-m", "cloche", "--python"] or words[2:3] == [
-        "--python"
-    ]  # or `python cloche.pyz --python`
-    return words if is_ours else []
+    from_module, from_archive = ["-m", "cloche", "--python"], ["--python"]  # `python cloche.pyz --python`
+    return words if words[1:4] == from_module or words[2:3] == from_archive else []
 
 
 def venv_options(command: str) -> list[str] | None:

@@ -124,7 +124,7 @@ def entry_of_other_directory(spec: EnvironmentSpec, session: Session, reuse: Reu
 
 
 def requested_pythons(spec: EnvironmentSpec, session: Session, inputs: Inputs) -> tuple[tuple[str, ...], str]:
-    """Return the Python requests to search for, and the project file that they come from; empty if the user made them."""
+    """Return the Python requests to search for, and the project file that they come from; empty if the user gave them."""
     if spec.pythons or spec.consult == "nothing":
         return spec.pythons, ""
     from cloche.discovery.project import find_project_request

@@ -17,10 +17,7 @@ from cloche.fs.installed_records import read_record
 from cloche.fs.manifests import MANIFEST, OWN_FILES, RUNTIME_MANIFEST, parse_manifest, read_manifest
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING, Value
-from cloche.planning.destination import (
-    contains_current_directory,
-    refuse_unreadable,
-)
+from cloche.planning.destination import contains_current_directory, refuse_unreadable
 from cloche.planning.pyvenv_cfg import ADDED_KEY
 from cloche.store.reserved_names import VERSION_CONTROL
 

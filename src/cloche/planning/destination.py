@@ -168,11 +168,6 @@ def refuse_unreadable(error: OSError) -> None:
         ) from error
 
 
-def is_relocatable(settings: Mapping[str, str]) -> bool:
-    """Return whether a `pyvenv.cfg` marks the environment as relocatable; cloche and uv write this setting."""
-    return settings.get("relocatable", "").lower() == "true"
-
-
 def refuse_long_names(target: str) -> None:
     """Refuse a path in which a directory that does not exist yet has a name that is too long for its file system.
 

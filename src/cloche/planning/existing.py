@@ -8,6 +8,7 @@ from cloche.errors import DestinationError
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import find_python_mismatch
 from cloche.shells import quote_word
+from cloche.store.reserved_names import CONDA_DIRECTORY
 
 if TYPE_CHECKING:
     from cloche.model.aliases import Strategy
@@ -47,7 +48,7 @@ def strategy_for_existing(
 
 def is_conda_environment(location: str) -> bool:
     """Return whether a directory belongs to conda or a similar tool."""
-    return os.path.isdir(os.path.join(location, "conda-meta"))
+    return os.path.isdir(os.path.join(location, CONDA_DIRECTORY))
 
 
 def conda_environment_error(location: str, os_name: str) -> DestinationError:

@@ -6,11 +6,11 @@ import os
 
 from cloche.model.plan import Request
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.planning.destination import is_relocatable
 from cloche.planning.pyvenv_cfg import (
     ADDED_KEY,
     PORTABLE_KEY,
     is_portable,
+    is_relocatable,
     portable_options,
     sees_system_packages,
     settings_of_others,
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def with_options_from(settings: Mapping[str, str], request: Request, host: Host) -> Request:
     """Return a request with the options that the environment at its destination keeps.
 
-    They are those that describe it as a whole: the prompt, whether it is relocatable, sees the packages of its base
-    interpreter, has copies of its executables or contains its interpreter, the options of a portable one, that it has no
-    `.gitignore`, and the settings of other programs in its `pyvenv.cfg`.
+    These options describe the environment as a whole: its prompt; whether it is relocatable, sees the packages of its base
+    interpreter, has copies of its executables, contains its interpreter, or has a `.gitignore`; the options of the creator
+    `portable`; and the settings of other programs in its `pyvenv.cfg`.
 
     :param settings: the settings in its `pyvenv.cfg`.
     """

@@ -11,7 +11,7 @@ from cloche.fs import list_names
 from cloche.fs.manifests import files_from_other_tools, hash_file, parse_manifest, read_manifest
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.value import TYPE_CHECKING, Value
-from cloche.planning.destination import is_relocatable
+from cloche.planning.pyvenv_cfg import is_relocatable
 from cloche.shells import quote_word
 
 if TYPE_CHECKING:

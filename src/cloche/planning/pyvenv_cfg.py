@@ -42,7 +42,6 @@ PATHS = frozenset({"home", "executable", *BASE_KEYS})
 ADDED_KEY = "added-to-directory"
 """The key that marks an environment which was added to a directory with other files in it."""
 
-
 PORTABLE_KEY = "portable"
 """The key that marks an environment which contains its interpreter."""
 
@@ -73,6 +72,11 @@ def is_portable(settings: Mapping[str, str]) -> bool:
         and "include-system-site-packages" in settings
         and bool(settings.get("version_info") or settings.get("version"))
     )
+
+
+def is_relocatable(settings: Mapping[str, str]) -> bool:
+    """Return whether a `pyvenv.cfg` marks the environment as relocatable; cloche and uv write this setting."""
+    return settings.get("relocatable", "").lower() == "true"
 
 
 def sees_system_packages(settings: Mapping[str, str]) -> bool:

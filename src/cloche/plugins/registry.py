@@ -354,9 +354,7 @@ def collect_components(hooks: Hooks) -> tuple[list[Component], dict[Source, Base
     return components, {other: error for source, error in failures.items() for other in hooks.entry_points(source)}
 
 
-def load_command(
-    name: str, sources: Sequence[Source], blocked: frozenset[str] = frozenset()
-) -> tuple[Component | None, list[str]]:
+def load_command(name: str, sources: Sequence[Source], blocked: frozenset[str]) -> tuple[Component | None, list[str]]:
     """Return the command of this name and warnings; the command is None if none of these plugins offers it.
 
     :raises PluginError: the plugin of this name is broken or left out.

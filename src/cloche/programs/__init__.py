@@ -25,10 +25,10 @@ SHELL_VARIABLES = frozenset(("BASH_ENV", "ENV", "ZDOTDIR", "PROMPT_COMMAND", "VI
 """Variables that make a shell run the user's startup files, and those that activation sets."""
 
 
-def python_environ(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+def python_environ(environ: Mapping[str, str] | None) -> dict[str, str]:
     """Return the environment variables for an interpreter: those of the user, without what changes Python.
 
-    :param environ: the variables of the user; by default, the variables of this process.
+    :param environ: the variables of the user; None for the variables of this process.
     """
     found = os.environ if environ is None else environ
     return {name: text for name, text in found.items() if not name.upper().startswith(PYTHON_PREFIXES)}

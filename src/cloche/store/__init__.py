@@ -1,8 +1,8 @@
 """The store: the cache directories that keep wheels, images, plans and probe results between runs.
 
-Every warm run loads this module, so it only decides which directories are usable; `creation` creates them. You can delete
-the store at any time; only environments that were created with `--link-mode symlink` need it. It is private to its user,
-and symbolic links in it are never followed.
+You can delete the store at any time; only environments that were created with `--link-mode symlink` need it. It is private
+to its user, and symbolic links in it are never followed. Every warm run loads this module, so it only decides which
+directories are usable; `creation` creates them.
 
 `lock_files` selects the packages of a lock file, `fetch` gets files, `builds` builds wheels from sources, `images` unpacks
 wheels, and `installation` says what an image puts into an environment.
@@ -231,7 +231,7 @@ class Store:
             return _creation_problem(error)
         return ""
 
-    def _persistent_directory(self, kind: str) -> str:
+    def _persistent_directory(self, kind: Kind) -> str:
         """Return the store's directory for `kind`, created if necessary; an empty string if it cannot be used."""
         if not self.is_persistent:
             return ""
@@ -259,7 +259,7 @@ class Store:
         self._warn_not_cached(kind, path, problem)
         return ""
 
-    def _temporary_directory(self, kind: str) -> str:
+    def _temporary_directory(self, kind: Kind) -> str:
         from cloche.store.creation import create_private_directory, create_temporary_root
 
         if not self._temporary:
@@ -270,7 +270,7 @@ class Store:
         create_private_directory(path)
         return path
 
-    def _warn_not_cached(self, kind: str, path: str, problem: str) -> None:
+    def _warn_not_cached(self, kind: Kind, path: str, problem: str) -> None:
         self.warnings.append(f"continuing without the cache of {kind}: `{path}` {problem}")
 
 

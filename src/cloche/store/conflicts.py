@@ -81,10 +81,10 @@ def settle_conflicts(images: list[Image], interpreter: Interpreter, store: Store
 
 
 def refuse_shared_files(images: Sequence[Image], interpreter: Interpreter) -> None:
-    """Refuse two seeds that contain the same path, because one would replace the file of the other, and one with a path twice.
+    """Refuse seeds that contain a path more than once, because one file would replace the other.
 
-    :raises SeedError: images contain the same path, one contains a file where another has a directory, or an image is
-        damaged.
+    :raises SeedError: two images contain the same path, one contains a path twice or a file where another has a directory,
+        or an image is damaged.
     """
     files: dict[str, Image] = {}
     directories: dict[str, Image] = {}

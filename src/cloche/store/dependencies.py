@@ -16,8 +16,8 @@ from cloche.model.value import Value, replace
 from cloche.store.distributions import read_wheel
 from cloche.store.markers import marker_environment
 from cloche.store.requirements import Requirement
+from cloche.store.seed_sources import INDEX, choose_distribution
 from cloche.store.tags import incompatibility
-from cloche.store.wheels import INDEX, choose_distribution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -138,7 +138,7 @@ def _resolve_with_pip(
 
     :raises SeedError: pip fails, or downloads something unsuitable.
     """
-    from cloche.store.index import download_with_dependencies
+    from cloche.store.pip_downloads import download_with_dependencies
     from cloche.store.runnable_pip import runnable_pip
 
     roots = [one for one in chosen if one.kind == "wheel" and one.name != "pip"]

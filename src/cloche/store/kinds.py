@@ -1,4 +1,4 @@
-"""The kinds of files in the store. Each has a directory of that name."""
+"""The kinds of files in the store. Each kind has a directory of its name."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ STORE_DIRECTORIES: tuple[Kind, ...] = (
 wheels, the names of the unpacked wheels by the hash of the wheel, cached plans, files for locking."""
 
 OPTIONAL_DIRECTORIES: tuple[Kind, ...] = ("links", "packed", "python-discovery", "successors", "bytecode")
-"""Directories that few stores have: the paths of environments that link to images (see `cloche.store.links`), those of
-`cloche-virtualenv`, wheels packed from images and probe results in virtualenv's form, the names of the images that
+"""Directories that few stores have: the paths of environments that link to images (see `cloche.store.links`), the wheels
+that `cloche-virtualenv` packed from images, its probe results in the form of virtualenv, the names of the images that
 upgrades installed (see `cloche.store.recorded_successors`), and what `pack` compiled (see `cloche.store.bytecode`)."""

@@ -94,7 +94,7 @@ class PipRun(Value):
     output: str = ""
 
 
-def command_of_pip(python: str, version: Version, pip: str = "") -> list[str]:
+def command_of_pip(python: str, version: Version, pip: str) -> list[str]:
     """Return the command that starts pip to install into an environment.
 
     :param python: the executable of the environment.

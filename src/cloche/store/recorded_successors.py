@@ -28,12 +28,12 @@ from cloche.store.tags import supported_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Literal
 
     from cloche.model.aliases import Compile
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
     from cloche.store import Store
+    from cloche.store.images.lookup import Checked
 
 FORMAT = 1
 """Increased when successors that an earlier version recorded must not be used."""
@@ -54,12 +54,12 @@ def find_successor(
     key: str,
     interpreter: Interpreter,
     store: Store,
-    checked: Literal["all", "lists"] = "all",
-    policy: Compile = "auto",
+    checked: Checked,
+    policy: Compile,
 ) -> Image | None:
     """Return the intact image that is recorded as a successor; None if there is none.
 
-    :param checked: as for `find_named_image`.
+    :param checked: which of its files are checked.
     :param policy: when it is compiled to bytecode.
     """
     for directory in store.readable_directories("successors"):
@@ -83,7 +83,7 @@ def record_successor(key: str, image: Image, store: Store) -> None:
 
 
 def image_of_installed(
-    roots: tuple[str, ...], site: str, dist_info: str, interpreter: Interpreter, store: Store, policy: Compile = "auto"
+    roots: tuple[str, ...], site: str, dist_info: str, interpreter: Interpreter, store: Store, policy: Compile
 ) -> Image:
     """Return the image of a distribution in an environment: that of its wheel if the store has it, else one of its files.
 

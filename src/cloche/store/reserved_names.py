@@ -32,7 +32,7 @@ In an environment, one from a wheel would make such a system run the programs th
 """
 
 CONDA_DIRECTORY = "conda-meta"
-"""The directory that marks an environment of conda, which cloche would then not change any more."""
+"""The directory that marks an environment of conda. cloche would refuse to change an environment that has one."""
 
 PROGRAM_DIRECTORIES = frozenset(("bin", "scripts"))
 

@@ -13,7 +13,7 @@ from cloche.errors import SeedError
 from cloche.model.value import replace
 from cloche.store.images import find_or_build_image
 from cloche.store.requirements import Requirement
-from cloche.store.wheels import choose_distribution
+from cloche.store.seed_sources import choose_distribution
 
 if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter

@@ -59,7 +59,7 @@ def find_or_build_runtime(runtime: Runtime, interpreter: Interpreter, store: Sto
 
 
 class RuntimeSource(Value):
-    """A runtime as the source of an image (`cloche.store.images.ImageSource`)."""
+    """A runtime as the source of an image (`cloche.store.images.sources.ImageSource`)."""
 
     runtime: Runtime
     environ: Mapping[str, str]

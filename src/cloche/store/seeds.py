@@ -10,7 +10,7 @@ from cloche.store.distributions import read_wheel
 from cloche.store.images import ImageNotWritten, find_or_build_image
 from cloche.store.images.lookup import find_image
 from cloche.store.requirements import parse_requirements
-from cloche.store.wheels import choose_distribution, choose_distributions
+from cloche.store.seed_sources import choose_distribution, choose_distributions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from cloche.fs import remove_path
-from cloche.store.fetch.worker_threads import raise_if_stopped
+from cloche.store.worker_threads import raise_if_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -95,10 +95,10 @@ def files_to_relocate(
 def files_from_other_machines(tree: Tree, distribution: InstalledDistribution) -> set[str]:
     """Return the files of a package that are as they were in its wheel, if that was made for many Linux systems.
 
-    Such a wheel (PEP 600, PEP 656) is made in a container for others. One that is built for an environment, and may contain
-    its path, has the tag of one system only. But somebody may have labeled it for many, so this does not apply to packages
-    that were installed from a file, a directory or a URL (PEP 610). pip does not record that a wheel comes from
-    `--find-links`. Installers write scripts and metadata, which are not in the result.
+    Such a wheel (PEP 600, PEP 656) is made in a container, for others. A wheel that is built for an environment, and may
+    contain its path, has the tag of one system only. But a user may have given it other tags, so this does not apply to
+    packages that were installed from a file, a directory or a URL (PEP 610). pip does not record that a wheel comes from
+    `--find-links`. Scripts and metadata are not in the result, because installers write them.
     """
     if distribution.origin or not all("manylinux" in tag or "musllinux" in tag for tag in distribution.tags or ("",)):
         return set()
@@ -109,7 +109,7 @@ def files_from_other_machines(tree: Tree, distribution: InstalledDistribution) -
     return {row.path for row in rows} - changed
 
 
-def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[File] | None = None) -> list[str]:
+def relocate_tree(overlay: Overlay, context: RelocationContext, files: Iterable[File] | None) -> list[str]:
     """Replace the embedded paths of an environment; return the files that still contain an old root, sorted.
 
     :param files: those that may contain an old root; None for all.

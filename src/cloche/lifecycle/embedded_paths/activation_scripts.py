@@ -11,14 +11,7 @@ from cloche.lifecycle.relocation import continuation
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins import call_component
 from cloche.plugins.entry_points import find_sources
-from cloche.shells import (
-    BUILT_IN,
-    built_in_shells,
-    csh,
-    known_shells_of_plugins,
-    posix,
-    quote_as_shlex,
-)
+from cloche.shells import BUILT_IN, built_in_shells, csh, known_shells_of_plugins, posix, quote_as_shlex
 from cloche.shells.plugin_activators import guarded, shell_of_activator
 from cloche.shells.words import Word
 

@@ -25,7 +25,7 @@ from cloche.lifecycle.pack.entries import PIECE, Entry, find_entries, read_exact
 from cloche.model.archive import LONGEST_NAME, MAX_RATIO, MEMBER_SIZE, SAME_TIME, Member, largest_content
 from cloche.model.value import Value
 from cloche.planning import pyvenv_cfg
-from cloche.planning.destination import absolute_path, is_relocatable, read_settings
+from cloche.planning.destination import absolute_path, read_settings
 from cloche.plugins import call_component, check_refusal
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def refuse_dependent(environment: Environment, editable: Sequence[InstalledDistr
     """
     location = environment.location
     settings = read_settings(location)
-    if not is_relocatable(settings):
+    if not pyvenv_cfg.is_relocatable(settings):
         raise ClocheError(
             f"`{location}` does not work from another path: it is not relocatable",
             hint="`cloche ./portable --creator portable` creates one that does",

@@ -75,7 +75,7 @@ class BytecodeSource:
                 continue
             self.modules[path] = entry
             existing = found.get(target)
-            # Only that of an image, or of an archive, has the time of its source.
+            # Only bytecode that comes from an image or an archive has the time of its source.
             if existing and existing.kind == "bytecode" and existing.time_ns == entry.time_ns:
                 self.taken[path] = existing
         if self.directories:
@@ -160,8 +160,8 @@ class BytecodeSource:
     def read(self, entry: Entry, source_digest: bytes, scratch: str) -> bytes | None:
         """Return the bytecode for the source of a module; None if it cannot be compiled.
 
-        If the seal does not fit, as that of bytecode that pip compiled, the store may have some that was compiled earlier.
-        Otherwise all modules of which this is true are compiled together.
+        If the seal does not fit, because pip compiled it for example, the store may have bytecode that an earlier run compiled.
+        The modules for which it has none either are compiled together.
 
         :param source_digest: the SHA-256 of the source.
         :param scratch: the path of a new directory to compile in.
@@ -190,10 +190,8 @@ class BytecodeSource:
     def is_available(self, path: str, file: Entry) -> bool:
         """Return whether a module has bytecode whose seal fits: this file, or one in the store."""
         digest = self.source_digest(path)
-        return any(
-            data is not None
-            for data in (self.fitting(replace(file, module=path), digest), self.fitting_stored(path, digest))
-        )
+        own = self.fitting(replace(file, module=path), digest)
+        return own is not None or self.fitting_stored(path, digest) is not None
 
     def fitting_stored(self, path: str, source_digest: bytes) -> bytes | None:
         """Return the bytecode of a module that the store keeps, if its seal fits."""
@@ -201,7 +199,7 @@ class BytecodeSource:
         return None if found is None else self.fitting(found, source_digest)
 
     def fitting(self, entry: Entry, source_digest: bytes) -> bytes | None:
-        """Return bytecode to pack if its seal fits the source, else None."""
+        """Return the bytecode in a file, in the form that is packed; None if its seal does not fit the source."""
         try:
             data = read_exactly(entry.source, entry.size)
         except ClocheError:

@@ -149,7 +149,7 @@ def recorded_as(path: str, site: str) -> str:
 
 
 def carry_file(source: str, destination: str, mapping: PathMapping, info: EnvironmentInfo, platform: str) -> Operation:
-    """Return the operation that copies one file, for `Rewrite` with another content."""
+    """Return the operation that copies one file; `Rewrite` if it is a script whose first line has to name the new Python."""
     if is_within(destination, mapping.new.bin):
         with open_regular_file(source) as file:
             content = file.read()

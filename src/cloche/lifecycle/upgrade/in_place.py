@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
 
-def upgrade_in_place(upgrade: UpgradePlan, session: Session, *, losses: Losses = "refused") -> UpgradeResult:
+def upgrade_in_place(upgrade: UpgradePlan, session: Session, *, losses: Losses) -> UpgradeResult:
     """Upgrade an environment in place: rebase it onto an interpreter of its ABI, and upgrade seeds, as planned.
 
     :raises ClocheError: something would be lost and losses are not allowed, an operation failed, or the environment does

@@ -74,7 +74,7 @@ def all_distributions(info: EnvironmentInfo) -> list[InstalledDistribution]:
     return [found[key] for key in sorted(found)]
 
 
-def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[str] = ()) -> Inventory:
+def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[str]) -> Inventory:
     """Decide what happens to each distribution, except for `seeds`, which the new environment is created with."""
     root = info.environment.location
     carried, reinstalled, losses = [], [], []
@@ -128,7 +128,10 @@ def is_extension_module(root: str, path: str) -> bool:
 
 
 def is_replaced_in(root: str, path: str, link: str, target: str) -> bool:
-    """Return whether a file in a copy of a directory has another content than in that directory."""
+    """Return whether a loose file in a copy of a directory differs from the file of the same name in that directory.
+
+    If both were equal, the file would not be loose.
+    """
     return path.startswith(f"{link}/") and os.path.lexists(os.path.join(root, target + path[len(link) :]))
 
 

@@ -46,12 +46,9 @@ def missing_packages(inventory: Inventory, found: Iterable[InstalledDistribution
     staged_versions = {distribution.key: distribution.version for distribution in found}
     known = {loss.item for loss in lost}
     return [
-        Loss(
-            f"{distribution.name} {distribution.version}",
-            f"the new environment has {staged_versions.get(distribution.key, 'no version')}",
-        )
+        Loss(item_of(distribution), f"the new environment has {staged_versions.get(distribution.key, 'no version')}")
         for distribution in (*inventory.carried, *inventory.reinstalled)
-        if f"{distribution.name} {distribution.version}" not in known
+        if item_of(distribution) not in known
         and staged_versions.get(distribution.key) != distribution.version
         and not distribution.editable
     ]
@@ -102,7 +99,7 @@ def lost_requirements(
         return []
     visible_now = visible_versions([*searched_paths(upgrade), *([before.user_site] if sees_system else [])])
     unmet_now = {*unmet_requirements(info.distributions, visible_now, info.base or describe_lost_base(upgrade))}
-    names = {distribution.key: f"{distribution.name} {distribution.version}" for distribution in distributions}
+    names = {distribution.key: item_of(distribution) for distribution in distributions}
     lost: dict[str, list[str]] = {}
     for key, requirement in unmet_then:
         if (key, requirement) not in unmet_now:

@@ -12,17 +12,18 @@ from cloche.lifecycle.upgrade.inventory import Loss, item_of
 from cloche.model.plan import Wanted
 from cloche.store.compiling import available_processors
 from cloche.store.distributions import read_wheel
-from cloche.store.fetch.worker_threads import in_threads
 from cloche.store.images import find_or_build_image
 from cloche.store.pip import command_of_pip, run_pip
 from cloche.store.runnable_pip import runnable_pip
 from cloche.store.staging import scratch_directory
 from cloche.store.tags import incompatibility
+from cloche.store.worker_threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.lifecycle.upgrade.losses import Losses
     from cloche.model.aliases import Compile
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
@@ -36,9 +37,9 @@ def images_from_pip(
     interpreter: Interpreter,
     session: Session,
     *,
-    losses: str,
-    policy: Compile = "auto",
-    find_links: Sequence[str] = (),
+    losses: Losses,
+    policy: Compile,
+    find_links: Sequence[str],
 ) -> tuple[list[tuple[InstalledDistribution, Image]], list[Loss]]:
     """Return the images of the wheels that pip downloads or builds for an interpreter, and what it cannot provide.
 
@@ -72,7 +73,7 @@ def in_one_call_or_several(
     wanted: Sequence[InstalledDistribution],
     ask: Callable[[Sequence[InstalledDistribution]], str],
     *,
-    losses: str,
+    losses: Losses,
 ) -> list[Loss]:
     """Ask pip for all distributions in one call; if that fails and losses are allowed, for each one. Return the losses.
 
@@ -96,7 +97,7 @@ def provide_wheels(
     directory: str,
     pip: Sequence[str],
     session: Session,
-    find_links: Sequence[str] = (),
+    find_links: Sequence[str],
 ) -> str:
     """Let pip write wheels of exactly these distributions into a directory; return its error message, empty on success."""
     store = session.store
@@ -107,9 +108,7 @@ def provide_wheels(
         return run_pip(pip, arguments, session.host, work, timeout=None, section="install").problem
 
 
-def images_of_wheels(
-    directory: str, interpreter: Interpreter, store: Store, policy: Compile = "auto"
-) -> dict[str, Image]:
+def images_of_wheels(directory: str, interpreter: Interpreter, store: Store, policy: Compile) -> dict[str, Image]:
     """Return the images of the wheels in a directory that the store accepts, by the name of the distribution."""
 
     def build(name: str) -> Image | None:
@@ -140,8 +139,8 @@ def install_with_pip(
     plan: Plan,
     session: Session,
     *,
-    losses: str,
-    find_links: Sequence[str] = (),
+    losses: Losses,
+    find_links: Sequence[str],
 ) -> list[Loss]:
     """Install exactly these distributions into a staged environment with pip, and return the losses.
 
@@ -156,7 +155,7 @@ def install_with_pip(
 
 
 def run_installation(
-    requirements: Sequence[str], staged: str, plan: Plan, session: Session, find_links: Sequence[str] = ()
+    requirements: Sequence[str], staged: str, plan: Plan, session: Session, find_links: Sequence[str]
 ) -> str:
     """Run `pip install` for a staged environment; return its error message, empty if it succeeded.
 

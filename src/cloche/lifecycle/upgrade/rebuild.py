@@ -44,11 +44,7 @@ from cloche.model.operations import MakeDir, Remove, Write
 from cloche.model.plan import EnvironmentSpec, Request, Target
 from cloche.model.value import Value, replace
 from cloche.planning.clearing import plan_replacement, refuse_running_cloche
-from cloche.planning.destination import (
-    describes_environment,
-    inspect_destination,
-    read_settings,
-)
+from cloche.planning.destination import describes_environment, inspect_destination, read_settings
 from cloche.planning.kept_options import gets_gitignore
 from cloche.planning.plan_at import plan_at
 from cloche.planning.pyvenv_cfg import portable_options, sees_system_packages, settings_of_others
@@ -59,7 +55,6 @@ from cloche.store.startup_code import refuse_startup_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import Literal
 
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.upgrade.losses import Losses
@@ -71,6 +66,7 @@ if TYPE_CHECKING:
     from cloche.model.operations import Operation
     from cloche.model.plan import Blueprint, Plan, Wanted
     from cloche.session import Session
+    from cloche.store.images.lookup import Checked
 
 
 ACTION = "an upgrade to another Python"
@@ -113,7 +109,7 @@ def with_new_environment(
 ) -> UpgradeResult:
     """Build a new environment and call a function that does something with it; start again if an image is damaged."""
 
-    def attempt(checked: Literal["all", "lists"]) -> UpgradeResult:
+    def attempt(checked: Checked) -> UpgradeResult:
         content = choose_content(upgrade, session, losses, checked)
         with DirectoryLock(upgrade.location, upgrade.case.identity):
             new = NewEnvironment(upgrade, content, session, losses)
@@ -137,10 +133,10 @@ class Content(Value):
     """Messages about what it is not going to contain."""
 
 
-def choose_content(upgrade: UpgradePlan, session: Session, losses: Losses, checked: Literal["all", "lists"]) -> Content:
+def choose_content(upgrade: UpgradePlan, session: Session, losses: Losses, checked: Checked) -> Content:
     """Choose what the new environment is going to contain.
 
-    :param checked: whether all files of images are checked, or only the lists of them; a damaged image is built again.
+    :param checked: which files of images are checked; a damaged image is built again.
     :raises ClocheError: a package cannot be kept and losses are not allowed, or cloche itself runs from the old environment.
     """
     inventory = upgrade.inventory

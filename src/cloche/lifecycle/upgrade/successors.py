@@ -1,8 +1,8 @@
 """Find the images with which an upgrade to another Python installs the distributions of an environment.
 
-Most distributions become images of the store. Two kinds cannot. The files of some are not copies of a wheel: they are in
-directories that only the old environment has, or contain its path, as those of editable installs do. They are copied one by
-one (`carried_files.carry_operations`). And pip itself installs what it does not provide as a wheel that the store accepts.
+Most distributions get an image in the store. Two kinds do not. Some have files that do not come from a wheel unchanged: they
+are in directories that only the old environment has, or contain its path, as in an editable install. These are copied one by
+one (`carried_files.carry_operations`). Others are not available as a wheel that the store accepts, and pip installs them.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from cloche.model.value import Value, replace
 from cloche.store.compiling import available_processors
 from cloche.store.conflicts import settle_conflicts
 from cloche.store.contents import script_in_wheel
-from cloche.store.fetch.worker_threads import in_threads
 from cloche.store.recorded_successors import find_successor, image_of_installed, record_successor, successor_key
+from cloche.store.worker_threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import Literal
 
     from cloche.fs.installed_records import Row
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.upgrade.inventory import Inventory, Loss
+    from cloche.lifecycle.upgrade.losses import Losses
     from cloche.model.aliases import Compile
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
     from cloche.store import Store
+    from cloche.store.images.lookup import Checked
 
 REWRITTEN = ("INSTALLER", "REQUESTED", "RECORD", "RECORD.jws", "RECORD.p7s", "direct_url.json")
 """The metadata that each installation writes itself (PEP 376, PEP 610)."""
@@ -58,15 +59,15 @@ def find_successors(
     interpreter: Interpreter,
     session: Session,
     *,
-    losses: str = "refused",
-    checked: Literal["all", "lists"] = "all",
-    policy: Compile = "auto",
-    find_links: Sequence[str] = (),
+    losses: Losses,
+    checked: Checked,
+    policy: Compile,
+    find_links: Sequence[str],
 ) -> Successors:
     """Find or create the images for what an inventory keeps; ask pip, once, for what needs another build.
 
     :param roots: where the environment is, and where it was according to its files.
-    :param checked: whether all files of images are checked, or only the lists of them; see `find_named_image`.
+    :param checked: which files of images are checked.
     :param policy: when images are compiled to bytecode.
     :param find_links: directories with wheels, in which pip looks too.
     :param losses: `refused` or `allowed`; then pip is asked again for each distribution if it cannot provide all of them.

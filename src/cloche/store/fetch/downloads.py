@@ -39,8 +39,8 @@ from cloche.store.fetch.artifacts import (
 from cloche.store.fetch.local_search import LocalSearch
 from cloche.store.fetch.meter import Meter
 from cloche.store.fetch.pins import Pin, SearchScope, best_file, check_pin, first_items, pin_mismatch, why_none_fits
-from cloche.store.fetch.worker_threads import as_completed, in_threads
 from cloche.store.staging import FREE_SPACE, cache_remedy, staging_directory
+from cloche.store.worker_threads import as_completed, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,7 @@
-"""Requests to package indexes and file servers, with the user's settings of pip.
+"""Requests to package indexes and file servers, with the user's settings for pip.
 
-Built on requests, because pip is: proxies, certificates, `netrc` and redirects behave alike in both. A connection that
-breaks is resumed, and every failure becomes one line of text without credentials.
+They are made with `requests`, which pip uses too: proxies, certificates, `netrc` and redirects behave alike in both. A
+connection that breaks is resumed, and every failure becomes one line of text without credentials.
 """
 
 from __future__ import annotations

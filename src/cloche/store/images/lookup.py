@@ -14,12 +14,15 @@ from cloche.store.check import check_image, check_own_files
 from cloche.store.images.sources import DistributionSource
 
 if TYPE_CHECKING:
-    from typing import Literal
+    from typing import Literal, TypeAlias
 
     from cloche.model.interpreter import Interpreter
     from cloche.store import Store
     from cloche.store.distributions import Distribution
     from cloche.store.images.sources import ImageSource
+
+    Checked: TypeAlias = Literal["all", "lists"]
+    """Whether all files of an image are checked, or only the lists of them, which is enough before an installation."""
 
 FORMAT = 6
 """Increased when images of an earlier version must not be used."""
@@ -51,13 +54,8 @@ def find_image(distribution: Distribution, interpreter: Interpreter, store: Stor
     )
 
 
-def find_named_image(
-    name: str, interpreter: Interpreter, store: Store, checked: Literal["all", "lists"] = "all"
-) -> Image | None:
-    """Return the intact image with this directory name, for an interpreter's ABI; None if the store has none.
-
-    :param checked: whether all files are checked, or only the lists of them. That is enough before an installation.
-    """
+def find_named_image(name: str, interpreter: Interpreter, store: Store, checked: Checked = "all") -> Image | None:
+    """Return the intact image with this directory name, for an interpreter's ABI; None if the store has none."""
     if checked == "all":
         return find_intact_image(store, abi_name(interpreter), name)
     for images in store.readable_directories("images"):

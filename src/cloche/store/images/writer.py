@@ -14,8 +14,8 @@ from cloche.fs import write_all
 from cloche.fs.records import digest_text, format_row
 from cloche.model.value import fields
 from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST
-from cloche.store.fetch.worker_threads import raise_if_stopped
 from cloche.store.startup_code import is_startup_file, path_in_site, startup_code_of_wheel
+from cloche.store.worker_threads import raise_if_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -147,13 +147,13 @@ class ImageWriter:
         parent = path.rpartition("/")[0]
         if parent and parent not in self._created:  # never the root: another process may have removed it on purpose
             self._create_parent(parent)
-            _create_directory(f"{self.root}/{parent}", 0o777)
+            _create_directory(f"{self.root}/{parent}")
             self._created.add(parent)
 
 
-def _create_directory(path: str, mode: int) -> None:
+def _create_directory(path: str) -> None:
     try:
-        os.mkdir(path, mode)
+        os.mkdir(path)
     except FileExistsError:
         if not os.path.isdir(path):
             raise

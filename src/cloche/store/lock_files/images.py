@@ -22,13 +22,13 @@ from cloche.store.distributions import Distribution, open_wheel
 from cloche.store.fetch.artifacts import Artifact, new_hasher, open_file_digests
 from cloche.store.fetch.downloads import obtaining
 from cloche.store.fetch.pins import Pin
-from cloche.store.fetch.worker_threads import as_completed, in_threads
 from cloche.store.images import find_or_build_image, needs_bytecode
 from cloche.store.images.origins import find_image_of_wheel, record_origin
 from cloche.store.lock_files import locked_packages
 from cloche.store.requirements import Requirement, parse_requirements
+from cloche.store.seed_sources import choose_distributions
 from cloche.store.tags import incompatibility
-from cloche.store.wheels import choose_distributions
+from cloche.store.worker_threads import as_completed, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,13 +11,7 @@ import os
 
 from cloche.builtin.creators import distutils_guard, posix
 from cloche.builtin.creators.portable import certificates, debian, executables, stdlib
-from cloche.builtin.creators.portable.names import (
-    directory,
-    expected_directory,
-    is_wanted,
-    library_links,
-    program_name,
-)
+from cloche.builtin.creators.portable.names import directory, expected_directory, is_wanted, library_links, program_name
 from cloche.builtin.creators.portable.prefix import Prefix
 from cloche.model.operations import Link
 from cloche.model.runtime import Runtime

@@ -1,4 +1,4 @@
-"""The choice of a distribution for each seed, from several sources.
+"""The sources of seeds, and the choice of a distribution for each seed.
 
 The first source with a compatible distribution wins. If no source has one, the error lists what was tried. This module
 unpacks nothing. By default, it uses the network only if every other source fails.
@@ -74,7 +74,7 @@ def choose_distributions(
     downloaded: dict[str, str] = {}
     may_download = wanted.network == "last-resort" or (wanted.network == "newest" and not wanted.find_links)
     if len(missing) > 1 and may_download:
-        from cloche.store.index import download_wheels
+        from cloche.store.pip_downloads import download_wheels
 
         store.inputs.undeclared.append(INDEX)
         with suppress(SeedError):
@@ -170,7 +170,7 @@ def _sources(
         return next(filter(None, (wheels_in_directory(directory, name, store.inputs) for directory in directories)), [])
 
     def index() -> list[SeedCandidate]:
-        from cloche.store.index import download_wheels
+        from cloche.store.pip_downloads import download_wheels
 
         store.inputs.undeclared.append(INDEX)
         wheel = downloaded or download_wheels([requirement], interpreter, store)[requirement.name]

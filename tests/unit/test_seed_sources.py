@@ -23,8 +23,8 @@ from cloche.store.contents import verify_contents
 from cloche.store.dependencies import unmet_needs, with_dependencies
 from cloche.store.distributions import read_wheel
 from cloche.store.requirements import Requirement, parse_requirement, parse_requirements
+from cloche.store.seed_sources import choose_distribution
 from cloche.store.tags import abi_tag, abi_tags, incompatibility, tag_incompatibility
-from cloche.store.wheels import choose_distribution
 from cloche.testing.fakes import fake_interpreter
 from tests.distributions import host_with_home, install_wheel, make_wheel
 
