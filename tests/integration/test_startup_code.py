@@ -170,7 +170,7 @@ def test_newer_seeds_respect_the_policy(cloche: Cloche, tmp_path: Path) -> None:
     old = make_wheel(tmp_path / "old", "setuptools", "1.0", files={"setuptools.py": ""}, entry_points="")
     assert cloche("./env", "--no-pip", "--seed", "setuptools==1.0", "--find-links", old.parent).code == 0
     files = {"setuptools.py": "", "setuptools.pth": LINE}
-    make_wheel(tmp_path / "cache" / "cloche" / "wheels", "setuptools", "99.0", files=files, entry_points="")
+    make_wheel(old.parent, "setuptools", "99.0", files=files, entry_points="")
     command = ("upgrade", "env", "--seeds")
     before = snapshot(cloche.cwd)
 

@@ -224,7 +224,8 @@ def test_an_empty_prompt_is_a_prompt(cloche: Cloche) -> None:
     ("settings", "creator", "options"),
     [
         ("stdlib = full\nportable = true\n", "portable", {"stdlib": "full"}),
-        ("stdlib = full\nportable = true\n", None, {}),
+        ("stdlib = full\nportable = true\n", None, {"stdlib": "full"}),
+        ("stdlib = full\nportable = true\n", "symlink", {}),
         ("stdlib = full\nhome = /usr/bin\n", "portable", {}),
         ("carry-libraries = true\nportable = true\n", "portable", {"carry-libraries": "true"}),
     ],
