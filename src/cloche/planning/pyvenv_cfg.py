@@ -220,7 +220,7 @@ An option that is a flag has the value of the field for which it stands. The oth
 and `--startup-code`, do not stand for one field; `options_for` writes them, and `cloche.lifecycle.recorded_command` reads them.
 """
 
-NEED_LOCK = frozenset(("--only-binary", "--keep-extra"))
+REFUSED_WITHOUT_LOCK = frozenset(("--only-binary", "--keep-extra"))
 """The recorded options that are refused without `--lock`, although they set no field of the lock."""
 
 
@@ -230,7 +230,7 @@ def options_for(spec: EnvironmentSpec, target: Target) -> Iterator[str]:
     parts = {"spec": spec, "target": target, "wanted": wanted, "lock": wanted.lock if wanted else None}
     for option, part, field, kind in RECORDED_OPTIONS:
         owner = parts[part]
-        if owner is None or (option in NEED_LOCK and parts["lock"] is None):
+        if owner is None or (option in REFUSED_WITHOUT_LOCK and parts["lock"] is None):
             continue
         found = getattr(owner, field)
         if kind is VALUES:
