@@ -215,9 +215,8 @@ def test_the_index_is_not_asked_for_a_version_of_pip_that_nobody_chose(
     """The user has installed this version with pip."""
     version, links = older_pip
     assert cloche("./own", "-p", pyenv("3.12")).code == 0
-    installed = cloche(
-        "run", "own", "--", "python", "-m", "pip", "install", "--no-index", "--find-links", links, f"pip=={version}"
-    )
+    pip = ("run", "own", "--", "python", "-W", "ignore", "-m", "pip")
+    installed = cloche(*pip, "install", "--no-index", "--find-links", links, f"pip=={version}")
     assert installed.code == 0, installed
     remove_file_of_pip(cloche)
 
