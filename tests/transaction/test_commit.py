@@ -516,10 +516,31 @@ def test_a_new_tree_that_is_not_committed_is_removed_whatever_its_files_are_call
 def test_the_root_of_a_new_tree_has_the_mode_of_any_new_directory(target, umask, mode):
     before = os.umask(umask)
     try:
-        commit(target, "new")
+        with Transaction(target, "new") as running:
+            create_tree(running.new)
+            assert os.stat(running.new).st_mode & 0o022 == 0, "others could put a link in the place of a directory"
+            running.commit()
     finally:
         os.umask(before)
     assert os.stat(target).st_mode & 0o777 == mode
+
+
+def test_a_new_tree_in_which_another_user_was_faster_is_not_used(target, monkeypatch):
+    claim = transaction.claim_staging
+
+    def claimed(stem, *mode):
+        path, descriptor = claim(stem, *mode)
+        os.symlink("/", os.path.join(path, "lib"))
+        return path, descriptor
+
+    monkeypatch.setattr(transaction, "claim_staging", claimed)
+    before = os.umask(0)
+    try:
+        with pytest.raises(ClocheError):
+            Transaction(target, "new").__enter__()
+    finally:
+        os.umask(before)
+    assert siblings(target) == []
 
 
 def test_the_name_of_a_committed_tree_may_be_used_by_another_run(target):

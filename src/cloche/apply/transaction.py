@@ -67,6 +67,8 @@ class Transaction:
         """The descriptor of the staging tree, where the system supports it."""
         self.left: list[str] = []
         """The staging directories that could not be removed; they hold what was replaced."""
+        self._shared_mode = 0
+        """The mode of a new tree in which other users may write; 0 if they may not."""
         self._parents: list[str] = []
         self._descriptors: list[int] = []
         self._performed: list[Action] = []
@@ -105,12 +107,27 @@ class Transaction:
         if self.stages_new_tree():
             self.new = self.staging
             self.descriptor = descriptor if SUPPORTS_DIR_FD else None
+            self._deny_other_writers()
             return
         self.new = os.path.join(self.staging, "new")
         os.mkdir(self.new)
         if SUPPORTS_DIR_FD:
             self.descriptor = os.open(self.new, os.O_RDONLY | os.O_DIRECTORY)
             self._descriptors.append(self.descriptor)
+
+    def _deny_other_writers(self) -> None:
+        """Keep other users from writing to the new tree before it is complete, whatever the umask allows.
+
+        They could otherwise create a link in the place of a directory, and files would be written where it leads.
+
+        :raises OSError: they have already created something.
+        """
+        mode = os.stat(self.new).st_mode & 0o7777
+        if os.name == "posix" and mode & 0o022:
+            os.chmod(self.new, mode & ~0o022)
+            if os.listdir(self.new):
+                raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), self.new)
+            self._shared_mode = mode
 
     def stages_new_tree(self) -> bool:
         """Return whether the staging directory is itself the new tree."""
@@ -189,7 +206,8 @@ class Transaction:
         try:
             status = os.lstat(self.target)
         except FileNotFoundError:
-            pass
+            if self._shared_mode:
+                os.chmod(self.new, self._shared_mode)
         else:  # an empty directory is replaced; keep its owner and its permissions
             created = os.lstat(self.new)
             if (status.st_uid, status.st_gid) != (created.st_uid, created.st_gid):
